@@ -1,0 +1,54 @@
+# `make demo` and `make test` each work as the very first command: they build .venv once.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Keeps glibc from giving pages back after every tensor, which costs more than the arithmetic on some machines.
+export MALLOC_MMAP_THRESHOLD_ ?= 33554432
+export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
+
+.PHONY: help setup demo test ui bench lint lock clean
+
+help:
+	@echo "make setup   environment in $(VENV), from requirements.lock"
+	@echo "make demo    the whole lineage on the embedded profile"
+	@echo "make test    every test that needs no GPU"
+	@echo "make lint    ruff and mypy"
+	@echo "make ui      Dagster, MLflow and S3 on localhost"
+	@echo "make bench   side-by-side benchmarks"
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@echo "== building $(VENV) from requirements.lock (once; a few minutes, several GB) =="
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11: make PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+	@echo "== $(VENV) is ready =="
+
+demo: $(READY)
+	@$(BIN)/editfoundry demo
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+lint: $(READY)
+	@$(BIN)/ruff check src dagster_project tests
+	@$(BIN)/ruff format --check src dagster_project tests
+	@$(BIN)/mypy
+
+ui: $(READY)
+	@$(BIN)/editfoundry ui
+
+bench: $(READY)
+	@$(BIN)/python -m pytest tests/benchmarks -s
+
+lock:
+	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

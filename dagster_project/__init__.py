@@ -1,0 +1,1 @@
+"""Dagster's view of the lineage: assets that each call one function of editfoundry."""

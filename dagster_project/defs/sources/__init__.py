@@ -1,0 +1,1 @@
+"""What goes into the foundry: captions and the quadruples written from them."""

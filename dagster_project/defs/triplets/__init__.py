@@ -1,0 +1,1 @@
+"""Edit triplets, one asset for each recipe."""

@@ -1,0 +1,56 @@
+"""The numbers of ``summary.json`` as flat rows, for Dagster's tables."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+EDITORS = ("base", "fine_tuned")
+METRICS = ("outcome_accuracy", "clip_score", "preservation_psnr")
+
+
+def headline(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Return ``<editor>_<metric>`` over all cases, and the gain in outcome accuracy; what has no value is left out."""
+    cells = {f"{editor}_{m}": summary[editor]["overall"][m]["value"] for editor in EDITORS for m in METRICS}
+    known = {name: float(value) for name, value in cells.items() if value is not None}
+    return {
+        **known,
+        "outcome_accuracy_gain": known["fine_tuned_outcome_accuracy"] - known["base_outcome_accuracy"],
+        "num_cases": summary["num_cases"],
+    }
+
+
+def score_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row for all cases and one for each category: number of cases, every metric of both editors."""
+    return list(_rows(summary))
+
+
+def missing_scores(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a complete summary has and this one lacks, as ``fine_tuned.overall.clip_score.low``."""
+    categories = summary.get("base", {}).get("by_category") or {"(no category)": {}}
+    places = [("overall", None), *(("by_category", name) for name in categories)]
+    return [
+        ".".join(part for part in (editor, kind, name, metric, end) if part)
+        for editor in EDITORS
+        for kind, name in places
+        for metric in METRICS
+        for end in ("value", "low", "high", "n")
+        if end not in _cell(summary, editor, kind, name, metric)
+    ]
+
+
+def _rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    places = [("overall", None), *(("by_category", name) for name in summary["base"]["by_category"])]
+    for kind, name in places:
+        cells = {f"{e}_{m}": _cell(summary, e, kind, name, m) for e in EDITORS for m in METRICS}
+        num_cases = cells["base_outcome_accuracy"].get("n", 0)
+        values = {key: _rounded(cell.get("value")) for key, cell in cells.items()}
+        yield {"category": name or "all", "num_cases": num_cases, **values}
+
+
+def _cell(summary: Mapping[str, Any], editor: str, kind: str, name: str | None, metric: str) -> Mapping[str, Any]:
+    scores = summary.get(editor, {}).get(kind, {})
+    found = (scores if name is None else scores.get(name, {})).get(metric, {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -1,0 +1,1 @@
+"""editfoundry: a foundry for instruction-based image editing."""

@@ -1,0 +1,5 @@
+"""``python -m editfoundry``."""
+
+from editfoundry.cli import main
+
+main()

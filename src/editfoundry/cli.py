@@ -1,0 +1,368 @@
+"""The command ``editfoundry``: one command a stage, plus ``edit``, ``demo`` and ``ui``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from editfoundry.data.stage import StageResult
+from editfoundry.errors import BadInputError
+from editfoundry.lineage import Params, load_params
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich", help=__doc__)
+sources_app = typer.Typer(no_args_is_help=True, help="Bring raw captions in.")
+synthesize_app = typer.Typer(no_args_is_help=True, help="Make edit triplets.")
+tinyworld_app = typer.Typer(no_args_is_help=True, help="The embedded world: pictures, tables, models.")
+app.add_typer(sources_app, name="sources")
+app.add_typer(synthesize_app, name="synthesize")
+app.add_typer(tinyworld_app, name="tinyworld")
+
+ProfileOption = Annotated[str | None, typer.Option("--profile", help="embedded, paper, modern, or a TOML file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+ParamsOption = Annotated[
+    Path | None, typer.Option("--params", help="Parameters; by default params.yaml of the current folder, if there.")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
+
+
+class Exchange(StrEnum):
+    """Other projects' formats."""
+
+    EDITWORLD = "editworld"
+    INSTRUCT_PIX2PIX = "instruct-pix2pix"
+    HUGGINGFACE = "huggingface"
+
+
+class PretrainRole(StrEnum):
+    """Roles whose embedded model can be trained here."""
+
+    VAE = "vae"
+    TEXT_TO_IMAGE = "text_to_image"
+    CLIP = "clip"
+    EDITOR_BASE = "editor_base"
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 2 wrong usage or bad input, 1 anything else."""
+    try:
+        app()
+    except BadInputError as error:
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        from editfoundry.training.failures import TrainingError
+
+        if not isinstance(error, TrainingError):
+            traceback.print_exc()
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+@sources_app.command("laion")
+def sources_laion(
+    table: Annotated[Path, typer.Argument(help="LAION-schema Parquet, CSV, TSV or JSONL file, or folder of Parquet.")],
+    output: Annotated[Path, typer.Argument(help="Folder of caption shards.")],
+    limit: Annotated[int | None, typer.Option(help="Read at most this many rows.")] = None,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Clean a LAION-schema table. Example: editfoundry sources laion part-0.parquet data/captions."""
+    from editfoundry.lineage import clean_captions
+
+    _show(clean_captions(_params(params, profile), table, output, limit), output, as_json)
+
+
+@app.command()
+def quadruples(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Caption shards, or a JSON or JSONL of quadruples.")],
+    output: Annotated[Path, typer.Argument(help="Folder of quadruple shards.")],
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write quadruples. Example: editfoundry quadruples data/captions data/quadruples."""
+    from editfoundry.lineage import write_caption_quadruples
+
+    _show(write_caption_quadruples(_params(params, profile), source, output), output, as_json)
+
+
+@synthesize_app.command("editworld-text")
+def synthesize_editworld_text(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of quadruple shards.")],
+    output: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Paint, mask, inpaint, choose by CLIP. Example: editfoundry synthesize editworld-text data/quadruples data/triplets/editworld-text."""  # noqa: E501
+    from editfoundry import lineage
+
+    with _progress("shards") as progress:
+        result = lineage.synthesize_editworld_text(_params(params, profile), source, output, progress)
+    _show(result, output, as_json)
+
+
+@app.command()
+def curate(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of triplet shards.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Filter, deduplicate, split. Example: editfoundry curate data/triplets/editworld-text data/dataset."""
+    from editfoundry.lineage import curate_triplets
+
+    _show(curate_triplets(_params(params, profile), source, output), output, as_json)
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="Training configuration, or params.yaml with a section editworld.")],
+    profile: ProfileOption = None,
+    num_processes: Annotated[int | None, typer.Option(help="Processes; by default one for each GPU.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune an editor with Accelerate; resumes what was interrupted. Example: editfoundry train params.yaml."""
+    from editfoundry.lineage import editworld
+    from editfoundry.training.config import TrainingConfig
+    from editfoundry.training.launch import launch_training
+
+    if _holds_lineage(config):
+        output = editworld(_params(config, profile), config.resolve().parent, num_processes=num_processes)
+    elif profile is not None:
+        raise BadInputError(f"--profile needs a params.yaml; {config} names its editor itself")
+    else:
+        output = TrainingConfig.from_file(config).output
+        launch_training(config, num_processes)
+    training = json.loads((output / "training.json").read_text())
+    facts = {k: training[k] for k in ("num_steps", "final_loss", "seconds", "samples_per_second") if k in training}
+    _print({"checkpoint": str(output), **facts}, as_json)
+
+
+@app.command()
+def evaluate(
+    editor: Annotated[Path, typer.Option(help="Diffusers folder of the editor.")],
+    out: Annotated[Path, typer.Option(help="Folder of the report.")],
+    benchmark: Annotated[
+        str, typer.Option(help="tinyworld (all), tinyworld-world, tinyworld-new-rules, tinyworld-plain.")
+    ] = "tinyworld",
+    dataset: Annotated[Path | None, typer.Option(help="Data set it was trained on, for the counts.")] = None,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare an editor with its base. Example: editfoundry evaluate --editor checkpoints/editworld --out reports/editworld."""  # noqa: E501
+    from editfoundry.evaluation.lineage_report import BENCHMARKS, evaluate_checkpoint
+
+    if benchmark not in ("tinyworld", *BENCHMARKS):
+        raise BadInputError(f"no benchmark {benchmark!r}: use tinyworld, {', '.join(BENCHMARKS)}")
+    chosen = tuple(BENCHMARKS) if benchmark == "tinyworld" else (benchmark,)
+    if dataset is None and Path("data/dataset").is_dir():
+        dataset = Path("data/dataset")
+    with _progress("edits") as progress:
+        evaluate_checkpoint(_params(params, profile), editor, out, dataset, chosen, progress)
+    _show_summary(out, as_json)
+
+
+@app.command()
+def edit(
+    image: Annotated[Path, typer.Argument(help="Any photograph: JPEG, PNG, WebP, GIF, TIFF, BMP.")],
+    instruction: Annotated[str, typer.Argument(help="What to do, in words.")],
+    out: Annotated[Path, typer.Option(help="Where the edited picture goes.")],
+    editor: Annotated[
+        str | None, typer.Option(help="Diffusers folder; by default checkpoints/editworld or the profile's base.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    num_inference_steps: Annotated[int, typer.Option(min=1, max=1000, help="Sampler steps.")] = 100,
+    guidance_scale: Annotated[float, typer.Option(help="Weight of the instruction.")] = 7.5,
+    image_guidance_scale: Annotated[float, typer.Option(help="Weight of the input picture.")] = 1.5,
+    profile: ProfileOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Edit a picture. Example: editfoundry edit photo.jpg "It starts to rain." --out rain.png."""
+    from editfoundry.editors.edit_file import edit_file
+    from editfoundry.lineage import Paths
+
+    lineage_editor = Paths(Path.cwd()).editworld
+    if editor is None and (lineage_editor / "model_index.json").is_file() and profile is None:
+        editor = str(lineage_editor)
+    used = edit_file(
+        image, instruction, out, editor=editor, profile=profile or "embedded", device=device, seed=seed,
+        num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
+        image_guidance_scale=image_guidance_scale,
+    )  # fmt: skip
+    _print({"out": str(out), "editor": used}, as_json)
+
+
+@app.command()
+def export(
+    exchange: Annotated[Exchange, typer.Argument(metavar="FORMAT", help="editworld, instruct-pix2pix, huggingface.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Triplet shards.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the export.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write triplets in another project's format. Example: editfoundry export huggingface data/dataset/train out."""
+    from editfoundry.data import exchange as formats
+
+    _show(formats.exporter(exchange.value)(source, output), output, as_json)
+
+
+@app.command("import")
+def import_(
+    exchange: Annotated[Exchange, typer.Argument(metavar="FORMAT", help="editworld, instruct-pix2pix, huggingface.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder in that format.")],
+    output: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Read another project's triplets into shards. Example: editfoundry import editworld EditWorld/datasets out."""
+    from editfoundry.data import exchange as formats
+
+    _show(formats.importer(exchange.value)(source, output), output, as_json)
+
+
+@app.command()
+def demo(
+    root: Annotated[Path, typer.Option(help="Project folder that gets data, checkpoints and reports.")] = Path("."),
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole lineage and print its table. Example: editfoundry demo."""
+    from editfoundry.demo import run_demo
+
+    report = run_demo(_params(params, profile), root.resolve(), Console(stderr=True))
+    _show_summary(report, as_json)
+
+
+@app.command()
+def ui(root: Annotated[Path, typer.Option(help="Project folder.")] = Path(".")) -> None:
+    """Bring up Dagster, MLflow and S3 on localhost until Ctrl-C. Example: editfoundry ui."""
+    from editfoundry.tracking.ui import run_ui
+
+    raise typer.Exit(run_ui(root.resolve()))
+
+
+@tinyworld_app.command("gallery")
+def tinyworld_gallery(out: Annotated[Path, typer.Option(help="PNG file of the contact sheet.")]) -> None:
+    """Draw every object, state and rule. Example: editfoundry tinyworld gallery --out gallery.png."""
+    from editfoundry.tinyworld.gallery import draw_gallery
+
+    draw_gallery(out)
+    _print({"gallery": str(out)}, False)
+
+
+@tinyworld_app.command("captions")
+def tinyworld_captions(
+    out: Annotated[Path, typer.Option(help="Parquet file in LAION's schema.")],
+    num_rows: Annotated[int | None, typer.Option(min=1, help="Rows; by default what the parameters say.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; by default what the parameters say.")] = None,
+    params: ParamsOption = None,
+) -> None:
+    """Write a LAION-schema table of captions. Example: editfoundry tinyworld captions --out captions.parquet."""
+    from editfoundry.tinyworld.captions import write_laion_table
+
+    defaults = _params(params, None).captions
+    rows = defaults.num_rows if num_rows is None else num_rows
+    write_laion_table(out, rows, defaults.seed if seed is None else seed)
+    _print({"table": str(out), "rows": rows}, False)
+
+
+@tinyworld_app.command("pretrain")
+def tinyworld_pretrain(
+    role: Annotated[PretrainRole, typer.Argument(help="The model to train; vae and text_to_image come first.")],
+    work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints and MLflow log.")] = Path(".pretrain"),
+    num_steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimizer steps; by default those of the shipped model.")
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Train an embedded model; resumes where it stopped. Example: editfoundry tinyworld pretrain clip."""
+    from editfoundry.tinyworld.pretrain.run import pretrain
+
+    _print(pretrain(role.value, work_dir, num_steps, device), as_json)
+
+
+@tinyworld_app.command("measure")
+def tinyworld_measure(
+    role: Annotated[PretrainRole, typer.Argument(help="A shipped model: text_to_image, clip, editor_base.")],
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure an embedded model on held-out scenes, into its card. Example: editfoundry tinyworld measure clip."""
+    from editfoundry.tinyworld.pretrain.run import measure
+
+    if role is PretrainRole.VAE:
+        raise BadInputError("the autoencoder is measured with the model it is shipped in: measure text_to_image")
+    _print(measure(role.value, device), as_json)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _params(path: Path | None, profile: str | None) -> Params:
+    default = Path("params.yaml")
+    params = load_params(path or (default if default.is_file() else None))
+    return params if profile is None else dataclasses.replace(params, profile=profile)
+
+
+def _holds_lineage(config: Path) -> bool:
+    import yaml
+
+    try:
+        values = yaml.safe_load(config.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInputError(f"{config}: cannot be read as YAML: {_one_line(error)}") from error
+    return isinstance(values, dict) and "editworld" in values
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Any]:
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show(result: StageResult, output: Path, as_json: bool) -> None:
+    facts = {
+        "output": str(output), "num_in": result.num_in, "num_out": result.num_out, "rejected": result.rejected,
+        "num_shards": result.num_shards, "num_shards_reused": result.num_shards_reused,
+    }  # fmt: skip
+    _print(facts, as_json)
+
+
+def _show_summary(folder: Path, as_json: bool) -> None:
+    from editfoundry.evaluation.tables import summary_table
+
+    summary = json.loads((folder / "summary.json").read_text())
+    if as_json:
+        print(json.dumps({"report": str(folder / "report.html"), "summary": summary}))
+        return
+    console = Console()
+    console.print(summary_table(summary))
+    console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+
+
+def _print(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        text = ", ".join(f"{k} {v}" for k, v in value.items()) or "none" if isinstance(value, dict) else value
+        print(f"{name.replace('_', ' ')}: {text}")

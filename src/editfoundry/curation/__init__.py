@@ -1,0 +1,1 @@
+"""Keeps the good triplets: filters, duplicates, splits."""

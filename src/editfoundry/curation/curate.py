@@ -1,0 +1,144 @@
+"""Filters triplet shards into a data set of three splits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from editfoundry.curation.duplicates import SeenTriplets
+from editfoundry.curation.filters import ClipThresholds, check_clip
+from editfoundry.curation.splits import SplitShares, split_of
+from editfoundry.data.atomic import atomic_folder
+from editfoundry.data.index import index_path
+from editfoundry.data.output_folder import check_claim
+from editfoundry.data.record import Triplet, short_hash
+from editfoundry.data.rejections import RejectedRow, count_by_reason, write_rejections
+from editfoundry.data.shards import input_hash, is_done, read_fields, read_triplet, shard_paths, write_triplets
+from editfoundry.data.split_leaks import SPLITS
+from editfoundry.data.stage import StageResult
+from editfoundry.errors import BadInputError, Rejection
+
+STAGE = "dataset"
+_SUMMARY = "curation.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurationConfig:
+    """What a data set keeps, and how it is split."""
+
+    thresholds: ClipThresholds = field(default_factory=ClipThresholds)
+    shares: SplitShares = field(default_factory=SplitShares)
+    triplets_per_shard: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.triplets_per_shard < 1:
+            raise BadInputError(f"triplets_per_shard is {self.triplets_per_shard}; it must be at least 1")
+
+
+Place = tuple[Path, dict[str, Any], str]
+"""A shard, a row of its index, and the split the triplet goes into."""
+
+
+def curate(triplets: Path, output: Path, config: CurationConfig) -> StageResult:
+    """Keep what passes the CLIP thresholds and is no duplicate; write ``output/{train,validation,test}``.
+
+    Nothing is redone when the shards' indexes and the parameters are the ones the data set was made of; otherwise
+    the data set is replaced as a whole. When this raises, ``output`` stays as it was.
+
+    Raises:
+        BadInputError: ``triplets`` holds no shard or a damaged one, nothing of it is left for training, or ``output``
+            holds something else.
+    """
+    shards = shard_paths(triplets)
+    if not shards:
+        raise BadInputError(f"{triplets}: holds no triplet shard (*.tar); run editfoundry synthesize first")
+    digest = input_hash(*(index_path(shard) for shard in shards), config)
+    check_claim(output, STAGE)
+    done = _finished(output, digest)
+    if done is not None:
+        return done
+    rejected: list[RejectedRow] = []
+    places = list(_decide(shards, config, rejected))
+    counts = count_by_reason(rejected)
+    if not any(split == "train" for _, _, split in places):
+        raise BadInputError(_nothing_left(triplets, len(places), counts))
+    result = StageResult(num_in=len(places) + len(rejected), num_out=len(places), rejected=counts)
+    with atomic_folder(output, STAGE) as folder:
+        write_rejections(folder / "00000.parquet", rejected)
+        for split in SPLITS:
+            _write_split(folder / split, [place for place in places if place[2] == split], config, digest)
+        _write_summary(folder, digest, result)
+    return result
+
+
+def _nothing_left(triplets: Path, num_kept: int, counts: dict[str, int]) -> str:
+    dropped = ", ".join(f"{reason} {count}" for reason, count in counts.items()) or "none"
+    return (
+        f"{triplets}: no triplet is left for training (dropped: {dropped}; {num_kept} in validation and test); "
+        "lower dataset.thresholds or make more triplets"
+    )
+
+
+def _decide(shards: list[Path], config: CurationConfig, rejected: list[RejectedRow]) -> Iterator[Place]:
+    seen = SeenTriplets()
+    split_of_picture: dict[str, str] = {}
+    for shard in shards:
+        for row in read_fields(shard):
+            try:
+                check_clip(row["scores"], config.thresholds)
+                triplet = read_triplet(shard, row)
+                picture = short_hash(triplet.input_image.tobytes())
+                split = split_of(row["input_caption"] or picture, config.shares, config.seed)
+                _check_picture(split_of_picture.get(picture, split), split)
+                seen.add(triplet, shard, row)
+            except Rejection as error:
+                rejected.append(RejectedRow(row["id"], error.reason, error.detail, row))
+                continue
+            split_of_picture[picture] = split
+            yield shard, row, split
+
+
+def _check_picture(taken: str, split: str) -> None:
+    """Keep one input picture out of two splits, where two captions name it."""
+    if taken != split:
+        raise Rejection("input picture of another split", f"{taken}, and its caption goes into {split}")
+
+
+def _write_split(folder: Path, places: list[Place], config: CurationConfig, digest: str) -> None:
+    folder.mkdir()
+    for number, start in enumerate(range(0, len(places), config.triplets_per_shard)):
+        shard_places = places[start : start + config.triplets_per_shard]
+        write_triplets(folder / f"{number:05d}.tar", _read(shard_places), input_hash=digest)
+
+
+def _read(places: list[Place]) -> Iterator[Triplet]:
+    for shard, row, split in places:
+        yield replace(read_triplet(shard, row), split=split)
+
+
+def _finished(output: Path, digest: str) -> StageResult | None:
+    path = output / _SUMMARY
+    if not path.is_file():
+        return None
+    stored = json.loads(path.read_text())
+    shards = [shard for split in SPLITS for shard in shard_paths(output / split)]
+    if stored["input_hash"] != digest or len(shards) != stored["num_files"]:
+        return None
+    if not all(is_done(shard, digest) for shard in shards):
+        return None
+    return StageResult(
+        num_in=stored["num_in"], num_out=stored["num_out"], rejected=stored["rejected"], num_shards_reused=1
+    )
+
+
+def _write_summary(folder: Path, digest: str, result: StageResult) -> None:
+    num_files = sum(len(shard_paths(folder / split)) for split in SPLITS)
+    summary = {
+        "input_hash": digest, "num_in": result.num_in, "num_out": result.num_out, "rejected": result.rejected,
+        "num_files": num_files,
+    }  # fmt: skip
+    (folder / _SUMMARY).write_text(json.dumps(summary, indent=1))

@@ -1,0 +1,1 @@
+"""Records, shards and their index, and exchange with other projects' formats."""

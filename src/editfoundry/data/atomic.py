@@ -1,0 +1,88 @@
+"""Files and folders that are either there in full or not there at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from editfoundry.data.output_folder import check_claim, claim_output
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a hidden temporary file beside ``path`` that takes its place, synced to disk, when the block ends well.
+
+    When the block raises, the temporary file is removed and ``path`` stays as it was. What a killed process left
+    behind is hidden, and removed by the next writer of the same path.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        _sync_folder(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path, stage: str) -> Iterator[Path]:
+    """Give a hidden folder beside ``path`` that takes its place, marked as ``stage``'s, when the block ends well.
+
+    What ``stage`` put there before is replaced as a whole; when the block raises, it stays.
+
+    Raises:
+        BadInputError: ``path`` holds something that ``stage`` did not make.
+    """
+    path = Path(path).resolve()
+    check_claim(path, stage)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        claim_output(partial, stage)
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(partial, path)
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sweep(path: Path) -> None:
+    for partial in path.parent.glob(f".{path.name}.*.partial"):
+        pid = partial.name.split(".")[-2]
+        if not pid.isdigit() or _is_running(int(pid)):
+            continue
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    # A leftover of this very process would be a leftover of an earlier one that had its number.
+    return pid != os.getpid()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

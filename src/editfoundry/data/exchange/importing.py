@@ -1,0 +1,110 @@
+"""From entries of another project's data set to shards, with every dropped entry recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, count, islice
+from pathlib import Path
+from typing import Any
+
+from editfoundry.data.atomic import atomic_folder
+from editfoundry.data.record import Triplet
+from editfoundry.data.rejections import RejectedRow
+from editfoundry.data.shards import write_triplets
+from editfoundry.data.stage import StageResult, add_up
+from editfoundry.errors import BadInputError, Rejection
+
+TRIPLETS_PER_SHARD = 1000
+OWN_KEY = "editfoundry"
+"""Under this key an export keeps the fields that the other project's format has no place for."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One pair of a data set, not read yet."""
+
+    place: str
+    """Where it stands, so that a person finds it: file and row, or folder and seed."""
+    row: Mapping[str, Any]
+    """Its fields as found, without images."""
+    load: Callable[[], Triplet]
+    """Reads and checks it; raises Rejection."""
+
+
+def import_entries(entries: Iterable[Entry], source: Path, output: Path, stage: str) -> StageResult:
+    """Write entries into shards ``00000.tar``, ``00001.tar``... of ``output``, which appears when all are written.
+
+    Raises:
+        BadInputError: there is no entry, or ``output`` holds something else.
+    """
+    iterator = iter(entries)
+    results: list[StageResult] = []
+    with atomic_folder(output, stage) as folder:
+        for number in count():
+            first = next(iterator, None)
+            if first is None:
+                break
+            chunk = islice(chain([first], iterator), TRIPLETS_PER_SHARD)
+            rejected: list[RejectedRow] = []
+            results.append(write_triplets(folder / f"{number:05d}.tar", _load_all(chunk, rejected), rejected))
+        if not results:
+            raise BadInputError(f"{source}: lists no pair of images; is it the right folder?")
+    return add_up(results)
+
+
+def read_json(path: Path, kind: type) -> Any:
+    """Return a JSON file's value after checking that it is of ``kind``.
+
+    Raises:
+        BadInputError: missing, not JSON, or of another kind.
+    """
+    try:
+        value = parse_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInputError(f"{path}: missing; give the folder that holds it") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInputError(f"{path}: not readable as JSON ({str(error).splitlines()[0]})") from error
+    if not isinstance(value, kind):
+        raise BadInputError(f"{path}: holds a JSON {type(value).__name__} where a {kind.__name__} should be")
+    return value
+
+
+def parse_json(content: str) -> Any:
+    """Return the value of JSON text; ``NaN`` and ``Infinity``, which other writers let through, become None."""
+    return json.loads(content, parse_constant=lambda _: None)
+
+
+def own_fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that our own export kept in an entry, checked; empty for an entry from elsewhere.
+
+    Raises:
+        Rejection: ``unreadable fields``.
+    """
+    kept = row.get(OWN_KEY)
+    try:
+        kept = parse_json(kept) if isinstance(kept, str) else kept
+    except ValueError as error:
+        raise Rejection("unreadable fields", f"{OWN_KEY}: {error}") from error
+    if kept is None:
+        return {}
+    expected = {"provenance": dict, "scores": dict, "keywords": list}
+    if not isinstance(kept, dict) or not all(isinstance(kept.get(k, t()), t) for k, t in expected.items()):
+        raise Rejection("unreadable fields", f"{OWN_KEY} is not as an export of ours writes it")
+    if not all(isinstance(score, (int, float)) for score in kept.get("scores", {}).values()):
+        raise Rejection("unreadable fields", "a score is not a number")
+    return kept
+
+
+def text(row: Mapping[str, Any], *names: str) -> str:
+    """Return the first of the named fields that is a non-empty string, or an empty one."""
+    return next((row[name] for name in names if isinstance(row.get(name), str) and row[name]), "")
+
+
+def _load_all(entries: Iterable[Entry], rejected: list[RejectedRow]) -> Iterator[Triplet]:
+    for entry in entries:
+        try:
+            yield entry.load()
+        except Rejection as rejection:
+            rejected.append(RejectedRow(entry.place, rejection.reason, rejection.detail, entry.row))

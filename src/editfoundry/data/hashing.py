@@ -1,0 +1,36 @@
+"""Hashes that tell whether a stage's inputs and parameters have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+
+def file_hash(path: Path) -> str:
+    """Return the sha256 of a file's bytes as 64 hex digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def input_hash(*parts: object) -> str:
+    """Return the sha256, 64 hex digits, of a stage's inputs and parameters.
+
+    A ``Path`` of a file stands for the file's bytes, a dataclass for its fields; everything else for its JSON.
+    """
+    text = json.dumps([_plain(part) for part in parts], sort_keys=True, ensure_ascii=False, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(part: object) -> Any:
+    if isinstance(part, Path):
+        return file_hash(part) if part.is_file() else str(part)
+    if is_dataclass(part) and not isinstance(part, type):
+        return {type(part).__name__: asdict(part)}
+    if isinstance(part, bytes):
+        return part.hex()
+    if part is None or isinstance(part, (str, int, float, bool, list, tuple, dict)):
+        return part
+    return str(part)

@@ -1,0 +1,112 @@
+"""The records that flow through the lineage: captions, quadruples and triplets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+WORLD_CATEGORIES = (
+    "Long-Term",
+    "Physical-Trans",
+    "Spatial-Trans",
+    "Implicit-Logic",
+    "Story-Type",
+    "Real-to-Virtual",
+    "Exaggeration",
+)
+PLAIN_CATEGORIES = ("add", "change", "remove")
+
+
+def short_hash(*parts: str | bytes) -> str:
+    """Return the first 16 hex digits of a sha256 over length-prefixed parts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """One caption of a LAION-schema table."""
+
+    caption: str
+    url: str = ""
+    width: int | None = None
+    """Pixels."""
+    height: int | None = None
+    """Pixels."""
+    similarity: float | None = None
+    """CLIP similarity of image and caption, as the table gives it."""
+    punsafe: float | None = None
+    """Probability in [0, 1] that the image is unsafe."""
+    pwatermark: float | None = None
+    """Probability in [0, 1] that the image is watermarked."""
+    aesthetic_score: float | None = None
+    """LAION aesthetic predictor's score, about 1 to 10."""
+
+    @property
+    def id(self) -> str:
+        """First 16 hex digits of the sha256 of caption and URL."""
+        return short_hash(self.caption, self.url)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quadruple:
+    """EditWorld's text stage: what the picture shows, what happens, what it shows then, and what must change."""
+
+    input_caption: str
+    instruction: str
+    output_caption: str
+    keywords: tuple[str, ...]
+    """Single words of ``input_caption``."""
+    category: str
+    source: str = ""
+    """Where it comes from: a caption's id, a file and row, a rule's name."""
+
+    @property
+    def id(self) -> str:
+        """First 16 hex digits of the sha256 of its texts."""
+        return short_hash(self.input_caption, self.instruction, self.output_caption, *self.keywords)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triplet:
+    """One edit: input image, instruction, output image, and where all of it comes from."""
+
+    instruction: str
+    input_image: Image.Image
+    """RGB, any size."""
+    output_image: Image.Image
+    """RGB, the input's size."""
+    input_caption: str = ""
+    output_caption: str = ""
+    keywords: tuple[str, ...] = ()
+    category: str = ""
+    """A world category, ``add``, ``change``, ``remove``, or one of Emu Edit's tasks."""
+    recipe: str = ""
+    """How it was made: ``editworld-text``, ``editworld-video``, ``instruct-pix2pix``..."""
+    source: str = ""
+    """Caption id and URL, or video id and both timestamps."""
+    mask: Image.Image | None = None
+    """Mode ``L``, the input's size; 255 where the edit was allowed."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Role -> model @ revision, seed, and every parameter that shaped the sample; JSON-serialisable."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    split: str = ""
+    """``train``, ``validation``, ``test``, or empty before the data set is split."""
+
+    @property
+    def id(self) -> str:
+        """First 16 hex digits of the sha256 of the instruction and both images' pixels."""
+        return short_hash(self.instruction, *(_pixels(i) for i in (self.input_image, self.output_image)))
+
+
+def _pixels(image: Image.Image) -> bytes:
+    rgb = image.convert("RGB")
+    return f"{rgb.width}x{rgb.height}".encode() + rgb.tobytes()

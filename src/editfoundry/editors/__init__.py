@@ -1,0 +1,1 @@
+"""Editor model families and their sampling."""

@@ -1,0 +1,21 @@
+"""The errors that a person causes and can mend; everything else is a fault of ours and shows its traceback."""
+
+from __future__ import annotations
+
+
+class BadInputError(ValueError):
+    """Input or usage is wrong. The message is one line: which file, which row, what is wrong, what to do."""
+
+
+class MissingModelError(BadInputError):
+    """A profile names a model that is not on this machine."""
+
+
+class Rejection(Exception):
+    """One record cannot be used; the rest goes on."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        """``reason`` is a short constant to count by; ``detail`` tells this record's particulars."""
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail

@@ -1,0 +1,1 @@
+"""Evaluation: what an editor's edits are worth, and the report that says so."""

@@ -1,0 +1,76 @@
+"""What a benchmark is made of: one edit to make, its true outcome and plausible wrong ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from editfoundry.data.record import PLAIN_CATEGORIES, WORLD_CATEGORIES, short_hash
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditCase:
+    """One edit whose right answer is known."""
+
+    id: str
+    category: str
+    rule: str
+    """The rule of the world that the instruction sets off."""
+    instruction: str
+    input_caption: str
+    output_caption: str
+    input_image: np.ndarray
+    """``(H, W, 3)`` uint8 RGB."""
+    true_output: np.ndarray
+    """``(H, W, 3)`` uint8 RGB."""
+    wrong_outputs: np.ndarray
+    """``(K, H, W, 3)`` uint8 RGB: plausible outcomes that the instruction does not ask for; K is 3 in tinyworld."""
+
+    def __post_init__(self) -> None:
+        shape = self.input_image.shape
+        if len(shape) != 3 or shape[2] != 3:
+            raise ValueError(f"case {self.id}: input_image is {shape}, not (H, W, 3)")
+        if self.true_output.shape != shape:
+            raise ValueError(f"case {self.id}: true_output is {self.true_output.shape}, input_image is {shape}")
+        if self.wrong_outputs.ndim != 4 or self.wrong_outputs.shape[1:] != shape:
+            raise ValueError(f"case {self.id}: wrong_outputs is {self.wrong_outputs.shape}, not (K, {shape})")
+        if {a.dtype for a in (self.input_image, self.true_output, self.wrong_outputs)} != {np.dtype(np.uint8)}:
+            raise ValueError(f"case {self.id}: its images are not all uint8")
+
+
+def case_seed(case: EditCase, seed: int) -> int:
+    """Return the case's own noise seed, in [0, 2^32); every editor edits the case from the same one."""
+    return int(short_hash(str(seed), case.id)[:8], 16)
+
+
+def order_categories(categories: Iterable[str]) -> list[str]:
+    """Return the distinct categories: world ones first, in the paper's order, then plain ones, then others by name."""
+    known = [*WORLD_CATEGORIES, *PLAIN_CATEGORIES]
+    return sorted(set(categories), key=lambda c: (known.index(c) if c in known else len(known), c))
+
+
+def sample_cases(cases: Sequence[EditCase], num_per_category: int, seed: int) -> list[EditCase]:
+    """Draw cases to show, by seed and not by result: at most ``num_per_category`` of each category.
+
+    A category's cases are drawn from different rules as long as there are any left.
+    """
+    by_category: defaultdict[str, list[EditCase]] = defaultdict(list)
+    for case in sorted(cases, key=lambda c: short_hash("shown", str(seed), c.id)):
+        by_category[case.category].append(case)
+    return [
+        case
+        for category in order_categories(by_category)
+        for case in _spread_over_rules(by_category[category])[:num_per_category]
+    ]
+
+
+def _spread_over_rules(cases: Sequence[EditCase]) -> list[EditCase]:
+    seen: defaultdict[str, int] = defaultdict(int)
+    turns = []
+    for case in cases:
+        turns.append(seen[case.rule])
+        seen[case.rule] += 1
+    return [cases[i] for i in sorted(range(len(cases)), key=turns.__getitem__)]

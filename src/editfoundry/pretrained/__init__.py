@@ -1,0 +1,1 @@
+"""Loads the model that a profile names for a role; one file per role."""

@@ -1,0 +1,75 @@
+"""The role ``clip``: embeds pictures and captions in one space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.profiles import Profile, missing_model
+
+
+@dataclass(frozen=True)
+class ClipEncoder:
+    """A CLIP with its preprocessing."""
+
+    name: str
+    """Model @ revision, as reports print it."""
+    model: Any
+    processor: Any
+    runtime: Runtime
+    batch_size: int = 64
+
+    @torch.inference_mode()
+    def encode_images(self, images: Sequence[Image.Image]) -> Tensor:
+        """Embed RGB images; ``(N, D)`` float32 on the CPU, unit norm."""
+        return torch.cat([self._image_batch(images[i : i + self.batch_size]) for i in self._starts(images)])
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts, truncated to the model's length; ``(N, D)`` float32 on the CPU, unit norm."""
+        return torch.cat([self._text_batch(texts[i : i + self.batch_size]) for i in self._starts(texts)])
+
+    def _starts(self, items: Sequence[object]) -> range:
+        return range(0, max(1, len(items)), self.batch_size)
+
+    def _image_batch(self, images: Sequence[Image.Image]) -> Tensor:
+        if not images:
+            return torch.empty(0, self.model.config.projection_dim)
+        pixels = self.processor.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
+        vision = self.model.vision_model(pixel_values=pixels.to(self.runtime.device, self.runtime.dtype))
+        return _unit(self.model.visual_projection(vision.pooler_output))
+
+    def _text_batch(self, texts: Sequence[str]) -> Tensor:
+        if not texts:
+            return torch.empty(0, self.model.config.projection_dim)
+        tokens = self.processor.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+        text = self.model.text_model(**{k: v.to(self.runtime.device) for k, v in tokens.items()})
+        return _unit(self.model.text_projection(text.pooler_output))
+
+
+def load_clip(profile: Profile, runtime: Runtime) -> ClipEncoder:
+    """Load the profile's CLIP.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+    """
+    from transformers import CLIPModel, CLIPProcessor
+
+    reference = profile.model("clip")
+    options: dict[str, Any] = {"revision": reference.revision, "local_files_only": reference.is_local}
+    try:
+        model: Any = CLIPModel.from_pretrained(reference.location, dtype=runtime.dtype, **options)
+        processor = CLIPProcessor.from_pretrained(reference.location, **options)
+    except (OSError, ValueError) as error:
+        raise missing_model(reference, error) from error
+    return ClipEncoder(str(reference), model.to(runtime.device).eval(), processor, runtime)
+
+
+def _unit(embeds: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(embeds.float(), dim=-1).cpu()

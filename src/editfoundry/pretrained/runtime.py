@@ -1,0 +1,42 @@
+"""The one place that decides which device and which precision models run in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from editfoundry.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where models live and in what precision they compute."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def __str__(self) -> str:
+        return f"{self.device} {str(self.dtype).removeprefix('torch.')}"
+
+
+def choose_runtime(device: str = "auto", dtype: str = "auto") -> Runtime:
+    """Resolve ``auto``: CUDA with bfloat16 where there is a GPU, otherwise the CPU with float32.
+
+    Raises:
+        BadInputError: an unknown device or dtype, or a GPU asked for where there is none.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise BadInputError(f"device {device!r} is not one that torch knows: use cpu, cuda or cuda:N") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise BadInputError("device 'cuda' was asked for, but torch sees no GPU here: use --device cpu")
+    if dtype == "auto":
+        dtype = "bfloat16" if resolved.type == "cuda" else "float32"
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in dtypes:
+        raise BadInputError(f"dtype {dtype!r} is none of {', '.join(dtypes)}")
+    return Runtime(resolved, dtypes[dtype])

@@ -1,0 +1,112 @@
+"""Profiles: which model plays which role. Code never names a model."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from editfoundry.errors import BadInputError, MissingModelError
+
+ROLES = (
+    "text_to_image", "inpainter", "controlnet_canny", "ip_adapter", "editor_base", "clip", "language_model",
+    "vision_language_model", "video_language_model", "segmenter", "detector", "depth", "dino", "task_predictor",
+    "summarizer",
+)  # fmt: skip
+_PACKAGE = Path(__file__).parent
+PROFILES_FOLDER = _PACKAGE / "profiles"
+EMBEDDED_FOLDER = _PACKAGE / "embedded"
+_PACKAGE_PREFIX = "package:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelReference:
+    """Where the model of a role comes from."""
+
+    role: str
+    source: str
+    """A hub id, a folder, or ``package:NAME`` for a model shipped with editfoundry."""
+    revision: str = "main"
+
+    @property
+    def location(self) -> str:
+        """What ``from_pretrained`` is called with."""
+        if self.source.startswith(_PACKAGE_PREFIX):
+            return str(EMBEDDED_FOLDER / self.source.removeprefix(_PACKAGE_PREFIX))
+        return os.path.expanduser(self.source) if self.source.startswith("~") else self.source
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder, not a hub id."""
+        return self.source.startswith((_PACKAGE_PREFIX, "/", "./", "../", "~")) or Path(self.source).is_dir()
+
+    def __str__(self) -> str:
+        return f"{self.source}@{self.revision}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A named choice of a model for each role."""
+
+    name: str
+    models: dict[str, ModelReference]
+
+    def model(self, role: str) -> ModelReference:
+        """Return the model of ``role``.
+
+        Raises:
+            MissingModelError: the profile names none.
+        """
+        if role not in self.models:
+            raise MissingModelError(
+                f"profile {self.name!r} names no model for the role {role!r}: add it to its TOML file"
+            )
+        return self.models[role]
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """Read a profile by its name (``embedded``, ``paper``, ``modern``) or from a TOML file.
+
+    Raises:
+        BadInputError: there is no such profile, or the file is malformed.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = PROFILES_FOLDER / f"{name_or_path}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES_FOLDER.glob("*.toml")))
+        raise BadInputError(f"no profile {str(name_or_path)!r}: use one of {known}, or the path of a TOML file")
+    try:
+        entries = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{path}: not a TOML file: {error}") from error
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+    return Profile(name=path.stem, models={role: _reference(path, role, entry) for role, entry in entries.items()})
+
+
+def missing_model(reference: ModelReference, error: Exception) -> MissingModelError:
+    """Say in one line which role, which model, and the command that fetches it."""
+    if reference.source.startswith(_PACKAGE_PREFIX):
+        fetch = f"train it with: editfoundry tinyworld pretrain {reference.role}"
+    elif reference.is_local:
+        fetch = "make that folder again, or name another"
+    else:
+        fetch = f"fetch it with: hf download {reference.source} --revision {reference.revision}"
+    if reference.is_local and not Path(reference.location).is_dir():
+        reason = f"no folder {reference.location}"
+    else:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return MissingModelError(f"role {reference.role!r}: model {reference} is not on this machine ({reason}); {fetch}")
+
+
+def _reference(path: Path, role: str, entry: object) -> ModelReference:
+    if role not in ROLES:
+        raise BadInputError(f"{path}: {role!r} is no role; roles are {', '.join(ROLES)}")
+    if not isinstance(entry, dict) or not isinstance(entry.get("model"), str):
+        raise BadInputError(f'{path}: role {role!r} needs a table with model = "ID OR FOLDER"')
+    unknown = sorted(set(entry) - {"model", "revision"})
+    if unknown:
+        raise BadInputError(f"{path}: role {role!r} has unknown keys: {', '.join(unknown)}")
+    return ModelReference(role=role, source=entry["model"], revision=str(entry.get("revision", "main")))

@@ -1,0 +1,1 @@
+"""Real tables and downloads turned into the records that the lineage starts from."""

@@ -1,0 +1,197 @@
+"""Rows of Parquet, CSV, TSV and JSONL tables, streamed, each with its number; a row that is broken is told apart."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from editfoundry.errors import BadInputError
+from editfoundry.sources.columns import resolve_columns
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+TEXT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
+SUPPORTED = "Parquet (.parquet, .pq, or a folder of them), CSV, TSV, JSONL (.jsonl, .ndjson; text also as .gz)"
+BATCH_ROWS = 4096
+MAX_LINE_CHARS = 16 * 2**20
+"""A longer line is not that of a caption table, and would not fit into memory."""
+PEEK_ROWS = 1024
+"""Of a JSONL table, whose rows each name their own columns, so many are looked at to learn the columns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """One row as it is in its file."""
+
+    table: str
+    """Name of the file."""
+    number: int
+    """From 1: of the row after the header; in JSONL, of the line."""
+    values: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    """Why the row could not be read; then there are no values."""
+
+
+def table_files(table: Path) -> list[Path]:
+    """Return the files of a table: itself, or a folder's Parquet parts sorted by name.
+
+    Raises:
+        BadInputError: nothing there, no Parquet part in the folder, or an unknown suffix.
+    """
+    if table.is_dir():
+        parts = sorted(p for p in table.iterdir() if p.suffix.lower() in PARQUET_SUFFIXES and p.name[0] not in "._")
+        if not parts:
+            raise BadInputError(f"{table}: no .parquet part in this folder; give a folder of parts or one table")
+        return parts
+    if not table.is_file():
+        raise BadInputError(f"{table}: no such table")
+    if _kind(table) not in PARQUET_SUFFIXES + TEXT_SUFFIXES:
+        raise BadInputError(f"{table}: unknown suffix; readable are {SUPPORTED}")
+    return [table]
+
+
+def table_columns(path: Path) -> list[str]:
+    """Return the names of a file's columns, in order.
+
+    Raises:
+        BadInputError: the file cannot be read, or not one of the first JSONL lines is an object.
+    """
+    with _readable(path):
+        if _kind(path) in PARQUET_SUFFIXES:
+            with pq.ParquetFile(path) as file:
+                return list(file.schema_arrow.names)
+        if _kind(path) in (".csv", ".tsv"):
+            with _open_text(path) as text:
+                return next(_csv_records(text, path), [])
+    first = list(islice(_jsonl_rows(path), PEEK_ROWS))
+    if first and not any(row.values for row in first):
+        raise BadInputError(f"{path}: not one of its first {len(first)} lines is a JSON object; is it JSONL?")
+    return list(dict.fromkeys(name for row in first for name in row.values))
+
+
+def read_table_rows(path: Path) -> Iterator[TableRow]:
+    """Yield a file's rows in order, with the columns that `resolve_columns` knows; memory does not grow with them.
+
+    Text values come as ``str``, or as UTF-8 ``bytes`` from Parquet, where a damaged one must not spoil its batch.
+
+    Raises:
+        BadInputError: the file as a whole is damaged from here on.
+    """
+    kind = _kind(path)
+    if kind in PARQUET_SUFFIXES:
+        yield from _parquet_rows(path)
+    elif kind in (".csv", ".tsv"):
+        yield from _csv_rows(path)
+    else:
+        yield from _jsonl_rows(path)
+
+
+def _kind(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    is_packed_text = len(suffixes) == 2 and suffixes[1] == ".gz" and suffixes[0] in TEXT_SUFFIXES
+    return suffixes[0] if is_packed_text else path.suffix.lower()
+
+
+def _parquet_rows(path: Path) -> Iterator[TableRow]:
+    with _readable(path), pq.ParquetFile(path) as file:
+        columns = list(resolve_columns(tuple(file.schema_arrow.names)).values())
+        number = 0
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+            lists = [_undecoded(column).to_pylist() for column in batch.columns]
+            for values in zip(*lists, strict=True):
+                number += 1
+                yield TableRow(
+                    table=path.name, number=number, values=dict(zip(batch.schema.names, values, strict=True))
+                )
+
+
+def _undecoded(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        return column.cast(pa.large_binary())
+    return column
+
+
+def _csv_rows(path: Path) -> Iterator[TableRow]:
+    with _readable(path), _open_text(path) as text:
+        records = _csv_records(text, path)
+        header = next(records, [])
+        known = set(resolve_columns(tuple(header)).values())
+        for number, record in enumerate(records, start=1):
+            if len(record) == len(header):
+                values = {name: value for name, value in zip(header, record, strict=True) if name in known}
+                yield TableRow(table=path.name, number=number, values=values)
+            else:
+                yield TableRow(
+                    table=path.name, number=number, problem=f"{len(record)} fields, {len(header)} in the header"
+                )
+
+
+def _csv_records(text: TextIO, path: Path) -> Iterator[list[str]]:
+    """Yield a CSV file's records without blank lines; one that cannot be parsed is an empty list."""
+    reader = csv.reader(_lines(text, path), delimiter="\t" if _kind(path) == ".tsv" else ",")
+    while True:
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield []
+        else:
+            if record:
+                yield record
+
+
+def _jsonl_rows(path: Path) -> Iterator[TableRow]:
+    with _readable(path), _open_text(path) as text:
+        for number, line in enumerate(_lines(text, path), start=1):
+            if line.strip():
+                yield _json_row(path.name, number, line)
+
+
+def _json_row(table: str, number: int, line: str) -> TableRow:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return TableRow(table=table, number=number, problem=f"not JSON ({error})")
+    if not isinstance(values, dict):
+        return TableRow(table=table, number=number, problem=f"a JSON {type(values).__name__}, not an object")
+    return TableRow(table=table, number=number, values=values)
+
+
+def _open_text(path: Path) -> TextIO:
+    # Bytes that are not UTF-8 become lone surrogates, which the row's parser finds: one bad row, not a bad file.
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _lines(text: TextIO, path: Path) -> Iterator[str]:
+    number = 0
+    while line := text.readline(MAX_LINE_CHARS):
+        number += 1
+        if len(line) == MAX_LINE_CHARS:
+            raise BadInputError(
+                f"{path}: line {number} is longer than {MAX_LINE_CHARS} characters; is it a text table?"
+            )
+        yield line
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        cause = " ".join(str(error).split())
+        raise BadInputError(f"{path}: truncated or damaged table ({cause}); fetch it again") from error

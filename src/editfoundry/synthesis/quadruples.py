@@ -1,0 +1,179 @@
+"""Quadruples (input caption, instruction, output caption, keywords): written from captions, or read from a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from editfoundry.data.record import Caption, Quadruple
+from editfoundry.data.rejections import (
+    RejectedRow,
+    count_by_reason,
+    read_rejections,
+    write_rejections,
+)
+from editfoundry.data.shards import claim_output, input_hash
+from editfoundry.data.stage import StageResult, add_up
+from editfoundry.data.tables import count_rows, read_rows, table_is_done, table_paths, write_rows
+from editfoundry.errors import BadInputError, Rejection
+from editfoundry.synthesis.keywords import check_keywords
+
+STAGE = "quadruples"
+QuadrupleWriter = Callable[[Caption], Quadruple]
+"""Makes a quadruple of a caption, or raises Rejection."""
+
+
+@dataclass(frozen=True)
+class _Malformed:
+    """A line of a JSONL file that is not JSON."""
+
+    line: str
+    error: str
+
+
+_SPELLINGS = {
+    "input_caption": ("input_caption", "original_caption", "input", "caption"),
+    "instruction": ("instruction", "instuction", "edit"),
+    "output_caption": ("output_caption", "target_caption", "target_cation", "output"),
+    "keywords": ("keywords", "key_words"),
+}
+
+
+def write_quadruples(captions: Path, output: Path, writer: QuadrupleWriter, parameters: object) -> StageResult:
+    """Turn caption shards into quadruple shards of the same names, redoing only what has changed.
+
+    ``parameters`` is whatever shapes the writer's answers; it goes into the shards' input hashes.
+
+    Raises:
+        BadInputError: ``captions`` holds no table, or ``output`` holds something else.
+    """
+    paths = table_paths(captions)
+    claim_output(output, STAGE)
+    _remove_other_shards(output, {path.stem for path in paths})
+    return add_up(_write_shard(path, output / path.name, writer, parameters) for path in paths)
+
+
+def import_quadruples(path: Path, output: Path) -> StageResult:
+    """Read a JSON or JSONL file of quadruples in our spelling or EditWorld's into one shard.
+
+    Raises:
+        BadInputError: the file is missing, malformed as a whole, or empty. A malformed line of a JSONL file is
+            recorded as rejected instead.
+    """
+    rows = _json_rows(path)
+    if not rows:
+        raise BadInputError(f"{path}: holds no quadruple")
+    claim_output(output, STAGE)
+    target, digest = output / "00000.parquet", input_hash(path)
+    _remove_other_shards(output, {target.stem})
+    if table_is_done(target, digest):
+        return _reused(target)
+    kept: list[Quadruple] = []
+    rejected: list[RejectedRow] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            kept.append(_parse(row, f"{path.name}:{number}"))
+        except Rejection as error:
+            rejected.append(RejectedRow(f"{path.name}:{number}", error.reason, error.detail, _as_dict(row)))
+    counts = write_rejections(target, rejected)
+    write_rows(target, kept, Quadruple, digest)
+    return StageResult(num_in=len(kept) + len(rejected), num_out=len(kept), rejected=counts)
+
+
+def _write_shard(source: Path, target: Path, writer: QuadrupleWriter, parameters: object) -> StageResult:
+    digest = input_hash(source, parameters)
+    if table_is_done(target, digest):
+        return _reused(target)
+    kept: list[Quadruple] = []
+    rejected: list[RejectedRow] = []
+    for caption in read_rows(source, Caption):
+        try:
+            quadruple = writer(caption)
+            check_keywords(quadruple.input_caption, quadruple.keywords)
+            kept.append(quadruple)
+        except Rejection as error:
+            rejected.append(RejectedRow(caption.id, error.reason, error.detail, asdict(caption)))
+    counts = write_rejections(target, rejected)
+    write_rows(target, kept, Quadruple, digest)
+    return StageResult(num_in=len(kept) + len(rejected), num_out=len(kept), rejected=counts)
+
+
+def _reused(target: Path) -> StageResult:
+    counts = count_by_reason(read_rejections(target))
+    kept = count_rows(target)
+    return StageResult(num_in=kept + sum(counts.values()), num_out=kept, rejected=counts, num_shards_reused=1)
+
+
+def _remove_other_shards(output: Path, stems: set[str]) -> None:
+    for path in output.glob("*.parquet"):
+        if path.name.split(".")[0] not in stems:
+            path.unlink()
+
+
+def _json_rows(path: Path) -> list[Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix.lower() == ".jsonl":
+            return [_json_line(line) for line in text.split("\n") if line.strip()]
+        data = json.loads(text)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BadInputError(f"{path}: not JSON: {error}") from error
+    if isinstance(data, dict):
+        return list(data.values()) if all(isinstance(value, dict) for value in data.values()) else [data]
+    if not isinstance(data, list):
+        raise BadInputError(f"{path}: must hold a list of quadruples, or one quadruple under each key")
+    return data
+
+
+def _json_line(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        return _Malformed(line, str(error))
+
+
+def _parse(row: object, source: str) -> Quadruple:
+    if isinstance(row, _Malformed):
+        raise Rejection("malformed line", row.error)
+    fields = _as_dict(row)
+    input_caption = _text(fields, "input_caption")
+    keywords = _keywords(fields)
+    check_keywords(input_caption, keywords)
+    return Quadruple(
+        input_caption=input_caption,
+        instruction=_text(fields, "instruction"),
+        output_caption=_text(fields, "output_caption"),
+        keywords=keywords,
+        category=str(fields.get("category", fields.get("type", ""))),
+        source=source,
+    )
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = _spelled(fields, name)
+    if not isinstance(value, str) or not value.strip():
+        raise Rejection(f"no {name.replace('_', ' ')}")
+    return value.strip()
+
+
+def _keywords(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    value = _spelled(fields, "keywords")
+    words = value.split(",") if isinstance(value, str) else value
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise Rejection("no keywords")
+    return tuple(word.strip() for word in words if word.strip())
+
+
+def _spelled(fields: Mapping[str, Any], name: str) -> Any:
+    return next((fields[spelling] for spelling in _SPELLINGS[name] if spelling in fields), None)
+
+
+def _as_dict(row: object) -> dict[str, Any]:
+    if isinstance(row, _Malformed):
+        return {"line": row.line}
+    return row if isinstance(row, dict) else {"value": repr(row)}

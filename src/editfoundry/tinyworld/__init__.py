@@ -1,0 +1,1 @@
+"""tinyworld: a small, seeded, procedural world with exact ground truth."""

@@ -1,0 +1,134 @@
+"""Edits with known outcomes: world instructions, and plain add, change and remove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from editfoundry.tinyworld.objects import KINDS
+from editfoundry.tinyworld.rules import Rule
+from editfoundry.tinyworld.sampling import Split, random_background, random_object, sample_scene
+from editfoundry.tinyworld.scene import Scene, SceneObject
+
+ADD_WORDINGS = (
+    "Add {phrase} on the {position}.",
+    "Put {phrase} on the {position}.",
+    "Place {phrase} on the {position} side.",
+)
+REMOVE_WORDINGS = ("Remove {the}.", "Take away {the}.", "Erase {the} from the picture.", "Delete {the}.")
+REPLACE_WORDINGS = ("Replace {the} with {phrase}.", "Swap {the} for {phrase}.", "Change {the} into {phrase}.")
+COLOUR_WORDINGS = ("Make {the} {colour}.", "Paint {the} {colour}.", "Change the colour of {the} to {colour}.")
+BACKGROUND_WORDINGS = (
+    "Move everything to where it is {background}.",
+    "Set the scene {background}.",
+    "Change the background: {background}.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A scene, what is asked, and the scene as it must become."""
+
+    before: Scene
+    after: Scene
+    instruction: str
+    category: str
+    """A world category, or ``add``, ``change``, ``remove``."""
+    rule: str = ""
+    """The world rule's name; empty for plain edits."""
+    index: int | None = None
+    """Which object of ``before`` changes; None when something is added or the background changes."""
+
+
+def sample_world_edit(random: np.random.Generator, split: Split, rule: Rule, held_out_wording: bool = False) -> Edit:
+    """Draw a scene of ``split`` to which ``rule`` applies, and one of the rule's wordings."""
+    scene = sample_scene(random, split, kind=rule.kind, state=rule.before)
+    wordings = rule.held_out_wordings if held_out_wording else rule.wordings
+    index = next(i for i, o in enumerate(scene.objects) if (o.kind, o.state) == (rule.kind, rule.before))
+    return world_edit(scene, index, rule, wordings[int(random.integers(len(wordings)))])
+
+
+def world_edit(scene: Scene, index: int, rule: Rule, wording: str) -> Edit:
+    """Apply ``rule`` to object ``index`` of ``scene``."""
+    return Edit(
+        before=scene,
+        after=scene.with_object(index, state=rule.after),
+        instruction=wording,
+        category=rule.category,
+        rule=rule.name,
+        index=index,
+    )
+
+
+def sample_plain_edit(random: np.random.Generator, split: Split, category: str | None = None) -> Edit:
+    """Draw a plain edit; it names what it wants and needs no knowledge of the world's rules."""
+    category = category or ("add", "change", "change", "change", "remove")[int(random.integers(5))]
+    return {"add": _add, "change": _change, "remove": _remove}[category](random, split)
+
+
+def _add(random: np.random.Generator, split: Split) -> Edit:
+    edit = _remove(random, split, num_objects=2)
+    assert edit.index is not None
+    added = edit.before.objects[edit.index]
+    text = _pick(random, ADD_WORDINGS).format(phrase=added.phrase, position=added.position)
+    return Edit(before=edit.after, after=edit.before, instruction=text, category="add")
+
+
+def _remove(random: np.random.Generator, split: Split, num_objects: int | None = None) -> Edit:
+    scene = sample_scene(random, split, num_objects=num_objects)
+    index = int(random.integers(len(scene.objects)))
+    after = replace(scene, objects=scene.objects[:index] + scene.objects[index + 1 :])
+    text = _pick(random, REMOVE_WORDINGS).format(the=_the(scene.objects[index]))
+    return Edit(before=scene, after=after, instruction=text, category="remove", index=index)
+
+
+def _change(random: np.random.Generator, split: Split) -> Edit:
+    scene = sample_scene(random, split)
+    index = int(random.integers(len(scene.objects)))
+    drawn = random.random()
+    if drawn < 0.2:
+        return _change_background(random, scene)
+    if drawn < 0.45 and _shows_colour(scene.objects[index]):
+        return _change_colour(random, scene, index)
+    return _replace(random, scene, index)
+
+
+def _change_background(random: np.random.Generator, scene: Scene) -> Edit:
+    background = scene.background
+    while background == scene.background:
+        background = random_background(random)
+    text = _pick(random, BACKGROUND_WORDINGS).format(background=background.phrase)
+    return Edit(before=scene, after=replace(scene, background=background), instruction=text, category="change")
+
+
+def _change_colour(random: np.random.Generator, scene: Scene, index: int) -> Edit:
+    thing = scene.objects[index]
+    colour = _pick(random, tuple(c for c in KINDS[thing.kind].colours if c != thing.colour))
+    text = _pick(random, COLOUR_WORDINGS).format(the=_the(thing), colour=colour)
+    after = scene.with_object(index, colour=colour)
+    return Edit(before=scene, after=after, instruction=text, category="change", index=index)
+
+
+def _replace(random: np.random.Generator, scene: Scene, index: int) -> Edit:
+    thing = scene.objects[index]
+    new = thing
+    while new.phrase == thing.phrase:
+        drawn = random_object(random, thing.position)
+        new = replace(drawn, size=thing.size, dx=thing.dx, ground=thing.ground)
+    text = _pick(random, REPLACE_WORDINGS).format(the=_the(thing), phrase=new.phrase)
+    objects = (*scene.objects[:index], new, *scene.objects[index + 1 :])
+    return Edit(before=scene, after=replace(scene, objects=objects), instruction=text, category="change", index=index)
+
+
+def _the(thing: SceneObject) -> str:
+    return "the " + thing.phrase.split(" ", 1)[1]
+
+
+def _shows_colour(thing: SceneObject) -> bool:
+    kind = KINDS[thing.kind]
+    return len(kind.colours) > 1 and "{colour}" in kind.states[thing.state].phrase
+
+
+def _pick(random: np.random.Generator, options: tuple[str, ...]) -> str:
+    return options[int(random.integers(len(options)))]

@@ -1,0 +1,1 @@
+"""Trains the embedded models, which the package ships, from nothing but tinyworld."""

@@ -1,0 +1,77 @@
+"""Model cards: what an embedded model is, how it was trained, and what it was measured to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult
+
+CARD = "README.md"
+FACTS = "card.json"
+
+DESCRIPTIONS = {
+    "text_to_image": "AutoencoderKL, CLIP text encoder and UNet2DConditionModel in the layout of Stable Diffusion, 64 x 64 pixels.",  # noqa: E501
+    "clip": "A transformers CLIPModel for 64 x 64 pixels.",
+    "editor_base": "InstructPix2Pix's editor (UNet of 8 input channels), trained on plain add, change and remove edits alone: no world rule was ever shown to it.",  # noqa: E501
+}
+DATA = {
+    "text_to_image": "Captioned scenes of tinyworld's training split.",
+    "clip": "Captioned scenes of tinyworld's training split, each with a twin that has one object in another state.",
+    "editor_base": "Plain edits of tinyworld's training split.",
+}
+
+
+def machine_name(device: torch.device) -> str:
+    """Name what a model was trained on, for example ``"2 CPU cores (x86_64)"``."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+
+
+def training_facts(config: LoopConfig, result: LoopResult, device: torch.device) -> dict[str, Any]:
+    """Return what a card says of a training run."""
+    return {
+        "steps": result.num_steps,
+        "batch_size": config.batch_size,
+        "learning_rate": config.learning_rate,
+        "seed": config.seed,
+        "minutes": round(result.seconds / 60, 1),
+        "final_loss": round(result.final_loss, 5),
+        "machine": machine_name(device),
+    }
+
+
+def update_card(folder: Path, role: str, **sections: dict[str, Any]) -> dict[str, Any]:
+    """Merge ``parameters``, ``training`` or ``measured`` into ``card.json``, and write ``README.md`` from it."""
+    path = folder / FACTS
+    facts: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    facts.update(sections)
+    path.write_text(json.dumps(facts, indent=1) + "\n")
+    (folder / CARD).write_text(_markdown(role, facts))
+    return facts
+
+
+def _markdown(role: str, facts: dict[str, Any]) -> str:
+    lines = ["---", "license: apache-2.0", "---", "", f"# editfoundry embedded `{role}`", "", DESCRIPTIONS[role], ""]
+    lines += [f"Trained on: {DATA[role]}", "", f"Made by `editfoundry tinyworld pretrain {role}`.", ""]
+    for title, section in facts.items():
+        lines += [f"## {title.capitalize()}", ""]
+        lines += [f"* {name.replace('_', ' ')}: {_text(value)}" for name, value in section.items()]
+        lines.append("")
+    if "measured" in facts:
+        lines += [f"Measured on held-out scenes by `editfoundry tinyworld measure {role}`.", ""]
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k.replace('_', ' ')} {_text(v)}" for k, v in value.items())
+    if isinstance(value, int) and value >= 10_000:
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

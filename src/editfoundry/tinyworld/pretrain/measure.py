@@ -1,0 +1,119 @@
+"""Measures each embedded model on held-out scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from editfoundry.evaluation.outcome import nearest_outcome
+from editfoundry.pretrained.clip import load_clip
+from editfoundry.pretrained.editor import load_editor_base
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.profiles import Profile
+from editfoundry.tinyworld.benchmark import plain_cases, world_cases
+from editfoundry.tinyworld.pretrain.clip import measure_clip, twin_scenes
+from editfoundry.tinyworld.pretrain.vae import reconstruction_psnr
+from editfoundry.tinyworld.sampling import random_stream, sample_scene
+from editfoundry.tinyworld.scene import render
+
+NUM_SCENES = 512
+NUM_GENERATED = 256
+NUM_EDITS = 240
+NUM_CHOICES = 16
+NUM_INFERENCE_STEPS = 20
+GUIDANCE_SCALE = 4.0
+IMAGE_GUIDANCE_SCALE = 1.5
+
+Measures = dict[str, float]
+
+
+def measure_text_to_image(profile: Profile, runtime: Runtime) -> Measures:
+    """Return the VAE's PSNR and how often CLIP picks the right caption of 16 for a generated picture."""
+    pipeline: Any = load_text_to_image(profile, runtime)
+    scenes = [sample_scene(random_stream("measure", "test", i), "test") for i in range(NUM_SCENES)]
+    pictures = np.stack([render(scene) for scene in scenes])
+    return {
+        "vae_reconstruction_psnr_db": reconstruction_psnr(pipeline.vae, pictures, runtime.device),
+        "caption_picked_among_16": _named_share(pipeline, [s.caption for s in scenes], profile, runtime),
+    }
+
+
+def measure_clip_model(profile: Profile, runtime: Runtime) -> Measures:
+    """Return caption retrieval among 64 and accuracy against hard negatives."""
+    clip = load_clip(profile, runtime)
+    scenes = twin_scenes("test", NUM_SCENES)
+    pictures = np.stack([render(scene) for scene in scenes])
+    return measure_clip(clip.model, clip.processor.tokenizer, pictures, scenes, runtime.device)
+
+
+def measure_editor_base(profile: Profile, runtime: Runtime) -> Measures:
+    """Return outcome accuracy on plain edits, and on world instructions, which this editor must not know."""
+    pipeline = load_editor_base(profile, runtime)
+    plain, world = plain_cases(NUM_EDITS, seed=1), world_cases("test", NUM_EDITS, seed=1)
+    measures = {"plain_outcome_accuracy": _outcome_accuracy(pipeline, plain)}
+    for category in ("add", "change", "remove"):
+        chosen = [case for case in plain if case.category == category]
+        measures[f"plain_outcome_accuracy_{category}"] = _outcome_accuracy(pipeline, chosen)
+    return {**measures, "world_outcome_accuracy": _outcome_accuracy(pipeline, world)}
+
+
+MEASURES = {
+    "text_to_image": measure_text_to_image,
+    "clip": measure_clip_model,
+    "editor_base": measure_editor_base,
+}
+
+
+def _named_share(pipeline: Any, captions: list[str], profile: Profile, runtime: Runtime) -> float:
+    captions = list(dict.fromkeys(captions))[:NUM_GENERATED]
+    clip = load_clip(profile, runtime)
+    images = generate(pipeline, captions, seed=0)
+    similarity = clip.encode_images(images) @ clip.encode_texts(captions).T
+    hits = 0
+    for index in range(len(captions)):
+        others = random_stream("choices", index).permutation([i for i in range(len(captions)) if i != index])
+        choices = [index, *others[: NUM_CHOICES - 1].tolist()]
+        hits += int(similarity[index, choices].argmax() == 0)
+    return hits / len(captions)
+
+
+def generate(pipeline: Any, captions: list[str], seed: int, batch_size: int = 64) -> list[Image.Image]:
+    """Paint each caption once, each picture from a seed of its own."""
+    images: list[Image.Image] = []
+    for start in range(0, len(captions), batch_size):
+        batch = captions[start : start + batch_size]
+        generators = [torch.Generator().manual_seed(seed + start + i) for i in range(len(batch))]
+        images += pipeline(
+            batch, num_inference_steps=NUM_INFERENCE_STEPS, guidance_scale=GUIDANCE_SCALE, generator=generators
+        ).images
+    return images
+
+
+def _outcome_accuracy(pipeline: Any, cases: list[Any], batch_size: int = 48) -> float:
+    from editfoundry.editors.instruct_pix2pix import edit_images
+
+    right = 0
+    for start in range(0, len(cases), batch_size):
+        batch = cases[start : start + batch_size]
+        edits = edit_images(
+            pipeline, [Image.fromarray(c.input_image) for c in batch], [c.instruction for c in batch],
+            seeds=list(range(start, start + len(batch))), num_inference_steps=NUM_INFERENCE_STEPS,
+            guidance_scale=GUIDANCE_SCALE, image_guidance_scale=IMAGE_GUIDANCE_SCALE,
+        )  # fmt: skip
+        right += sum(nearest_outcome(np.asarray(e), c) == "truth" for e, c in zip(edits, batch, strict=True))
+    return right / max(1, len(cases))
+
+
+def save_picture_grid(path: Path, images: list[Image.Image], num_columns: int = 8) -> None:
+    """Write images of one size as one grid."""
+    width, height = images[0].size
+    rows = -(-len(images) // num_columns)
+    sheet = Image.new("RGB", (num_columns * width, rows * height))
+    for index, image in enumerate(images):
+        sheet.paste(image, (index % num_columns * width, index // num_columns * height))
+    sheet.save(path)

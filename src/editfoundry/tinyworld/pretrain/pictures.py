@@ -1,0 +1,45 @@
+"""Rendered training pictures, cached on disk and read through a memory map."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
+
+log = logging.getLogger(__name__)
+
+
+def cached_array(path: Path, shape: tuple[int, ...], dtype: str, row: Callable[[int], np.ndarray]) -> np.ndarray:
+    """Return ``path`` as a read-only memory map, filling it row by row first when it is missing."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        for index in range(shape[0]):
+            array[index] = row(index)
+        array.flush()
+        del array
+        os.replace(partial, path)
+    return np.load(path, mmap_mode="r")
+
+
+def rendered(path: Path, scenes: Sequence[Scene]) -> np.ndarray:
+    """Return the scenes' pictures, ``(N, 64, 64, 3)`` uint8 RGB, rendering them once."""
+    return cached_array(path, (len(scenes), IMAGE_SIZE, IMAGE_SIZE, 3), "uint8", lambda index: render(scenes[index]))
+
+
+def to_pixels(images: np.ndarray) -> Tensor:
+    """Turn ``(B, H, W, 3)`` uint8 into ``(B, 3, H, W)`` float in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_images(pixels: Tensor) -> np.ndarray:
+    """Turn ``(B, 3, H, W)`` float in [-1, 1] into ``(B, H, W, 3)`` uint8."""
+    return ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -1,0 +1,127 @@
+"""Scenes: what stands where, and how it is drawn, with exact masks, boxes and depth order."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from editfoundry.tinyworld.backgrounds import Background, paint_background
+from editfoundry.tinyworld.colours import COLOURS
+from editfoundry.tinyworld.objects import KINDS
+from editfoundry.tinyworld.pen import SUPERSAMPLING, Pen
+
+IMAGE_SIZE = 64
+POSITIONS = {"left": 0.26, "middle": 0.5, "right": 0.74}
+SIZES = {"small": 0.32, "large": 0.46}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneObject:
+    """One object of a scene."""
+
+    kind: str
+    state: str
+    colour: str
+    position: str = "middle"
+    size: str = "large"
+    dx: float = 0.0
+    """Offset of the object's foot to the right, as a share of the image's width."""
+    ground: float = 0.16
+    """Height of the object's foot above the lower edge, as a share of the image; lower is nearer to the viewer."""
+
+    @property
+    def phrase(self) -> str:
+        """Noun phrase, for example ``"a small bitten red apple"``."""
+        text = KINDS[self.kind].phrase(self.state, self.colour)
+        if self.size == "large":
+            return text
+        return "a small " + text.split(" ", 1)[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A background and one or more objects on it."""
+
+    background: Background
+    objects: tuple[SceneObject, ...] = field(default_factory=tuple)
+
+    @property
+    def caption(self) -> str:
+        """The scene's canonical caption; it names everything in it."""
+        parts = [o.phrase if o.position == "middle" else f"{o.phrase} on the {o.position}" for o in self.objects]
+        what = " and ".join(parts) if parts else "nothing"
+        return f"{what} {self.background.phrase}"
+
+    def with_object(self, index: int, **changes: Any) -> Scene:
+        """Return the scene with fields of object ``index`` changed."""
+        objects = list(self.objects)
+        objects[index] = replace(objects[index], **changes)
+        return replace(self, objects=tuple(objects))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that ``scene_from_dict`` reads back."""
+        return asdict(self)
+
+
+def scene_from_dict(data: dict[str, Any]) -> Scene:
+    """Build a scene from ``Scene.to_dict``'s output."""
+    return Scene(background=Background(**data["background"]), objects=tuple(SceneObject(**o) for o in data["objects"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Morph:
+    """An object on its way from its state in the scene to another one."""
+
+    index: int
+    state: str
+    progress: float
+    """In [0, 1]; 0 is the state in the scene, 1 is ``state``."""
+
+
+def depth_order(scene: Scene) -> list[int]:
+    """Return the objects' indices from the farthest to the nearest."""
+    return sorted(range(len(scene.objects)), key=lambda i: -scene.objects[i].ground)
+
+
+def render(scene: Scene, size: int = IMAGE_SIZE, morph: Morph | None = None) -> np.ndarray:
+    """Draw the scene; ``(size, size, 3)`` uint8 RGB. ``morph`` draws one object between two states."""
+    canvas = paint_background(scene.background, size).copy()
+    for index in depth_order(scene):
+        _draw_object(canvas, scene, index, morph)
+    return np.asarray(canvas.reduce(SUPERSAMPLING).convert("RGB"))
+
+
+def object_masks(scene: Scene, size: int = IMAGE_SIZE) -> np.ndarray:
+    """Return ``(num_objects, size, size)`` bool: each object's visible pixels (at least half covered)."""
+    covered = np.zeros((size, size), dtype=bool)
+    masks = np.zeros((len(scene.objects), size, size), dtype=bool)
+    for index in reversed(depth_order(scene)):
+        canvas = Image.new("RGBA", (size * SUPERSAMPLING,) * 2)
+        _draw_object(canvas, scene, index, None)
+        solid = np.asarray(canvas.getchannel("A").reduce(SUPERSAMPLING)) >= 128
+        masks[index] = solid & ~covered
+        covered |= solid
+    return masks
+
+
+def object_boxes(scene: Scene, size: int = IMAGE_SIZE) -> list[tuple[int, int, int, int] | None]:
+    """Return each object's box ``(x0, y0, x1, y1)`` in pixels, upper ends exclusive; None for one wholly hidden."""
+    boxes: list[tuple[int, int, int, int] | None] = []
+    for mask in object_masks(scene, size):
+        ys, xs = np.nonzero(mask)
+        boxes.append((int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1) if len(xs) else None)
+    return boxes
+
+
+def _draw_object(canvas: Image.Image, scene: Scene, index: int, morph: Morph | None) -> None:
+    thing = scene.objects[index]
+    kind = KINDS[thing.kind]
+    look = kind.states[thing.state].look
+    if morph is not None and morph.index == index:
+        look = kind.look_between(thing.state, morph.state, morph.progress)
+    side = canvas.width
+    foot = ((POSITIONS[thing.position] + thing.dx) * side, (1 - thing.ground) * side)
+    kind.draw(Pen(canvas, foot, SIZES[thing.size] * side), look, COLOURS[thing.colour])

@@ -1,0 +1,137 @@
+"""One run tracked by MLflow: parameters, metrics by step, artifacts, and which code and data it came from."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from editfoundry.tracking.dvc_client import locked_hashes
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MAX_VALUE_CHARS = 500
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run that is open; it ends with the ``with`` block of `tracked_run`."""
+
+    client: MlflowClient
+    run_id: str
+
+    def log_metric(self, name: str, value: float, step: int = 0) -> None:
+        """Record one value of a metric."""
+        self.client.log_metric(self.run_id, name, float(value), step=step)
+
+    def log_artifact(self, path: Path | str, folder: str | None = None) -> None:
+        """Copy a file into the run, under ``folder`` of its artifacts."""
+        self.client.log_artifact(self.run_id, str(path), folder)
+
+    def log_figure(self, figure: Any, name: str) -> None:
+        """Keep a matplotlib or plotly figure, or a PIL image, as artifact ``name`` (its suffix gives the format)."""
+        log = self.client.log_figure if hasattr(figure, "savefig") else self.client.log_image
+        log(self.run_id, figure, name)
+
+    def set_tag(self, name: str, value: str) -> None:
+        """Set one tag."""
+        self.client.set_tag(self.run_id, name, value)
+
+
+@contextmanager
+def tracked_run(
+    experiment: str,
+    name: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    tracking_uri: str | None = None,
+    *,
+    root: Path | None = None,
+) -> Iterator[TrackedRun]:
+    """Open a run and close it as FINISHED, as FAILED where the block raises, as KILLED on Ctrl-C.
+
+    Args:
+        experiment: its name; created on first use.
+        name: of the run.
+        params: may be nested; ``{"a": {"b": 1}}`` becomes ``a.b``.
+        tags: added to the commit and data hashes of `source_tags`.
+        tracking_uri: by default MLFLOW_TRACKING_URI, else ``sqlite:///<root>/mlflow.db``.
+        root: folder of the project, by default the current one; artifacts go to ``<root>/mlruns``.
+    """
+    folder = (root or Path.cwd()).resolve()
+    client = _client(tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(folder))
+    experiment_id = _experiment_id(client, experiment, folder)
+    run = client.create_run(experiment_id, run_name=name, tags={**source_tags(folder), **tags})
+    tracked = TrackedRun(client, run.info.run_id)
+    end = "FAILED"
+    try:
+        _log_params(tracked, params)
+        yield tracked
+        end = "FINISHED"
+    except KeyboardInterrupt:
+        end = "KILLED"
+        raise
+    finally:
+        client.set_terminated(tracked.run_id, end)
+
+
+def default_tracking_uri(root: Path) -> str:
+    """Return the SQLite tracking store of a project's folder."""
+    return f"sqlite:///{root.resolve() / 'mlflow.db'}"
+
+
+def source_tags(root: Path, stage: str = "dataset") -> dict[str, str]:
+    """Return tags that name the git commit and the DVC hash of each output of the data set's stage."""
+    tags = {f"dvc.{path}": md5 for path, md5 in locked_hashes(root, stage).items()}
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return tags
+    return {**tags, "mlflow.source.git.commit": done.stdout.strip()} if done.returncode == 0 else tags
+
+
+def _client(tracking_uri: str) -> MlflowClient:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri=tracking_uri)
+
+
+def _experiment_id(client: MlflowClient, name: str, root: Path) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    try:
+        return str(client.create_experiment(name, artifact_location=(root / "mlruns" / name).as_uri()))
+    except MlflowException:
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def _log_params(run: TrackedRun, params: Mapping[str, Any]) -> None:
+    from mlflow.entities import Param
+
+    pairs = [Param(key, str(value)[:MAX_VALUE_CHARS]) for key, value in _flat(params)]
+    for first in range(0, len(pairs), 100):
+        run.client.log_batch(run.run_id, params=pairs[first : first + 100])
+
+
+def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,28 @@
+"""The text condition of a batch: looked up where the encoder is frozen, computed where it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from editfoundry.training.texts import TextCache
+
+PromptEmbeds = Callable[[np.ndarray], Tensor]
+"""Rows of the text cache, ``(B,)``, to embeddings ``(B, L, D)`` on the device."""
+
+
+def prompt_embeds_from(texts: TextCache, text_encoder: nn.Module, device: torch.device, trains: bool) -> PromptEmbeds:
+    """Return the cheapest way to a batch's embeddings; gradients reach the encoder only where it ``trains``."""
+    embeds = texts.embeds
+    if embeds is not None and not trains:
+        return lambda rows: torch.from_numpy(embeds[rows]).to(device, non_blocking=True)
+
+    def encode(rows: np.ndarray) -> Tensor:
+        with torch.set_grad_enabled(trains):
+            encoded: Tensor = text_encoder(torch.from_numpy(texts.token_ids[rows]).to(device))[0]
+        return encoded
+
+    return encode

@@ -1,0 +1,65 @@
+"""Hashes that tell whether a checkpoint, a cache or a half-finished run still fits its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from editfoundry.data.hashing import file_hash, input_hash
+from editfoundry.data.index import index_path, shards_of
+from editfoundry.errors import BadInputError
+from editfoundry.training.config import TrainingConfig
+
+BY_CONTENT = frozenset({"editor", "dataset"})
+"""Settings that are paths whose content is hashed."""
+
+WITHOUT_EFFECT = frozenset(
+    {
+        "output",
+        "work_dir",
+        "mlflow_tracking_uri",
+        "mlflow_experiment",
+        "checkpoint_every",
+        "log_every",
+        "cache_text_embeddings",
+    }
+)
+"""Settings that leave the trained weights as they are."""
+
+
+def dataset_hash(dataset: Path) -> str:
+    """Hash the indexes of a folder of triplet shards, which hold the content hash of every triplet.
+
+    Raises:
+        BadInputError: there is no shard, or one was never finished.
+    """
+    tars = shards_of(dataset)
+    unfinished = [tar for tar in tars if not index_path(tar).is_file()]
+    if unfinished:
+        raise BadInputError(f"{unfinished[0]}: no index beside it, so it was never finished; make it again")
+    return input_hash([(tar.name, file_hash(index_path(tar))) for tar in tars])
+
+
+def editor_hash(editor: str, components: Iterable[str] = ("",)) -> str:
+    """Hash the files of an editor's components (sub-folders of diffusers' layout); of a hub id, its name.
+
+    What else lies in the editor's folder tells how it was made, not what it computes, and does not count.
+    """
+    folder = Path(editor)
+    if not folder.is_dir():
+        return input_hash(editor, list(components))
+    files = [path for component in components for path in (folder / component).rglob("*") if path.is_file()]
+    names = {path.relative_to(folder): path for path in files}
+    computing = [name for name in sorted(names) if _computes(name)]
+    return input_hash([(name.as_posix(), file_hash(names[name])) for name in computing])
+
+
+def run_hash(config: TrainingConfig) -> str:
+    """Hash everything that the trained weights depend on: settings, data set and starting weights."""
+    settings = {k: v for k, v in config.as_dict().items() if k not in WITHOUT_EFFECT | BY_CONTENT}
+    return input_hash(settings, dataset_hash(config.dataset), editor_hash(config.editor))
+
+
+def _computes(name: Path) -> bool:
+    hidden = any(part.startswith(".") for part in name.parts)
+    return not hidden and (len(name.parts) > 1 or name.name == "model_index.json")

@@ -1,0 +1,126 @@
+"""Runs training as a process of its own, through ``accelerate launch``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from editfoundry.errors import BadInputError
+from editfoundry.training.__main__ import OUTCOME_VARIABLE
+from editfoundry.training.config import TrainingConfig
+from editfoundry.training.failures import TrainingError, TrainingInterrupted
+from editfoundry.training.finished import is_trained
+
+
+def launch_training(config_path: Path, num_processes: int | None = None) -> None:
+    """Train as ``config_path`` says, in child processes; nothing is started where the checkpoint is there already.
+
+    SIGINT and SIGTERM are passed on to the training processes, which save their state; this returns, by raising, only
+    after the last of them has ended.
+
+    Args:
+        config_path: see `TrainingConfig.from_file`.
+        num_processes: one per GPU; by default what ``accelerate config`` set, or one for each GPU there is. Without a
+            GPU there is one process, which uses all cores.
+
+    Raises:
+        BadInputError: the configuration, the data set or the editor cannot be used, or more processes than GPUs.
+        TrainingInterrupted: stopped by a signal; running it again resumes.
+        TrainingError: anything else; the message says what.
+    """
+    if is_trained(TrainingConfig.from_file(config_path)):
+        return
+    _check_gpus(num_processes)
+    with tempfile.TemporaryDirectory(prefix="editfoundry-training-") as folder:
+        outcome = Path(folder) / "outcome"
+        # A session of its own: a Ctrl-C on the terminal reaches the trainer once, through us.
+        child = subprocess.Popen(
+            _command(config_path, num_processes),
+            env={**os.environ, OUTCOME_VARIABLE: str(outcome)},
+            start_new_session=True,
+        )
+        with _signals_forwarded(child) as received:
+            status = child.wait()
+        if status:
+            raise _failure(outcome.read_text() if outcome.exists() else "", status, bool(received))
+
+
+def _command(config_path: Path, num_processes: int | None) -> list[str]:
+    # Left alone, accelerate allows one thread a process.
+    num_threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, _num_cores() // (num_processes or 1)))
+    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--quiet"]
+    command += ["--num_cpu_threads_per_process", str(num_threads)]
+    if num_processes is not None:
+        command += ["--num_processes", str(num_processes)]
+    return [*command, "-m", "editfoundry.training", str(config_path)]
+
+
+def _check_gpus(num_processes: int | None) -> None:
+    if num_processes is None or num_processes == 1:
+        return
+    import torch
+
+    # Accelerate would start a single process without a word.
+    found = torch.cuda.device_count()
+    if not 1 < num_processes <= found:
+        raise BadInputError(f"num_processes is {num_processes}, but torch sees {found} GPUs here: leave it out")
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _signals_forwarded(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Yield the list of signals that came and were passed on; only the main thread of a process can receive any."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        _signal_workers(child.pid, number)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _signal_workers(launcher: int, number: int) -> None:
+    """Signal the training processes, so that the launcher outlives them; before there are any, the launcher."""
+    import psutil
+
+    try:
+        process = psutil.Process(launcher)
+        for worker in process.children(recursive=True) or [process]:
+            worker.send_signal(number)
+    except psutil.NoSuchProcess:
+        pass
+
+
+def _failure(outcome: str, status: int, interrupted: bool) -> BaseException:
+    kind, _, message = outcome.partition("\n")
+    if kind == "bad input":
+        return BadInputError(message)
+    if kind == "interrupted" or interrupted:
+        return TrainingInterrupted(message or "stopped before the first step")
+    if kind == "failed":
+        return TrainingError(message)
+    ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+    return TrainingError(f"training ended with {ended}; its output above says why")
+
+
+if __name__ == "__main__":
+    launch_training(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -1,0 +1,73 @@
+"""The data set's instructions: token ids of each distinct one and, from a frozen encoder, its embedding, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from editfoundry.data.atomic import atomic_folder
+from editfoundry.editors.text import tokenize
+
+STAGE = "text cache"
+TEXTS_PER_STEP = 64
+"""Instructions that go through the encoder at once."""
+
+
+@dataclass(frozen=True)
+class TextCache:
+    """Distinct instructions by row; row 0 is the empty one, the null condition."""
+
+    rows: np.ndarray
+    """``(N,)`` int64: each triplet's row."""
+    token_ids: np.ndarray
+    """``(M, L)`` int64, memory-mapped."""
+    embeds: np.ndarray | None
+    """``(M, L, D)`` float32, memory-mapped; none where the encoder runs at every step."""
+
+    def rows_of(self, indices: Tensor, drop_text: Tensor) -> np.ndarray:
+        """Return the rows, ``(B,)``, of triplets ``indices``, and row 0 where ``drop_text``."""
+        return np.where(drop_text.numpy(), 0, self.rows[indices.numpy()])
+
+
+def text_cache(
+    folder: Path, instructions: Sequence[str], tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, *, embed: bool
+) -> TextCache:
+    """Open the cache in ``folder``, first making it if it is not there.
+
+    Args:
+        folder: its name should contain the hashes of data set and text encoder.
+        instructions: of all triplets, in order.
+        tokenizer: of the editor.
+        text_encoder: on the device to encode on.
+        embed: keep embeddings, not only token ids.
+    """
+    if not folder.exists():
+        with atomic_folder(folder, STAGE) as partial:
+            _write(partial, instructions, tokenizer, text_encoder, embed)
+    embeds = np.load(folder / "embeds.npy", mmap_mode="r") if embed else None
+    return TextCache(np.load(folder / "rows.npy"), np.load(folder / "token_ids.npy", mmap_mode="r"), embeds)
+
+
+@torch.no_grad()
+def _write(
+    folder: Path, instructions: Sequence[str], tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, embed: bool
+) -> None:
+    distinct = list(dict.fromkeys(["", *instructions]))
+    place = {text: row for row, text in enumerate(distinct)}
+    np.save(folder / "rows.npy", np.array([place[text] for text in instructions], dtype=np.int64))
+    token_ids = tokenize(tokenizer, distinct)
+    np.save(folder / "token_ids.npy", token_ids.numpy())
+    if not embed:
+        return
+    shape = (*token_ids.shape, text_encoder.config.hidden_size)
+    embeds = np.lib.format.open_memmap(folder / "embeds.npy", mode="w+", dtype=np.float32, shape=shape)
+    for start in range(0, len(distinct), TEXTS_PER_STEP):
+        part = token_ids[start : start + TEXTS_PER_STEP].to(text_encoder.device)
+        embeds[start : start + len(part)] = text_encoder(part)[0].float().cpu().numpy()
+    embeds.flush()

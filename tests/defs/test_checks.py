@@ -1,0 +1,131 @@
+import json
+import math
+
+import pytest
+from PIL import Image
+
+from dagster_project.defs.checkpoints.checks import ends, loss_falls, loss_is_finite
+from dagster_project.defs.dataset.checks import splits_share_nothing
+from dagster_project.defs.reports.checks import report_is_complete
+from dagster_project.defs.resources import Foundry
+from dagster_project.scores import EDITORS, METRICS, headline, missing_scores, score_rows
+from editfoundry.data.record import Triplet
+from editfoundry.data.shards import write_triplets
+
+
+@pytest.fixture
+def foundry(tmp_path):
+    return Foundry(root=str(tmp_path))
+
+
+def triplet(colour, instruction="melt"):
+    before, after = Image.new("RGB", (8, 8), colour), Image.new("RGB", (8, 8), "black")
+    return Triplet(instruction=instruction, input_image=before, output_image=after, input_caption=f"a {colour} square")
+
+
+def write_dataset(foundry, **splits):
+    for split, triplets in splits.items():
+        folder = foundry.paths.dataset / split
+        folder.mkdir(parents=True)
+        write_triplets(folder / "00000.tar", triplets)
+
+
+def write_training(foundry, losses):
+    foundry.paths.editworld.mkdir(parents=True)
+    (foundry.paths.editworld / "training.json").write_text(json.dumps({"loss_curve": list(enumerate(losses, start=1))}))
+
+
+def scores(value):
+    cell = {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 12}
+    return {metric: dict(cell) for metric in METRICS}
+
+
+def summary():
+    editors = {
+        e: {"overall": scores(v), "by_category": {"Long-Term": scores(v)}}
+        for e, v in zip(EDITORS, (0.2, 0.5), strict=True)
+    }
+    return {"num_cases": 12, **editors}
+
+
+def write_report(foundry, content, page="<html></html>"):
+    folder = foundry.paths.editworld_report
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text(json.dumps(content))
+    (folder / "report.html").write_text(page)
+
+
+def test_splits_that_are_apart_pass(foundry):
+    write_dataset(foundry, train=[triplet("red")], validation=[triplet("green")], test=[triplet("blue")])
+    assert splits_share_nothing(foundry=foundry).passed
+
+
+def test_an_input_picture_in_two_splits_fails(foundry):
+    write_dataset(foundry, train=[triplet("red")], test=[triplet("red", "freeze")])
+    result = splits_share_nothing(foundry=foundry)
+    assert not result.passed
+    assert result.metadata["num_leaks"].value == 1
+
+
+def test_a_loss_that_falls_passes_and_one_that_rises_warns(foundry, tmp_path):
+    write_training(foundry, [1.0, 0.8, 0.9, 0.5, 0.4, 0.3])
+    assert loss_is_finite(foundry=foundry).passed
+    assert loss_falls(foundry=foundry).passed
+    rising = Foundry(root=str(tmp_path / "rising"))
+    write_training(rising, [0.3, 0.4, 0.5])
+    assert not loss_falls(foundry=rising).passed
+
+
+def test_a_loss_that_is_not_a_number_fails_and_names_the_step(foundry):
+    write_training(foundry, [1.0, math.nan, 0.5])
+    result = loss_is_finite(foundry=foundry)
+    assert not result.passed
+    assert result.description == "first at step 2"
+
+
+def test_an_empty_curve_is_no_training(foundry):
+    write_training(foundry, [])
+    assert not loss_is_finite(foundry=foundry).passed
+    assert not loss_falls(foundry=foundry).passed
+
+
+def test_the_ends_of_a_curve_are_the_means_of_its_first_and_last_fifth():
+    assert ends([float(n) for n in range(10)]) == (0.5, 8.5)
+
+
+def test_a_whole_report_passes(foundry):
+    write_report(foundry, summary())
+    assert report_is_complete(foundry=foundry).passed
+
+
+def test_a_report_without_an_interval_fails_and_names_it(foundry):
+    broken = summary()
+    del broken["fine_tuned"]["by_category"]["Long-Term"]["clip_score"]["low"]
+    write_report(foundry, broken)
+    result = report_is_complete(foundry=foundry)
+    assert not result.passed
+    assert result.description == "fine_tuned.by_category.Long-Term.clip_score.low"
+
+
+def test_a_report_that_loads_from_elsewhere_fails(foundry):
+    write_report(foundry, summary(), page='<html><img src="https://example.org/a.png"></html>')
+    assert not report_is_complete(foundry=foundry).passed
+
+
+def test_a_report_that_is_not_there_fails(foundry):
+    assert report_is_complete(foundry=foundry).description == "not there: summary.json, report.html"
+
+
+def test_an_empty_summary_lacks_every_score():
+    assert len(missing_scores({})) == len(EDITORS) * 2 * len(METRICS) * 4
+
+
+def test_the_headline_tells_the_gain_in_outcome_accuracy():
+    assert headline(summary())["outcome_accuracy_gain"] == pytest.approx(0.3)
+
+
+def test_the_table_has_a_row_for_all_cases_and_one_for_each_category():
+    rows = score_rows(summary())
+    assert [row["category"] for row in rows] == ["all", "Long-Term"]
+    assert rows[1]["fine_tuned_clip_score"] == 0.5
+    assert rows[1]["num_cases"] == 12

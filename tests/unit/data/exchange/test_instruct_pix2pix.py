@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from editfoundry.data.exchange.instruct_pix2pix import export_instruct_pix2pix, import_instruct_pix2pix
+from editfoundry.data.rejections import read_rejections
+from editfoundry.data.shards import read_triplets, write_triplets
+from editfoundry.errors import BadInputError
+
+
+def smooth(seed: int) -> Image.Image:
+    """Return a picture that JPEG keeps nearly as it is."""
+    x, y = np.meshgrid(np.arange(32), np.arange(32))
+    return Image.fromarray(np.stack([4 * x + seed, 4 * y, 100 + x + y], axis=-1).astype(np.uint8))
+
+
+@pytest.fixture
+def exported(tmp_path, triplet):
+    texts = {"instruction": "melt it", "mask": None, "provenance": {"seed": 3, "cfg_scale": 7.5}}
+    written = [triplet(n, input_image=smooth(n), output_image=smooth(n + 60), **texts) for n in range(3)]
+    written.append(triplet(5))
+    write_triplets(tmp_path / "shards" / "00000.tar", written)
+    export_instruct_pix2pix(tmp_path / "shards", tmp_path / "out")
+    return tmp_path / "out", written
+
+
+def test_the_export_is_what_instruct_pix2pixs_loader_opens(exported):
+    folder, written = exported
+    listed = json.loads((folder / "seeds.json").read_text())
+    assert [(name, len(seeds)) for name, seeds in listed] == [("0000000", 3), ("0000001", 1)]
+    for name, seeds in listed:
+        assert set(json.loads((folder / name / "prompt.json").read_text())) == {"input", "edit", "output", "caption"}
+        for seed in seeds:
+            for side in (0, 1):
+                with Image.open(folder / name / f"{seed}_{side}.jpg") as image:
+                    assert (image.format, image.mode) == ("JPEG", "RGB")
+    lines = (folder / "0000000" / "metadata.jsonl").read_text().splitlines()
+    first = json.loads(lines[0])
+    assert len(lines) == 3 and str(first["seed"]) == listed[0][1][0]
+    assert (first["clip_sim_0"], first["clip_sim_dir"], first["cfg_scale"]) == (0.25, 0.5, 7.5)
+
+
+def test_export_then_import_gives_equal_records_and_nearly_equal_pixels(exported, tmp_path):
+    folder, written = exported
+    result = import_instruct_pix2pix(folder, tmp_path / "back")
+    read = list(read_triplets(tmp_path / "back"))
+    assert result.num_out == len(written) == len(read)
+    for before, after in zip(written, read, strict=True):
+        for name in set(vars(before)) - {"input_image", "output_image", "mask"}:
+            assert getattr(before, name) == getattr(after, name)
+        assert (before.mask and before.mask.tobytes()) == (after.mask and after.mask.tobytes())
+    for before, after in zip(written[:3], read[:3], strict=True):
+        pair = np.asarray(before.output_image).astype(int), np.asarray(after.output_image).astype(int)
+        assert np.abs(pair[0] - pair[1]).mean() < 1
+
+
+def test_the_input_caption_may_be_called_caption_or_input(exported, tmp_path):
+    folder, _ = exported
+    for name, key in (("0000000", "caption"), ("0000001", "input")):
+        (folder / name / "prompt.json").write_text(json.dumps({key: f"by {key}", "edit": "e", "output": "o"}))
+    import_instruct_pix2pix(folder, tmp_path / "back")
+    assert {t.input_caption for t in read_triplets(tmp_path / "back")} == {"by caption", "by input"}
+
+
+def test_a_folder_without_metadata_is_imported(exported, tmp_path):
+    folder, _ = exported
+    (folder / "0000000" / "metadata.jsonl").unlink()
+    import_instruct_pix2pix(folder, tmp_path / "back")
+    first = next(read_triplets(tmp_path / "back"))
+    assert first.recipe == "instruct-pix2pix" and first.source.startswith("0000000/")
+
+
+def test_a_score_that_is_not_a_number_is_left_out(exported, tmp_path):
+    folder, _ = exported
+    seed = json.loads((folder / "seeds.json").read_text())[0][1][0]
+    line = json.dumps({"seed": int(seed), "clip_sim_0": float("nan"), "clip_sim_1": 0.25, "cfg_scale": float("inf")})
+    (folder / "0000000" / "metadata.jsonl").write_text(line + "\n")
+    import_instruct_pix2pix(folder, tmp_path / "back")
+    assert next(read_triplets(tmp_path / "back")).scores == {"clip_output": 0.25}
+
+
+def test_every_unusable_pair_is_recorded_with_its_reason(exported, tmp_path):
+    folder, _ = exported
+    (name, (one, two, three)), (other, (four,)) = json.loads((folder / "seeds.json").read_text())
+    (folder / name / f"{one}_1.jpg").unlink()
+    shutil.copy(folder / name / f"{two}_0.jpg", folder / name / f"{two}_1.jpg")
+    smooth(1).resize((8, 8)).save(folder / name / f"{three}_0.jpg")
+    (folder / other / "prompt.json").write_text("{}")
+    picture = tmp_path / "9_0.jpg"
+    smooth(1).save(picture)
+    listed = [[name, [one, two, three]], [other, [four]], ["..", ["9"]], [name, ["../../9"]], [str(tmp_path), [9]]]
+    (folder / "seeds.json").write_text(json.dumps(listed))
+    result = import_instruct_pix2pix(folder, tmp_path / "back")
+    assert [r.reason for r in read_rejections(tmp_path / "back")] == [
+        "missing image",
+        "identical pair",
+        "size mismatch",
+        "no instruction",
+        "path leaves folder",
+        "path leaves folder",
+        "path leaves folder",
+    ]
+    assert (result.num_in, result.num_out) == (7, 0)
+
+
+@pytest.mark.parametrize(("seeds", "message"), [(None, "missing"), ("[]", "lists no pair"), ('[["a"]]', "row 1")])
+def test_a_folder_that_is_no_instruct_pix2pix_data_set_is_bad_input_and_leaves_nothing(tmp_path, seeds, message):
+    (tmp_path / "in").mkdir()
+    if seeds is not None:
+        (tmp_path / "in" / "seeds.json").write_text(seeds)
+    with pytest.raises(BadInputError, match=message):
+        import_instruct_pix2pix(tmp_path / "in", tmp_path / "back")
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]

@@ -1,0 +1,68 @@
+import pytest
+import torch
+from PIL import Image
+from tiny_models import psnr, tiny_image, tiny_pipeline
+
+from editfoundry.editors.instruct_pix2pix import edit_images, edit_photo, working_size
+from editfoundry.errors import BadInputError
+
+
+@pytest.mark.parametrize("scheduler", ["ddim", "euler-ancestral"])
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("scales", [(7.5, 1.5), (1.0, 1.5)])
+def test_one_image_equals_the_diffusers_pipeline_at_equal_seed(
+    scheduler: str, prediction_type: str, scales: tuple[float, float]
+) -> None:
+    pipeline = tiny_pipeline(scheduler, prediction_type)
+    options = {"num_inference_steps": 4, "guidance_scale": scales[0], "image_guidance_scale": scales[1]}
+    image = tiny_image(3)
+    expected = pipeline("melt it", image, generator=torch.Generator().manual_seed(5), **options).images[0]
+    [found] = edit_images(pipeline, [image], ["melt it"], seeds=[5], **options)
+    assert psnr(found, expected) >= 40
+    [other] = edit_images(pipeline, [image], ["melt it"], seeds=[6], **options)
+    assert psnr(other, expected) < 40
+
+
+@pytest.mark.parametrize("scheduler", ["ddim", "euler-ancestral"])
+def test_an_edit_is_the_same_alone_and_in_a_batch(scheduler: str) -> None:
+    pipeline = tiny_pipeline(scheduler)
+    images, texts, seeds = [tiny_image(i) for i in range(3)], ["melt it", "add a cat", "melt it"], [4, 5, 6]
+    batch = edit_images(pipeline, images, texts, seeds=seeds, num_inference_steps=3)
+    for i in range(3):
+        [alone] = edit_images(pipeline, [images[i]], [texts[i]], seeds=[seeds[i]], num_inference_steps=3)
+        assert psnr(batch[i], alone) >= 40
+
+
+def test_an_empty_batch_gives_no_images() -> None:
+    assert edit_images(tiny_pipeline(), [], [], seeds=[]) == []
+
+
+def test_a_batch_of_unequal_lists_or_sizes_is_refused() -> None:
+    pipeline = tiny_pipeline()
+    with pytest.raises(BadInputError, match="1 images, 2 instructions"):
+        edit_images(pipeline, [tiny_image(0)], ["a", "b"], seeds=[0])
+    with pytest.raises(BadInputError, match="one size"):
+        edit_images(pipeline, [tiny_image(0), tiny_image(0, (16, 16))], ["a", "b"], seeds=[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((32, 32), (32, 32)), ((4000, 3000), (32, 24)), ((100, 2000), (8, 32)), ((1, 1), (32, 32))],
+)
+def test_a_photo_is_edited_at_the_size_the_editor_was_made_for(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert working_size(tiny_pipeline(), size) == expected
+
+
+@pytest.mark.parametrize("size", [(75, 50), (1, 1), (9, 120)])
+def test_an_edited_photo_has_the_photos_size(size: tuple[int, int]) -> None:
+    edited = edit_photo(tiny_pipeline(), tiny_image(1, size), "melt it", num_inference_steps=2)
+    assert (edited.size, edited.mode) == (size, "RGB")
+
+
+def test_a_photo_of_the_editors_size_is_edited_as_it_is() -> None:
+    pipeline, image = tiny_pipeline(), tiny_image(2)
+    [expected] = edit_images(pipeline, [image], ["melt it"], seeds=[7], num_inference_steps=2)
+    edited = edit_photo(pipeline, image, "melt it", seed=7, num_inference_steps=2)
+    assert isinstance(edited, Image.Image) and psnr(edited, expected) == float("inf")

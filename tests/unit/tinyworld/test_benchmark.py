@@ -1,0 +1,71 @@
+"""The benchmarks: every category, every case answerable, the same cases every time."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from editfoundry.data.record import PLAIN_CATEGORIES, WORLD_CATEGORIES
+from editfoundry.evaluation.cases import EditCase
+from editfoundry.evaluation.outcome import defect
+from editfoundry.tinyworld.benchmark import plain_cases, world_cases
+from editfoundry.tinyworld.captions import scene_from_caption
+from editfoundry.tinyworld.rules import new_rules, trained_rules
+from editfoundry.tinyworld.sampling import is_held_out
+
+
+@pytest.fixture(scope="module")
+def world() -> list[EditCase]:
+    return world_cases("test", 49, seed=0)
+
+
+@pytest.fixture(scope="module")
+def plain() -> list[EditCase]:
+    return plain_cases(60, seed=0)
+
+
+def test_one_round_of_world_cases_has_every_trained_rule_and_all_seven_categories(world: list[EditCase]) -> None:
+    assert {c.rule for c in world} == {r.name for r in trained_rules()}
+    assert {c.category for c in world} == set(WORLD_CATEGORIES)
+    assert min(Counter(c.category for c in world).values()) >= 5
+
+
+def test_a_handful_of_world_cases_covers_most_categories() -> None:
+    assert len({c.category for c in world_cases("test", 7, seed=0)}) >= 5
+
+
+def test_the_new_rules_benchmark_has_only_rules_that_are_never_trained() -> None:
+    cases = world_cases("test-new-rules", 16, seed=0)
+    assert {c.rule for c in cases} == {r.name for r in new_rules()}
+    assert [defect(case) for case in cases] == [None] * 16
+
+
+def test_world_cases_use_unseen_wordings_and_unseen_combinations(world: list[EditCase]) -> None:
+    trained = {wording for rule in trained_rules() for wording in rule.wordings}
+    assert not any(case.instruction in trained for case in world)
+    assert all(is_held_out(scene_from_caption(case.input_caption)) for case in world)
+
+
+def test_plain_cases_take_the_three_plain_categories_in_turns(plain: list[EditCase]) -> None:
+    assert Counter(c.category for c in plain) == dict.fromkeys(PLAIN_CATEGORIES, 20)
+
+
+def test_every_case_can_be_answered_rightly(world: list[EditCase], plain: list[EditCase]) -> None:
+    assert {defect(case) for case in world + plain} == {None}
+    assert all(case.wrong_outputs.shape == (3, 64, 64, 3) for case in world + plain)
+
+
+def test_removals_that_once_had_a_wrong_outcome_like_the_truth_have_none(plain: list[EditCase]) -> None:
+    for case in plain:
+        for wrong in case.wrong_outputs:
+            assert not np.array_equal(wrong, case.true_output)
+
+
+def test_the_same_seed_gives_the_same_cases_and_another_seed_others(world: list[EditCase]) -> None:
+    again, other = world_cases("test", 12, seed=0), world_cases("test", 12, seed=1)
+    for first, second in zip(world, again, strict=False):
+        assert first.id == second.id
+        assert np.array_equal(first.input_image, second.input_image)
+        assert np.array_equal(first.wrong_outputs, second.wrong_outputs)
+    assert all(not np.array_equal(a.input_image, b.input_image) for a, b in zip(world, other, strict=False))
+    assert len({case.id for case in world}) == len(world)

@@ -1,0 +1,76 @@
+import subprocess
+import sys
+
+import pytest
+
+from editfoundry.errors import BadInputError
+from editfoundry.tracking.dvc_client import locked_hashes, remote_endpoint, set_local_endpoint, stage_status
+
+STAGES = """\
+stages:
+  copy:
+    cmd: cp in.txt out.txt
+    deps: [in.txt]
+    outs: [out.txt]
+"""
+CONFIG = """\
+[core]
+    remote = storage
+    analytics = false
+['remote "storage"']
+    url = s3://editfoundry/dvc
+    endpointurl = http://127.0.0.1:8333
+"""
+
+
+def dvc(root, *arguments):
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    dvc(root, "init", "--no-scm", "-q")
+    (root / ".dvc" / "config").write_text(CONFIG.replace("[core]", "[core]\n    no_scm = True"))
+    (root / "in.txt").write_text("one")
+    (root / "dvc.yaml").write_text(STAGES)
+    dvc(root, "repro", "-q")
+    return root
+
+
+def test_a_stage_is_clean_after_it_ran_and_dirty_when_its_input_changes(project):
+    assert stage_status(project, "copy").is_clean
+    (project / "in.txt").write_text("two")
+    status = stage_status(project, "copy")
+    (project / "in.txt").write_text("one")
+    assert not status.is_clean
+    assert "in.txt" in " ".join(status.changes)
+
+
+def test_hashes_are_those_of_the_lock(project):
+    # md5 of the three bytes "one"
+    assert locked_hashes(project, "copy") == {"out.txt": "f97c5d29941bfb1b2fdab0874906ab82"}
+
+
+def test_a_stage_that_was_never_committed_has_no_hashes(project, tmp_path):
+    assert locked_hashes(project, "other") == {}
+    assert locked_hashes(tmp_path, "copy") == {}
+
+
+def test_an_unknown_stage_is_one_clear_line(project):
+    with pytest.raises(BadInputError, match="dvc status .*nothing"):
+        stage_status(project, "nothing")
+
+
+def test_another_port_goes_to_the_local_configuration_only(project):
+    before = (project / ".dvc" / "config").read_text()
+    set_local_endpoint(project, "http://127.0.0.1:8399")
+    assert remote_endpoint(project) == "http://127.0.0.1:8399"
+    assert (project / ".dvc" / "config").read_text() == before
+
+
+def test_a_remote_elsewhere_is_left_alone(tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text(CONFIG.replace("http://127.0.0.1:8333", "https://s3.example.org"))
+    set_local_endpoint(tmp_path, "http://127.0.0.1:8333")
+    assert not (tmp_path / ".dvc" / "config.local").exists()

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import numpy as np
+import torch
+from tiny_models import IMAGE_SIZE, tiny_triplets, write_dataset
+
+from editfoundry.data.record import Triplet
+from editfoundry.data.shards import write_triplets
+from editfoundry.training.data import TripletPixels
+
+
+def test_pairs_come_in_the_shards_order_in_minus_one_to_one(tmp_path: Path) -> None:
+    pixels = TripletPixels(write_dataset(tmp_path), IMAGE_SIZE)
+    triplets = list(tiny_triplets(8))
+    assert len(pixels) == 8
+    assert pixels.instructions() == [t.instruction for t in triplets]
+    for number in (0, 4, 5, 7):
+        for role, image in enumerate((triplets[number].input_image, triplets[number].output_image)):
+            expected = torch.from_numpy(np.asarray(image).astype(np.float32) / 127.5 - 1).permute(2, 0, 1)
+            torch.testing.assert_close(pixels[number][role], expected)
+
+
+def test_a_flip_mirrors_both_images_of_a_pair(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path)
+    plain, mirrored = TripletPixels(dataset, IMAGE_SIZE)[2], TripletPixels(dataset, IMAGE_SIZE, flip=True)[2]
+    assert torch.equal(mirrored, plain.flip(-1))
+
+
+def test_images_of_another_size_are_cropped_to_one_centred_square(tmp_path: Path) -> None:
+    [triplet] = tiny_triplets(1)
+    wide = triplet.input_image.resize((96, 48))
+    write_triplets(tmp_path / "00000.tar", [Triplet(instruction="x", input_image=wide, output_image=wide)])
+    pair = TripletPixels(tmp_path, 48)[0]
+    expected = torch.from_numpy(np.asarray(wide)[:, 24:72].astype(np.float32) / 127.5 - 1).permute(2, 0, 1)
+    torch.testing.assert_close(pair[0], expected)
+    assert torch.equal(pair[0], pair[1])

@@ -1,0 +1,26 @@
+import math
+
+import torch
+
+from editfoundry.training.dropout import conditioning_dropout
+
+
+def test_each_case_takes_five_percent_of_the_draws() -> None:
+    count = 200_000
+    draws = torch.rand(count, generator=torch.Generator().manual_seed(0))
+    drop_text, drop_image = conditioning_dropout(draws, 0.05)
+    cases = [drop_text & ~drop_image, drop_text & drop_image, ~drop_text & drop_image]
+    four_sigma = 4 * math.sqrt(0.05 * 0.95 / count)
+    for case in cases:
+        assert abs(case.float().mean().item() - 0.05) < four_sigma
+
+
+def test_the_three_cases_follow_each_other_on_the_unit_interval() -> None:
+    drop_text, drop_image = conditioning_dropout(torch.tensor([0.0, 0.05, 0.1, 0.15, 0.99]), 0.05)
+    assert drop_text.tolist() == [True, True, False, False, False]
+    assert drop_image.tolist() == [False, True, True, False, False]
+
+
+def test_without_dropout_nothing_is_dropped() -> None:
+    drop_text, drop_image = conditioning_dropout(torch.zeros(3), 0.0)
+    assert not drop_text.any() and not drop_image.any()

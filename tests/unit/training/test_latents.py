@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import torch
+from tiny_models import IMAGE_SIZE, tiny_pipeline, write_dataset
+
+from editfoundry.training.data import TripletPixels
+from editfoundry.training.latents import latent_cache
+
+INDICES = torch.tensor([6, 1])
+
+
+def test_cached_latents_are_what_the_vae_says_of_each_pair(tmp_path: Path) -> None:
+    dataset, vae = write_dataset(tmp_path / "data"), tiny_pipeline().vae
+    cache = latent_cache(tmp_path / "cache", dataset, vae, resolution=IMAGE_SIZE, horizontal_flip=True)
+    noise = torch.randn(2, 4, 16, 16)
+    for flip in (0, 1):
+        pairs = torch.stack([TripletPixels(dataset, IMAGE_SIZE, bool(flip))[int(i)] for i in INDICES])
+        with torch.no_grad():
+            inputs, outputs = (vae.encode(pairs[:, role]).latent_dist for role in (0, 1))
+        flips = torch.full((2,), flip)
+        torch.testing.assert_close(cache.inputs(INDICES, flips), inputs.mode(), atol=1e-5, rtol=1e-4)
+        sampled = cache.sample_outputs(INDICES, flips, noise)
+        torch.testing.assert_close(sampled, outputs.mean + outputs.std * noise, atol=1e-5, rtol=1e-4)
+
+
+def test_a_cache_that_is_there_is_opened_without_reading_the_data(tmp_path: Path) -> None:
+    dataset, vae = write_dataset(tmp_path / "data"), tiny_pipeline().vae
+    for source in (dataset, tmp_path / "gone"):
+        cache = latent_cache(tmp_path / "cache", source, vae, resolution=IMAGE_SIZE, horizontal_flip=False)
+        assert len(cache) == 8
