@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
 
-.PHONY: help setup demo test ui bench lint lock clean
+.PHONY: help setup demo test ui bench figures lint lock clean
 
 help:
 	@echo "make setup   environment in $(VENV), from requirements.lock"
@@ -16,7 +16,8 @@ help:
 	@echo "make test    every test that needs no GPU"
 	@echo "make lint    ruff and mypy"
 	@echo "make ui      Dagster, MLflow and S3 on localhost"
-	@echo "make bench   side-by-side benchmarks"
+	@echo "make bench   side-by-side benchmarks, into docs/benchmarks.md"
+	@echo "make figures README's tables and pictures, from the demo"
 
 setup: $(READY)
 
@@ -45,7 +46,12 @@ ui: $(READY)
 	@$(BIN)/editfoundry ui
 
 bench: $(READY)
-	@$(BIN)/python -m pytest tests/benchmarks -s
+	@$(BIN)/python -m pytest tests/benchmarks -s --override-ini norecursedirs=
+
+figures: demo
+	@$(BIN)/editfoundry tinyworld gallery --out docs/images/gallery.png
+	@cp reports/editworld/grid.png docs/images/before_after.png
+	@$(BIN)/python docs/update_readme.py
 
 lock:
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock

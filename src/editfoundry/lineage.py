@@ -6,7 +6,7 @@ The command line, ``dvc.yaml``, Dagster and the demo all call these functions, s
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -257,26 +257,31 @@ def editworld(params: Params, root: Path, progress: Any = None, num_processes: i
 
 def training_values(params: Params, root: Path) -> dict[str, Any]:
     """Return the training configuration of the lineage's editor as plain values."""
+    from editfoundry.tracking.mlflow_client import default_tracking_uri
+
     paths = Paths(root)
     return {
         "editor": load_profile(params.profile).model("editor_base").location,
         "dataset": str(paths.dataset / "train"),
         "output": str(paths.editworld),
         "work_dir": str(paths.root / ".cache" / "training"),
+        "mlflow_tracking_uri": default_tracking_uri(paths.root),
         **params.editworld,
     }
 
 
 def editworld_report(params: Params, root: Path, progress: Any = None) -> Path:
     """Stage 6: base against fine-tuned on tinyworld's benchmarks, as a report."""
-    from editfoundry.evaluation.lineage_report import evaluate_checkpoint
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow
 
     paths = Paths(root)
-    evaluate_checkpoint(params, paths.editworld, paths.editworld_report, dataset=paths.dataset, progress=progress)
-    return paths.editworld_report
+    folder = paths.editworld_report
+    if evaluate_checkpoint(params, paths.editworld, folder, dataset=paths.dataset, progress=progress):
+        log_to_mlflow(folder, params, root)
+    return folder
 
 
-STAGES = {
+STAGES: dict[str, Callable[..., StageResult | Path]] = {
     "captions": captions, "quadruples": quadruples, "editworld_text": editworld_text, "dataset": dataset,
     "editworld": editworld, "editworld_report": editworld_report,
 }  # fmt: skip

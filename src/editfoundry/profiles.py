@@ -89,7 +89,8 @@ def load_profile(name_or_path: str | Path) -> Profile:
 def missing_model(reference: ModelReference, error: Exception) -> MissingModelError:
     """Say in one line which role, which model, and the command that fetches it."""
     if reference.source.startswith(_PACKAGE_PREFIX):
-        fetch = f"train it with: editfoundry tinyworld pretrain {reference.role}"
+        model = "clip" if reference.role == "clip" else "diffusion"
+        fetch = f"train it with: editfoundry tinyworld pretrain {model}"
     elif reference.is_local:
         fetch = "make that folder again, or name another"
     else:

@@ -59,12 +59,13 @@ def edit_file(
 
 
 def _load(editor: str | None, profile: str, device: str) -> tuple[StableDiffusionInstructPix2PixPipeline, str]:
+    # A wrong profile is told before torch is imported, which takes seconds.
+    chosen = load_profile(profile)
     from editfoundry.pretrained.editor import load_editor, load_editor_base
     from editfoundry.pretrained.runtime import choose_runtime
 
     if editor is not None:
         return load_editor(editor, choose_runtime(device)), editor
-    chosen = load_profile(profile)
     return load_editor_base(chosen, choose_runtime(device)), str(chosen.model("editor_base"))
 
 

@@ -47,7 +47,7 @@ def evaluate_checkpoint(
     dataset: Path | None = None,
     benchmarks: Sequence[str] = tuple(BENCHMARKS),
     progress: Progress | None = None,
-) -> None:
+) -> bool:
     """Edit the benchmarks' cases with the profile's base and with ``editor``; write report, summary and metrics.
 
     Nothing is redone when the checkpoint and the parameters are those of the report that is there.
@@ -59,6 +59,9 @@ def evaluate_checkpoint(
         dataset: the data set it was trained on, for the report's counts.
         benchmarks: names from ``BENCHMARKS``; the first is the headline.
         progress: called with edits done and edits in all.
+
+    Returns:
+        Whether anything had to be done.
 
     Raises:
         BadInputError: there is no editor, or ``output`` holds something else.
@@ -73,7 +76,7 @@ def evaluate_checkpoint(
     weights = sorted(editor.glob("**/*.safetensors"))
     digest = input_hash([file_hash(w) for w in weights], dataclasses.asdict(params), list(benchmarks))
     if _is_done(output, digest):
-        return
+        return False
     settings = params.editworld_report
     editors = {
         BASE: partial(_edit, load_editor_base(profile, runtime), settings),
@@ -90,6 +93,24 @@ def evaluate_checkpoint(
     }
     _write(output, params, editor, dataset, results)
     write_json(output / _DONE, {"input_hash": digest})
+    return True
+
+
+def log_to_mlflow(folder: Path, params: Params, root: Path) -> None:
+    """Log a report as one MLflow run: its overall metrics, its parameters, its files."""
+    from editfoundry.tracking.mlflow_client import default_tracking_uri, source_tags, tracked_run
+
+    summary = json.loads((folder / "summary.json").read_text())
+    settings = dataclasses.asdict(params.editworld_report)
+    with tracked_run(
+        "evaluation", folder.name, settings, source_tags(root), default_tracking_uri(root), root=root
+    ) as run:
+        for editor in (BASE, FINE_TUNED):
+            for metric, interval in summary[editor]["overall"].items():
+                if interval["value"] is not None:
+                    run.log_metric(f"{editor}_{metric}", interval["value"])
+        for name in ("report.html", "summary.json", "grid.png"):
+            run.log_artifact(folder / name)
 
 
 def _is_done(output: Path, digest: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.profiles import Profile, missing_model
 
 
@@ -63,6 +63,7 @@ def load_clip(profile: Profile, runtime: Runtime) -> ClipEncoder:
 
     reference = profile.model("clip")
     options: dict[str, Any] = {"revision": reference.revision, "local_files_only": reference.is_local}
+    quiet_libraries()
     try:
         model: Any = CLIPModel.from_pretrained(reference.location, dtype=runtime.dtype, **options)
         processor = CLIPProcessor.from_pretrained(reference.location, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.profiles import ModelReference, missing_model
 
 
@@ -14,6 +14,7 @@ def open_pipeline(pipeline_class: type[Any], reference: ModelReference, runtime:
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
     """
+    quiet_libraries()
     try:
         pipeline: Any = pipeline_class.from_pretrained(
             reference.location, revision=reference.revision, torch_dtype=runtime.dtype,

@@ -27,9 +27,9 @@ def load_editor(source: str | Path, runtime: Runtime) -> StableDiffusionInstruct
     Raises:
         BadInputError: there is no such folder, or it holds no ``model_index.json``.
     """
-    from diffusers import StableDiffusionInstructPix2PixPipeline
-
     if not (Path(source) / "model_index.json").is_file():
         raise BadInputError(f"{source}: no editor here: expected a diffusers folder with model_index.json")
+    from diffusers import StableDiffusionInstructPix2PixPipeline
+
     reference = ModelReference(role="editor_base", source=f"{Path(source).resolve()}")
     return open_pipeline(StableDiffusionInstructPix2PixPipeline, reference, runtime)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -40,3 +41,14 @@ def choose_runtime(device: str = "auto", dtype: str = "auto") -> Runtime:
     if dtype not in dtypes:
         raise BadInputError(f"dtype {dtype!r} is none of {', '.join(dtypes)}")
     return Runtime(resolved, dtypes[dtype])
+
+
+def quiet_libraries() -> None:
+    """Turn off the progress bars and remarks that diffusers and transformers print for every model they load."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.disable_progress_bar()
+        library.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
 PAPER_TAU = 0.8125
+_END_OF_WORD = "</w>"
 
 
 class KeywordAttention:
@@ -107,8 +108,9 @@ def keyword_token_weights(
     weights = torch.zeros(len(captions), max(map(len, keywords)), length)
     for row, (caption, words) in enumerate(zip(captions, keywords, strict=True)):
         ids = tokenizer(caption, truncation=True, max_length=length)["input_ids"]
+        tokens = tokenizer.convert_ids_to_tokens(ids)
         for column, word in enumerate(words):
-            positions = _positions(ids, tokenizer(word, add_special_tokens=False)["input_ids"])
+            positions = _positions(tokens, tokenizer.tokenize(word))
             if not positions:
                 raise Rejection("keyword not in caption", f"{word!r} is not in {caption!r}")
             weights[row, column, positions] = 1 / len(positions)
@@ -120,10 +122,12 @@ def attention_mask(maps: Tensor, tau: float = PAPER_TAU) -> Tensor:
     return maps >= tau * maps.mean(dim=(1, 2), keepdim=True)
 
 
-def _positions(ids: Sequence[int], word: Sequence[int]) -> list[int]:
+def _positions(tokens: Sequence[str], word: Sequence[str]) -> list[int]:
     found: list[int] = []
-    for start in range(len(ids) - len(word) + 1):
-        if list(ids[start : start + len(word)]) == list(word):
+    # Token 0 is the start of the text; a word begins where another one, or the start, has ended.
+    for start in range(1, len(tokens) - len(word) + 1):
+        begins = start == 1 or tokens[start - 1].endswith(_END_OF_WORD)
+        if begins and list(tokens[start : start + len(word)]) == list(word):
             found += range(start, start + len(word))
     return found
 

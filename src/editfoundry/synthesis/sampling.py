@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,8 @@ def denoise(
         ``(B, C, H, W)`` clean latents, scaled as the UNet sees them.
     """
     parts: Any = pipeline
-    scheduler = type(parts.scheduler).from_config(parts.scheduler.config)
+    # A copy: from_config would undo what the pipeline changed of the scheduler's defaults (clip_sample, steps_offset).
+    scheduler = copy.deepcopy(parts.scheduler)
     scheduler.set_timesteps(num_inference_steps, device=latents.device)
     timesteps = scheduler.timesteps
     negative = encode_prompts(pipeline, [""]).expand_as(prompt_embeds)

@@ -12,7 +12,7 @@ import numpy as np
 from editfoundry.tinyworld.backgrounds import Background, all_backgrounds
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
+from editfoundry.tinyworld.sampling import held_out_position, random_stream, sample_scene
 from editfoundry.tinyworld.scene import IMAGE_SIZE, SIZES, Scene, SceneObject
 
 _FUNCTION_WORDS = frozenset("a an the in on of with from and to small large seen very far away that has".split())
@@ -20,6 +20,8 @@ _FUNCTION_WORDS = frozenset("a an the in on of with from and to small large seen
 
 def scene_from_caption(caption: str) -> Scene:
     """Read a canonical caption back into a scene with everything the caption leaves open at its default.
+
+    A colour that the caption leaves open is one that training may show at that position.
 
     Raises:
         ValueError: the caption is not one that ``Scene.caption`` writes; the message names the part.
@@ -88,7 +90,10 @@ def _read_object(text: str) -> SceneObject:
     if found is None:
         raise ValueError(f"{match[1]!r} is no object of tinyworld")
     kind, state, colour, size = found
-    return SceneObject(kind=kind, state=state, colour=colour, size=size, position=match[2] or "middle")
+    position = match[2] or "middle"
+    if "{colour}" not in KINDS[kind].states[state].phrase:
+        colour = next((c for c in KINDS[kind].colours if held_out_position(kind, c) != position), colour)
+    return SceneObject(kind=kind, state=state, colour=colour, size=size, position=position)
 
 
 @lru_cache(maxsize=1)

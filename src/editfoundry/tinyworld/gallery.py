@@ -38,7 +38,7 @@ _SETTINGS: tuple[tuple[tuple[Kind, ...], tuple[str, ...]], ...] = (
     (nature.KINDS, ("meadow", "forest")),
     (animals.KINDS, ("meadow", "beach")),
     (household.KINDS, ("living room", "kitchen")),
-    (outdoors.KINDS, ("street", "beach", "desert")),
+    (outdoors.KINDS, ("meadow", "street", "meadow", "beach", "living room")),
 )
 """Places that become each group of kinds, in turns."""
 
@@ -94,7 +94,7 @@ def _kind_cells() -> Iterable[Image.Image]:
 
 
 def _background_cells() -> Iterable[Image.Image]:
-    # Rows of twelve would tear a place's seasons apart, so each place is one cell.
+    # One cell a place: a row must not tear its seasons apart.
     for place in PLACES:
         scenes = [Scene(background=b) for b in all_backgrounds() if b.place == place]
         yield _row([_captioned(scene, scene.background.phrase.split(" ", 2)[2]) for scene in scenes])
@@ -112,7 +112,7 @@ def _picture(scene: Scene, morph: Morph | None = None) -> Image.Image:
 
 
 def _captioned(scene: Scene, caption: str) -> Image.Image:
-    """Put a caption of at most two lines under a picture, no wider than the picture."""
+    """Put a caption under a picture, in lines no wider than the picture."""
     lines = _wrapped(caption, 12, PICTURE_SIZE - 6)
     return _stack([_picture(scene), *(_text(line, 12, _FAINT) for line in lines)])
 

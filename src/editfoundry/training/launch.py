@@ -60,18 +60,31 @@ def _command(config_path: Path, num_processes: int | None) -> list[str]:
     command += ["--num_cpu_threads_per_process", str(num_threads)]
     if num_processes is not None:
         command += ["--num_processes", str(num_processes)]
+    elif not _is_configured() and not _num_gpus():
+        # What accelerate takes by default here, said aloud, so that it does not warn.
+        command += ["--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     return [*command, "-m", "editfoundry.training", str(config_path)]
 
 
 def _check_gpus(num_processes: int | None) -> None:
     if num_processes is None or num_processes == 1:
         return
-    import torch
-
     # Accelerate would start a single process without a word.
-    found = torch.cuda.device_count()
+    found = _num_gpus()
     if not 1 < num_processes <= found:
         raise BadInputError(f"num_processes is {num_processes}, but torch sees {found} GPUs here: leave it out")
+
+
+def _num_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def _is_configured() -> bool:
+    from accelerate.commands.config.config_args import default_config_file
+
+    return os.path.isfile(default_config_file)
 
 
 def _num_cores() -> int:

@@ -12,6 +12,7 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.editors.instruct_pix2pix import native_size
 from editfoundry.editors.widen import widen_conv_in
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.runtime import quiet_libraries
 from editfoundry.training.config import TrainingConfig
 from editfoundry.training.data import TripletPixels
 from editfoundry.training.fingerprint import dataset_hash, editor_hash
@@ -43,6 +44,7 @@ def load_editor_to_train(editor: str) -> StableDiffusionInstructPix2PixPipeline:
     Raises:
         BadInputError: the folder is missing or is not in diffusers' layout.
     """
+    quiet_libraries()
     try:
         pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
             editor, dtype=torch.float32, safety_checker=None, requires_safety_checker=False

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from editfoundry.tinyworld.captions import keywords_of, scene_from_caption, write_laion_table
-from editfoundry.tinyworld.quadruples import rules_for
-from editfoundry.tinyworld.sampling import is_held_out, random_stream, sample_scene
+from editfoundry.tinyworld.rules import rules_for
+from editfoundry.tinyworld.sampling import held_out_place, random_stream, sample_scene
 from editfoundry.tinyworld.scene import Scene
 
 SCENES = [sample_scene(random_stream("caption test", i), ("train", "test")[i % 2]) for i in range(400)]
@@ -64,10 +64,12 @@ def test_two_writes_of_one_table_are_byte_identical_and_another_seed_is_not(tmp_
     assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
 
 
-def test_a_laion_table_holds_duplicates_and_train_scenes_most_of_which_a_rule_fits(tmp_path: Path) -> None:
+def test_a_laion_table_holds_duplicates_and_places_of_the_training_split_and_a_rule_fits_most_rows(
+    tmp_path: Path,
+) -> None:
     write_laion_table(tmp_path / "t.parquet", 200, seed=3)
     captions = pq.read_table(tmp_path / "t.parquet")["TEXT"].to_pylist()
     scenes = [scene_from_caption(c) for c in captions]
     assert Counter(captions).most_common(1)[0][1] > 1
-    assert not any(is_held_out(scene) for scene in scenes)
+    assert not any(scene.background.place == held_out_place(o.kind) for scene in scenes for o in scene.objects)
     assert sum(any(rules_for(o.kind, o.state) for o in s.objects) for s in scenes) > 150

@@ -93,11 +93,11 @@ def test_two_processes_share_a_batch_and_end_where_one_does(tmp_path: Path) -> N
     config.write_text(yaml.safe_dump({**settings, "batch_size": 4, "learning_rate": 1e-3}))
     curves, weights = [], []
     for number in (1, 2):
-        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(number), "--master_port", "0"]
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(number)]
         environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             [*command, "-m", "editfoundry.training", config],
-            env=environment, capture_output=True, text=True, check=True, timeout=180,
+            env=environment, capture_output=True, text=True, check=True, timeout=900,
         )  # fmt: skip
         # Without this, one process compared with itself would pass.
         assert f"processes: {number}," in done.stderr

@@ -52,8 +52,10 @@ def _draw_egg(pen: Pen, look: Look, colour: RGB) -> None:
 
 
 def _draw_whole_egg(pen: Pen) -> None:
-    pen.blob([(0, 0), (0.3, 0.12), (0.37, 0.38), (0.25, 0.75), (0, 0.95), (-0.25, 0.75), (-0.37, 0.38), (-0.3, 0.12)],
-             _EGGSHELL)
+    pen.blob(
+        [(0, 0), (0.3, 0.12), (0.37, 0.38), (0.25, 0.75), (0, 0.95), (-0.25, 0.75), (-0.37, 0.38), (-0.3, 0.12)],
+        _EGGSHELL,
+    )
     pen.ellipse(-0.13, 0.56, 0.07, 0.15, _EGG_WHITE, angle=-18, outline=False)
 
 
@@ -72,29 +74,78 @@ def _draw_shell_halves(pen: Pen, broken: float) -> None:
 
 
 def _draw_fried_egg(pen: Pen) -> None:
-    pen.blob([(-0.58, 0.2), (-0.4, 0.42), (-0.1, 0.44), (0.15, 0.52), (0.45, 0.42), (0.58, 0.22), (0.38, 0.08),
-              (0.12, 0.04), (-0.1, -0.04), (-0.42, 0.02)], _EGG_WHITE)
+    pen.blob(
+        [
+            (-0.58, 0.2),
+            (-0.4, 0.42),
+            (-0.1, 0.44),
+            (0.15, 0.52),
+            (0.45, 0.42),
+            (0.58, 0.22),
+            (0.38, 0.08),
+            (0.12, 0.04),
+            (-0.1, -0.04),
+            (-0.42, 0.02),
+        ],
+        _EGG_WHITE,
+    )
     pen.ellipse(0.02, 0.27, 0.25, 0.17, _YOLK)
     pen.ellipse(-0.07, 0.33, 0.07, 0.04, (255, 232, 140), outline=False)
 
 
 _APPLE_LEFT: tuple[Point, ...] = (
-    (0, 0.07), (-0.2, 0), (-0.42, 0.2), (-0.5, 0.48), (-0.42, 0.74), (-0.2, 0.85), (0, 0.77)
+    (0, 0.07),
+    (-0.2, 0),
+    (-0.42, 0.2),
+    (-0.5, 0.48),
+    (-0.42, 0.74),
+    (-0.2, 0.85),
+    (0, 0.77),
 )
 _APPLE_LEFT_ROTTEN: tuple[Point, ...] = (
-    (0.0, 0.05), (-0.24, 0.0), (-0.47, 0.14), (-0.46, 0.37), (-0.44, 0.58), (-0.22, 0.7), (-0.02, 0.57)
+    (0.0, 0.05),
+    (-0.24, 0.0),
+    (-0.47, 0.14),
+    (-0.46, 0.37),
+    (-0.44, 0.58),
+    (-0.22, 0.7),
+    (-0.02, 0.57),
 )
 _APPLE_RIGHT: tuple[Point, ...] = (
-    (0.2, 0.85), (0.4, 0.76), (0.49, 0.6), (0.5, 0.45), (0.46, 0.3), (0.4, 0.18), (0.2, 0)
+    (0.2, 0.85),
+    (0.4, 0.76),
+    (0.49, 0.6),
+    (0.5, 0.45),
+    (0.46, 0.3),
+    (0.4, 0.18),
+    (0.2, 0),
 )
 _APPLE_RIGHT_ROTTEN: tuple[Point, ...] = (
-    (0.2, 0.66), (0.36, 0.65), (0.46, 0.52), (0.44, 0.37), (0.47, 0.25), (0.46, 0.13), (0.22, 0.0)
+    (0.2, 0.66),
+    (0.36, 0.65),
+    (0.46, 0.52),
+    (0.44, 0.37),
+    (0.47, 0.25),
+    (0.46, 0.13),
+    (0.22, 0.0),
 )
 _APPLE_RIGHT_FLESH: tuple[Point, ...] = (
-    (0.2, 0.85), (0.38, 0.77), (0.3, 0.64), (0.28, 0.48), (0.24, 0.34), (0.4, 0.18), (0.2, 0)
+    (0.2, 0.85),
+    (0.38, 0.77),
+    (0.3, 0.64),
+    (0.28, 0.48),
+    (0.24, 0.34),
+    (0.4, 0.18),
+    (0.2, 0),
 )
 _APPLE_RIGHT_SKIN: tuple[Point, ...] = (
-    (0.18, 0.85), (0.2, 0.74), (0.02, 0.66), (0.06, 0.48), (-0.02, 0.3), (0.18, 0.16), (0.18, 0)
+    (0.18, 0.85),
+    (0.2, 0.74),
+    (0.02, 0.66),
+    (0.06, 0.48),
+    (-0.02, 0.3),
+    (0.18, 0.16),
+    (0.18, 0),
 )
 
 
@@ -127,13 +178,32 @@ def _draw_rot(pen: Pen) -> None:
 
 
 _BANANA_FRESH: tuple[Point, ...] = (
-    (-0.52, 0.7), (-0.45, 0.34), (-0.22, 0.08), (0.1, 0), (0.38, 0.12), (0.54, 0.36),
-    (0.46, 0.42), (0.26, 0.36), (0.04, 0.36), (-0.18, 0.5), (-0.32, 0.74),
+    (-0.52, 0.7),
+    (-0.45, 0.34),
+    (-0.22, 0.08),
+    (0.1, 0),
+    (0.38, 0.12),
+    (0.54, 0.36),
+    (0.46, 0.42),
+    (0.26, 0.36),
+    (0.04, 0.36),
+    (-0.18, 0.5),
+    (-0.32, 0.74),
 )
 _BANANA_BROWN: tuple[Point, ...] = (
-    (-0.53, 0.47), (-0.5, 0.2), (-0.26, 0.03), (0.09, 0.0), (0.39, 0.04), (0.55, 0.19),
-    (0.51, 0.28), (0.3, 0.3), (0.04, 0.33), (-0.21, 0.4), (-0.37, 0.56),
+    (-0.53, 0.47),
+    (-0.5, 0.2),
+    (-0.26, 0.03),
+    (0.09, 0.0),
+    (0.39, 0.04),
+    (0.55, 0.19),
+    (0.51, 0.28),
+    (0.3, 0.3),
+    (0.04, 0.33),
+    (-0.21, 0.4),
+    (-0.37, 0.56),
 )
+
 
 def _draw_banana(pen: Pen, look: Look, colour: RGB) -> None:
     """``age`` runs from green (0) over ripe (0.5) to brown (1)."""
@@ -143,11 +213,15 @@ def _draw_banana(pen: Pen, look: Look, colour: RGB) -> None:
     top = (_lerp(-0.44, -0.47, brown), _lerp(0.68, 0.48, brown))
     pen.stroke([top, (top[0] + 0.02, top[1] + _lerp(0.24, 0.16, brown))], shade(end, _lerp(1, 0.6, brown)), 0.15)
     pen.blob(_lerp_points(_BANANA_FRESH, _BANANA_BROWN, brown), skin)
-    ridge = _lerp_points([(-0.38, 0.52), (-0.16, 0.26), (0.1, 0.18), (0.36, 0.26)],
-                         [(-0.4, 0.32), (-0.18, 0.2), (0.1, 0.15), (0.4, 0.18)], brown)
+    ridge = _lerp_points(
+        [(-0.38, 0.52), (-0.16, 0.26), (0.1, 0.18), (0.36, 0.26)],
+        [(-0.4, 0.32), (-0.18, 0.2), (0.1, 0.15), (0.4, 0.18)],
+        brown,
+    )
     pen.stroke(ridge, shade(skin, 0.78), 0.07, smooth=True)
-    pen.ellipse(_lerp(0.5, 0.54, brown), _lerp(0.38, 0.23, brown), 0.07, 0.07, shade(end, _lerp(1, 0.5, brown)),
-                outline=False)
+    pen.ellipse(
+        _lerp(0.5, 0.54, brown), _lerp(0.38, 0.23, brown), 0.07, 0.07, shade(end, _lerp(1, 0.5, brown)), outline=False
+    )
     _draw_faded(pen, brown, _draw_banana_spots)
 
 
@@ -195,8 +269,16 @@ def _draw_cake_tier(pen: Pen, radius: float, height: float, missing: float, colo
 def _draw_cake_wall(pen: Pen, edge: Point, height: float, light: float) -> None:
     """The cut face from the cake's axis to ``edge``: sponge with a layer of cream."""
     for bottom, top, fill in ((0.0, 1.0, _SPONGE), (0.38, 0.6, _CREAM)):
-        pen.polygon([(0, bottom * height), (edge[0], edge[1] + bottom * height), (edge[0], edge[1] + top * height),
-                     (0, top * height)], shade(fill, light), outline=fill == _SPONGE)
+        pen.polygon(
+            [
+                (0, bottom * height),
+                (edge[0], edge[1] + bottom * height),
+                (edge[0], edge[1] + top * height),
+                (0, top * height),
+            ],
+            shade(fill, light),
+            outline=fill == _SPONGE,
+        )
 
 
 def _draw_candle(pen: Pen) -> None:
@@ -205,7 +287,14 @@ def _draw_candle(pen: Pen) -> None:
 
 
 _ICE_PUDDLE: tuple[Point, ...] = (
-    (-0.55, 0), (-0.3, 0.09), (0.1, 0.13), (0.55, 0.12), (0.74, 0), (0.45, -0.11), (0.1, -0.08), (-0.25, -0.13)
+    (-0.55, 0),
+    (-0.3, 0.09),
+    (0.1, 0.13),
+    (0.55, 0.12),
+    (0.74, 0),
+    (0.45, -0.11),
+    (0.1, -0.08),
+    (-0.25, -0.13),
 )
 
 
@@ -235,8 +324,7 @@ def _draw_cone(pen: Pen) -> None:
 def _draw_cup(pen: Pen, look: Look, colour: RGB) -> None:
     spill, above = look["spill"], look["above"]
     if spill > 0.01:
-        _draw_faded(pen, 1 - above, lambda p: p.ellipse(
-            -0.3 * spill, 0.02, 0.48 * spill, 0.14 * spill, _COFFEE))
+        _draw_faded(pen, 1 - above, lambda p: p.ellipse(-0.3 * spill, 0.02, 0.48 * spill, 0.14 * spill, _COFFEE))
     side = pen.moved(0.48 * spill, 0.42 * spill, _lerp(1, 0.95, spill), angle=98 * spill)
     _draw_faded(side, 1 - above, lambda p: _draw_cup_side(p, mix(_COFFEE, shade(colour, 0.4), spill), colour))
     _draw_faded(pen, above, lambda p: _draw_cup_from_above(p, colour))
@@ -246,8 +334,15 @@ def _draw_cup_side(pen: Pen, inside: RGB, colour: RGB) -> None:
     handle = arc_points(0.28, 0.42, 0.26, 0.2, -90, 90)
     pen.stroke(handle, shade(colour, 0.55), 0.16)
     pen.stroke(handle, shade(colour, 0.9), 0.09)
-    pen.polygon([(-0.38, 0.74), *arc_points(-0.14, 0.12, 0.18, 0.12, 190, 270),
-                 *arc_points(0.14, 0.12, 0.18, 0.12, 270, 350), (0.38, 0.74)], colour)
+    pen.polygon(
+        [
+            (-0.38, 0.74),
+            *arc_points(-0.14, 0.12, 0.18, 0.12, 190, 270),
+            *arc_points(0.14, 0.12, 0.18, 0.12, 270, 350),
+            (0.38, 0.74),
+        ],
+        colour,
+    )
     pen.ellipse(0, 0.74, 0.38, 0.12, shade(colour, 1.25))
     pen.ellipse(0, 0.73, 0.29, 0.075, inside, outline=False)
 
@@ -260,10 +355,22 @@ def _draw_cup_from_above(pen: Pen, colour: RGB) -> None:
 
 
 _GLASS_TOP: tuple[Point, ...] = (
-    (0.36, 0.92), (0.25, 0.92), (0.12, 0.92), (0, 0.92), (-0.13, 0.92), (-0.25, 0.92), (-0.36, 0.92)
+    (0.36, 0.92),
+    (0.25, 0.92),
+    (0.12, 0.92),
+    (0, 0.92),
+    (-0.13, 0.92),
+    (-0.25, 0.92),
+    (-0.36, 0.92),
 )
 _GLASS_TOP_BROKEN: tuple[Point, ...] = (
-    (0.31, 0.52), (0.2, 0.24), (0.1, 0.34), (0, 0.16), (-0.12, 0.44), (-0.2, 0.3), (-0.33, 0.66)
+    (0.31, 0.52),
+    (0.2, 0.24),
+    (0.1, 0.34),
+    (0, 0.16),
+    (-0.12, 0.44),
+    (-0.2, 0.3),
+    (-0.33, 0.66),
 )
 _SHARDS: tuple[tuple[Point, ...], ...] = (
     ((-0.72, -0.04), (-0.4, -0.06), (-0.58, 0.24)),

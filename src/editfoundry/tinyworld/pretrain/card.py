@@ -20,10 +20,11 @@ DESCRIPTIONS = {
     "clip": "A transformers CLIPModel for 64 x 64 pixels.",
     "editor_base": "InstructPix2Pix's editor (UNet of 8 input channels), trained on plain add, change and remove edits alone: no world rule was ever shown to it.",  # noqa: E501
 }
+RECIPES = {"text_to_image": "diffusion", "clip": "clip", "editor_base": "diffusion"}
 DATA = {
-    "text_to_image": "Captioned scenes of tinyworld's training split.",
+    "text_to_image": "Captioned scenes of tinyworld's training split; one network with `editor_base`, whose plain edits it saw too.",  # noqa: E501
     "clip": "Captioned scenes of tinyworld's training split, each with a twin that has one object in another state.",
-    "editor_base": "Plain edits of tinyworld's training split.",
+    "editor_base": "Plain edits of tinyworld's training split; one network with `text_to_image`, whose captioned scenes it saw too.",  # noqa: E501
 }
 
 
@@ -47,19 +48,23 @@ def training_facts(config: LoopConfig, result: LoopResult, device: torch.device)
     }
 
 
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return what a model's card says; empty where there is none."""
+    path = folder / FACTS
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
 def update_card(folder: Path, role: str, **sections: dict[str, Any]) -> dict[str, Any]:
     """Merge ``parameters``, ``training`` or ``measured`` into ``card.json``, and write ``README.md`` from it."""
-    path = folder / FACTS
-    facts: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    facts.update(sections)
-    path.write_text(json.dumps(facts, indent=1) + "\n")
+    facts = read_card(folder) | sections
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
     (folder / CARD).write_text(_markdown(role, facts))
     return facts
 
 
 def _markdown(role: str, facts: dict[str, Any]) -> str:
     lines = ["---", "license: apache-2.0", "---", "", f"# editfoundry embedded `{role}`", "", DESCRIPTIONS[role], ""]
-    lines += [f"Trained on: {DATA[role]}", "", f"Made by `editfoundry tinyworld pretrain {role}`.", ""]
+    lines += [f"Trained on: {DATA[role]}", "", f"Made by `editfoundry tinyworld pretrain {RECIPES[role]}`.", ""]
     for title, section in facts.items():
         lines += [f"## {title.capitalize()}", ""]
         lines += [f"* {name.replace('_', ' ')}: {_text(value)}" for name, value in section.items()]

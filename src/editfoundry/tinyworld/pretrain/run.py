@@ -1,4 +1,4 @@
-"""Trains one embedded model, ships it as fp16 safetensors with its card, and measures it."""
+"""Trains the embedded models, ships them as fp16 safetensors with their cards, and measures them."""
 
 from __future__ import annotations
 
@@ -6,59 +6,66 @@ import dataclasses
 import logging
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
-from editfoundry.tinyworld.pretrain import clip, editor_base, text_to_image, vae
-from editfoundry.tinyworld.pretrain.card import training_facts, update_card
+from editfoundry.tinyworld.pretrain import clip, joint, vae
+from editfoundry.tinyworld.pretrain.card import read_card, training_facts, update_card
 from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult, Metric
 from editfoundry.tinyworld.pretrain.measure import MEASURES
 from editfoundry.tracking.mlflow_client import default_tracking_uri, tracked_run
 
-CONFIGS = {
-    "vae": vae.CONFIG,
-    "text_to_image": text_to_image.CONFIG,
-    "clip": clip.CONFIG,
-    "editor_base": editor_base.CONFIG,
-}
-Saver = Callable[[Path], dict[str, int]]
-"""Saves the trained model into a folder and returns its parameter counts by part."""
+VAE_FOLDER = "vae_trained"
+CONFIGS = {"vae": vae.CONFIG, "clip": clip.CONFIG, "diffusion": joint.CONFIG}
+Save = Callable[[Path], dict[str, int]]
+"""Saves a trained model into a folder and returns its parameter counts by part."""
+Trained = tuple[dict[str, Save], LoopResult]
+"""Role -> what saves its model, and what the training took."""
 
 
 def pretrain(
-    role: str, work_dir: Path, num_steps: int | None, device: str, embedded: Path = EMBEDDED_FOLDER
+    name: str,
+    work_dir: Path,
+    num_steps: int | None,
+    device: str,
+    continue_shipped: bool = False,
+    embedded: Path = EMBEDDED_FOLDER,
 ) -> dict[str, Any]:
-    """Train ``role`` from tinyworld, resuming what was interrupted, and put the model into ``embedded``.
+    """Train ``vae``, ``clip`` or ``diffusion`` from tinyworld, resuming what was interrupted.
 
-    The autoencoder is trained first (``vae``) and shipped within ``text_to_image``; ``editor_base`` starts from that.
+    ``diffusion`` puts ``text_to_image`` and ``editor_base`` into ``embedded``, ``clip`` puts ``clip`` there; the
+    autoencoder stays in ``work_dir`` and is shipped within the two diffusion models. ``continue_shipped`` trains the
+    shipped diffusion models on, in a ``work_dir`` without their optimizer's state.
 
     Raises:
-        BadInputError: a model that this one starts from is not there yet.
+        BadInputError: the autoencoder is not there yet, or ``continue_shipped`` is asked of another model.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config = CONFIGS[role]
-    if num_steps is not None:
-        config = dataclasses.replace(config, num_steps=num_steps)
+    config = CONFIGS[name] if num_steps is None else dataclasses.replace(CONFIGS[name], num_steps=num_steps)
+    if continue_shipped and name != "diffusion":
+        raise BadInputError(f"{name}: only diffusion can be continued from the shipped models")
+    train = partial(_diffusion, shipped=embedded / "editor_base") if continue_shipped else _TRAIN[name]
+    before = read_card(embedded / "editor_base").get("training", {}) if continue_shipped else {}
     target = choose_runtime(device, "float32").device
     with tracked_run(
-        "pretrain", role, dataclasses.asdict(config), {"role": role}, default_tracking_uri(work_dir), root=work_dir
+        "pretrain", name, dataclasses.asdict(config), {"model": name}, default_tracking_uri(work_dir), root=work_dir
     ) as run:
-        save, result = _TRAIN[role](work_dir, target, config, run.log_metric)
-    facts = training_facts(config, result, target)
-    if role == "vae":
-        save(work_dir / "vae_trained")
-        return facts
-    folder = embedded / role
-    shutil.rmtree(folder, ignore_errors=True)
-    parameters = save(folder)
-    update_card(folder, role, parameters=parameters, training=facts)
-    return {**facts, "folder": str(folder)}
+        models, result = train(work_dir, target, config, run.log_metric)
+    facts = training_facts(config, result, target) | ({"continued_from": before} if before else {})
+    for role, save in models.items():
+        folder = work_dir / VAE_FOLDER if role == "vae" else embedded / role
+        shutil.rmtree(folder, ignore_errors=True)
+        parameters = save(folder)
+        if role != "vae":
+            update_card(folder, role, parameters=parameters, training=facts)
+    return {**facts, "models": ", ".join(models)}
 
 
 def measure(role: str, device: str, profile: str = "embedded") -> dict[str, float]:
@@ -73,40 +80,36 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
     return measured
 
 
-def _vae(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> tuple[Saver, LoopResult]:
+def _vae(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
     model, result = vae.train_vae(work_dir, device, config, log)
-    return _saver(model), result
+    return {"vae": _saver(model)}, result
 
 
-def _text_to_image(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> tuple[Saver, LoopResult]:
-    folder = work_dir / "vae_trained"
+def _clip(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+    model, processor, result = clip.train_clip(work_dir, device, config, log)
+    return {"clip": _saver(model, processor)}, result
+
+
+def _diffusion(
+    work_dir: Path, device: torch.device, config: LoopConfig, log: Metric, shipped: Path | None = None
+) -> Trained:
+    folder, start = work_dir / VAE_FOLDER, None
+    if shipped is not None:
+        start = StableDiffusionInstructPix2PixPipeline.from_pretrained(shipped, torch_dtype=torch.float32).to(device)
+        folder = shipped / "vae"
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no autoencoder yet; run editfoundry tinyworld pretrain vae first")
-    autoencoder = AutoencoderKL.from_pretrained(folder).eval().to(device)
-    pipeline, result = text_to_image.train_text_to_image(work_dir, autoencoder, device, config, log)
-    return _saver(pipeline), result
+    autoencoder = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).eval().to(device)
+    painter, editor, result = joint.train_diffusion(work_dir, autoencoder, device, config, log, start)
+    return {"text_to_image": _saver(painter), "editor_base": _saver(editor)}, result
 
 
-def _editor_base(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> tuple[Saver, LoopResult]:
-    folder = EMBEDDED_FOLDER / "text_to_image"
-    if not folder.is_dir():
-        raise BadInputError(f"{folder}: not there; run editfoundry tinyworld pretrain text_to_image first")
-    start = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32).to(device)
-    pipeline, result = editor_base.train_editor_base(work_dir, start, device, config, log)
-    return _saver(pipeline), result
-
-
-def _clip(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> tuple[Saver, LoopResult]:
-    model, processor, result = clip.train_clip(work_dir, device, config, log)
-    return _saver(model, processor), result
-
-
-_TRAIN: dict[str, Callable[[Path, torch.device, LoopConfig, Metric], tuple[Saver, LoopResult]]] = {
-    "vae": _vae, "text_to_image": _text_to_image, "clip": _clip, "editor_base": _editor_base,
+_TRAIN: dict[str, Callable[[Path, torch.device, LoopConfig, Metric], Trained]] = {
+    "vae": _vae, "clip": _clip, "diffusion": _diffusion,
 }  # fmt: skip
 
 
-def _saver(model: Any, *extras: Any) -> Saver:
+def _saver(model: Any, *extras: Any) -> Save:
     def save(folder: Path) -> dict[str, int]:
         precision = torch.float32 if isinstance(model, AutoencoderKL) else torch.float16
         model.to(precision).save_pretrained(folder)

@@ -24,7 +24,7 @@ from editfoundry.tinyworld.sampling import random_stream, sample_scene
 MAX_LENGTH = 40
 """Tokens of a prompt, start and end included."""
 HIDDEN_SIZE = 128
-VOCABULARY_SIZE = 1536
+VOCABULARY_SIZE = 1716
 _NUM_CAPTIONS = 4000
 
 
@@ -70,8 +70,13 @@ def _learn_bpe() -> tuple[dict[str, int], list[tuple[str, str]]]:
     tokenizer = CLIPTokenizer().backend_tokenizer
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     letters = [*alphabet, *(f"{letter}</w>" for letter in alphabet)]
+    # The letters that end words are named, since the trainer would number those it meets in hash order.
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY_SIZE - 2, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
+        vocab_size=VOCABULARY_SIZE - 2,
+        initial_alphabet=alphabet,
+        special_tokens=letters[len(alphabet) :],
+        end_of_word_suffix="</w>",
+        show_progress=False,
     )
     tokenizer.train_from_iterator(_corpus(), trainer)
     learned = json.loads(tokenizer.to_str())["model"]["merges"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from editfoundry.tinyworld.scene import IMAGE_SIZE
 NUM_PICTURES = 16_384
 KL_WEIGHT = 1e-5
 CONFIG = LoopConfig(num_steps=3000, batch_size=16, learning_rate=2e-3, weight_decay=0.0, ema_decay=0.995)
+DECODER_CONFIG = LoopConfig(num_steps=600, batch_size=16, learning_rate=1e-3, weight_decay=0.0, ema_decay=0.99, seed=1)
 
 
 def build_vae() -> AutoencoderKL:
@@ -35,19 +38,36 @@ def build_vae() -> AutoencoderKL:
 def train_vae(
     work_dir: Path, device: torch.device, config: LoopConfig = CONFIG, log_metric: Metric | None = None
 ) -> tuple[AutoencoderKL, LoopResult]:
-    """Train the autoencoder on rendered scenes of the training split."""
+    """Train the autoencoder on rendered scenes of the training split, then its decoder alone."""
     pictures = scene_pictures(work_dir / "data", "train", NUM_PICTURES)
     torch.manual_seed(config.seed)
-    vae = build_vae().to(device, memory_format=torch.channels_last)
+    vae: Any = build_vae()
+    vae.to(device, memory_format=torch.channels_last)
+    result = fit(vae, _loss_on(pictures, config, device), config, work_dir / "vae", log_metric)
+    set_scaling_factor(vae, pictures, device)
+    return polish_decoder(work_dir, vae, device), result
 
+
+def polish_decoder(
+    work_dir: Path, vae: AutoencoderKL, device: torch.device, config: LoopConfig = DECODER_CONFIG
+) -> AutoencoderKL:
+    """Train the decoder on, the encoder frozen; latents, and whatever was trained on them, stay valid."""
+    pictures = scene_pictures(work_dir / "data", "train", NUM_PICTURES)
+    vae.encoder.requires_grad_(False)
+    vae.quant_conv.requires_grad_(False)
+    fit(vae, _loss_on(pictures, config, device), config, work_dir / "vae_decoder")
+    return vae.requires_grad_(True)
+
+
+def _loss_on(
+    pictures: np.ndarray, config: LoopConfig, device: torch.device
+) -> Callable[[nn.Module, torch.Generator], Tensor]:
     def step_loss(model: nn.Module, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(pictures), (config.batch_size,), generator=generator).sort().values.numpy()
         pixels = to_pixels(pictures[chosen]).to(device, memory_format=torch.channels_last)
         return vae_loss(model, pixels, generator)
 
-    result = fit(vae, step_loss, config, work_dir / "vae", log_metric)
-    set_scaling_factor(vae, pictures, device)
-    return vae, result
+    return step_loss
 
 
 def scene_pictures(folder: Path, split: Split, count: int) -> np.ndarray:
@@ -56,7 +76,7 @@ def scene_pictures(folder: Path, split: Split, count: int) -> np.ndarray:
     return rendered(folder / f"pictures-{split}-{count}.npy", scenes)
 
 
-def vae_loss(vae: nn.Module, pixels: Tensor, generator: torch.Generator) -> Tensor:
+def vae_loss(vae: Any, pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Reconstruction (L1 and L2) plus the KL term; ``pixels`` is ``(B, 3, H, W)`` float in [-1, 1]."""
     posterior = vae.encode(pixels).latent_dist
     noise = torch.randn(posterior.mean.shape, generator=generator).to(pixels.device)

@@ -1,0 +1,74 @@
+"""Side by side: one batched call of ours against diffusers' pipelines called one picture at a time."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.pretrained.editor import load_editor_base
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.profiles import load_profile
+from editfoundry.synthesis.sampling import decode, denoise, encode_prompts, noise_for, record_generator
+from editfoundry.tinyworld.sampling import random_stream, sample_scene
+from editfoundry.tinyworld.scene import render
+
+NUM_PICTURES = 32
+NUM_STEPS = 10
+RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+
+def test_batched_sampling_against_one_picture_at_a_time() -> None:
+    profile, runtime = load_profile("embedded"), choose_runtime("cpu")
+    painter, editor = load_text_to_image(profile, runtime), load_editor_base(profile, runtime)
+    scenes = [sample_scene(random_stream("bench", i)) for i in range(NUM_PICTURES)]
+    captions = [scene.caption for scene in scenes]
+    images = [Image.fromarray(render(scene)) for scene in scenes]
+
+    def paint_batch() -> None:
+        noise = noise_for(painter, [record_generator(0, str(i), "bench", 0) for i in range(NUM_PICTURES)])
+        decode(painter, denoise(painter, encode_prompts(painter, captions), noise, NUM_STEPS, 4.0))
+
+    def paint_singly() -> None:
+        for number, caption in enumerate(captions):
+            generator = torch.Generator().manual_seed(number)
+            painter(caption, num_inference_steps=NUM_STEPS, guidance_scale=4.0, generator=generator)
+
+    def edit_batch() -> None:
+        edit_images(
+            editor, images, captions, seeds=range(NUM_PICTURES), num_inference_steps=NUM_STEPS, guidance_scale=4.0
+        )
+
+    def edit_singly() -> None:
+        for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
+            generator = torch.Generator().manual_seed(number)
+            editor(caption, image, num_inference_steps=NUM_STEPS, guidance_scale=4.0, generator=generator)
+
+    rows = [_row("text to image", paint_batch, paint_singly), _row("edit", edit_batch, edit_singly)]
+    table = "\n".join(["| pictures/s | batched | diffusers, one at a time | ratio |", "|---|---|---|---|", *rows])
+    machine = f"{torch.get_num_threads()} CPU threads, {platform.machine()}, torch {torch.__version__}"
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(
+        f"# Benchmarks\n\n`make bench`, {machine}; {NUM_PICTURES} pictures, {NUM_STEPS} steps.\n\n{table}\n"
+    )
+    print(f"\n{table}")
+
+
+def _row(name: str, ours: Callable[[], None], theirs: Callable[[], None]) -> str:
+    fast, slow = (NUM_PICTURES / _seconds(run) for run in (ours, theirs))
+    return f"| {name} | {fast:.1f} | {slow:.1f} | {fast / slow:.2f} |"
+
+
+def _seconds(run: Callable[[], None]) -> float:
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+    return sorted(times)[1]

@@ -1,0 +1,113 @@
+"""The whole lineage on the embedded models, with few records and few steps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionInstructPix2PixPipeline
+from PIL import Image
+from rich.console import Console
+
+from editfoundry import lineage
+from editfoundry.curation.filters import ClipThresholds
+from editfoundry.data.shards import shard_paths
+from editfoundry.demo import run_demo
+from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.pretrained.editor import load_editor
+from editfoundry.pretrained.runtime import choose_runtime
+
+EVERYTHING = ClipThresholds(clip_input=-1, clip_output=-1, clip_image=-1, clip_direction=-1)
+
+
+@pytest.fixture(scope="module")
+def params() -> lineage.Params:
+    return lineage.Params(
+        device="cpu",
+        captions=lineage.CaptionParams(num_rows=24, rows_per_shard=12),
+        editworld_text=lineage.SynthesisParams(num_input_candidates=1, num_output_candidates=2, num_inference_steps=3),
+        dataset=lineage.DatasetParams(thresholds=EVERYTHING),
+        editworld={"num_steps": 3, "batch_size": 4, "log_every": 1},
+        editworld_report=lineage.ReportParams(
+            num_world_cases=14, num_new_rule_cases=2, num_plain_cases=3, num_inference_steps=3
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def project(params: lineage.Params, tmp_path_factory: pytest.TempPathFactory) -> lineage.Paths:
+    root = tmp_path_factory.mktemp("project")
+    run_demo(params, root, Console(quiet=True))
+    return lineage.Paths(root)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def test_the_demo_ends_in_a_report_that_compares_base_and_fine_tuned(project: lineage.Paths) -> None:
+    summary = json.loads((project.editworld_report / "summary.json").read_text())
+
+    for editor in ("base", "fine_tuned"):
+        assert set(summary[editor]["overall"]) >= {"outcome_accuracy", "clip_score", "preservation_psnr"}
+        assert len(summary[editor]["by_category"]) == 7
+    assert "http" not in (project.editworld_report / "report.html").read_text().split("<style>")[0]
+
+
+def test_running_it_again_redoes_nothing(params: lineage.Params, project: lineage.Paths) -> None:
+    before = {p: p.stat().st_mtime_ns for p in project.root.rglob("*.tar")}
+    checkpoint = (project.editworld / "training.json").stat().st_mtime_ns
+    report = (project.editworld_report / "report.html").stat().st_mtime_ns
+
+    run_demo(params, project.root, Console(quiet=True))
+
+    assert {p: p.stat().st_mtime_ns for p in project.root.rglob("*.tar")} == before
+    assert (project.editworld / "training.json").stat().st_mtime_ns == checkpoint
+    assert (project.editworld_report / "report.html").stat().st_mtime_ns == report
+
+
+def test_another_folder_gets_the_same_triplets_byte_for_byte_and_a_lost_shard_alone_is_redone(
+    params: lineage.Params, project: lineage.Paths, tmp_path: Path
+) -> None:
+    for stage in (lineage.captions, lineage.quadruples, lineage.editworld_text):
+        stage(params, tmp_path)
+    other = lineage.Paths(tmp_path)
+    assert hashes(other.editworld_text) == hashes(project.editworld_text)
+
+    lost, kept = shard_paths(other.editworld_text)
+    untouched = kept.stat().st_mtime_ns
+    lost.unlink()
+    result = lineage.editworld_text(params, tmp_path)
+
+    assert (result.num_shards, result.num_shards_reused) == (2, 1)
+    assert kept.stat().st_mtime_ns == untouched
+    assert hashes(other.editworld_text) == hashes(project.editworld_text)
+
+
+def test_the_checkpoint_opens_in_plain_diffusers_and_gives_the_same_picture(project: lineage.Paths) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    settings = {"num_inference_steps": 4, "guidance_scale": 5.0, "image_guidance_scale": 1.5}
+    plain = StableDiffusionInstructPix2PixPipeline.from_pretrained(project.editworld)
+    theirs = plain("It starts to rain.", image, generator=torch.Generator().manual_seed(3), **settings).images[0]
+
+    pipeline = load_editor(project.editworld, choose_runtime("cpu"))
+    ours = edit_images(pipeline, [image], ["It starts to rain."], seeds=[3], **settings)[0]
+
+    error = np.mean((np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float)) ** 2)
+    assert error == 0 or 10 * np.log10(255**2 / error) >= 40
+
+
+def test_other_parameters_make_another_data_set(params: lineage.Params, project: lineage.Paths, tmp_path: Path) -> None:
+    strict = replace(params, dataset=lineage.DatasetParams(thresholds=replace(EVERYTHING, clip_direction=0.05)))
+
+    loose = lineage.curate_triplets(params, project.editworld_text, tmp_path / "loose")
+    fewer = lineage.curate_triplets(strict, project.editworld_text, tmp_path / "strict")
+
+    assert fewer.num_in == loose.num_in
+    assert fewer.num_out == loose.num_out - fewer.rejected.get("low clip_direction", 0)

@@ -1,0 +1,193 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from editfoundry.curation.curate import CurationConfig, curate
+from editfoundry.curation.filters import ClipThresholds
+from editfoundry.curation.splits import SplitShares
+from editfoundry.data.record import Triplet
+from editfoundry.data.rejections import read_rejections
+from editfoundry.data.shards import count_triplets, read_triplets, write_triplets
+from editfoundry.data.split_leaks import find_leaks, split_folders
+from editfoundry.errors import BadInputError
+
+GOOD = {"clip_input": 0.3, "clip_output": 0.3, "clip_image": 0.9, "clip_direction": 0.3}
+CONFIG = CurationConfig(shares=SplitShares(validation=0.25, test=0.25), triplets_per_shard=4)
+
+
+def noise(seed: int) -> Image.Image:
+    """Coarse random blocks, 32 px: no two look alike."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize((32, 32), Image.Resampling.NEAREST)
+
+
+def triplet(seed: int, caption: str = "", **changes: object) -> Triplet:
+    made = Triplet(
+        instruction="melt it",
+        input_image=noise(2 * seed),
+        output_image=noise(2 * seed + 1),
+        input_caption=caption or f"picture {seed}",
+        scores=GOOD,
+    )
+    return replace(made, **changes)
+
+
+def disc(colour: str) -> Image.Image:
+    image = Image.new("RGB", (32, 32), "white")
+    ImageDraw.Draw(image).ellipse((8, 8, 24, 24), fill=colour)
+    return image
+
+
+def write(folder, *shards):
+    for number, triplets in enumerate(shards):
+        write_triplets(folder / f"{number:05}.tar", triplets)
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path):
+    return tmp_path / "triplets"
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "dataset"
+
+
+def kept(output):
+    return {t.id for folder in split_folders(output).values() for t in read_triplets(folder)}
+
+
+def test_every_triplet_is_kept_in_one_split_or_rejected_with_its_reason(source, output):
+    low = triplet(90, scores={**GOOD, "clip_image": 0.1})
+    unscored = triplet(91, scores={})
+    write(source, [triplet(n) for n in range(20)], [triplet(3), low, unscored])
+    result = curate(source, output, CONFIG)
+    assert (result.num_in, result.num_out) == (23, 20)
+    assert result.rejected == {"duplicate": 1, "low clip_image": 1, "no score": 1}
+    assert sum(count_triplets(folder) for folder in split_folders(output).values()) == 20
+    assert {r.id for r in read_rejections(output)} == {triplet(3).id, low.id, unscored.id}
+    assert all(t.split == name for name, folder in split_folders(output).items() for t in read_triplets(folder))
+
+
+@pytest.mark.parametrize("name", ["clip_input", "clip_output", "clip_image", "clip_direction"])
+def test_a_score_at_its_threshold_is_kept_and_one_below_is_not(source, output, name):
+    lowest = getattr(ClipThresholds(), name)
+    at, below = (triplet(n, scores={**GOOD, name: score}) for n, score in ((50, lowest), (51, lowest - 0.01)))
+    write(source, [*(triplet(n) for n in range(8)), at, below])
+    assert curate(source, output, CONFIG).rejected == {f"low {name}": 1}
+    assert at.id in kept(output) and below.id not in kept(output)
+
+
+def test_what_looks_the_same_is_dropped(source, output):
+    original = triplet(0)
+    brighter = original.input_image.point(lambda value: min(255, value + 1))
+    write(source, [triplet(n) for n in range(8)], [replace(original, input_image=brighter)])
+    assert curate(source, output, CONFIG).rejected == {"near duplicate": 1}
+
+
+def test_the_same_shape_in_another_colour_is_no_duplicate(source, output):
+    pairs = [
+        triplet(n, "a disc", input_image=disc(c), output_image=disc("black")) for n, c in enumerate(["red", "blue"])
+    ]
+    write(source, [*pairs, *(triplet(n) for n in range(10, 18))])
+    assert curate(source, output, CONFIG).rejected == {}
+
+
+def test_triplets_of_one_caption_are_in_one_split_and_splits_share_nothing(source, output):
+    write(source, [triplet(n, f"caption {n % 10}") for n in range(40)])
+    curate(source, output, CONFIG)
+    splits_of: dict[str, set[str]] = {}
+    for name, folder in split_folders(output).items():
+        for t in read_triplets(folder):
+            splits_of.setdefault(t.input_caption, set()).add(name)
+    assert all(len(splits) == 1 for splits in splits_of.values())
+    assert len(split_folders(output)) > 1 and find_leaks(output) == []
+
+
+def test_one_input_picture_under_many_captions_stays_in_one_split(source, output):
+    same = [triplet(n, input_image=noise(999)) for n in range(20)]
+    write(source, [*same, *(triplet(n) for n in range(30, 40))])
+    result = curate(source, output, CONFIG)
+    assert result.rejected.keys() == {"input picture of another split"}
+    assert find_leaks(output) == []
+
+
+def test_triplets_without_caption_are_spread_by_their_pictures(source, output):
+    write(source, [replace(triplet(n), input_caption="") for n in range(40)])
+    curate(source, output, CONFIG)
+    assert len(split_folders(output)) == 3 and find_leaks(output) == []
+
+
+def test_a_second_run_touches_nothing_and_another_threshold_redoes_it(source, output):
+    write(source, [triplet(n, scores={**GOOD, "clip_input": 0.25 + n / 100}) for n in range(10)])
+    first = curate(source, output, CONFIG)
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+    again = curate(source, output, CONFIG)
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
+    assert (again.num_shards_reused, again.num_in, again.num_out) == (1, first.num_in, first.num_out)
+    stricter = curate(source, output, replace(CONFIG, thresholds=ClipThresholds(clip_input=0.3)))
+    assert stricter.num_out == 5 and len(kept(output)) == 5
+
+
+def test_two_data_sets_of_the_same_triplets_have_the_same_bytes(source, tmp_path):
+    write(source, [triplet(n) for n in range(10)])
+    for name in ("one", "two"):
+        curate(source, tmp_path / name, CONFIG)
+    one, two = (
+        {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()}
+        for name in ("one", "two")
+    )
+    assert one == two
+
+
+def test_when_nothing_is_left_the_message_says_why_and_nothing_is_written(source, output):
+    write(source, [triplet(n, scores={**GOOD, "clip_input": 0.0}) for n in range(3)])
+    with pytest.raises(BadInputError, match="no triplet is left for training .*low clip_input 3.*thresholds"):
+        curate(source, output, CONFIG)
+    assert not output.exists()
+
+
+def test_a_run_that_fails_leaves_the_earlier_data_set_as_it_was(source, output):
+    write(source, [triplet(n) for n in range(8)])
+    curate(source, output, CONFIG)
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    tar = source / "00000.tar"
+    tar.write_bytes(tar.read_bytes()[: tar.stat().st_size // 2])
+    with pytest.raises(BadInputError, match="00000.tar"):
+        curate(source, output, replace(CONFIG, seed=1))
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
+    assert [path.name for path in output.parent.iterdir() if "partial" in path.name] == []
+
+
+def test_a_folder_without_shards_is_bad_input(source, output):
+    source.mkdir()
+    with pytest.raises(BadInputError, match="holds no triplet shard"):
+        curate(source, output, CONFIG)
+
+
+def test_a_folder_with_other_content_is_left_alone(source, output):
+    write(source, [triplet(n) for n in range(8)])
+    output.mkdir()
+    (output / "thesis.txt").write_text("mine")
+    with pytest.raises(BadInputError, match="exists with other content"):
+        curate(source, output, CONFIG)
+    assert [path.name for path in output.iterdir()] == ["thesis.txt"]
+
+
+def test_a_lost_shard_of_the_data_set_is_made_again(source, output):
+    write(source, [triplet(n) for n in range(8)])
+    curate(source, output, CONFIG)
+    next((output / "train").glob("*.tar")).unlink()
+    assert curate(source, output, CONFIG).num_shards_reused == 0
+    assert len(kept(output)) == 8
+
+
+def test_the_summary_holds_the_counts(source, output):
+    write(source, [triplet(n) for n in range(8)])
+    curate(source, output, CONFIG)
+    summary = json.loads((output / "curation.json").read_text())
+    assert (summary["num_in"], summary["num_out"], summary["rejected"]) == (8, 8, {})

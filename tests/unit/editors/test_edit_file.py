@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_models import tiny_image, tiny_pipeline
+
+from editfoundry.editors.edit_file import edit_file
+from editfoundry.errors import BadInputError
+
+OPTIONS = {"device": "cpu", "num_inference_steps": 2, "guidance_scale": 3.0, "image_guidance_scale": 1.5}
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("editor")
+    tiny_pipeline().save_pretrained(folder)
+    return str(folder)
+
+
+def edit(image, out, editor, instruction="melt it", seed=0):
+    return edit_file(image, instruction, out, editor=editor, profile="embedded", seed=seed, **OPTIONS)
+
+
+PICTURES = {
+    "one pixel": ("a.png", Image.new("RGB", (1, 1), "red")),
+    "cmyk": ("a.jpg", tiny_image(0, (20, 30)).convert("CMYK")),
+    "16 bit": ("a.png", Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 100)),
+    "alpha": ("a.png", tiny_image(0, (31, 17)).convert("RGBA")),
+    "long": ("a.png", tiny_image(0, (300, 2))),
+}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_odd_pictures_are_edited_at_their_own_size(tmp_path, editor, kind):
+    name, picture = PICTURES[kind]
+    picture.save(tmp_path / name)
+    assert edit(tmp_path / name, tmp_path / "new" / "out.png", editor) == editor
+    with Image.open(tmp_path / "new" / "out.png") as edited:
+        assert (edited.size, edited.mode) == (picture.size, "RGB")
+
+
+def test_the_same_seed_gives_the_same_file_and_another_seed_another(tmp_path, editor):
+    tiny_image(0).save(tmp_path / "a.png")
+    for name, seed in (("one", 0), ("two", 0), ("three", 1)):
+        edit(tmp_path / "a.png", tmp_path / f"{name}.webp", editor, seed=seed)
+    one, two, three = ((tmp_path / f"{name}.webp").read_bytes() for name in ("one", "two", "three"))
+    assert one == two != three
+
+
+def test_a_failed_edit_leaves_the_output_as_it_was(tmp_path, editor):
+    tiny_image(0, (200, 200)).save(tmp_path / "a.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
+    (tmp_path / "out.png").write_bytes(b"earlier")
+    for image, instruction, out, chosen, message in (
+        ("cut.png", "melt it", "out.png", editor, "cut.png: truncated"),
+        ("gone.png", "melt it", "out.png", editor, "no such image file"),
+        ("a.png", " ", "out.png", editor, "the instruction is empty"),
+        ("a.png", "melt it", "out.svg", editor, "cannot write .svg"),
+        ("a.png", "melt it", "out.png", str(tmp_path), "no editor here"),
+        ("a.png", "melt it", "a.png/out.png", editor, "cannot be written"),
+    ):
+        with pytest.raises(BadInputError, match=message):
+            edit(tmp_path / image, tmp_path / out, chosen, instruction)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "cut.png", "out.png"]
+    assert (tmp_path / "out.png").read_bytes() == b"earlier"

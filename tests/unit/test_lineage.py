@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from editfoundry.errors import BadInputError
+from editfoundry.lineage import STAGES, Params, load_params, write_caption_quadruples
+
+PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
+
+
+def test_the_projects_own_parameters_are_valid():
+    assert load_params(PARAMS_FILE).captions.num_rows > 0
+
+
+def test_without_a_file_there_are_defaults():
+    assert load_params(None) == Params()
+
+
+def test_stages_are_in_the_order_of_the_lineage():
+    assert list(STAGES) == ["captions", "quadruples", "editworld_text", "dataset", "editworld", "editworld_report"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("profil: embedded", "unknown parameter profil; there are profile, device"),
+        ("dataset: {treshold: 1}", "unknown parameter dataset.treshold"),
+        ("dataset: {thresholds: {clip: 1}}", "unknown parameter dataset.thresholds.clip"),
+        ("1: 2", "unknown parameter 1"),
+        ("dataset: 3", "dataset. is not a mapping"),
+        ("- 1", "the file is not a mapping"),
+        ("captions: {num_rows: many}", "parameter captions.num_rows is 'many', which is no int"),
+        ("captions: {num_rows: true}", "parameter captions.num_rows is True, which is no int"),
+        ("editworld_text: {guidance_scale: high}", "editworld_text.guidance_scale is 'high', which is no float"),
+        ("dataset: {shares: {validation: 0.6, test: 0.5}}", "shares"),
+        ("captions: {filters: {max_punsafe: 3}}", "max_punsafe is 3"),
+        ("a: [", "cannot be read as parameters"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_its_file(tmp_path, text, message):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=message) as error:
+        load_params(path)
+    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+def test_whole_numbers_lists_and_nothing_are_taken_where_they_fit(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        "editworld_text: {guidance_scale: 4}\ncaptions: {filters: {max_punsafe: null, unsafe_tags: [NSFW]}}"
+    )
+    params = load_params(path)
+    assert params.editworld_text.guidance_scale == 4.0
+    assert params.captions.filters.max_punsafe is None and params.captions.filters.unsafe_tags == ("NSFW",)
+
+
+def test_an_empty_file_means_the_defaults(tmp_path):
+    (tmp_path / "params.yaml").write_text("")
+    assert load_params(tmp_path / "params.yaml") == Params()
+
+
+def test_quadruples_of_nothing_are_bad_input(tmp_path):
+    with pytest.raises(BadInputError, match="no such file or folder"):
+        write_caption_quadruples(Params(), tmp_path / "gone", tmp_path / "out")

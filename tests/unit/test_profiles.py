@@ -1,0 +1,47 @@
+import pytest
+
+from editfoundry.errors import BadInputError, MissingModelError
+from editfoundry.profiles import EMBEDDED_FOLDER, ROLES, load_profile
+
+
+@pytest.mark.parametrize("name", ["embedded", "paper", "modern"])
+def test_the_shipped_profiles_name_the_roles_of_the_lineage(name):
+    profile = load_profile(name)
+    assert {"text_to_image", "clip", "editor_base"} <= profile.models.keys() <= set(ROLES)
+
+
+def test_models_of_the_package_lie_in_the_package():
+    assert load_profile("embedded").model("clip").location == str(EMBEDDED_FOLDER / "clip")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[clip]\nmodel = ", "not a TOML file"),
+        ("[painter]\nmodel = 'x'", "'painter' is no role; roles are text_to_image"),
+        ("[clip]\nmodel = 'x'\nweights = 1", "role 'clip' has unknown keys: weights"),
+        ("[clip]\nrevision = 'main'", "role 'clip' needs a table with model"),
+        ("clip = 'x'", "role 'clip' needs a table with model"),
+        ("[clip]\nmodel = 3", "role 'clip' needs a table with model"),
+    ],
+)
+def test_a_malformed_profile_is_bad_input_that_names_the_file(tmp_path, text, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=message) as error:
+        load_profile(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["papers", "missing.toml"])
+def test_an_unknown_profile_is_told_the_known_ones(name):
+    with pytest.raises(BadInputError, match=f"no profile '{name}': use one of embedded, modern, paper"):
+        load_profile(name)
+
+
+def test_a_role_without_model_is_named(tmp_path):
+    (tmp_path / "mine.toml").write_text("[clip]\nmodel = 'x'\nrevision = 'v1'")
+    profile = load_profile(tmp_path / "mine.toml")
+    assert str(profile.model("clip")) == "x@v1"
+    with pytest.raises(MissingModelError, match="profile 'mine' names no model for the role 'depth'"):
+        profile.model("depth")
