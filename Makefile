@@ -35,7 +35,7 @@ demo: $(READY)
 	@$(BIN)/editfoundry demo
 
 test: $(READY)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)
 	@$(BIN)/ruff check src dagster_project tests

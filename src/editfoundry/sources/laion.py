@@ -145,15 +145,15 @@ def _rejected_row(row: TableRow, rejection: Rejection) -> RejectedRow:
 
 
 def _check_table(table: Path, files: list[Path], filters: LaionFilters) -> None:
-    if next(_first_rows(files), None) is None:
-        raise BadInputError(f"{table}: has no rows")
     roles: set[str] = set()
     for path in files:
         names = table_columns(path)
         found = resolve_columns(tuple(names))
-        if "caption" not in found:
+        if names and "caption" not in found:
             raise BadInputError(f"{path}: no caption column (TEXT, caption, ...); its columns are {_listed(names)}")
         roles.update(found)
+    if next(_first_rows(files), None) is None:
+        raise BadInputError(f"{table}: has no rows")
     for option, role in (("min_similarity", "similarity"), ("min_aesthetic_score", "aesthetic_score")):
         if getattr(filters, option) is not None and role not in roles:
             raise BadInputError(f"{table}: no {role} column, which {option} needs; its columns are {_listed(names)}")

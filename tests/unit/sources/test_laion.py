@@ -447,3 +447,10 @@ def test_filters_and_limits_out_of_range_are_refused(tmp_path: Path) -> None:
         LaionFilters(max_punsafe=50)
     with pytest.raises(BadInputError, match="at least 1"):
         convert_laion(write_table(tmp_path, good_rows(3)), tmp_path / "out", rows_per_shard=0)
+
+
+def test_a_table_of_unknown_columns_alone_is_told_from_an_empty_one(tmp_path: Path) -> None:
+    table = tmp_path / "other.parquet"
+    pq.write_table(pa.table({"title": ["a"], "size": [1]}), table)
+    with pytest.raises(BadInputError, match="no caption column.*title, size"):
+        convert_laion(table, tmp_path / "out")

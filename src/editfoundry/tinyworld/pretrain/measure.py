@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from editfoundry.data.record import PLAIN_CATEGORIES
+from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.evaluation.cases import EditCase
 from editfoundry.evaluation.outcome import nearest_outcome
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.editor import load_editor_base
@@ -23,7 +25,7 @@ from editfoundry.tinyworld.scene import render
 
 NUM_SCENES = 512
 NUM_GENERATED = 256
-NUM_EDITS = 240
+NUM_EDITS = 150
 NUM_CHOICES = 16
 NUM_INFERENCE_STEPS = 20
 GUIDANCE_SCALE = 4.0
@@ -55,11 +57,12 @@ def measure_editor_base(profile: Profile, runtime: Runtime) -> Measures:
     """Return outcome accuracy on plain edits, and on world instructions, which this editor must not know."""
     pipeline = load_editor_base(profile, runtime)
     plain, world = plain_cases(NUM_EDITS, seed=1), world_cases("test", NUM_EDITS, seed=1)
-    measures = {"plain_outcome_accuracy": _outcome_accuracy(pipeline, plain)}
-    for category in ("add", "change", "remove"):
-        chosen = [case for case in plain if case.category == category]
-        measures[f"plain_outcome_accuracy_{category}"] = _outcome_accuracy(pipeline, chosen)
-    return {**measures, "world_outcome_accuracy": _outcome_accuracy(pipeline, world)}
+    right = _outcomes(pipeline, plain)
+    measures = {"plain_outcome_accuracy": float(np.mean(right))}
+    for category in PLAIN_CATEGORIES:
+        chosen = [hit for hit, case in zip(right, plain, strict=True) if case.category == category]
+        measures[f"plain_outcome_accuracy_{category}"] = float(np.mean(chosen))
+    return {**measures, "world_outcome_accuracy": float(np.mean(_outcomes(pipeline, world)))}
 
 
 MEASURES = {
@@ -94,10 +97,8 @@ def generate(pipeline: Any, captions: list[str], seed: int, batch_size: int = 64
     return images
 
 
-def _outcome_accuracy(pipeline: Any, cases: list[Any], batch_size: int = 48) -> float:
-    from editfoundry.editors.instruct_pix2pix import edit_images
-
-    right = 0
+def _outcomes(pipeline: Any, cases: list[EditCase], batch_size: int = 48) -> list[bool]:
+    right: list[bool] = []
     for start in range(0, len(cases), batch_size):
         batch = cases[start : start + batch_size]
         edits = edit_images(
@@ -105,15 +106,5 @@ def _outcome_accuracy(pipeline: Any, cases: list[Any], batch_size: int = 48) -> 
             seeds=list(range(start, start + len(batch))), num_inference_steps=NUM_INFERENCE_STEPS,
             guidance_scale=GUIDANCE_SCALE, image_guidance_scale=IMAGE_GUIDANCE_SCALE,
         )  # fmt: skip
-        right += sum(nearest_outcome(np.asarray(e), c) == "truth" for e, c in zip(edits, batch, strict=True))
-    return right / max(1, len(cases))
-
-
-def save_picture_grid(path: Path, images: list[Image.Image], num_columns: int = 8) -> None:
-    """Write images of one size as one grid."""
-    width, height = images[0].size
-    rows = -(-len(images) // num_columns)
-    sheet = Image.new("RGB", (num_columns * width, rows * height))
-    for index, image in enumerate(images):
-        sheet.paste(image, (index % num_columns * width, index // num_columns * height))
-    sheet.save(path)
+        right += [nearest_outcome(np.asarray(e), c) == "truth" for e, c in zip(edits, batch, strict=True)]
+    return right
