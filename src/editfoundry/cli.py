@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from editfoundry.data.stage import StageResult
 from editfoundry.errors import BadInputError
-from editfoundry.lineage import Params, load_params
+from editfoundry.params import Params, load_params
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich", help=__doc__)
 sources_app = typer.Typer(no_args_is_help=True, help="Bring raw captions in.")

@@ -15,12 +15,15 @@ from PIL import Image
 from rich.console import Console
 
 from editfoundry import lineage
+from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.filters import ClipThresholds
 from editfoundry.data.shards import shard_paths
 from editfoundry.demo import run_demo
 from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.params import CaptionParams, ReportParams
 from editfoundry.pretrained.editor import load_editor
 from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.synthesis.config import TextBranchConfig
 
 EVERYTHING = ClipThresholds(clip_input=-1, clip_output=-1, clip_image=-1, clip_direction=-1)
 
@@ -29,11 +32,11 @@ EVERYTHING = ClipThresholds(clip_input=-1, clip_output=-1, clip_image=-1, clip_d
 def params() -> lineage.Params:
     return lineage.Params(
         device="cpu",
-        captions=lineage.CaptionParams(num_rows=24, rows_per_shard=12),
-        editworld_text=lineage.SynthesisParams(num_input_candidates=1, num_output_candidates=2, num_inference_steps=3),
-        dataset=lineage.DatasetParams(thresholds=EVERYTHING),
+        captions=CaptionParams(num_rows=24, rows_per_shard=12),
+        editworld_text=TextBranchConfig(num_input_candidates=1, num_output_candidates=2, num_inference_steps=3),
+        dataset=CurationConfig(thresholds=EVERYTHING),
         editworld={"num_steps": 3, "batch_size": 4, "log_every": 1},
-        editworld_report=lineage.ReportParams(
+        editworld_report=ReportParams(
             num_world_cases=14, num_new_rule_cases=2, num_plain_cases=3, num_inference_steps=3
         ),
     )
@@ -104,7 +107,7 @@ def test_the_checkpoint_opens_in_plain_diffusers_and_gives_the_same_picture(proj
 
 
 def test_other_parameters_make_another_data_set(params: lineage.Params, project: lineage.Paths, tmp_path: Path) -> None:
-    strict = replace(params, dataset=lineage.DatasetParams(thresholds=replace(EVERYTHING, clip_direction=0.05)))
+    strict = replace(params, dataset=CurationConfig(thresholds=replace(EVERYTHING, clip_direction=0.05)))
 
     loose = lineage.curate_triplets(params, project.editworld_text, tmp_path / "loose")
     fewer = lineage.curate_triplets(strict, project.editworld_text, tmp_path / "strict")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.duplicates import SeenTriplets
-from editfoundry.curation.filters import ClipThresholds, check_clip
-from editfoundry.curation.splits import SplitShares, split_of
+from editfoundry.curation.filters import check_clip
+from editfoundry.curation.splits import split_of
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.index import index_path
 from editfoundry.data.output_folder import check_claim
@@ -23,20 +24,6 @@ from editfoundry.errors import BadInputError, Rejection
 
 STAGE = "dataset"
 _SUMMARY = "curation.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurationConfig:
-    """What a data set keeps, and how it is split."""
-
-    thresholds: ClipThresholds = field(default_factory=ClipThresholds)
-    shares: SplitShares = field(default_factory=SplitShares)
-    triplets_per_shard: int = 1000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.triplets_per_shard < 1:
-            raise BadInputError(f"triplets_per_shard is {self.triplets_per_shard}; it must be at least 1")
 
 
 Place = tuple[Path, dict[str, Any], str]

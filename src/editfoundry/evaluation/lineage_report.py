@@ -27,7 +27,7 @@ from editfoundry.profiles import load_profile
 
 if TYPE_CHECKING:
     from editfoundry.evaluation.cases import EditCase
-    from editfoundry.lineage import Params, ReportParams
+    from editfoundry.params import Params, ReportParams
 
 STAGE = "report"
 BENCHMARKS = {

@@ -11,12 +11,12 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
 from editfoundry.errors import Rejection
+from editfoundry.synthesis.config import PAPER_TAU
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTokenizer
 
-PAPER_TAU = 0.8125
 _END_OF_WORD = "</w>"
 
 

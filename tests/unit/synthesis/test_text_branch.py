@@ -8,8 +8,9 @@ from tiny_painter import tiny_quadruples
 
 from editfoundry.data.shards import write_triplets
 from editfoundry.errors import BadInputError
+from editfoundry.synthesis.config import TextBranchConfig
 from editfoundry.synthesis.sampling import decode, noise_for, record_generator
-from editfoundry.synthesis.text_branch import TextBranchConfig, make_triplets, paint_inputs
+from editfoundry.synthesis.text_branch import make_triplets, paint_inputs
 
 CONFIG = TextBranchConfig(
     num_input_candidates=3, num_output_candidates=3, num_inference_steps=3, records_per_batch=2, attention_resolution=8

@@ -1,0 +1,113 @@
+"""The parameters of the lineage, and how ``params.yaml`` is read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from editfoundry.curation.config import CurationConfig
+from editfoundry.errors import BadInputError
+from editfoundry.sources.filters import LaionFilters
+from editfoundry.synthesis.config import TextBranchConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionParams:
+    """Parameters of the stage ``captions``."""
+
+    num_rows: int = 480
+    """Rows of the tinyworld table."""
+    rows_per_shard: int = 60
+    seed: int = 0
+    filters: LaionFilters = field(default_factory=LaionFilters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuadrupleParams:
+    """Parameters of the stage ``quadruples``."""
+
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportParams:
+    """Parameters of the stage ``editworld_report``."""
+
+    num_world_cases: int = 196
+    num_new_rule_cases: int = 50
+    num_plain_cases: int = 60
+    num_inference_steps: int = 20
+    guidance_scale: float = 5.0
+    image_guidance_scale: float = 1.5
+    batch_size: int = 32
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """All parameters of the lineage, as ``params.yaml`` holds them."""
+
+    profile: str = "embedded"
+    device: str = "auto"
+    captions: CaptionParams = field(default_factory=CaptionParams)
+    quadruples: QuadrupleParams = field(default_factory=QuadrupleParams)
+    editworld_text: TextBranchConfig = field(default_factory=TextBranchConfig)
+    dataset: CurationConfig = field(default_factory=CurationConfig)
+    editworld: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of ``training.TrainingConfig`` other than its paths."""
+    editworld_report: ReportParams = field(default_factory=ReportParams)
+
+
+def load_params(path: Path | None) -> Params:
+    """Read ``params.yaml``; without a file, the defaults.
+
+    Raises:
+        BadInputError: the file is missing or malformed, or has an unknown key or a wrong value.
+    """
+    import yaml
+
+    if path is None:
+        return Params()
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInputError(f"{path}: cannot be read as parameters: {' '.join(str(error).split())}") from error
+    try:
+        return _build(Params, values or {}, "")
+    except (TypeError, ValueError) as error:
+        raise BadInputError(f"{path}: {error}") from error
+
+
+def _build(cls: Any, values: object, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise BadInputError(f"{where or 'the file'} is not a mapping of names to values")
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        raise BadInputError(f"unknown parameter {where}{unknown[0]}; there are {', '.join(known)}")
+    hints = get_type_hints(cls)
+    built = {}
+    for name, value in values.items():
+        factory = known[name].default_factory
+        nested = dataclasses.is_dataclass(factory)
+        built[name] = _build(factory, value, f"{where}{name}.") if nested else _typed(value, hints[name], where + name)
+    return cls(**built)
+
+
+def _typed(value: object, hint: Any, name: str) -> object:
+    """Return ``value`` as ``hint`` wants it: an int is a float too, and a list of YAML a tuple."""
+    kinds = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    if float in kinds and type(value) is int:
+        return float(value)
+    for kind in kinds:
+        origin = get_origin(kind) or kind
+        if origin is tuple and isinstance(value, list):
+            return tuple(value)
+        if type(value) is origin or (origin is Mapping and isinstance(value, Mapping)):
+            return value
+    wanted = " or ".join("nothing" if kind is type(None) else kind.__name__ for kind in kinds)
+    raise BadInputError(f"parameter {name} is {value!r}, which is no {wanted}")

@@ -1,0 +1,88 @@
+"""The stage ``editworld-text``: a triplet shard for each quadruple shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from editfoundry.data.hashing import file_hash, input_hash
+from editfoundry.data.output_folder import claim_output
+from editfoundry.data.record import Quadruple
+from editfoundry.data.rejections import RejectedRow
+from editfoundry.data.shards import is_done, reused_result, write_triplets
+from editfoundry.data.stage import StageResult, add_up
+from editfoundry.data.tables import read_rows, table_paths
+from editfoundry.pretrained.clip import load_clip
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.profiles import Profile
+from editfoundry.synthesis.config import TextBranchConfig
+from editfoundry.synthesis.text_branch import RECIPE, TextBranch, make_triplets
+
+ROLES = ("text_to_image", "clip")
+
+
+def synthesize(
+    source: Path,
+    output: Path,
+    config: TextBranchConfig,
+    profile: Profile,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> StageResult:
+    """Make what is missing of ``output``; models are loaded when the first shard is not there yet.
+
+    A shard is there when it was made of the same quadruples, parameters and models.
+
+    Args:
+        source: folder of quadruple shards.
+        output: folder of triplet shards.
+        config: how triplets are made.
+        profile: names the roles ``text_to_image`` and ``clip``.
+        device: ``auto``, ``cpu``, ``cuda``.
+        progress: called with shards done and shards in all.
+
+    Raises:
+        BadInputError: ``source`` holds no shard, or ``output`` something else.
+    """
+    shards = table_paths(source)
+    identity = [_model_identity(profile, role) for role in ROLES]
+    claim_output(output, RECIPE)
+    _remove_stale(output, {path.stem for path in shards})
+    branch: TextBranch | None = None
+    results = []
+    for number, shard in enumerate(shards, start=1):
+        target = output / f"{shard.stem}.tar"
+        digest = input_hash(shard, config, identity)
+        if is_done(target, digest):
+            results.append(reused_result(target))
+        else:
+            branch = branch or _load(profile, device)
+            rejected: list[RejectedRow] = []
+            made = make_triplets(branch, list(read_rows(shard, Quadruple)), config, rejected)
+            results.append(write_triplets(target, made, rejected, digest))
+        if progress is not None:
+            progress(number, len(shards))
+    return add_up(results)
+
+
+def _load(profile: Profile, device: str) -> TextBranch:
+    runtime = choose_runtime(device)
+    return TextBranch(
+        load_text_to_image(profile, runtime),
+        load_clip(profile, runtime),
+        {role: str(profile.model(role)) for role in ROLES},
+    )
+
+
+def _model_identity(profile: Profile, role: str) -> list[str]:
+    reference = profile.model(role)
+    folder = Path(reference.location)
+    weights = sorted(folder.glob("**/*.safetensors")) if folder.is_dir() else []
+    return [str(reference), *(file_hash(path) for path in weights)]
+
+
+def _remove_stale(folder: Path, stems: set[str]) -> None:
+    for path in folder.iterdir():
+        if path.suffix in (".tar", ".parquet") and path.name.split(".")[0] not in stems:
+            path.unlink()
