@@ -1,12 +1,12 @@
-"""Drawings of food and of what it is served in."""
+"""Drawings of food."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 
 from editfoundry.tinyworld.colours import RGB, mix, shade
 from editfoundry.tinyworld.kinds import Kind, Look, State
+from editfoundry.tinyworld.objects.morphs import draw_faded, lerp, lerp_points
 from editfoundry.tinyworld.pen import Pen, Point, arc_points
 
 _EGGSHELL: RGB = (250, 232, 206)
@@ -20,24 +20,6 @@ _CREAM: RGB = (255, 250, 236)
 _PLATE: RGB = (216, 220, 228)
 _FLAME: RGB = (255, 170, 30)
 _WAFER: RGB = (226, 164, 84)
-_COFFEE: RGB = (70, 40, 22)
-_JUICE: RGB = (255, 146, 20)
-
-
-def _lerp(first: float, second: float, share: float) -> float:
-    return first + (second - first) * share
-
-
-def _lerp_points(first: Sequence[Point], second: Sequence[Point], share: float) -> list[Point]:
-    return [(_lerp(a[0], b[0], share), _lerp(a[1], b[1], share)) for a, b in zip(first, second, strict=True)]
-
-
-def _draw_faded(pen: Pen, opacity: float, draw: Callable[[Pen], None]) -> None:
-    if opacity > 0.99:
-        draw(pen)
-    elif opacity > 0.01:
-        with pen.faded(opacity) as layer:
-            draw(layer)
 
 
 def _draw_egg(pen: Pen, look: Look, colour: RGB) -> None:
@@ -45,10 +27,10 @@ def _draw_egg(pen: Pen, look: Look, colour: RGB) -> None:
     # The whole egg gives way early to its two halves, while these still lie where it stood.
     cracked = min(1.0, broken * 4)
     if broken > 0.01:
-        _draw_faded(pen, 1 - fried, lambda p: _draw_spilled_egg(p, broken))
-        _draw_faded(pen, cracked * (1 - fried), lambda p: _draw_shell_halves(p, broken))
-    _draw_faded(pen, (1 - cracked) * (1 - fried), _draw_whole_egg)
-    _draw_faded(pen, fried, _draw_fried_egg)
+        draw_faded(pen, 1 - fried, lambda p: _draw_spilled_egg(p, broken))
+        draw_faded(pen, cracked * (1 - fried), lambda p: _draw_shell_halves(p, broken))
+    draw_faded(pen, (1 - cracked) * (1 - fried), _draw_whole_egg)
+    draw_faded(pen, fried, _draw_fried_egg)
 
 
 def _draw_whole_egg(pen: Pen) -> None:
@@ -67,9 +49,9 @@ def _draw_spilled_egg(pen: Pen, broken: float) -> None:
 def _draw_shell_halves(pen: Pen, broken: float) -> None:
     """Both halves of the shell, parted by ``broken``: the lower falls to the left, the pointed one to the right."""
     crack = [(0.37, 0.42), (0.22, 0.3), (0.1, 0.46), (-0.06, 0.3), (-0.2, 0.46), (-0.37, 0.4)]
-    lower = pen.moved(_lerp(0, -0.36, broken), _lerp(0, 0.12, broken), _lerp(1, 0.85, broken), angle=25 * broken)
+    lower = pen.moved(lerp(0, -0.36, broken), lerp(0, 0.12, broken), lerp(1, 0.85, broken), angle=25 * broken)
     lower.polygon([*arc_points(0, 0.4, 0.37, 0.4, 180, 360), *crack], _EGGSHELL)
-    upper = pen.moved(_lerp(0, 0.06, broken), _lerp(0, 0.12, broken), _lerp(1, 0.85, broken), angle=-60 * broken)
+    upper = pen.moved(lerp(0, 0.06, broken), lerp(0, 0.12, broken), lerp(1, 0.85, broken), angle=-60 * broken)
     upper.polygon([*arc_points(0, 0.4, 0.37, 0.55, 180, 0), *crack], _EGGSHELL)
 
 
@@ -151,19 +133,19 @@ _APPLE_RIGHT_SKIN: tuple[Point, ...] = (
 
 def _draw_apple(pen: Pen, look: Look, colour: RGB) -> None:
     bite, rot = look["bite"], look["rot"]
-    apple = pen.moved(scale=_lerp(1, 1.75, look["size"]))
+    apple = pen.moved(scale=lerp(1, 1.75, look["size"]))
     skin = mix(colour, _ROT, rot)
-    left = _lerp_points(_APPLE_LEFT, _APPLE_LEFT_ROTTEN, rot)
-    right = _lerp_points(_APPLE_RIGHT, _APPLE_RIGHT_ROTTEN, rot)
+    left = lerp_points(_APPLE_LEFT, _APPLE_LEFT_ROTTEN, rot)
+    right = lerp_points(_APPLE_RIGHT, _APPLE_RIGHT_ROTTEN, rot)
     if bite > 0.01:
-        apple.blob([*left, *_lerp_points(right, _APPLE_RIGHT_FLESH, bite)], mix(_FLESH, _ROT, rot))
-    apple.blob([*left, *_lerp_points(right, _APPLE_RIGHT_SKIN, bite)], skin)
-    apple.ellipse(-0.26, _lerp(0.56, 0.4, rot), 0.08, 0.13, shade(skin, _lerp(1.5, 1, rot)), angle=-25, outline=False)
-    top = _lerp(0.76, 0.56, rot)
+        apple.blob([*left, *lerp_points(right, _APPLE_RIGHT_FLESH, bite)], mix(_FLESH, _ROT, rot))
+    apple.blob([*left, *lerp_points(right, _APPLE_RIGHT_SKIN, bite)], skin)
+    apple.ellipse(-0.26, lerp(0.56, 0.4, rot), 0.08, 0.13, shade(skin, lerp(1.5, 1, rot)), angle=-25, outline=False)
+    top = lerp(0.76, 0.56, rot)
     apple.stroke([(0, top), (0.05, top + 0.22)], _STALK, 0.08)
-    leaf = apple.moved(0.05, top + 0.1, angle=_lerp(25, -12, rot))
+    leaf = apple.moved(0.05, top + 0.1, angle=lerp(25, -12, rot))
     leaf.ellipse(0.17, 0, 0.17, 0.08, mix((84, 176, 60), (150, 136, 60), rot))
-    _draw_faded(apple, rot, _draw_rot)
+    draw_faded(apple, rot, _draw_rot)
 
 
 def _draw_rot(pen: Pen) -> None:
@@ -210,19 +192,19 @@ def _draw_banana(pen: Pen, look: Look, colour: RGB) -> None:
     ripe, brown = min(1.0, look["age"] * 2), max(0.0, look["age"] * 2 - 1)
     skin = mix(mix((84, 174, 48), colour, ripe), (134, 86, 38), brown)
     end = mix((40, 96, 30), _STALK, ripe)
-    top = (_lerp(-0.44, -0.47, brown), _lerp(0.68, 0.48, brown))
-    pen.stroke([top, (top[0] + 0.02, top[1] + _lerp(0.24, 0.16, brown))], shade(end, _lerp(1, 0.6, brown)), 0.15)
-    pen.blob(_lerp_points(_BANANA_FRESH, _BANANA_BROWN, brown), skin)
-    ridge = _lerp_points(
+    top = (lerp(-0.44, -0.47, brown), lerp(0.68, 0.48, brown))
+    pen.stroke([top, (top[0] + 0.02, top[1] + lerp(0.24, 0.16, brown))], shade(end, lerp(1, 0.6, brown)), 0.15)
+    pen.blob(lerp_points(_BANANA_FRESH, _BANANA_BROWN, brown), skin)
+    ridge = lerp_points(
         [(-0.38, 0.52), (-0.16, 0.26), (0.1, 0.18), (0.36, 0.26)],
         [(-0.4, 0.32), (-0.18, 0.2), (0.1, 0.15), (0.4, 0.18)],
         brown,
     )
     pen.stroke(ridge, shade(skin, 0.78), 0.07, smooth=True)
     pen.ellipse(
-        _lerp(0.5, 0.54, brown), _lerp(0.38, 0.23, brown), 0.07, 0.07, shade(end, _lerp(1, 0.5, brown)), outline=False
+        lerp(0.5, 0.54, brown), lerp(0.38, 0.23, brown), 0.07, 0.07, shade(end, lerp(1, 0.5, brown)), outline=False
     )
-    _draw_faded(pen, brown, _draw_banana_spots)
+    draw_faded(pen, brown, _draw_banana_spots)
 
 
 def _draw_banana_spots(pen: Pen) -> None:
@@ -232,7 +214,7 @@ def _draw_banana_spots(pen: Pen) -> None:
 
 def _draw_cake(pen: Pen, look: Look, colour: RGB) -> None:
     missing, tower = look["missing"], look["tower"]
-    radius, height = _lerp(0.5, 0.72, tower), _lerp(0.46, 0.36, tower)
+    radius, height = lerp(0.5, 0.72, tower), lerp(0.46, 0.36, tower)
     pen.ellipse(0, 0.1, radius * 1.18, radius * 0.34, _PLATE)
     bottom = 0.13
     _draw_cake_tier(pen.moved(dy=bottom), radius, height, missing, colour)
@@ -243,14 +225,14 @@ def _draw_cake(pen: Pen, look: Look, colour: RGB) -> None:
             bottom += height * tower
     candle = 1 - missing
     if candle > 0.01:
-        for x, y in _lerp_points([(0, 0.08), (-0.24, 0), (0.24, 0)], [(0, 0.03), (-0.12, 0), (0.12, 0)], tower):
+        for x, y in lerp_points([(0, 0.08), (-0.24, 0), (0.24, 0)], [(0, 0.03), (-0.12, 0), (0.12, 0)], tower):
             _draw_candle(pen.moved(x, bottom + y, candle))
 
 
 def _draw_cake_tier(pen: Pen, radius: float, height: float, missing: float, colour: RGB) -> None:
     """A round cake; a wedge opens at its front, ``missing`` of its full width."""
     squash = radius * 0.28
-    left, right = _lerp(360, 232, missing), _lerp(360, 352, missing)
+    left, right = lerp(360, 232, missing), lerp(360, 352, missing)
     side = shade(colour, 0.86)
     for angle, light in ((left, 1.0), (right, 0.9)):
         edge = arc_points(0, 0, radius, squash, angle, angle)[0]
@@ -303,15 +285,15 @@ def _draw_ice_cream(pen: Pen, look: Look, colour: RGB) -> None:
     ice = shade(colour, 1.15)
     if melt > 0.01:
         pen.blob([(x * melt, 0.04 + y * melt) for x, y in _ICE_PUDDLE], ice)
-    _draw_cone(pen.moved(_lerp(0, -0.52, melt), _lerp(0, 0.27, melt), angle=-88 * melt))
+    _draw_cone(pen.moved(lerp(0, -0.52, melt), lerp(0, 0.27, melt), angle=-88 * melt))
     # The scoop stays at the cone's mouth while the cone topples, sagging a little.
     lean = math.radians(88 * melt)
     scoop = pen.moved(0.72 * math.sin(lean) - 0.52 * melt, 0.72 * math.cos(lean) + 0.15 * melt)
-    scoop.ellipse(0, 0, _lerp(0.35, 0.28, melt), _lerp(0.3, 0.17, melt), ice)
+    scoop.ellipse(0, 0, lerp(0.35, 0.28, melt), lerp(0.3, 0.17, melt), ice)
     fresh_rim, melted_rim = [(-0.25, -0.16), (0, -0.2), (0.25, -0.16)], [(-0.14, -0.1), (0.06, -0.12), (0.24, -0.1)]
-    for x, y in _lerp_points(fresh_rim, melted_rim, melt):
-        scoop.ellipse(x, y, 0.13, _lerp(0.1, 0.08, melt), ice, outline=False)
-    scoop.ellipse(-0.1, _lerp(0.12, 0.06, melt), 0.1, _lerp(0.08, 0.05, melt), shade(colour, 1.5), outline=False)
+    for x, y in lerp_points(fresh_rim, melted_rim, melt):
+        scoop.ellipse(x, y, 0.13, lerp(0.1, 0.08, melt), ice, outline=False)
+    scoop.ellipse(-0.1, lerp(0.12, 0.06, melt), 0.1, lerp(0.08, 0.05, melt), shade(colour, 1.5), outline=False)
 
 
 def _draw_cone(pen: Pen) -> None:
@@ -319,85 +301,6 @@ def _draw_cone(pen: Pen) -> None:
     for sign in (-1, 1):
         pen.stroke([(sign * 0.07, 0.18), (-sign * 0.17, 0.5)], shade(_WAFER, 0.7), 0.05)
         pen.stroke([(sign * 0.15, 0.36), (sign * 0.05, 0.54)], shade(_WAFER, 0.7), 0.05)
-
-
-def _draw_cup(pen: Pen, look: Look, colour: RGB) -> None:
-    spill, above = look["spill"], look["above"]
-    if spill > 0.01:
-        _draw_faded(pen, 1 - above, lambda p: p.ellipse(-0.3 * spill, 0.02, 0.48 * spill, 0.14 * spill, _COFFEE))
-    side = pen.moved(0.48 * spill, 0.42 * spill, _lerp(1, 0.95, spill), angle=98 * spill)
-    _draw_faded(side, 1 - above, lambda p: _draw_cup_side(p, mix(_COFFEE, shade(colour, 0.4), spill), colour))
-    _draw_faded(pen, above, lambda p: _draw_cup_from_above(p, colour))
-
-
-def _draw_cup_side(pen: Pen, inside: RGB, colour: RGB) -> None:
-    handle = arc_points(0.28, 0.42, 0.26, 0.2, -90, 90)
-    pen.stroke(handle, shade(colour, 0.55), 0.16)
-    pen.stroke(handle, shade(colour, 0.9), 0.09)
-    pen.polygon(
-        [
-            (-0.38, 0.74),
-            *arc_points(-0.14, 0.12, 0.18, 0.12, 190, 270),
-            *arc_points(0.14, 0.12, 0.18, 0.12, 270, 350),
-            (0.38, 0.74),
-        ],
-        colour,
-    )
-    pen.ellipse(0, 0.74, 0.38, 0.12, shade(colour, 1.25))
-    pen.ellipse(0, 0.73, 0.29, 0.075, inside, outline=False)
-
-
-def _draw_cup_from_above(pen: Pen, colour: RGB) -> None:
-    pen.rectangle(0.3, 0.36, 0.66, 0.54, shade(colour, 0.9), radius=0.07)
-    pen.ellipse(-0.05, 0.45, 0.46, 0.46, colour)
-    pen.ellipse(-0.05, 0.45, 0.34, 0.34, _COFFEE)
-    pen.pie(-0.05, 0.45, 0.27, 0.27, 110, 170, shade(_COFFEE, 1.25), outline=False)
-
-
-_GLASS_TOP: tuple[Point, ...] = (
-    (0.36, 0.92),
-    (0.25, 0.92),
-    (0.12, 0.92),
-    (0, 0.92),
-    (-0.13, 0.92),
-    (-0.25, 0.92),
-    (-0.36, 0.92),
-)
-_GLASS_TOP_BROKEN: tuple[Point, ...] = (
-    (0.31, 0.52),
-    (0.2, 0.24),
-    (0.1, 0.34),
-    (0, 0.16),
-    (-0.12, 0.44),
-    (-0.2, 0.3),
-    (-0.33, 0.66),
-)
-_SHARDS: tuple[tuple[Point, ...], ...] = (
-    ((-0.72, -0.04), (-0.4, -0.06), (-0.58, 0.24)),
-    ((0.36, -0.04), (0.74, 0.0), (0.48, 0.3)),
-    ((-0.22, -0.1), (0.16, -0.12), (0.0, 0.06)),
-)
-
-
-def _draw_glass(pen: Pen, look: Look, colour: RGB) -> None:
-    filled, broken = look["filled"], look["broken"]
-    pale = mix(colour, (236, 250, 255), 0.78)
-    pen.polygon([(-0.27, 0), (0.27, 0), *_lerp_points(_GLASS_TOP, _GLASS_TOP_BROKEN, broken)], pale)
-    _draw_faded(pen, 1 - 2 * broken, lambda p: p.ellipse(0, 0.92, 0.36, 0.08, shade(pale, 1.6)))
-    if filled > 0.01:
-        _draw_juice(pen, filled)
-    pen.rectangle(-0.27, 0, 0.27, 0.09, shade(pale, 0.85))
-    pen.stroke([(-0.2, 0.2), _lerp_points([(-0.24, 0.74)], [(-0.25, 0.42)], broken)[0]], (255, 255, 255), 0.07)
-    for shard in _SHARDS:
-        if broken > 0.01:
-            pen.polygon([(x * broken, _lerp(0.4, y, broken)) for x, y in shard], shade(pale, 1.3))
-
-
-def _draw_juice(pen: Pen, filled: float) -> None:
-    level = _lerp(0.1, 0.82, filled)
-    half = _lerp(0.24, 0.3, filled)
-    pen.polygon([(-0.24, 0.09), (0.24, 0.09), (half, level), (-half, level)], _JUICE, outline=False)
-    pen.ellipse(0, level, half, 0.07 * math.sqrt(filled), shade(_JUICE, 1.35), outline=False)
 
 
 KINDS: tuple[Kind, ...] = (
@@ -449,26 +352,6 @@ KINDS: tuple[Kind, ...] = (
         states={
             "fresh": State(phrase="a {colour} ice cream", look={"melt": 0.0}),
             "melted": State(phrase="a melted {colour} ice cream", look={"melt": 1.0}),
-        },
-    ),
-    Kind(
-        name="cup",
-        draw=_draw_cup,
-        colours=("red", "blue", "white"),
-        states={
-            "upright": State(phrase="a {colour} cup", look={"spill": 0.0, "above": 0.0}),
-            "spilled": State(phrase="a spilled {colour} cup", look={"spill": 1.0, "above": 0.0}),
-            "from above": State(phrase="a {colour} cup seen from above", look={"spill": 0.0, "above": 1.0}),
-        },
-    ),
-    Kind(
-        name="glass",
-        draw=_draw_glass,
-        colours=("blue",),
-        states={
-            "full": State(phrase="a full glass", look={"filled": 1.0, "broken": 0.0}),
-            "empty": State(phrase="an empty glass", look={"filled": 0.0, "broken": 0.0}),
-            "broken": State(phrase="a broken glass", look={"filled": 0.0, "broken": 1.0}),
         },
     ),
 )
