@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from editfoundry.params import Params, ReportParams
 
 STAGE = "report"
+NUM_SHOWN_PER_CATEGORY = 4
+"""Cases whose pictures the report shows; ``grid.png`` has the first of each category."""
 BENCHMARKS = {
     "tinyworld-world": "World instructions: trained rules in unseen combinations and unseen wordings.",
     "tinyworld-new-rules": "Rules that no training data shows; their kin are trained.",
@@ -87,7 +89,13 @@ def evaluate_checkpoint(
     counter = _Counter(progress, len(editors) * sum(map(len, cases.values())))
     results = {
         name: evaluate_editors(
-            editors, chosen, clip, seed=settings.seed, batch_size=settings.batch_size, progress=counter.add
+            editors,
+            chosen,
+            clip,
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+            num_shown_per_category=NUM_SHOWN_PER_CATEGORY,
+            progress=counter.add,
         )
         for name, chosen in cases.items()
     }
@@ -179,7 +187,7 @@ def _write(output: Path, params: Params, editor: Path, dataset: Path | None, res
     write_results(output, [(summaries[name], results[name]) for name in results])
     first = next(iter(results))
     (output / "table.md").write_text(summary_markdown(summaries[first]) + "\n")
-    grid_png(output / "grid.png", results[first].shown)
+    grid_png(output / "grid.png", results[first].shown[::NUM_SHOWN_PER_CATEGORY])
     write_report(output / "report.html", report)
 
 

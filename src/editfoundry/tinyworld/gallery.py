@@ -15,7 +15,7 @@ from editfoundry.errors import BadInputError
 from editfoundry.tinyworld.backgrounds import PLACES, Background, all_backgrounds
 from editfoundry.tinyworld.colours import RGB
 from editfoundry.tinyworld.kinds import Kind
-from editfoundry.tinyworld.objects import KINDS, animals, food, household, nature, outdoors
+from editfoundry.tinyworld.objects import KINDS, animals, drinks, food, household, nature, outdoors
 from editfoundry.tinyworld.rules import Rule, all_rules, new_rules
 from editfoundry.tinyworld.scene import Morph, Scene, SceneObject, render
 
@@ -34,7 +34,7 @@ _INK: RGB = (34, 36, 44)
 _FAINT: RGB = (112, 114, 124)
 _ACCENT: RGB = (192, 60, 36)
 _SETTINGS: tuple[tuple[tuple[Kind, ...], tuple[str, ...]], ...] = (
-    (food.KINDS, ("kitchen", "meadow")),
+    (food.KINDS + drinks.KINDS, ("kitchen", "meadow")),
     (nature.KINDS, ("meadow", "forest")),
     (animals.KINDS, ("meadow", "beach")),
     (household.KINDS, ("living room", "kitchen")),
