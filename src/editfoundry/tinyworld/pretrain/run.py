@@ -100,6 +100,8 @@ def _diffusion(
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no autoencoder yet; run editfoundry tinyworld pretrain vae first")
     autoencoder = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).eval().to(device)
+    # Else its configuration is shipped with this machine's path in it.
+    autoencoder.register_to_config(_name_or_path="")
     painter, editor, result = joint.train_diffusion(work_dir, autoencoder, device, config, log, start)
     return {"text_to_image": _saver(painter), "editor_base": _saver(editor)}, result
 
