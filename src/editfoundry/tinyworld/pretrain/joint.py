@@ -2,7 +2,7 @@
 
 InstructPix2Pix's widened UNet with its image latents at zero *is* a text-to-image model, so one network learns both:
 half of each batch is captioned scenes without an image, half is plain edits. Shipped apart, the painter is the same
-UNet without the channels that only ever saw zeros; the editor keeps them. World rules are in neither half.
+UNet without its image channels, which are zero when it paints; the editor keeps them. World rules are in neither half.
 """
 
 from __future__ import annotations
