@@ -22,6 +22,7 @@ def counts(result: StageResult) -> dict[str, Any]:
         "num_shards": result.num_shards,
         "num_shards_reused": result.num_shards_reused,
         "dagster/row_count": result.num_out,
+        **result.totals,
     }
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from editfoundry.data.stage import StageResult
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.params import Params, load_params
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich", help=__doc__)
@@ -44,12 +44,23 @@ class Exchange(StrEnum):
     HUGGINGFACE = "huggingface"
 
 
+class Writer(StrEnum):
+    """Who can write quadruples."""
+
+    TINYWORLD = "tinyworld"
+    LANGUAGE_MODEL = "language_model"
+
+
 class PretrainModel(StrEnum):
     """Embedded models that can be trained here."""
 
     VAE = "vae"
     CLIP = "clip"
     DIFFUSION = "diffusion"
+    CONTROLNET_CANNY = "controlnet_canny"
+    IP_ADAPTER = "ip_adapter"
+    LANGUAGE_MODEL = "language_model"
+    VISION_LANGUAGE_MODEL = "vision_language_model"
 
 
 class MeasuredRole(StrEnum):
@@ -58,6 +69,10 @@ class MeasuredRole(StrEnum):
     TEXT_TO_IMAGE = "text_to_image"
     CLIP = "clip"
     EDITOR_BASE = "editor_base"
+    CONTROLNET_CANNY = "controlnet_canny"
+    IP_ADAPTER = "ip_adapter"
+    LANGUAGE_MODEL = "language_model"
+    VISION_LANGUAGE_MODEL = "vision_language_model"
 
 
 def main() -> None:
@@ -70,7 +85,7 @@ def main() -> None:
     except Exception as error:
         from editfoundry.training.failures import TrainingError
 
-        if not isinstance(error, TrainingError):
+        if not isinstance(error, TrainingError | UnavailableError):
             traceback.print_exc()
         print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(1)
@@ -93,31 +108,75 @@ def sources_laion(
 
 @app.command()
 def quadruples(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Caption shards, or a JSON or JSONL of quadruples.")],
-    output: Annotated[Path, typer.Argument(help="Folder of quadruple shards.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[INPUT] OUTPUT",
+            help="Caption shards, or a JSON or JSONL of quadruples; then the folder of quadruple shards.",
+        ),
+    ],
+    free: Annotated[
+        int | None, typer.Option(metavar="N", help="Let the language model write N from its exemplars; no INPUT.")
+    ] = None,
+    writer: Annotated[
+        Writer | None, typer.Option(help="Who writes; by default what the parameters say, and with --free the model.")
+    ] = None,
     profile: ProfileOption = None,
     params: ParamsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write quadruples. Example: editfoundry quadruples data/captions data/quadruples."""
-    from editfoundry.lineage import write_caption_quadruples
+    from editfoundry import lineage
 
-    _show(write_caption_quadruples(_params(params, profile), source, output), output, as_json)
+    if len(paths) != (2 if free is None else 1):
+        raise BadInputError("give INPUT and OUTPUT, or --free N and OUTPUT alone")
+    chosen, output = _params(params, profile), paths[-1]
+    if writer is not None:
+        chosen = dataclasses.replace(chosen, quadruples=dataclasses.replace(chosen.quadruples, writer=writer.value))
+    with _progress("shards") as progress:
+        if free is not None:
+            result = lineage.write_free_quadruples(chosen, free, output, progress)
+        else:
+            result = lineage.write_caption_quadruples(chosen, paths[0], output, progress)
+    _show(result, output, as_json)
 
 
 @synthesize_app.command("editworld-text")
 def synthesize_editworld_text(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of quadruple shards.")],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="Shards of quadruples or captions, or a JSON or JSONL of quadruples."),
+    ],
     output: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
     profile: ProfileOption = None,
     params: ParamsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Paint, mask, inpaint, choose by CLIP. Example: editfoundry synthesize editworld-text data/quadruples data/triplets/editworld-text."""  # noqa: E501
+    """Paint, mask, inpaint, refine, judge. Example: editfoundry synthesize editworld-text data/quadruples data/triplets/editworld-text."""  # noqa: E501
     from editfoundry import lineage
 
     with _progress("shards") as progress:
         result = lineage.synthesize_editworld_text(_params(params, profile), source, output, progress)
+    _show(result, output, as_json)
+
+
+@app.command()
+def score(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of triplet shards, imported or made here.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the scored shards.")],
+    judge: Annotated[bool, typer.Option(help="Ask the profile's vision-language model too.")] = True,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add the CLIP and judge scores that triplets lack. Example: editfoundry score data/imported data/scored."""
+    from editfoundry import lineage
+
+    chosen = _params(params, profile)
+    if not judge:
+        chosen = dataclasses.replace(chosen, score=dataclasses.replace(chosen.score, judge=None))
+    with _progress("shards") as progress:
+        result = lineage.score_triplets(chosen, source, output, progress)
     _show(result, output, as_json)
 
 
@@ -133,6 +192,30 @@ def curate(
     from editfoundry.lineage import curate_triplets
 
     _show(curate_triplets(_params(params, profile), source, output), output, as_json)
+
+
+@app.command("curation-sheet")
+def curation_sheet(
+    dataset: Annotated[Path, typer.Argument(help="Data set made by editfoundry curate.")],
+    out: Annotated[Path, typer.Option(help="HTML file, everything inlined, or PNG.")],
+    triplets: Annotated[
+        Path | None,
+        typer.Option(help="Shards that the data set was made of, for the dropped pictures; default the lineage's."),
+    ] = None,
+    num_each: Annotated[int, typer.Option(min=1, help="Kept and dropped triplets at most, each.")] = 24,
+    as_json: JsonOption = False,
+) -> None:
+    """Show kept and dropped triplets with their scores and reasons. Example: editfoundry curation-sheet data/dataset --out sheet.html."""  # noqa: E501
+    from editfoundry.curation.judged_grid import write_sheet
+    from editfoundry.curation.shown_triplets import choose_shown
+    from editfoundry.lineage import Paths
+
+    made_of = Paths(Path.cwd()).editworld_text
+    if triplets is None and dataset.resolve() == Paths(Path.cwd()).dataset and made_of.is_dir():
+        triplets = made_of
+    sheet = choose_shown(dataset, triplets, num_each)
+    write_sheet(out, sheet, f"What curation kept and dropped: {dataset.name}")
+    _print({"sheet": str(out), "kept": sheet.num_kept, "dropped": sheet.num_dropped}, as_json)
 
 
 @app.command()
@@ -317,6 +400,41 @@ def tinyworld_measure(
     _print(measure(role.value, device), as_json)
 
 
+@tinyworld_app.command("truth")
+def tinyworld_truth(
+    triplets: Annotated[Path, typer.Argument(help="Folder of triplet shards made from tinyworld's captions.")],
+    dataset: Annotated[Path | None, typer.Option(help="Data set made of them: scores kept and dropped apart.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count triplets that show the true outcome. Example: editfoundry tinyworld truth data/triplets/editworld-text."""
+    from editfoundry.curation.curate import kept_ids
+    from editfoundry.tinyworld.truth import triplet_truth
+
+    _print(triplet_truth(triplets, None if dataset is None else kept_ids(dataset)).to_dict(), as_json)
+
+
+@tinyworld_app.command("ablation")
+def tinyworld_ablation(
+    quadruples: Annotated[Path, typer.Argument(help="Folder of quadruple shards made from tinyworld's captions.")],
+    out: Annotated[Path, typer.Argument(help="Folder that gets the table and the triplets of each arm.")],
+    num: Annotated[int, typer.Option(min=1, help="Quadruples: the first whose true outcome is known.")] = 200,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the text branch with itself without its parts. Example: editfoundry tinyworld ablation data/quadruples ablation."""  # noqa: E501
+    from editfoundry.tinyworld.ablation import run_ablation
+    from editfoundry.tinyworld.ablation.table import terminal_table
+
+    with _progress("shards") as progress:
+        summary = run_ablation(_params(params, profile), quadruples, out, num, progress)
+    if as_json:
+        print(json.dumps(summary))
+        return
+    Console().print(terminal_table(summary))
+    _print({"table": str(out / "ablation.md"), "left_out": summary["left_out"]}, False)
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
@@ -340,7 +458,8 @@ def _holds_lineage(config: Path) -> bool:
 @contextmanager
 def _progress(what: str) -> Iterator[Any]:
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -348,7 +467,7 @@ def _progress(what: str) -> Iterator[Any]:
 def _show(result: StageResult, output: Path, as_json: bool) -> None:
     facts = {
         "output": str(output), "num_in": result.num_in, "num_out": result.num_out, "rejected": result.rejected,
-        "num_shards": result.num_shards, "num_shards_reused": result.num_shards_reused,
+        "num_shards": result.num_shards, "num_shards_reused": result.num_shards_reused, **result.totals,
     }  # fmt: skip
     _print(facts, as_json)
 

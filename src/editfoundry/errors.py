@@ -11,6 +11,10 @@ class MissingModelError(BadInputError):
     """A profile names a model that is not on this machine."""
 
 
+class UnavailableError(Exception):
+    """A service did not answer for now. The message is one line; running the same command again goes on from there."""
+
+
 class Rejection(Exception):
     """One record cannot be used; the rest goes on."""
 

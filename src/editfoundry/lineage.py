@@ -5,7 +5,6 @@ The command line, ``dvc.yaml``, Dagster and the demo all call these functions, s
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +82,12 @@ def clean_captions(params: Params, table: Path, output: Path, limit: int | None 
 
 def quadruples(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
     """Stage 2: a quadruple for each caption to which a rule applies."""
-    return write_caption_quadruples(params, Paths(root).captions, Paths(root).quadruples)
+    return write_caption_quadruples(params, Paths(root).captions, Paths(root).quadruples, progress)
 
 
-def write_caption_quadruples(params: Params, source: Path, output: Path) -> StageResult:
+def write_caption_quadruples(
+    params: Params, source: Path, output: Path, progress: Progress | None = None
+) -> StageResult:
     """Write quadruples from caption shards, or import a JSON or JSONL file of quadruples."""
     from editfoundry.synthesis.quadruples import import_quadruples, write_quadruples
     from editfoundry.tinyworld.quadruples import TinyworldWriter
@@ -95,8 +96,22 @@ def write_caption_quadruples(params: Params, source: Path, output: Path) -> Stag
         raise BadInputError(f"{source}: no such file or folder")
     if source.is_file():
         return import_quadruples(source, output)
-    writer = TinyworldWriter(params.quadruples.seed)
-    return write_quadruples(source, output, writer, ["tinyworld", dataclasses.asdict(params.quadruples)])
+    if params.quadruples.writer == "tinyworld":
+        seed = params.quadruples.seed
+        return write_quadruples(source, output, TinyworldWriter(seed), ["tinyworld", {"seed": seed}])
+    from editfoundry.synthesis.quadruples.model_stage import write_model_quadruples
+
+    return write_model_quadruples(
+        source, output, params.quadruples, load_profile(params.profile), params.device, progress
+    )
+
+
+def write_free_quadruples(params: Params, count: int, output: Path, progress: Progress | None = None) -> StageResult:
+    """Write ``count`` quadruples with the profile's language model, from the exemplars alone."""
+    from editfoundry.synthesis.quadruples import model_stage
+
+    profile = load_profile(params.profile)
+    return model_stage.write_free_quadruples(count, output, params.quadruples, profile, params.device, progress)
 
 
 def editworld_text(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
@@ -107,10 +122,24 @@ def editworld_text(params: Params, root: Path, progress: Progress | None = None)
 def synthesize_editworld_text(
     params: Params, source: Path, output: Path, progress: Progress | None = None
 ) -> StageResult:
-    """Make a triplet shard of each quadruple shard."""
-    from editfoundry.synthesis.editworld_text import synthesize
+    """Make a triplet shard of each quadruple shard; captions become quadruples first, in ``output/quadruples``."""
+    from editfoundry.data.output_folder import claim_output
+    from editfoundry.data.tables import column_names
+    from editfoundry.synthesis.editworld_text import RECIPE, synthesize
 
+    is_written_out = source.suffix in (".json", ".jsonl")
+    if is_written_out or "instruction" not in column_names(source):
+        claim_output(output, RECIPE)
+        write_caption_quadruples(params, source, output / "quadruples", progress)
+        source = output / "quadruples"
     return synthesize(source, output, params.editworld_text, load_profile(params.profile), params.device, progress)
+
+
+def score_triplets(params: Params, source: Path, output: Path, progress: Progress | None = None) -> StageResult:
+    """Give any triplet shards the CLIP and judge scores that they lack."""
+    from editfoundry.curation.score import score
+
+    return score(source, output, params.score, load_profile(params.profile), params.device, progress)
 
 
 def dataset(params: Params, root: Path, progress: Progress | None = None) -> StageResult:

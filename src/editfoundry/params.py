@@ -10,9 +10,11 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from editfoundry.curation.config import CurationConfig
+from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.errors import BadInputError
 from editfoundry.sources.filters import LaionFilters
 from editfoundry.synthesis.config import TextBranchConfig
+from editfoundry.synthesis.quadruple_config import QuadrupleConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +26,6 @@ class CaptionParams:
     rows_per_shard: int = 60
     seed: int = 0
     filters: LaionFilters = field(default_factory=LaionFilters)
-
-
-@dataclass(frozen=True, kw_only=True)
-class QuadrupleParams:
-    """Parameters of the stage ``quadruples``."""
-
-    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +49,10 @@ class Params:
     profile: str = "embedded"
     device: str = "auto"
     captions: CaptionParams = field(default_factory=CaptionParams)
-    quadruples: QuadrupleParams = field(default_factory=QuadrupleParams)
+    quadruples: QuadrupleConfig = field(default_factory=QuadrupleConfig)
     editworld_text: TextBranchConfig = field(default_factory=TextBranchConfig)
+    score: ScoreConfig = field(default_factory=ScoreConfig)
+    """Of ``editfoundry score``, which is no stage of the lineage: its own triplets are scored as they are made."""
     dataset: CurationConfig = field(default_factory=CurationConfig)
     editworld: Mapping[str, Any] = field(default_factory=dict)
     """Fields of ``training.TrainingConfig`` other than its paths."""
@@ -92,10 +89,16 @@ def _build(cls: Any, values: object, where: str) -> Any:
     hints = get_type_hints(cls)
     built = {}
     for name, value in values.items():
-        factory = known[name].default_factory
-        nested = dataclasses.is_dataclass(factory)
-        built[name] = _build(factory, value, f"{where}{name}.") if nested else _typed(value, hints[name], where + name)
+        section = _section(hints[name], value)
+        built[name] = _build(section, value, f"{where}{name}.") if section else _typed(value, hints[name], where + name)
     return cls(**built)
+
+
+def _section(hint: Any, value: object) -> Any:
+    """Return the dataclass that ``value`` fills; None for a plain value, and for nothing where that is allowed."""
+    kinds = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    allows_nothing = type(None) in kinds and value is None
+    return None if allows_nothing else next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
 
 
 def _typed(value: object, hint: Any, name: str) -> object:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from editfoundry.errors import BadInputError, MissingModelError
 
@@ -28,6 +30,14 @@ class ModelReference:
     source: str
     """A hub id, a folder, or ``package:NAME`` for a model shipped with editfoundry."""
     revision: str = "main"
+    subfolder: str = ""
+    """Folder of the weights within it, where they do not lie at its top."""
+    weight_name: str = ""
+    """File of the weights in ``subfolder``, where it has not its class's usual name (IP-Adapter)."""
+    image_encoder: str = ""
+    """Source of an IP-Adapter's image encoder, where it is not the folder ``image_encoder`` in ``subfolder``."""
+    options: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What the role's loader takes beside the model, for example an endpoint's concurrency."""
 
     @property
     def location(self) -> str:
@@ -41,8 +51,18 @@ class ModelReference:
         """Whether it is a folder, not a hub id."""
         return self.source.startswith((_PACKAGE_PREFIX, "/", "./", "../", "~")) or Path(self.source).is_dir()
 
+    def image_encoder_reference(self) -> ModelReference:
+        """Return where an IP-Adapter's image encoder comes from."""
+        if self.image_encoder:
+            return ModelReference(role=self.role, source=self.image_encoder)
+        return replace(self, subfolder=f"{self.subfolder}/image_encoder".lstrip("/"))
+
     def __str__(self) -> str:
         return f"{self.source}@{self.revision}"
+
+
+_OPTIONS = {known.name for known in fields(ModelReference)} - {"role", "source"}
+"""Keys that a role's table may have beside ``model``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +109,8 @@ def load_profile(name_or_path: str | Path) -> Profile:
 def missing_model(reference: ModelReference, error: Exception) -> MissingModelError:
     """Say in one line which role, which model, and the command that fetches it."""
     if reference.source.startswith(_PACKAGE_PREFIX):
-        model = "clip" if reference.role == "clip" else "diffusion"
-        fetch = f"train it with: editfoundry tinyworld pretrain {model}"
+        recipe = {"text_to_image": "diffusion", "editor_base": "diffusion"}.get(reference.role, reference.role)
+        fetch = f"train it with: editfoundry tinyworld pretrain {recipe}"
     elif reference.is_local:
         fetch = "make that folder again, or name another"
     else:
@@ -107,7 +127,11 @@ def _reference(path: Path, role: str, entry: object) -> ModelReference:
         raise BadInputError(f"{path}: {role!r} is no role; roles are {', '.join(ROLES)}")
     if not isinstance(entry, dict) or not isinstance(entry.get("model"), str):
         raise BadInputError(f'{path}: role {role!r} needs a table with model = "ID OR FOLDER"')
-    unknown = sorted(set(entry) - {"model", "revision"})
+    unknown = sorted(set(entry) - _OPTIONS - {"model"})
     if unknown:
         raise BadInputError(f"{path}: role {role!r} has unknown keys: {', '.join(unknown)}")
-    return ModelReference(role=role, source=entry["model"], revision=str(entry.get("revision", "main")))
+    options = entry.get("options", {})
+    if not isinstance(options, dict):
+        raise BadInputError(f"{path}: role {role!r}: options must be a table of names and values")
+    texts = {name: str(value) for name, value in entry.items() if name not in ("model", "options")}
+    return ModelReference(role=role, source=entry["model"], options=options, **texts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +15,18 @@ from editfoundry.pretrained.editor import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import load_profile
-from editfoundry.synthesis.sampling import decode, denoise, encode_prompts, noise_for, record_generator
+from editfoundry.synthesis.decoding import decode
+from editfoundry.synthesis.prompts import encode_prompts
+from editfoundry.synthesis.sampling import denoise, noise_for, record_generator
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import render
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from page import machine, write_section  # noqa: E402
+
 NUM_PICTURES = 32
 NUM_STEPS = 10
-RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
 def test_batched_sampling_against_one_picture_at_a_time() -> None:
@@ -52,11 +57,8 @@ def test_batched_sampling_against_one_picture_at_a_time() -> None:
 
     rows = [_row("text to image", paint_batch, paint_singly), _row("edit", edit_batch, edit_singly)]
     table = "\n".join(["| pictures/s | batched | diffusers, one at a time | ratio |", "|---|---|---|---|", *rows])
-    machine = f"{torch.get_num_threads()} CPU threads, {platform.machine()}, torch {torch.__version__}"
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(
-        f"# Benchmarks\n\n`make bench`, {machine}; {NUM_PICTURES} pictures, {NUM_STEPS} steps.\n\n{table}\n"
-    )
+    about = f"{machine()}; {NUM_PICTURES} pictures, {NUM_STEPS} steps."
+    write_section("Batched sampling", f"{about}\n\n{table}")
     print(f"\n{table}")
 
 

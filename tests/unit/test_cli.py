@@ -14,9 +14,10 @@ from editfoundry.data.shards import write_triplets
 
 SRC = Path(__file__).parents[2] / "src"
 COMMANDS = [
-    ["sources", "laion"], ["quadruples"], ["synthesize", "editworld-text"], ["curate"], ["train"], ["evaluate"],
+    ["sources", "laion"], ["quadruples"], ["synthesize", "editworld-text"], ["score"], ["curate"], ["curation-sheet"],
+    ["train"], ["evaluate"],
     ["edit"], ["export"], ["import"], ["demo"], ["ui"], ["tinyworld", "gallery"], ["tinyworld", "captions"],
-    ["tinyworld", "pretrain"], ["tinyworld", "measure"],
+    ["tinyworld", "pretrain"], ["tinyworld", "measure"], ["tinyworld", "truth"], ["tinyworld", "ablation"],
 ]  # fmt: skip
 HEAVY = ["torch", "diffusers", "transformers", "dagster", "mlflow", "datasets", "pandas"]
 

@@ -1,9 +1,15 @@
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
+from editfoundry.data.index import read_fields
+from editfoundry.data.record import Caption, Quadruple
+from editfoundry.data.tables import read_rows, write_rows
 from editfoundry.errors import BadInputError
-from editfoundry.lineage import STAGES, Params, load_params, write_caption_quadruples
+from editfoundry.lineage import STAGES, Params, load_params, synthesize_editworld_text, write_caption_quadruples
+from editfoundry.synthesis.config import TextBranchConfig
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
 
@@ -63,3 +69,18 @@ def test_an_empty_file_means_the_defaults(tmp_path):
 def test_quadruples_of_nothing_are_bad_input(tmp_path):
     with pytest.raises(BadInputError, match="no such file or folder"):
         write_caption_quadruples(Params(), tmp_path / "gone", tmp_path / "out")
+
+
+def test_captions_and_files_of_quadruples_become_triplets_in_one_call(tmp_path):
+    text = TextBranchConfig(num_input_candidates=1, num_output_candidates=1, num_inference_steps=2)
+    params = dataclasses.replace(load_params(PARAMS_FILE), editworld_text=text)
+    params = dataclasses.replace(params, quadruples=dataclasses.replace(params.quadruples, writer="tinyworld"))
+    captions = [Caption(caption="a full glass on the right on a beach at sunset", url="https://a.invalid/1")]
+    write_rows(tmp_path / "captions" / "00000.parquet", captions, Caption)
+    result = synthesize_editworld_text(params, tmp_path / "captions", tmp_path / "from_captions")
+    written = list(read_rows(tmp_path / "from_captions" / "quadruples", Quadruple))
+    assert [row["instruction"] for row in read_fields(tmp_path / "from_captions")] == [q.instruction for q in written]
+    assert result.num_out == len(written) == 1
+    listed = tmp_path / "quadruples.jsonl"
+    listed.write_text("".join(json.dumps(dataclasses.asdict(q)) + "\n" for q in written))
+    assert synthesize_editworld_text(params, listed, tmp_path / "from_file").num_out == 1

@@ -45,3 +45,18 @@ def test_a_role_without_model_is_named(tmp_path):
     assert str(profile.model("clip")) == "x@v1"
     with pytest.raises(MissingModelError, match="profile 'mine' names no model for the role 'depth'"):
         profile.model("depth")
+
+
+@pytest.mark.parametrize("name", ["paper", "modern"])
+def test_the_published_ip_adapter_and_its_image_encoder_lie_where_the_hub_has_them(name):
+    reference = load_profile(name).model("ip_adapter")
+    assert (reference.source, reference.subfolder) == ("h94/IP-Adapter", "sdxl_models")
+    assert reference.weight_name == "ip-adapter_sdxl.safetensors"
+    encoder = reference.image_encoder_reference()
+    assert (encoder.source, encoder.subfolder) == ("h94/IP-Adapter", "sdxl_models/image_encoder")
+
+
+def test_an_image_encoder_can_be_another_model(tmp_path):
+    (tmp_path / "mine.toml").write_text("[ip_adapter]\nmodel = 'x'\nsubfolder = 'm'\nimage_encoder = 'package:clip'")
+    encoder = load_profile(tmp_path / "mine.toml").model("ip_adapter").image_encoder_reference()
+    assert encoder.location == str(EMBEDDED_FOLDER / "clip") and encoder.subfolder == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from editfoundry.curation.filters import ClipThresholds
+from editfoundry.curation.judge.thresholds import JudgeThresholds
 from editfoundry.curation.splits import SplitShares
 from editfoundry.errors import BadInputError
 
@@ -14,6 +15,8 @@ class CurationConfig:
     """What a data set keeps, and how it is split."""
 
     thresholds: ClipThresholds = field(default_factory=ClipThresholds)
+    judge: JudgeThresholds | None = None
+    """Lowest scores of the judge; None asks for none. ``editfoundry score`` gives triplets the scores."""
     shares: SplitShares = field(default_factory=SplitShares)
     triplets_per_shard: int = 1000
     seed: int = 0

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.duplicates import SeenTriplets
-from editfoundry.curation.filters import check_clip
+from editfoundry.curation.filters import check_clip, possible_clip_scores
+from editfoundry.curation.judge.thresholds import check_judge
 from editfoundry.curation.splits import split_of
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.index import index_path
@@ -31,7 +32,7 @@ Place = tuple[Path, dict[str, Any], str]
 
 
 def curate(triplets: Path, output: Path, config: CurationConfig) -> StageResult:
-    """Keep what passes the CLIP thresholds and is no duplicate; write ``output/{train,validation,test}``.
+    """Keep what passes the thresholds of CLIP and judge and is no duplicate; write ``output/{train,validation,test}``.
 
     Nothing is redone when the shards' indexes and the parameters are the ones the data set was made of; otherwise
     the data set is replaced as a whole. When this raises, ``output`` stays as it was.
@@ -62,6 +63,26 @@ def curate(triplets: Path, output: Path, config: CurationConfig) -> StageResult:
     return result
 
 
+def kept_ids(dataset: Path) -> set[str]:
+    """Return the ids of a data set's triplets, of all splits.
+
+    Raises:
+        BadInputError: the folder holds no data set.
+    """
+    check_claim(dataset, STAGE)
+    folders = [dataset / split for split in SPLITS if shard_paths(dataset / split)]
+    if not folders:
+        raise BadInputError(f"{dataset}: no data set here; run editfoundry curate first")
+    return {row["id"] for folder in folders for row in read_fields(folder)}
+
+
+def check_scores(row: Mapping[str, Any], config: CurationConfig) -> None:
+    """Raise Rejection when a score of a triplet's ``scores`` is missing or below its threshold."""
+    check_clip(row["scores"], config.thresholds, possible_clip_scores(row))
+    if config.judge is not None:
+        check_judge(row["scores"], config.judge)
+
+
 def _nothing_left(triplets: Path, num_kept: int, counts: dict[str, int]) -> str:
     dropped = ", ".join(f"{reason} {count}" for reason, count in counts.items()) or "none"
     return (
@@ -76,7 +97,7 @@ def _decide(shards: list[Path], config: CurationConfig, rejected: list[RejectedR
     for shard in shards:
         for row in read_fields(shard):
             try:
-                check_clip(row["scores"], config.thresholds)
+                check_scores(row, config)
                 triplet = read_triplet(shard, row)
                 picture = short_hash(triplet.input_image.tobytes())
                 split = split_of(row["input_caption"] or picture, config.shares, config.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -22,6 +22,8 @@ class StageResult:
     """Shards that were there already, made from the same inputs and parameters."""
     num_derived: int = 0
     """Records written beyond one for each record read, where a stage makes several of one."""
+    totals: dict[str, float] = field(default_factory=dict)
+    """Sums worth reporting: requests and tokens of a language model, and their cost."""
 
     def __post_init__(self) -> None:
         if self.num_in + self.num_derived != self.num_out + self.num_rejected:
@@ -40,8 +42,11 @@ def add_up(results: Iterable[StageResult]) -> StageResult:
     """Sum the results of a stage's shards."""
     listed = list(results)
     rejected: Counter[str] = Counter()
+    totals: defaultdict[str, float] = defaultdict(int)
     for result in listed:
         rejected.update(result.rejected)
+        for name, value in result.totals.items():
+            totals[name] += value
     return StageResult(
         num_in=sum(r.num_in for r in listed),
         num_out=sum(r.num_out for r in listed),
@@ -49,4 +54,5 @@ def add_up(results: Iterable[StageResult]) -> StageResult:
         num_shards=sum(r.num_shards for r in listed),
         num_shards_reused=sum(r.num_shards_reused for r in listed),
         num_derived=sum(r.num_derived for r in listed),
+        totals=dict(totals),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -28,13 +28,16 @@ _TYPES: dict[Any, pa.DataType] = {
 }
 
 
-def write_rows(path: Path, rows: Iterable[Row], cls: type[Row], input_hash: str = "") -> int:
+def write_rows(
+    path: Path, rows: Iterable[Row], cls: type[Row], input_hash: str = "", metadata: Mapping[str, str] | None = None
+) -> int:
     """Write dataclass instances to one Parquet file, atomically and deterministically; return how many.
 
     Fields may be ``str``, ``int``, ``float``, ``bool`` (each also ``| None``) and ``tuple[str, ...]``. A class with
-    an ``id`` gets a column of that name too. ``input_hash`` is kept in the file's metadata for `table_is_done`.
+    an ``id`` gets a column of that name too. ``input_hash`` is kept in the file's metadata for `table_is_done`,
+    beside ``metadata``.
     """
-    schema = _schema(cls).with_metadata({"input_hash": input_hash})
+    schema = _schema(cls).with_metadata({"input_hash": input_hash, **(metadata or {})})
     iterator = iter(rows)
     num_rows = 0
     with atomic_file(Path(path)) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
@@ -68,6 +71,16 @@ def table_paths(path_or_folder: Path) -> list[Path]:
     if not found:
         raise BadInputError(f"{path_or_folder}: no Parquet table here; run the stage that writes it")
     return found
+
+
+def column_names(path_or_folder: Path) -> list[str]:
+    """Return the columns of a table, or of a folder's first one.
+
+    Raises:
+        BadInputError: there is none, or it is no Parquet file.
+    """
+    with _open(table_paths(Path(path_or_folder))[0]) as file:
+        return list(file.schema_arrow.names)
 
 
 def table_is_done(path: Path, input_hash: str) -> bool:

@@ -14,13 +14,40 @@ def open_pipeline(pipeline_class: type[Any], reference: ModelReference, runtime:
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
     """
+    pipeline: Any = open_model(pipeline_class, reference, runtime)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(runtime.device)
+
+
+def open_model(model_class: type[Any], reference: ModelReference, runtime: Runtime, **options: Any) -> Any:
+    """Load a diffusers pipeline or model in the runtime's precision, from safetensors alone.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+    """
     quiet_libraries()
     try:
-        pipeline: Any = pipeline_class.from_pretrained(
+        return model_class.from_pretrained(
             reference.location, revision=reference.revision, torch_dtype=runtime.dtype,
-            local_files_only=reference.is_local,
+            local_files_only=reference.is_local, use_safetensors=True, **options,
         )  # fmt: skip
     except (OSError, ValueError) as error:
         raise missing_model(reference, error) from error
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(runtime.device)
+
+
+def pipeline_class_name(reference: ModelReference) -> str:
+    """Return the class that the model's ``model_index.json`` names.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+    """
+    from diffusers import DiffusionPipeline
+
+    quiet_libraries()
+    try:
+        config = DiffusionPipeline.load_config(
+            reference.location, revision=reference.revision, local_files_only=reference.is_local
+        )
+    except (OSError, ValueError) as error:
+        raise missing_model(reference, error) from error
+    return str(config.get("_class_name"))

@@ -2,119 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from editfoundry.errors import Rejection
+from editfoundry.errors import BadInputError
 from editfoundry.synthesis.config import PAPER_TAU
+from editfoundry.synthesis.prompts import latent_size
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
-    from transformers import CLIPTokenizer
 
-_END_OF_WORD = "</w>"
+_PROBABILITIES_AT_ONCE = 2**26
+"""Attention is observed a few rows at a time, so that at most 256 MiB of probabilities exist at once."""
 
 
 class KeywordAttention:
     """A running mean of the keywords' cross-attention over heads, layers of one resolution, and steps.
 
-    Nothing per step is kept: memory is ``B x num_keywords x resolution x resolution``.
+    Nothing per step is kept: memory is ``B x num_keywords x height x width``.
     """
 
-    def __init__(self, token_weights: Tensor, resolution: int) -> None:
+    def __init__(self, token_weights: Tensor, size: tuple[int, int]) -> None:
         """``token_weights`` is ``(B, K, L)`` float: row k averages the tokens of keyword k; zero rows are padding."""
         self.token_weights = token_weights
-        self.resolution = resolution
-        self._sum = torch.zeros(*token_weights.shape[:2], resolution, resolution)
+        self.size = size
+        self._sum = torch.zeros(*token_weights.shape[:2], *size, device=token_weights.device)
         self._count = 0
 
-    def add(self, probabilities: Tensor) -> None:
-        """Add one layer's attention, ``(2B or B, heads, H*W, L)``; of a guided batch the prompted half is taken."""
-        prompted = probabilities[-len(self.token_weights) :].mean(1)
-        maps = torch.einsum("bql,bkl->bkq", prompted.float(), self.token_weights.to(prompted.device))
-        self._sum += maps.reshape(self._sum.shape).cpu()
+    def add(self, attn: Attention, hidden_states: Tensor, text: Tensor) -> None:
+        """Add one layer's attention; of a guided batch, ``2B`` rows, the prompted half is taken.
+
+        Args:
+            attn: the layer, whose projections are used.
+            hidden_states: ``(2B or B, height * width, C)``.
+            text: ``(2B or B, L, D)``.
+        """
+        count, num_queries = len(self.token_weights), hidden_states.shape[1]
+        rows = max(1, _PROBABILITIES_AT_ONCE // (attn.heads * num_queries * text.shape[1]))
+        hidden_states, text = hidden_states[-count:], text[-count:]
+        for start in range(0, count, rows):
+            part = slice(start, start + rows)
+            probabilities = _probabilities(attn, hidden_states[part], text[part]).mean(1)
+            maps = torch.einsum("bql,bkl->bkq", probabilities, self.token_weights[part])
+            self._sum[part] += maps.unflatten(-1, self.size)
         self._count += 1
 
     def maps(self) -> Tensor:
-        """Return the mean over everything added and over each record's keywords: ``(B, resolution, resolution)``."""
+        """Return the mean over everything added and over each record's keywords: ``(B, height, width)``."""
         if not self._count:
-            raise ValueError(f"no cross-attention layer of this UNet works at {self.resolution} x {self.resolution}")
+            raise ValueError("nothing was painted while attention was collected")
         num_keywords = self.token_weights.any(-1).sum(1).clamp(min=1)
         return self._sum.sum(1) / num_keywords[:, None, None] / self._count
 
 
-class _CollectingProcessor:
-    """Plain scaled dot-product attention that hands the probabilities of cross-attention to a collector."""
+class _ObservedProcessor:
+    """A layer's own processor, which makes the output; what it attends to is shown to a collector first."""
 
-    def __init__(self, collector: KeywordAttention) -> None:
-        self.collector = collector
+    def __init__(self, collector: KeywordAttention, processor: Any) -> None:
+        self.collector, self.processor = collector, processor
 
     def __call__(
-        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None, **_: object,
+        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Any = None,
+        attention_mask: Tensor | None = None, temb: Tensor | None = None, **extra: Any,
     ) -> Tensor:  # fmt: skip
-        keys_from = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query, key, value = (
-            _split_heads(projected, attn.heads)
-            for projected in (attn.to_q(hidden_states), attn.to_k(keys_from), attn.to_v(keys_from))
-        )
-        wanted = encoder_hidden_states is not None and query.shape[2] == self.collector.resolution**2
-        if wanted:
-            probabilities = (query @ key.transpose(-1, -2) * attn.scale).softmax(-1)
-            self.collector.add(probabilities)
-            attended = probabilities @ value
-        else:
-            attended = torch.nn.functional.scaled_dot_product_attention(query, key, value)
-        merged = attended.transpose(1, 2).flatten(2)
-        return attn.to_out[1](attn.to_out[0](merged)) / attn.rescale_output_factor
+        # IP-Adapter gives the text together with its image tokens.
+        text = encoder_hidden_states[0] if isinstance(encoder_hidden_states, tuple) else encoder_hidden_states
+        self.collector.add(attn, *_normalised(attn, hidden_states, text, temb))
+        return self.processor(attn, hidden_states, encoder_hidden_states, attention_mask, temb, **extra)
 
 
 @contextmanager
 def collected_attention(
-    unet: UNet2DConditionModel, token_weights: Tensor, resolution: int
+    unet: UNet2DConditionModel, token_weights: Tensor, resolution: int, size: tuple[int, int] | None = None
 ) -> Iterator[KeywordAttention]:
-    """Collect the keywords' attention of everything ``unet`` does inside the ``with`` block."""
-    collector = KeywordAttention(token_weights, resolution)
-    before = dict(unet.attn_processors)
-    unet.set_attn_processor(_CollectingProcessor(collector))  # type: ignore[arg-type]
+    """Collect the keywords' attention of everything ``unet`` does inside the ``with`` block.
+
+    Args:
+        unet: a Stable Diffusion or SDXL UNet; what it computes stays the same, bit for bit.
+        token_weights: ``(B, K, L)`` from `keyword_token_weights`.
+        resolution: shorter side of the maps that are collected, in latent pixels.
+        size: height and width of the latents; by default the UNet's own.
+
+    Raises:
+        BadInputError: no cross-attention layer works at that resolution.
+    """
+    layers, map_size = _layers_at(unet, resolution, size or latent_size(unet))
+    collector = KeywordAttention(token_weights.to(unet.device), map_size)
+    before = [layer.processor for layer in layers]
+    for layer in layers:
+        layer.set_processor(_ObservedProcessor(collector, layer.processor))  # type: ignore[arg-type]
     try:
         yield collector
     finally:
-        unet.set_attn_processor(before)
+        for layer, processor in zip(layers, before, strict=True):
+            layer.set_processor(processor)
 
 
-def keyword_token_weights(
-    tokenizer: CLIPTokenizer, captions: Sequence[str], keywords: Sequence[Sequence[str]]
-) -> Tensor:
-    """Find each keyword's tokens in its caption.
-
-    Args:
-        tokenizer: the text encoder's.
-        captions: ``B`` captions.
-        keywords: for each caption its single words.
-
-    Returns:
-        ``(B, K, L)`` float; entry ``[b, k]`` is the mean over all tokens of keyword k, and zero where b has fewer.
-
-    Raises:
-        Rejection: a keyword is not among the tokens of its caption.
-    """
-    length = tokenizer.model_max_length
-    weights = torch.zeros(len(captions), max(map(len, keywords)), length)
-    for row, (caption, words) in enumerate(zip(captions, keywords, strict=True)):
-        ids = tokenizer(caption, truncation=True, max_length=length)["input_ids"]
-        tokens = tokenizer.convert_ids_to_tokens(ids)
-        for column, word in enumerate(words):
-            positions = _positions(tokens, tokenizer.tokenize(word))
-            if not positions:
-                raise Rejection("keyword not in caption", f"{word!r} is not in {caption!r}")
-            weights[row, column, positions] = 1 / len(positions)
-    return weights
+def cross_attention_sizes(unet: UNet2DConditionModel, size: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    """Return the height and width of each cross-attention layer's map, by its name, for latents of ``size``."""
+    num_levels = len(unet.config.block_out_channels)
+    sizes = [size]
+    for _ in range(num_levels - 1):
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    found = {}
+    for name, module in unet.named_modules():
+        if isinstance(module, Attention) and name.endswith("attn2"):
+            part, block = name.split(".")[:2]
+            level = {"down_blocks": 0, "up_blocks": num_levels - 1}.get(part, num_levels - 1)
+            step = {"down_blocks": 1, "up_blocks": -1}.get(part, 0)
+            found[name] = sizes[level + step * int(block)] if step else sizes[level]
+    return found
 
 
 def attention_mask(maps: Tensor, tau: float = PAPER_TAU) -> Tensor:
@@ -122,15 +124,37 @@ def attention_mask(maps: Tensor, tau: float = PAPER_TAU) -> Tensor:
     return maps >= tau * maps.mean(dim=(1, 2), keepdim=True)
 
 
-def _positions(tokens: Sequence[str], word: Sequence[str]) -> list[int]:
-    found: list[int] = []
-    # Token 0 is the start of the text; a word begins where another one, or the start, has ended.
-    for start in range(1, len(tokens) - len(word) + 1):
-        begins = start == 1 or tokens[start - 1].endswith(_END_OF_WORD)
-        if begins and list(tokens[start : start + len(word)]) == list(word):
-            found += range(start, start + len(word))
-    return found
+def _layers_at(
+    unet: UNet2DConditionModel, resolution: int, size: tuple[int, int]
+) -> tuple[list[Attention], tuple[int, int]]:
+    sizes = cross_attention_sizes(unet, size)
+    names = [name for name, map_size in sizes.items() if min(map_size) == resolution]
+    if not names:
+        known = ", ".join(sorted({str(min(map_size)) for map_size in sizes.values()}, key=int))
+        raise BadInputError(
+            f"attention_resolution is {resolution}, at which no cross-attention layer of this UNet works; use {known}"
+        )
+    return [unet.get_submodule(name) for name in names], sizes[names[0]]  # type: ignore[misc]
 
 
-def _split_heads(states: Tensor, heads: int) -> Tensor:
-    return states.unflatten(-1, (heads, -1)).transpose(1, 2)
+def _normalised(attn: Attention, hidden_states: Tensor, text: Tensor, temb: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Prepare a layer's inputs as diffusers' own processor does before it projects them."""
+    if attn.spatial_norm is not None:
+        hidden_states = attn.spatial_norm(hidden_states, temb)
+    if hidden_states.ndim == 4:
+        hidden_states = hidden_states.flatten(2).transpose(1, 2)
+    if attn.group_norm is not None:
+        hidden_states = attn.group_norm(hidden_states.transpose(1, 2)).transpose(1, 2)
+    return hidden_states, attn.norm_encoder_hidden_states(text) if attn.norm_cross else text
+
+
+def _probabilities(attn: Attention, hidden_states: Tensor, text: Tensor) -> Tensor:
+    """Return ``(B, heads, height * width, L)`` float32."""
+    query, key = (
+        projected.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+        for projected in (attn.to_q(hidden_states), attn.to_k(text))
+    )
+    query = query if attn.norm_q is None else attn.norm_q(query)
+    key = key if attn.norm_k is None else attn.norm_k(key)
+    # Scaled before the product, which could overflow float16.
+    return (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).softmax(-1, dtype=torch.float32)

@@ -7,39 +7,41 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from editfoundry.synthesis.prompts import PromptEmbeds
 from editfoundry.synthesis.sampling import denoise
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    from editfoundry.pretrained.text_to_image import Painter
 
 
 def inpaint(
-    pipeline: StableDiffusionPipeline,
-    prompt_embeds: Tensor,
+    pipeline: Painter,
+    prompts: PromptEmbeds,
     original: Tensor,
     mask: Tensor,
     noise: Tensor,
     num_inference_steps: int,
     guidance_scale: float,
+    negative: PromptEmbeds | None = None,
 ) -> Tensor:
     """Repaint what the mask allows: ``z_{t-1} = M * denoise(z_t, y_tar) + (1 - M) * q(z_ori, t-1)``.
 
     Args:
         pipeline: the text-to-image model.
-        prompt_embeds: ``(B, L, D)``, of the output captions.
+        prompts: the ``B`` output captions.
         original: ``(B, C, H, W)`` clean scaled latents of the input image.
         mask: ``(B, 1, H, W)`` bool; true where the picture may change.
         noise: ``(B, C, H, W)`` unit Gaussian; the start, and the noise of ``q``.
         num_inference_steps: steps of the scheduler.
-        guidance_scale: weight of the prompt.
+        guidance_scale: weight of the prompts.
+        negative: the null condition, ``B = 1``; by default the empty prompt.
 
     Returns:
         ``(B, C, H, W)`` clean scaled latents, equal to ``original`` outside the mask.
     """
-    scheduler: Any = pipeline.scheduler
 
-    def blend(latents: Tensor, timestep: Tensor | None) -> Tensor:
+    def blend(latents: Tensor, timestep: Tensor | None, scheduler: Any) -> Tensor:
         kept = original if timestep is None else scheduler.add_noise(original, noise, timestep.reshape(1))
         return torch.where(mask, latents, kept)
 
-    return denoise(pipeline, prompt_embeds, noise, num_inference_steps, guidance_scale, after_step=blend)
+    return denoise(pipeline, prompts, noise, num_inference_steps, guidance_scale, blend, negative=negative)

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from editfoundry.data.hashing import file_hash, input_hash
+from editfoundry.data.hashing import input_hash
 from editfoundry.data.output_folder import claim_output
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import is_done, reused_result, write_triplets
 from editfoundry.data.stage import StageResult, add_up
 from editfoundry.data.tables import read_rows, table_paths
-from editfoundry.pretrained.clip import load_clip
+from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.config import TextBranchConfig
-from editfoundry.synthesis.text_branch import RECIPE, TextBranch, make_triplets
-
-ROLES = ("text_to_image", "clip")
+from editfoundry.synthesis.text_branch import RECIPE, make_triplets
+from editfoundry.synthesis.text_branch_models import TextBranch, load_branch, roles_of
 
 
 def synthesize(
@@ -38,7 +36,7 @@ def synthesize(
         source: folder of quadruple shards.
         output: folder of triplet shards.
         config: how triplets are made.
-        profile: names the roles ``text_to_image`` and ``clip``.
+        profile: names the roles that the configuration's steps need.
         device: ``auto``, ``cpu``, ``cuda``.
         progress: called with shards done and shards in all.
 
@@ -46,7 +44,7 @@ def synthesize(
         BadInputError: ``source`` holds no shard, or ``output`` something else.
     """
     shards = table_paths(source)
-    identity = [_model_identity(profile, role) for role in ROLES]
+    identity = [model_identity(profile, role) for role in roles_of(config)]
     claim_output(output, RECIPE)
     _remove_stale(output, {path.stem for path in shards})
     branch: TextBranch | None = None
@@ -57,29 +55,13 @@ def synthesize(
         if is_done(target, digest):
             results.append(reused_result(target))
         else:
-            branch = branch or _load(profile, device)
+            branch = branch or load_branch(profile, choose_runtime(device), config)
             rejected: list[RejectedRow] = []
             made = make_triplets(branch, list(read_rows(shard, Quadruple)), config, rejected)
             results.append(write_triplets(target, made, rejected, digest))
         if progress is not None:
             progress(number, len(shards))
     return add_up(results)
-
-
-def _load(profile: Profile, device: str) -> TextBranch:
-    runtime = choose_runtime(device)
-    return TextBranch(
-        load_text_to_image(profile, runtime),
-        load_clip(profile, runtime),
-        {role: str(profile.model(role)) for role in ROLES},
-    )
-
-
-def _model_identity(profile: Profile, role: str) -> list[str]:
-    reference = profile.model(role)
-    folder = Path(reference.location)
-    weights = sorted(folder.glob("**/*.safetensors")) if folder.is_dir() else []
-    return [str(reference), *(file_hash(path) for path in weights)]
 
 
 def _remove_stale(folder: Path, stems: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Batched sampling with a Stable Diffusion pipeline's parts: each picture with a seed of its own."""
+"""Batched sampling with a Stable Diffusion or SDXL pipeline's parts: each picture with a seed of its own."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+from editfoundry.synthesis.prompts import PromptEmbeds, encode_empty_prompt, latent_size
 
-AfterStep = Callable[[Tensor, Tensor | None], Tensor]
-"""``(latents, timestep they are now at, None after the last step) -> latents``."""
+if TYPE_CHECKING:
+    from editfoundry.pretrained.text_to_image import Painter
+    from editfoundry.synthesis.image_conditions import ImageConditions
+
+AfterStep = Callable[[Tensor, Tensor | None, Any], Tensor]
+"""``(latents, timestep they are now at, None after the last step, the run's scheduler) -> latents``."""
 
 
 def record_generator(seed: int, record_id: str, stage: str, candidate: int) -> torch.Generator:
@@ -25,41 +27,41 @@ def record_generator(seed: int, record_id: str, stage: str, candidate: int) -> t
     return torch.Generator().manual_seed(int(digest, 16) % 2**63)
 
 
-def noise_for(pipeline: StableDiffusionPipeline, generators: Sequence[torch.Generator]) -> Tensor:
+def noise_for(pipeline: Painter, generators: Sequence[torch.Generator]) -> Tensor:
     """Draw one latent noise for each generator: ``(B, C, H, W)`` in the UNet's precision, on its device."""
     unet: Any = pipeline.unet
-    size = unet.config.sample_size
-    shape = (1, unet.config.in_channels, size, size)
+    shape = (1, unet.config.in_channels, *latent_size(unet))
     drawn = [torch.randn(shape, generator=generator) for generator in generators]
     return torch.cat(drawn).to(unet.device, unet.dtype)
 
 
 @torch.inference_mode()
-def encode_prompts(pipeline: StableDiffusionPipeline, prompts: Sequence[str]) -> Tensor:
-    """Embed prompts, each distinct one once: ``(B, L, D)``."""
-    distinct = list(dict.fromkeys(prompts))
-    embeds, _ = pipeline.encode_prompt(distinct, pipeline.device, 1, do_classifier_free_guidance=False)
-    return embeds[[distinct.index(prompt) for prompt in prompts]]
-
-
-@torch.inference_mode()
 def denoise(
-    pipeline: StableDiffusionPipeline,
-    prompt_embeds: Tensor,
-    latents: Tensor,
+    pipeline: Painter,
+    prompts: PromptEmbeds,
+    noise: Tensor,
     num_inference_steps: int,
     guidance_scale: float,
     after_step: AfterStep | None = None,
+    *,
+    negative: PromptEmbeds | None = None,
+    conditions: ImageConditions | None = None,
+    start: Tensor | None = None,
+    strength: float = 1.0,
 ) -> Tensor:
     """Run classifier-free guided sampling.
 
     Args:
-        pipeline: its UNet, scheduler and text encoder are used.
-        prompt_embeds: ``(B, L, D)``.
-        latents: ``(B, C, H, W)`` unit Gaussian noise.
+        pipeline: its UNet and scheduler are used.
+        prompts: one for each of the ``B`` pictures.
+        noise: ``(B, C, H, W)`` unit Gaussian noise.
         num_inference_steps: steps of the scheduler.
-        guidance_scale: weight of the prompt; 1 means no guidance.
+        guidance_scale: weight of the prompts; at 1 the null condition is not computed.
         after_step: may change the latents after each step.
+        negative: the null condition, ``B = 1``; by default the empty prompt, encoded here.
+        conditions: pictures that steer the UNet beside the prompts.
+        start: ``(B, C, H, W)`` clean scaled latents to set out from, noised, instead of from noise alone.
+        strength: with ``start``, the share in (0, 1] of the steps that is done, the last ones.
 
     Returns:
         ``(B, C, H, W)`` clean latents, scaled as the UNet sees them.
@@ -67,24 +69,48 @@ def denoise(
     parts: Any = pipeline
     # A copy: from_config would undo what the pipeline changed of the scheduler's defaults (clip_sample, steps_offset).
     scheduler = copy.deepcopy(parts.scheduler)
-    scheduler.set_timesteps(num_inference_steps, device=latents.device)
-    timesteps = scheduler.timesteps
-    negative = encode_prompts(pipeline, [""]).expand_as(prompt_embeds)
-    latents = latents * scheduler.init_noise_sigma
+    scheduler.set_timesteps(num_inference_steps, device=noise.device)
+    latents, timesteps = _first_latents(scheduler, noise, num_inference_steps, start, strength)
+    guided = guidance_scale != 1
+    if guided:
+        empty = negative or encode_empty_prompt(pipeline)
+        prompts = empty.expanded(len(prompts)).followed_by(prompts)
     for index, timestep in enumerate(timesteps):
-        scaled = scheduler.scale_model_input(torch.cat([latents, latents]), timestep)
-        output = parts.unet(scaled, timestep, torch.cat([negative, prompt_embeds]), return_dict=False)[0]
-        unconditional, conditional = output.chunk(2)
-        guided = unconditional + guidance_scale * (conditional - unconditional)
-        latents = scheduler.step(guided, timestep, latents, return_dict=False)[0]
+        doubled = torch.cat([latents, latents]) if guided else latents
+        scaled = scheduler.scale_model_input(doubled, timestep)
+        output = _predict(parts.unet, scaled, timestep, prompts, conditions, guided)
+        if guided:
+            unconditional, conditional = output.chunk(2)
+            output = unconditional + guidance_scale * (conditional - unconditional)
+        latents = scheduler.step(output, timestep, latents, return_dict=False)[0]
         if after_step is not None:
-            latents = after_step(latents, timesteps[index + 1] if index + 1 < len(timesteps) else None)
+            upcoming = timesteps[index + 1] if index + 1 < len(timesteps) else None
+            latents = after_step(latents, upcoming, scheduler)
     return latents
 
 
-@torch.inference_mode()
-def decode(pipeline: StableDiffusionPipeline, latents: Tensor) -> list[Image.Image]:
-    """Turn ``(B, C, H, W)`` scaled latents into RGB images."""
-    parts: Any = pipeline
-    pixels = parts.vae.decode(latents / parts.vae.config.scaling_factor, return_dict=False)[0]
-    return parts.image_processor.postprocess(pixels, output_type="pil")
+def _first_latents(
+    scheduler: Any, noise: Tensor, num_inference_steps: int, start: Tensor | None, strength: float
+) -> tuple[Tensor, Tensor]:
+    if start is None:
+        return noise * scheduler.init_noise_sigma, scheduler.timesteps
+    skipped = (num_inference_steps - min(int(num_inference_steps * strength), num_inference_steps)) * scheduler.order
+    timesteps = scheduler.timesteps[skipped:]
+    if not len(timesteps):
+        return start, timesteps
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(skipped)
+    return scheduler.add_noise(start, noise, timesteps[:1]), timesteps
+
+
+def _predict(
+    unet: Any, latents: Tensor, timestep: Tensor, prompts: PromptEmbeds, conditions: ImageConditions | None,
+    guided: bool,
+) -> Tensor:  # fmt: skip
+    added: dict[str, Any] = dict(prompts.added_cond_kwargs())
+    extra: dict[str, Any] = {}
+    if conditions is not None:
+        extra = conditions.residuals(latents, timestep, prompts, guided)
+        added |= conditions.added_cond_kwargs(guided)
+    extra["added_cond_kwargs"] = added or None
+    return unet(latents, timestep, prompts.prompt_embeds, return_dict=False, **extra)[0]

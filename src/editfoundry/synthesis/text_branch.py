@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from PIL import Image
@@ -13,47 +13,36 @@ from torch import Tensor
 from editfoundry.data.record import Quadruple, Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
-from editfoundry.synthesis.attention import (
-    attention_mask,
-    collected_attention,
-    keyword_token_weights,
-)
-from editfoundry.synthesis.blended_inpainting import inpaint
+from editfoundry.synthesis.candidates import Candidates, Pictures
 from editfoundry.synthesis.config import TextBranchConfig
+from editfoundry.synthesis.judging import Verdict, judge_finished
+from editfoundry.synthesis.keyword_tokens import keyword_token_weights
 from editfoundry.synthesis.keywords import check_keywords
-from editfoundry.synthesis.sampling import decode, denoise, encode_prompts, noise_for, record_generator
-
-if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
-
-    from editfoundry.pretrained.clip import ClipEncoder
+from editfoundry.synthesis.scores import direction_similarity, similarity
+from editfoundry.synthesis.text_branch_models import TextBranch
+from editfoundry.synthesis.text_branch_steps import (
+    Batch,
+    encode_batch,
+    img2img_outputs,
+    inpaint_outputs,
+    paint_inputs,
+    refine_outputs,
+    reinpaint_sources,
+)
 
 RECIPE = "editworld-text"
 
 
 @dataclass(frozen=True)
-class TextBranch:
-    """The models of the branch, loaded once."""
+class _Finished:
+    """What the steps made of a batch."""
 
-    painter: StableDiffusionPipeline
-    clip: ClipEncoder
-    provenance: dict[str, str]
-    """Role -> model @ revision."""
-
-
-@dataclass(frozen=True)
-class _Painted:
-    """The chosen input pictures of a batch."""
-
-    images: list[Image.Image]
-    latents: Tensor
-    """``(B, C, H, W)``"""
+    sources: Pictures
+    outputs: Pictures
     masks: Tensor
     """``(B, 1, H, W)`` bool"""
-    clip_embeds: Tensor
-    """``(B, D)``"""
-    scores: list[list[float]]
-    """CLIP scores of every candidate."""
+    steps: list[Candidates]
+    verdicts: list[Verdict] | None
 
 
 def make_triplets(
@@ -69,109 +58,70 @@ def make_triplets(
         except Rejection as error:
             rejected.append(RejectedRow(quadruple.id, error.reason, error.detail, asdict(quadruple)))
     for start in range(0, len(usable), config.records_per_batch):
-        yield from _batch_triplets(branch, usable[start : start + config.records_per_batch], config)
+        batch = encode_batch(branch, usable[start : start + config.records_per_batch], config)
+        finished = _finish(branch, batch)
+        yield from (_triplet(branch, batch, finished, row) for row in range(len(batch.quadruples)))
 
 
-def _batch_triplets(branch: TextBranch, batch: Sequence[Quadruple], config: TextBranchConfig) -> Iterator[Triplet]:
-    input_texts = branch.clip.encode_texts([q.input_caption for q in batch])
-    output_texts = branch.clip.encode_texts([q.output_caption for q in batch])
-    painted = paint_inputs(branch, batch, input_texts, config)
-    outputs, output_embeds, candidate_scores = inpaint_outputs(
-        branch, batch, painted, output_texts - input_texts, output_texts, config
-    )
-    for row, quadruple in enumerate(batch):
-        image_embed, output_embed = painted.clip_embeds[row], output_embeds[row]
-        yield Triplet(
-            instruction=quadruple.instruction,
-            input_image=painted.images[row],
-            output_image=outputs[row],
-            input_caption=quadruple.input_caption,
-            output_caption=quadruple.output_caption,
-            keywords=quadruple.keywords,
-            category=quadruple.category,
-            recipe=RECIPE,
-            source=quadruple.source,
-            mask=_mask_image(painted.masks[row, 0], painted.images[row].size),
-            provenance={
-                **branch.provenance,
-                **asdict(config),
-                "input_candidates_clip": painted.scores[row],
-                "output_candidates_score": candidate_scores[row],
-            },
-            scores={
-                "clip_input": _rounded(image_embed @ input_texts[row]),
-                "clip_output": _rounded(output_embed @ output_texts[row]),
-                "clip_image": _rounded(image_embed @ output_embed),
-                "clip_direction": _rounded(_cosine(output_embed - image_embed, output_texts[row] - input_texts[row])),
-                "mask_share": _rounded(painted.masks[row].float().mean()),
-            },
-        )
+def _finish(branch: TextBranch, batch: Batch) -> _Finished:
+    config = batch.config
+    painted, masks = paint_inputs(branch, batch)
+    steps, sources = [painted], painted.chosen()
+    if config.num_source_candidates:
+        steps.append(reinpaint_sources(branch, batch, sources, masks))
+        sources = steps[-1].chosen()
+    steps.append(inpaint_outputs(branch, batch, sources, masks))
+    if config.num_refined_candidates:
+        steps.append(refine_outputs(branch, batch, sources, steps[-1].chosen()))
+    if config.num_img2img_candidates:
+        steps.append(img2img_outputs(branch, batch, sources, steps[-1].chosen()))
+    if not config.judge:
+        return _Finished(sources, steps[-1].chosen(), masks, steps, None)
+    verdicts = judge_finished(branch, batch, sources, steps[-1])
+    kept = torch.tensor([verdict.columns[verdict.place] for verdict in verdicts])
+    return _Finished(sources, steps[-1].chosen(kept), masks, steps, verdicts)
 
 
-def paint_inputs(branch: TextBranch, batch: Sequence[Quadruple], texts: Tensor, config: TextBranchConfig) -> _Painted:
-    """Paint the input captions, collect the keywords' attention meanwhile, keep each one's best candidate by CLIP."""
-    count = config.num_input_candidates
-    repeated = [q for q in batch for _ in range(count)]
-    captions = [q.input_caption for q in repeated]
-    painter: Any = branch.painter
-    weights = keyword_token_weights(painter.tokenizer, captions, [q.keywords for q in repeated])
-    noise = noise_for(painter, _generators(batch, "input", count, config.seed))
-    with collected_attention(painter.unet, weights, config.attention_resolution) as attention:
-        embeds = encode_prompts(painter, captions)
-        latents = denoise(painter, embeds, noise, config.num_inference_steps, config.guidance_scale)
-    images = decode(painter, latents)
-    clip_embeds = branch.clip.encode_images(images)
-    scores = (clip_embeds * texts.repeat_interleave(count, 0)).sum(-1).view(-1, count)
-    chosen = scores.argmax(1) + torch.arange(len(batch)) * count
-    maps = torch.nn.functional.interpolate(attention.maps()[chosen][:, None], latents.shape[-2:], mode="bilinear")
-    return _Painted(
-        [images[i] for i in chosen.tolist()],
-        latents[chosen],
-        attention_mask(maps[:, 0], config.tau)[:, None].to(latents.device),
-        clip_embeds[chosen],
-        [[_rounded(s) for s in row] for row in scores],
+def _triplet(branch: TextBranch, batch: Batch, finished: _Finished, row: int) -> Triplet:
+    quadruple = batch.quadruples[row]
+    verdict = finished.verdicts[row] if finished.verdicts else None
+    image = finished.sources.images[row]
+    return Triplet(
+        instruction=quadruple.instruction,
+        input_image=image,
+        output_image=finished.outputs.images[row],
+        input_caption=quadruple.input_caption,
+        output_caption=quadruple.output_caption,
+        keywords=quadruple.keywords,
+        category=quadruple.category,
+        recipe=RECIPE,
+        source=quadruple.source,
+        mask=_mask_image(finished.masks[row, 0], image.size),
+        provenance={**branch.provenance, **asdict(batch.config), **_choices(finished.steps, verdict, row)},
+        scores={**_scores(batch, finished, row), **(verdict.scores() if verdict else {})},
     )
 
 
-def inpaint_outputs(
-    branch: TextBranch, batch: Sequence[Quadruple], painted: _Painted, directions: Tensor, texts: Tensor,
-    config: TextBranchConfig,
-) -> tuple[list[Image.Image], Tensor, list[list[float]]]:  # fmt: skip
-    """Inpaint each input picture with its output caption; keep the best by CLIP score + directional similarity.
-
-    Returns:
-        The chosen images, their CLIP embeddings ``(B, D)``, and the scores of every candidate.
-    """
-    count = config.num_output_candidates
-    noise = noise_for(branch.painter, _generators(batch, "output", count, config.seed))
-    embeds = encode_prompts(branch.painter, [q.output_caption for q in batch for _ in range(count)])
-    latents = inpaint(
-        branch.painter, embeds, painted.latents.repeat_interleave(count, 0), painted.masks.repeat_interleave(count, 0),
-        noise, config.num_inference_steps, config.guidance_scale,
-    )  # fmt: skip
-    images = decode(branch.painter, latents)
-    clip_embeds = branch.clip.encode_images(images)
-    moved = clip_embeds - painted.clip_embeds.repeat_interleave(count, 0)
-    similarity = (clip_embeds * texts.repeat_interleave(count, 0)).sum(-1)
-    scores = (similarity + _cosine(moved, directions.repeat_interleave(count, 0))).view(-1, count)
-    chosen = scores.argmax(1) + torch.arange(len(batch)) * count
-    return (
-        [images[i] for i in chosen.tolist()],
-        clip_embeds[chosen],
-        [[_rounded(s) for s in row] for row in scores],
-    )
+def _choices(steps: Sequence[Candidates], verdict: Verdict | None, row: int) -> dict[str, Any]:
+    """Return all candidates' scores and which were kept; the judge overrules the last step's own order."""
+    recorded: dict[str, Any] = {}
+    for step in steps:
+        overruled = verdict.columns[verdict.place] if verdict and step is steps[-1] else None
+        recorded |= step.provenance(row, overruled)
+    return recorded | (verdict.provenance() if verdict else {})
 
 
-def _generators(batch: Sequence[Quadruple], stage: str, count: int, seed: int) -> list[torch.Generator]:
-    return [record_generator(seed, q.id, stage, candidate) for q in batch for candidate in range(count)]
-
-
-def _cosine(first: Tensor, second: Tensor) -> Tensor:
-    return torch.nn.functional.cosine_similarity(first, second, dim=-1)
-
-
-def _rounded(value: Tensor) -> float:
-    return round(float(value), 4)
+def _scores(batch: Batch, finished: _Finished, row: int) -> dict[str, float]:
+    before, after = finished.sources.clip_embeds[row], finished.outputs.clip_embeds[row]
+    text_before, text_after = batch.input_texts[row], batch.output_texts[row]
+    values = {
+        "clip_input": similarity(before, text_before),
+        "clip_output": similarity(after, text_after),
+        "clip_image": similarity(before, after),
+        "clip_direction": direction_similarity(before, after, text_before, text_after),
+        "mask_share": finished.masks[row].float().mean(),
+    }
+    return {name: round(float(value), 4) for name, value in values.items()}
 
 
 def _mask_image(mask: Tensor, size: tuple[int, int]) -> Image.Image:

@@ -1,14 +1,23 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_models import tiny_image
-from tiny_painter import save_models
+from tiny_painter import save_models, tiny_painter
+from tiny_sdxl import PAINTERS, save_branch, sdxl_unet, tiny_controlnet
 
 from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.pretrained.clip import load_clip
+from editfoundry.pretrained.controlnet_canny import load_controlnet_canny
 from editfoundry.pretrained.editor import load_editor, load_editor_base
+from editfoundry.pretrained.ip_adapter import load_ip_adapter
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
-from editfoundry.profiles import load_profile
+from editfoundry.profiles import Profile, load_profile
 
 CPU = choose_runtime("cpu")
 LOADERS = {"clip": load_clip, "text_to_image": load_text_to_image, "editor_base": load_editor_base}
@@ -72,3 +81,92 @@ def test_nothing_embeds_to_nothing(profile):
 def test_an_unknown_device_or_precision_is_bad_input(device, dtype):
     with pytest.raises(BadInputError):
         choose_runtime(device, dtype)
+
+
+@pytest.fixture(scope="module", params=["sd", "sdxl"])
+def branch_profile(request, tmp_path_factory):
+    return load_profile(save_branch(tmp_path_factory.mktemp(request.param), PAINTERS[request.param]()))
+
+
+def changed(profile, role, **changes):
+    return Profile(name="changed", models={**profile.models, role: replace(profile.model(role), **changes)})
+
+
+def test_a_checkpoint_is_opened_as_the_class_that_its_index_names(branch_profile):
+    painter = load_text_to_image(branch_profile, CPU)
+    index = json.loads((Path(branch_profile.model("text_to_image").location) / "model_index.json").read_text())
+    assert type(painter).__name__ == index["_class_name"]
+
+
+def test_a_checkpoint_of_another_class_is_named(profile):
+    editor = Profile(name="x", models={"text_to_image": profile.model("editor_base")})
+    with pytest.raises(BadInputError, match="is a StableDiffusionInstructPix2PixPipeline; name one that is a") as error:
+        load_text_to_image(editor, CPU)
+    assert "\n" not in str(error.value) and "role 'text_to_image'" in str(error.value)
+
+
+def test_text_encoders_under_their_published_tensor_names_are_read(branch_profile, tmp_path):
+    folder = tmp_path / "painter"
+    shutil.copytree(branch_profile.model("text_to_image").location, folder)
+    for encoder in folder.glob("text_encoder*"):
+        tensors = load_file(encoder / "model.safetensors")
+        published = {k if k.startswith("text_") else f"text_model.{k}": v for k, v in tensors.items()}
+        assert "text_model.embeddings.token_embedding.weight" in published
+        save_file(published, encoder / "model.safetensors", metadata={"format": "pt"})
+    renamed = load_text_to_image(changed(branch_profile, "text_to_image", source=str(folder)), CPU)
+    original = load_text_to_image(branch_profile, CPU)
+    for first, second in zip(renamed.text_encoder.parameters(), original.text_encoder.parameters(), strict=True):
+        assert torch.equal(first, second)
+
+
+def test_loading_an_adapter_leaves_the_painter_as_it_was(branch_profile):
+    painter = load_text_to_image(branch_profile, CPU)
+    names, parts = list(painter.unet.state_dict()), dict(painter.components)
+    adapter = load_ip_adapter(branch_profile, CPU, painter)
+    assert list(painter.unet.state_dict()) == names and dict(painter.components) == parts
+    assert painter.unet.config.encoder_hid_dim_type is None
+    with adapter.applied(0.5):
+        assert painter.unet.config.encoder_hid_dim_type == "ip_image_proj"
+
+
+def test_an_adapters_tensors_are_those_of_its_file(branch_profile):
+    painter = load_text_to_image(branch_profile, CPU)
+    adapter = load_ip_adapter(branch_profile, CPU, painter)
+    file = Path(branch_profile.model("ip_adapter").location) / "sdxl_models" / "ip-adapter_sdxl.safetensors"
+    tensors = load_file(file)
+    names = list(painter.unet.attn_processors)
+    for number, name in enumerate(names):
+        if f"ip_adapter.{number}.to_k_ip.weight" in tensors:
+            processor = adapter.processors[name]
+            assert torch.equal(processor.to_k_ip[0].weight, tensors[f"ip_adapter.{number}.to_k_ip.weight"])
+            assert torch.equal(processor.to_v_ip[0].weight, tensors[f"ip_adapter.{number}.to_v_ip.weight"])
+    assert sum(hasattr(p, "to_k_ip") for p in adapter.processors.values()) == sum("to_k_ip" in key for key in tensors)
+
+
+def test_an_adapter_without_safetensors_is_refused_and_a_missing_one_named(branch_profile):
+    painter = load_text_to_image(branch_profile, CPU)
+    with pytest.raises(BadInputError, match="weight_name that ends in .safetensors; nothing is unpickled"):
+        load_ip_adapter(changed(branch_profile, "ip_adapter", weight_name="ip-adapter_sdxl.bin"), CPU, painter)
+    with pytest.raises(MissingModelError, match="role 'ip_adapter'"):
+        load_ip_adapter(changed(branch_profile, "ip_adapter", weight_name="other.safetensors"), CPU, painter)
+    with pytest.raises(MissingModelError, match="role 'ip_adapter'"):
+        load_ip_adapter(changed(branch_profile, "ip_adapter", subfolder="models"), CPU, painter)
+
+
+def test_models_for_another_unet_are_refused_and_the_painter_stays_as_it_was(tmp_path):
+    painter = tiny_painter()
+    names = list(painter.unet.state_dict())
+    profile = load_profile(save_branch(tmp_path, PAINTERS["sdxl"]()))
+    with pytest.raises(BadInputError, match="does not fit the text_to_image model"):
+        load_ip_adapter(profile, CPU, painter)
+    assert list(painter.unet.state_dict()) == names and painter.unet.encoder_hid_proj is None
+    with pytest.raises(BadInputError, match="role 'controlnet_canny'.*cross_attention_dim 40 and the text_to_image"):
+        load_controlnet_canny(profile, CPU, painter.unet)
+
+
+def test_a_controlnet_may_lie_in_a_subfolder(tmp_path):
+    unet = sdxl_unet()
+    tiny_controlnet(unet).save_pretrained(tmp_path / "repository" / "canny")
+    (tmp_path / "mine.toml").write_text(f"[controlnet_canny]\nmodel = '{tmp_path}/repository'\nsubfolder = 'canny'")
+    controlnet = load_controlnet_canny(load_profile(tmp_path / "mine.toml"), CPU, unet)
+    assert torch.equal(controlnet.controlnet_mid_block.weight, tiny_controlnet(unet).controlnet_mid_block.weight)

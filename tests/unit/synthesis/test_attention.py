@@ -1,14 +1,13 @@
 import pytest
 import torch
 from tiny_models import tiny_tokenizer
+from tiny_sdxl import sdxl_unet, tiny_sdxl
 
-from editfoundry.errors import Rejection
-from editfoundry.synthesis.attention import (
-    KeywordAttention,
-    attention_mask,
-    collected_attention,
-    keyword_token_weights,
-)
+from editfoundry.errors import BadInputError, Rejection
+from editfoundry.synthesis import attention as attention_module
+from editfoundry.synthesis.attention import attention_mask, collected_attention, cross_attention_sizes
+from editfoundry.synthesis.keyword_tokens import keyword_token_weights
+from editfoundry.synthesis.prompts import encode_prompts
 
 LENGTH = 24
 
@@ -22,14 +21,15 @@ def inputs():
 
 
 @torch.no_grad()
-def attention_by_hooks(unet, inputs, resolution):
+def attention_by_hooks(unet, inputs, resolution, **kwargs):
     """Recompute each cross-attention's probabilities from the inputs that hooks see: list of (B, heads, H*W, L)."""
     found = []
 
     def record(module, args, kwargs):
         hidden = args[0] if args else kwargs["hidden_states"]
         text = kwargs["encoder_hidden_states"]
-        if hidden.shape[1] != resolution**2:
+        text = text[0] if isinstance(text, tuple) else text
+        if hidden.shape[1] != (resolution**2 if isinstance(resolution, int) else resolution[0] * resolution[1]):
             return
         query = module.to_q(hidden).view(len(hidden), hidden.shape[1], module.heads, -1)
         key = module.to_k(text).view(len(hidden), text.shape[1], module.heads, -1)
@@ -38,7 +38,7 @@ def attention_by_hooks(unet, inputs, resolution):
 
     modules = [m for name, m in unet.named_modules() if name.endswith("attn2")]
     handles = [m.register_forward_pre_hook(record, with_kwargs=True) for m in modules]
-    unet(*inputs)
+    unet(*inputs, **kwargs)
     for handle in handles:
         handle.remove()
     return found
@@ -50,7 +50,7 @@ def test_collecting_attention_leaves_the_unets_output_as_it_was(painter, inputs)
     weights = keyword_token_weights(tiny_tokenizer(), ["a cat", "a dog"], [["cat"], ["dog"]])
     with collected_attention(painter.unet, weights, 16):
         actual = painter.unet(*inputs)[0]
-    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=0)
+    assert torch.equal(actual, expected)
 
 
 def test_the_unet_has_its_own_attention_processors_back_afterwards(painter):
@@ -87,9 +87,83 @@ def test_memory_is_one_map_a_keyword_however_many_steps_there_are(painter, input
     assert sorted(tuple(tensor.shape) for tensor in tensors) == [(2, 3, 16, 16), (2, 3, LENGTH)]
 
 
-def test_a_resolution_that_the_unet_does_not_have_is_an_error():
-    with pytest.raises(ValueError, match="no cross-attention layer of this UNet works at 5 x 5"):
-        KeywordAttention(torch.ones(1, 1, LENGTH), 5).maps()
+def test_a_resolution_that_the_unet_does_not_have_is_named_with_those_it_has(painter):
+    message = "attention_resolution is 5, at which no cross-attention layer of this UNet works; use 8, 16"
+    with pytest.raises(BadInputError, match=message), collected_attention(painter.unet, torch.ones(1, 1, LENGTH), 5):
+        pass
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rows_at_once", [1, 3])
+def test_observing_a_few_rows_at_a_time_gives_the_same_maps(painter, inputs, monkeypatch, rows_at_once):
+    weights = torch.rand(4, 2, LENGTH)
+    with collected_attention(painter.unet, weights, 16) as whole:
+        painter.unet(*inputs)
+    heads = painter.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2.heads
+    monkeypatch.setattr(attention_module, "_PROBABILITIES_AT_ONCE", rows_at_once * heads * 16 * 16 * LENGTH)
+    with collected_attention(painter.unet, weights, 16) as chunked:
+        painter.unet(*inputs)
+    torch.testing.assert_close(chunked.maps(), whole.maps())
+
+
+@torch.no_grad()
+def test_maps_of_sdxl_and_of_pictures_that_are_not_square_are_those_that_hooks_see():
+    unet = sdxl_unet().eval()
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(2, 4, 14, 22, generator=generator), torch.tensor(500), torch.randn(2, LENGTH, 40)
+    added = {"text_embeds": torch.randn(2, 24), "time_ids": torch.rand(2, 6)}
+    weights = keyword_token_weights(tiny_tokenizer(), ["a cat", "a dog"], [["cat"], ["dog"]])
+    with collected_attention(unet, weights, 7, (14, 22)) as attention:
+        unet(*inputs, added_cond_kwargs=added)
+    layers = attention_by_hooks(unet, inputs, (7, 11), added_cond_kwargs=added)
+    expected = torch.stack(layers).mean((0, 2))[:, :, 2:5].mean(-1).view(2, 7, 11)
+    assert len(layers) == 8
+    torch.testing.assert_close(attention.maps(), expected)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(16, 16), (13, 22)])
+def test_every_layers_resolution_is_known_before_anything_is_painted(painter, size):
+    seen = {}
+    for name, module in painter.unet.named_modules():
+        if name.endswith("attn2"):
+            module.register_forward_pre_hook(
+                lambda _, args, name=name: seen.update({name: args[0].shape[1]}), with_kwargs=False
+            )
+    painter.unet(torch.randn(1, 4, *size), torch.tensor(500), torch.randn(1, LENGTH, 16))
+    assert {name: h * w for name, (h, w) in cross_attention_sizes(painter.unet, size).items()} == seen
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("change", ["group_norm", "norm_cross", "residual_connection"])
+def test_layers_with_norms_and_residuals_are_observed_and_computed_as_diffusers_does(painter, inputs, change):
+    layers = [m for name, m in painter.unet.named_modules() if name.endswith("attn2")]
+    for layer in layers:
+        if change == "group_norm":
+            layer.group_norm = torch.nn.GroupNorm(4, layer.query_dim)
+            layer.group_norm.weight.data.uniform_(0.5, 3)
+        elif change == "norm_cross":
+            layer.norm_cross = torch.nn.LayerNorm(16)
+            layer.norm_cross.weight.data.uniform_(0.5, 3)
+        else:
+            layer.residual_connection, layer.rescale_output_factor = True, 2.0
+    expected, projected = painter.unet(*inputs)[0], []
+    hook = layers[0].to_k.register_forward_hook(lambda _, __, output: projected.append(output))
+    with collected_attention(painter.unet, torch.ones(4, 1, LENGTH), 16):
+        assert torch.equal(painter.unet(*inputs)[0], expected)
+    hook.remove()
+    # What is observed and what makes the output are the same keys.
+    assert len(projected) == 2 and torch.equal(*projected)
+
+
+def test_sdxls_two_tokenizers_put_keywords_at_the_same_places():
+    painter = tiny_sdxl()
+    captions, keywords = ["cat on cat", "a dog"], [["cat"], ["dog", "a"]]
+    first, second = (keyword_token_weights(t, captions, keywords) for t in (painter.tokenizer, painter.tokenizer_2))
+    assert torch.equal(first, second)
+    padded = [t(captions, padding="max_length")["input_ids"] for t in (painter.tokenizer, painter.tokenizer_2)]
+    assert padded[0] != padded[1]
+    assert encode_prompts(painter, captions).prompt_embeds.shape == (2, LENGTH, 40)
 
 
 def test_a_keyword_is_found_at_all_its_tokens_and_all_its_places():

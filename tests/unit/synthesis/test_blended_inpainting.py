@@ -2,11 +2,13 @@ import pytest
 import torch
 
 from editfoundry.synthesis.blended_inpainting import inpaint
-from editfoundry.synthesis.sampling import denoise, encode_prompts
+from editfoundry.synthesis.prompts import encode_prompts
+from editfoundry.synthesis.sampling import denoise
 
 
 @pytest.fixture
-def setting(painter):
+def setting(either_painter):
+    painter = either_painter
     generator = torch.Generator().manual_seed(0)
     original, noise = (torch.randn(2, 4, 16, 16, generator=generator) for _ in range(2))
     return painter, encode_prompts(painter, ["a cat", "a dog"]), original, noise

@@ -2,8 +2,11 @@ import pytest
 import torch
 from tiny_models import psnr
 from tiny_painter import tiny_painter
+from tiny_sdxl import tiny_sdxl
 
-from editfoundry.synthesis.sampling import decode, denoise, encode_prompts, noise_for, record_generator
+from editfoundry.synthesis.decoding import decode
+from editfoundry.synthesis.prompts import encode_prompts
+from editfoundry.synthesis.sampling import denoise, noise_for, record_generator
 
 
 def generators(*candidates):
@@ -27,7 +30,34 @@ def test_a_sample_equals_that_of_diffusers_own_pipeline(prediction_type, guidanc
     assert psnr(actual, expected) >= 40
 
 
-def test_a_batch_of_two_equals_two_single_samples(painter):
+@pytest.mark.parametrize("guidance_scale", [1.0, 5.0])
+def test_a_sample_of_sdxl_equals_that_of_diffusers_own_pipeline(guidance_scale):
+    painter = tiny_sdxl()
+    noise = noise_for(painter, generators(0))
+    settings = {"num_inference_steps": 5, "guidance_scale": guidance_scale, "height": 32, "width": 32}
+    expected = painter("a cat", latents=noise, output_type="latent", **settings).images
+    torch.testing.assert_close(sample(painter, ["a cat"], [0], guidance_scale), expected, atol=1e-5, rtol=1e-5)
+    picture = painter("a cat", latents=noise, **settings).images[0]
+    assert psnr(decode(painter, expected)[0], picture) >= 50
+
+
+@pytest.mark.parametrize(("guidance_scale", "rows"), [(1.0, 2), (3.0, 4)])
+def test_without_guidance_the_null_condition_is_not_computed(either_painter, guidance_scale, rows):
+    seen = []
+    either_painter.unet.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    sample(either_painter, ["a cat", "a dog"], [0, 1], guidance_scale)
+    assert seen == [rows] * 5
+
+
+def test_pictures_that_are_not_square_are_painted(either_painter):
+    either_painter.unet.register_to_config(sample_size=(16, 24))
+    latents = sample(either_painter, ["a cat"], [0])
+    assert latents.shape == (1, 4, 16, 24)
+    assert decode(either_painter, latents)[0].size == (48, 32)
+
+
+def test_a_batch_of_two_equals_two_single_samples(either_painter):
+    painter = either_painter
     both = sample(painter, ["a cat", "a dog"], [0, 1])
     one_by_one = [sample(painter, ["a cat"], [0]), sample(painter, ["a dog"], [1])]
     torch.testing.assert_close(both, torch.cat(one_by_one), atol=1e-4, rtol=1e-4)
@@ -47,9 +77,3 @@ def test_noise_differs_between_records_stages_candidates_and_seeds():
     ]
     draws = {torch.randn(1, generator=record_generator(*key)).item() for key in keys}
     assert len(draws) == len(keys)
-
-
-def test_equal_prompts_are_encoded_once_and_returned_in_order(painter):
-    embeds = encode_prompts(painter, ["a cat", "a dog", "a cat"])
-    assert embeds.shape == (3, 24, 16)
-    assert torch.equal(embeds[0], embeds[2]) and not torch.equal(embeds[0], embeds[1])

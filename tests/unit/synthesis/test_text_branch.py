@@ -9,8 +9,10 @@ from tiny_painter import tiny_quadruples
 from editfoundry.data.shards import write_triplets
 from editfoundry.errors import BadInputError
 from editfoundry.synthesis.config import TextBranchConfig
-from editfoundry.synthesis.sampling import decode, noise_for, record_generator
-from editfoundry.synthesis.text_branch import make_triplets, paint_inputs
+from editfoundry.synthesis.decoding import decode
+from editfoundry.synthesis.sampling import noise_for, record_generator
+from editfoundry.synthesis.text_branch import make_triplets
+from editfoundry.synthesis.text_branch_steps import encode_batch, paint_inputs
 
 CONFIG = TextBranchConfig(
     num_input_candidates=3, num_output_candidates=3, num_inference_steps=3, records_per_batch=2, attention_resolution=8
@@ -66,9 +68,8 @@ def test_the_mask_says_what_share_of_the_picture_may_change(triplets):
 
 
 def test_painted_latents_and_masks_have_the_latent_size(branch):
-    batch = tiny_quadruples(2)
-    painted = paint_inputs(branch, batch, branch.clip.encode_texts([q.input_caption for q in batch]), CONFIG)
-    assert painted.latents.shape == (2, 4, 16, 16) and painted.masks.shape == (2, 1, 16, 16)
+    painted, masks = paint_inputs(branch, encode_batch(branch, tiny_quadruples(2), CONFIG))
+    assert painted.chosen().latents.shape == (2, 4, 16, 16) and masks.shape == (2, 1, 16, 16)
 
 
 def test_quadruples_with_unusable_keywords_are_rejected_and_the_others_made(branch):

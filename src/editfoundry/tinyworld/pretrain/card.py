@@ -19,12 +19,28 @@ DESCRIPTIONS = {
     "text_to_image": "AutoencoderKL, CLIP text encoder and UNet2DConditionModel in the layout of Stable Diffusion, 64 x 64 pixels.",  # noqa: E501
     "clip": "A transformers CLIPModel for 64 x 64 pixels.",
     "editor_base": "InstructPix2Pix's editor (UNet of 8 input channels), trained on plain add, change and remove edits alone: no world rule was ever shown to it.",  # noqa: E501
+    "controlnet_canny": "A diffusers ControlNetModel for `text_to_image`: canny edges of the picture that is to be painted.",  # noqa: E501
+    "language_model": "A transformers LlamaForCausalLM that writes quadruples about tinyworld, asked by `editfoundry quadruples` with the exemplars `tinyworld`.",  # noqa: E501
+    "vision_language_model": "A transformers LlavaForConditionalGeneration with `clip`'s vision tower, trained on; it judges edits by the prompts of `editfoundry.curation.judge` and captions pictures.",  # noqa: E501
+    "ip_adapter": "An IP-Adapter for `text_to_image` in the published layout (4 image tokens); its image encoder is `clip`'s.",  # noqa: E501
 }
-RECIPES = {"text_to_image": "diffusion", "clip": "clip", "editor_base": "diffusion"}
+RECIPES = {
+    "text_to_image": "diffusion",
+    "clip": "clip",
+    "editor_base": "diffusion",
+    "controlnet_canny": "controlnet_canny",
+    "ip_adapter": "ip_adapter",
+    "language_model": "language_model",
+    "vision_language_model": "vision_language_model",
+}
 DATA = {
     "text_to_image": "Captioned scenes of tinyworld's training split; one network with `editor_base`, whose plain edits it saw too.",  # noqa: E501
     "clip": "Captioned scenes of tinyworld's training split, each with a twin that has one object in another state.",
     "editor_base": "Plain edits of tinyworld's training split; one network with `text_to_image`, whose captioned scenes it saw too.",  # noqa: E501
+    "controlnet_canny": "Captioned scenes of tinyworld's training split with their edges; the painter is frozen.",
+    "language_model": "The quadruple writer's own chats about scenes of tinyworld's training split, with true answers.",
+    "vision_language_model": "World edits of tinyworld's training split with true, wrong, unchanged, foreign, moved, blurred and noisy outcomes, half of them through the autoencoder, judged by rule from their scenes.",  # noqa: E501
+    "ip_adapter": "Twin scenes of tinyworld's training split: one is painted, the other's features are given.",
 }
 
 

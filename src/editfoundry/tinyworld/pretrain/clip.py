@@ -74,11 +74,15 @@ def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
 
 
 def build_processor(tokenizer: CLIPTokenizer) -> CLIPProcessor:
-    """Return the processor: 64 x 64 bicubic, values in [-1, 1]."""
-    images = CLIPImageProcessor(
+    """Return the processor: pictures as ``build_image_processor`` makes them, and the tokenizer."""
+    return CLIPProcessor(image_processor=build_image_processor(), tokenizer=tokenizer)
+
+
+def build_image_processor() -> CLIPImageProcessor:
+    """Return what makes pictures 64 x 64 (bicubic), values in [-1, 1]."""
+    return CLIPImageProcessor(
         size={"shortest_edge": IMAGE_SIZE}, crop_size=IMAGE_SIZE, image_mean=[0.5] * 3, image_std=[0.5] * 3
     )
-    return CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
 @torch.no_grad()

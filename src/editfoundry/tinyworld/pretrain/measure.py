@@ -19,6 +19,10 @@ from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.benchmark import plain_cases, world_cases
 from editfoundry.tinyworld.pretrain.clip import measure_clip, twin_scenes
+from editfoundry.tinyworld.pretrain.controlnet import measure_controlnet
+from editfoundry.tinyworld.pretrain.ip_adapter import measure_ip_adapter
+from editfoundry.tinyworld.pretrain.measure_judge import measure_vision_language_model
+from editfoundry.tinyworld.pretrain.measure_language_model import measure_language_model
 from editfoundry.tinyworld.pretrain.vae import reconstruction_psnr
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import render
@@ -69,6 +73,10 @@ MEASURES = {
     "text_to_image": measure_text_to_image,
     "clip": measure_clip_model,
     "editor_base": measure_editor_base,
+    "controlnet_canny": measure_controlnet,
+    "ip_adapter": measure_ip_adapter,
+    "language_model": measure_language_model,
+    "vision_language_model": measure_vision_language_model,
 }
 
 

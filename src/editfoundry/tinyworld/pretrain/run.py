@@ -14,16 +14,35 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.pretrained.clip import load_clip
+from editfoundry.pretrained.ip_adapter import load_image_encoder
+from editfoundry.pretrained.runtime import Runtime, choose_runtime
+from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
-from editfoundry.tinyworld.pretrain import clip, joint, vae
+from editfoundry.tinyworld.pretrain import (
+    clip,
+    controlnet,
+    ip_adapter,
+    joint,
+    language_model,
+    vae,
+    vision_language_model,
+)
 from editfoundry.tinyworld.pretrain.card import read_card, training_facts, update_card
 from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult, Metric
 from editfoundry.tinyworld.pretrain.measure import MEASURES
 from editfoundry.tracking.mlflow_client import default_tracking_uri, tracked_run
 
 VAE_FOLDER = "vae_trained"
-CONFIGS = {"vae": vae.CONFIG, "clip": clip.CONFIG, "diffusion": joint.CONFIG}
+CONFIGS = {
+    "vae": vae.CONFIG,
+    "clip": clip.CONFIG,
+    "diffusion": joint.CONFIG,
+    "controlnet_canny": controlnet.CONFIG,
+    "ip_adapter": ip_adapter.CONFIG,
+    "language_model": language_model.CONFIG,
+    "vision_language_model": vision_language_model.CONFIG,
+}
 Save = Callable[[Path], dict[str, int]]
 """Saves a trained model into a folder and returns its parameter counts by part."""
 Trained = tuple[dict[str, Save], LoopResult]
@@ -106,8 +125,36 @@ def _diffusion(
     return {"text_to_image": _saver(painter), "editor_base": _saver(editor)}, result
 
 
+def _controlnet(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+    painter = load_text_to_image(load_profile("embedded"), Runtime(device, torch.float32))
+    model, result = controlnet.train_controlnet(work_dir, painter, device, config, log)
+    return {"controlnet_canny": _saver(model)}, result
+
+
+def _ip_adapter(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+    profile, runtime = load_profile("embedded"), Runtime(device, torch.float32)
+    painter, encoder = load_text_to_image(profile, runtime), load_image_encoder(profile.model("clip"), runtime)
+    tensors, result = ip_adapter.train_ip_adapter(work_dir, painter, *encoder, device, config, log)
+    return {"ip_adapter": partial(ip_adapter.save_ip_adapter, tensors)}, result
+
+
+def _language_model(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+    model, tokenizer, result = language_model.train_language_model(work_dir, device, config, log)
+    return {"language_model": _saver(model, tokenizer)}, result
+
+
+def _vision_language_model(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+    profile, runtime = load_profile("embedded"), Runtime(device, torch.float32)
+    start, autoencoder = load_clip(profile, runtime).model, load_text_to_image(profile, runtime).vae
+    model, processor, result = vision_language_model.train_vision_language_model(
+        work_dir, start, autoencoder, device, config, log
+    )
+    return {"vision_language_model": _saver(model, processor)}, result
+
+
 _TRAIN: dict[str, Callable[[Path, torch.device, LoopConfig, Metric], Trained]] = {
-    "vae": _vae, "clip": _clip, "diffusion": _diffusion,
+    "vae": _vae, "clip": _clip, "diffusion": _diffusion, "controlnet_canny": _controlnet,
+    "ip_adapter": _ip_adapter, "language_model": _language_model, "vision_language_model": _vision_language_model,
 }  # fmt: skip
 
 

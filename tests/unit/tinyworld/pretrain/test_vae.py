@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from skimage.metrics import peak_signal_noise_ratio
 
 from editfoundry.tinyworld.pretrain.pictures import to_images, to_pixels
 from editfoundry.tinyworld.pretrain.vae import (
     build_vae,
+    decoder_loss,
     reconstruction_psnr,
     scene_pictures,
     set_scaling_factor,
@@ -60,3 +62,20 @@ def test_the_scaling_factor_gives_latents_unit_variance() -> None:
         std = vae.encode(to_pixels(pictures)).latent_dist.mean.std() * vae.config.scaling_factor
     assert abs(float(std) - 1) < 0.01
     assert np.isfinite(reconstruction_psnr(vae, pictures, torch.device("cpu")))
+
+
+def test_the_decoders_loss_is_psnr_but_for_a_factor() -> None:
+    torch.manual_seed(0)
+    vae, pixels = build_vae(), torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        decoded = vae.decode(vae.encode(pixels).latent_dist.mode()).sample
+        loss = float(decoder_loss(vae, pixels, torch.Generator()))
+    psnr = [peak_signal_noise_ratio(d.numpy(), p.numpy(), data_range=2) for d, p in zip(decoded, pixels, strict=True)]
+    assert abs(10 * np.log10(4) - 10 / np.log(10) * loss - np.mean(psnr)) < 1e-3
+
+
+def test_the_decoders_loss_leaves_the_encoder_alone() -> None:
+    vae = build_vae()
+    decoder_loss(vae, torch.rand(2, 3, 64, 64) * 2 - 1, torch.Generator()).backward()
+    assert all(p.grad is None for p in vae.encoder.parameters())
+    assert all(p.grad is not None for p in vae.decoder.parameters())

@@ -1,29 +1,22 @@
-"""Quadruples (input caption, instruction, output caption, keywords): written from captions, or read from a file."""
+"""Reads quadruples from a JSON or JSONL file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editfoundry.data.record import Caption, Quadruple
-from editfoundry.data.rejections import (
-    RejectedRow,
-    count_by_reason,
-    read_rejections,
-    write_rejections,
-)
-from editfoundry.data.shards import claim_output, input_hash
-from editfoundry.data.stage import StageResult, add_up
-from editfoundry.data.tables import count_rows, read_rows, table_is_done, table_paths, write_rows
+from editfoundry.data.hashing import input_hash
+from editfoundry.data.output_folder import claim_output
+from editfoundry.data.record import Quadruple
+from editfoundry.data.rejections import RejectedRow
+from editfoundry.data.stage import StageResult
+from editfoundry.data.tables import table_is_done
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.synthesis.keywords import check_keywords
-
-STAGE = "quadruples"
-QuadrupleWriter = Callable[[Caption], Quadruple]
-"""Makes a quadruple of a caption, or raises Rejection."""
+from editfoundry.synthesis.quadruples.stage import STAGE, remove_other_shards, reused, store
 
 
 @dataclass(frozen=True)
@@ -42,20 +35,6 @@ _SPELLINGS = {
 }
 
 
-def write_quadruples(captions: Path, output: Path, writer: QuadrupleWriter, parameters: object) -> StageResult:
-    """Turn caption shards into quadruple shards of the same names, redoing only what has changed.
-
-    ``parameters`` is whatever shapes the writer's answers; it goes into the shards' input hashes.
-
-    Raises:
-        BadInputError: ``captions`` holds no table, or ``output`` holds something else.
-    """
-    paths = table_paths(captions)
-    claim_output(output, STAGE)
-    _remove_other_shards(output, {path.stem for path in paths})
-    return add_up(_write_shard(path, output / path.name, writer, parameters) for path in paths)
-
-
 def import_quadruples(path: Path, output: Path) -> StageResult:
     """Read a JSON or JSONL file of quadruples in our spelling or EditWorld's into one shard.
 
@@ -68,9 +47,9 @@ def import_quadruples(path: Path, output: Path) -> StageResult:
         raise BadInputError(f"{path}: holds no quadruple")
     claim_output(output, STAGE)
     target, digest = output / "00000.parquet", input_hash(path)
-    _remove_other_shards(output, {target.stem})
+    remove_other_shards(output, {target.stem})
     if table_is_done(target, digest):
-        return _reused(target)
+        return reused(target)
     kept: list[Quadruple] = []
     rejected: list[RejectedRow] = []
     for number, row in enumerate(rows, start=1):
@@ -78,39 +57,7 @@ def import_quadruples(path: Path, output: Path) -> StageResult:
             kept.append(_parse(row, f"{path.name}:{number}"))
         except Rejection as error:
             rejected.append(RejectedRow(f"{path.name}:{number}", error.reason, error.detail, _as_dict(row)))
-    counts = write_rejections(target, rejected)
-    write_rows(target, kept, Quadruple, digest)
-    return StageResult(num_in=len(kept) + len(rejected), num_out=len(kept), rejected=counts)
-
-
-def _write_shard(source: Path, target: Path, writer: QuadrupleWriter, parameters: object) -> StageResult:
-    digest = input_hash(source, parameters)
-    if table_is_done(target, digest):
-        return _reused(target)
-    kept: list[Quadruple] = []
-    rejected: list[RejectedRow] = []
-    for caption in read_rows(source, Caption):
-        try:
-            quadruple = writer(caption)
-            check_keywords(quadruple.input_caption, quadruple.keywords)
-            kept.append(quadruple)
-        except Rejection as error:
-            rejected.append(RejectedRow(caption.id, error.reason, error.detail, asdict(caption)))
-    counts = write_rejections(target, rejected)
-    write_rows(target, kept, Quadruple, digest)
-    return StageResult(num_in=len(kept) + len(rejected), num_out=len(kept), rejected=counts)
-
-
-def _reused(target: Path) -> StageResult:
-    counts = count_by_reason(read_rejections(target))
-    kept = count_rows(target)
-    return StageResult(num_in=kept + sum(counts.values()), num_out=kept, rejected=counts, num_shards_reused=1)
-
-
-def _remove_other_shards(output: Path, stems: set[str]) -> None:
-    for path in output.glob("*.parquet"):
-        if path.name.split(".")[0] not in stems:
-            path.unlink()
+    return store(target, digest, kept, rejected)
 
 
 def _json_rows(path: Path) -> list[Any]:

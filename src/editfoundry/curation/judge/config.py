@@ -1,0 +1,27 @@
+"""How the judge is asked; light to import, since parameters are read everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from editfoundry.errors import BadInputError
+
+ANSWERS = ("probabilities", "text")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeConfig:
+    """How the judge is asked."""
+
+    answers: str = "probabilities"
+    """``probabilities``: a score is the expected value over the answer tokens; ``text``: the number it writes."""
+    reasons: bool = True
+    """Let it write a short reason for each score; with ``probabilities`` that takes a second, longer pass."""
+    max_new_tokens: int = 40
+    """Tokens of a written answer."""
+
+    def __post_init__(self) -> None:
+        if self.answers not in ANSWERS:
+            raise BadInputError(f"judge answers is {self.answers!r}; use {' or '.join(ANSWERS)}")
+        if self.max_new_tokens < 1:
+            raise BadInputError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1")

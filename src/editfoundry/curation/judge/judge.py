@@ -1,0 +1,98 @@
+"""Judges edits on semantic alignment, identity consistency and image quality (EditWorld, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from editfoundry.curation.judge.asking import Inquiry, Reply, ask
+from editfoundry.curation.judge.config import JudgeConfig
+from editfoundry.curation.judge.prompts import QUESTIONS, Question, question_text
+from editfoundry.curation.judge.thresholds import PREFIX
+
+if TYPE_CHECKING:
+    from editfoundry.pretrained.vision_language_model import VisionLanguageModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditPair:
+    """An edit that is judged."""
+
+    input_image: Image.Image
+    """RGB."""
+    output_image: Image.Image
+    """RGB."""
+    instruction: str
+    input_caption: str = ""
+    """Empty where it is not known: the judge is not told it then."""
+    output_caption: str = ""
+    """Empty where it is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What the judge says of an edit."""
+
+    semantic_alignment: float
+    """1 to 5."""
+    identity_consistency: float
+    """1 to 5."""
+    image_quality: float
+    """1 to 5."""
+    success: float
+    """The paper's one-bit question: the probability of a yes, or 0 or 1 where the answer is written."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Question -> reason in a few words; empty where none was asked for."""
+    unparsed: Mapping[str, str] = field(default_factory=dict)
+    """Question -> what the judge wrote instead of an answer; such a question's score is the lowest there is."""
+
+    @property
+    def score(self) -> float:
+        """One number in [0, 1] to choose the best of several by.
+
+        It is the geometric mean of the four scores, each brought to [0, 1]: no part makes up for another.
+        """
+        scales = (self.semantic_alignment, self.identity_consistency, self.image_quality)
+        product = self.success
+        for value in scales:
+            product *= (value - 1) / 4
+        return float(max(0.0, product) ** (1 / (len(scales) + 1)))
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Return the scores as triplets carry them: ``judge_semantic_alignment`` and so on, four decimals."""
+        return {PREFIX + q.name: round(float(getattr(self, q.name)), 4) for q in QUESTIONS}
+
+
+def judge_pairs(
+    model: VisionLanguageModel, pairs: Sequence[EditPair], config: JudgeConfig | None = None
+) -> list[Judgement]:
+    """Ask every question about every pair, whole batches at a time; a pair's pictures are encoded once a batch.
+
+    Args:
+        model: the profile's vision-language model.
+        pairs: edits; captions that are empty are left out of the questions.
+        config: how to ask; by default by probabilities and with reasons.
+    """
+    inquiries = [_inquiry(pair, question) for pair in pairs for question in QUESTIONS]
+    replies = ask(model, inquiries, config or JudgeConfig())
+    count = len(QUESTIONS)
+    return [_judgement(replies[start : start + count]) for start in range(0, len(replies), count)]
+
+
+def _inquiry(pair: EditPair, question: Question) -> Inquiry:
+    prompt = question_text(question, pair.input_caption, pair.instruction, pair.output_caption)
+    pictures = (pair.input_image, pair.output_image) if question.shows_input else (pair.output_image,)
+    return Inquiry(question=question, prompt=prompt, images=pictures)
+
+
+def _judgement(replies: Sequence[Reply]) -> Judgement:
+    named = dict(zip((question.name for question in QUESTIONS), replies, strict=True))
+    return Judgement(
+        **{name: reply.value for name, reply in named.items()},
+        reasons={name: reply.reason for name, reply in named.items() if reply.reason},
+        unparsed={name: reply.unparsed for name, reply in named.items() if reply.unparsed},
+    )

@@ -1,0 +1,35 @@
+"""Keeps triplets that the judge finds plausible (EditWorld, section 3.1, its last step)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from editfoundry.errors import Rejection
+
+PREFIX = "judge_"
+"""Before a question's name in a triplet's scores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeThresholds:
+    """Lowest scores that are kept."""
+
+    semantic_alignment: float = 3.0
+    """1 to 5: is the outcome what the instruction makes of the input?"""
+    identity_consistency: float = 3.0
+    """1 to 5: is everything else as it was?"""
+    image_quality: float = 3.0
+    """1 to 5: is the output sharp and clean?"""
+    success: float = 0.5
+    """Probability of a yes to the paper's one-bit question."""
+
+
+def check_judge(scores: Mapping[str, float], thresholds: JudgeThresholds) -> None:
+    """Raise Rejection when one of the scores ``judge_*`` is missing or below its threshold."""
+    for question, lowest in vars(thresholds).items():
+        name = PREFIX + question
+        if name not in scores:
+            raise Rejection("no score", name)
+        if not scores[name] >= lowest:
+            raise Rejection(f"low {name}", f"{scores[name]} < {lowest}")

@@ -1,0 +1,166 @@
+"""A language model of transformers' causal classes, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.language_model import Answer, Chat, Message, OnAnswer, Request, Sampling
+from editfoundry.pretrained.prefix_cache import Prefix, PrefixCache, num_shared
+from editfoundry.pretrained.runtime import Runtime, quiet_libraries
+from editfoundry.pretrained.token_sampling import Prompt, sample_tokens
+from editfoundry.profiles import ModelReference, missing_model
+
+BATCH_SIZE = 64
+MIN_PREFIX = 8
+"""Shorter shared beginnings are not worth a pass of their own."""
+MIN_GROUP = 4
+"""Fewer chats of one beginning are answered together with others: later turns of a conversation are all different."""
+TURN_MARK = "### "
+"""Begins a turn where a tokenizer has no chat template, and so ends the answer."""
+
+
+@dataclass(frozen=True)
+class CausalLM:
+    """A causal language model with its tokenizer."""
+
+    name: str
+    """Model @ revision, as provenance records it."""
+    model: Any
+    tokenizer: Any
+    runtime: Runtime
+    prefixes: PrefixCache
+    batch_size: int = BATCH_SIZE
+    reuse_prefixes: bool = True
+    """Compute the few-shot turns that chats share once, and not for every chat."""
+
+    def answer(
+        self, requests: Sequence[Request], sampling: Sampling, on_answer: OnAnswer | None = None
+    ) -> list[Answer]:
+        """Answer every request, in order; each by its own seed, whatever it shares a batch with."""
+        answers: list[Answer] = [Answer()] * len(requests)
+        for group in _by_beginning(requests):
+            for start in range(0, len(group), self.batch_size):
+                batch = group[start : start + self.batch_size]
+                for index, answer in zip(batch, self._batch([requests[i] for i in batch], sampling), strict=True):
+                    answers[index] = answer
+                    if on_answer is not None:
+                        on_answer(index, answer)
+        return answers
+
+    @torch.inference_mode()
+    def _batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
+        prompts = [self._tokens(request.chat) for request in requests]
+        prefix = self._prefix(requests[0].chat, prompts)
+        room = self._context_length() - max(map(len, prompts))
+        if room < 1:
+            return [
+                self._too_long(prompt, request, sampling) for prompt, request in zip(prompts, requests, strict=True)
+            ]
+        made = sample_tokens(
+            self.model,
+            [Prompt(tokens[prefix.length :], request.seed) for tokens, request in zip(prompts, requests, strict=True)],
+            sampling,
+            prefix=prefix,
+            max_tokens=min(sampling.max_tokens, room),
+            end_tokens=self._end_tokens(),
+        )
+        return [
+            Answer(
+                text=self._text(tokens.ids),
+                prompt_tokens=len(prompt),
+                completion_tokens=tokens.num_sampled,
+                finish_reason="stop" if tokens.ended else "length",
+            )
+            for prompt, tokens in zip(prompts, made, strict=True)
+        ]
+
+    def _too_long(self, prompt: list[int], request: Request, sampling: Sampling) -> Answer:
+        """Answer alone what shares a batch with a chat that is too long, unless it is that chat."""
+        length = self._context_length()
+        if len(prompt) < length:
+            return self._batch([request], sampling)[0]
+        text = f"the chat has {len(prompt)} tokens, and the model takes {length}"
+        return Answer(text=text, prompt_tokens=len(prompt), finish_reason="refused")
+
+    def _prefix(self, chat: Chat, prompts: Sequence[list[int]]) -> Prefix:
+        """Return the computed beginning that all prompts share: everything before the last question."""
+        if not self.reuse_prefixes:
+            return Prefix()
+        without_question = self._tokens((*chat[:-1], Message(chat[-1].role, "")))
+        shared = num_shared([without_question, *prompts])
+        # Of every prompt at least one token is left to be continued.
+        shared = min([shared, *(len(prompt) - 1 for prompt in prompts)])
+        return self.prefixes.of(self.model, prompts[0][:shared]) if shared >= MIN_PREFIX else Prefix()
+
+    def _tokens(self, chat: Chat) -> list[int]:
+        messages = [{"role": message.role, "content": message.content} for message in chat]
+        if not self.tokenizer.chat_template:
+            return list(self.tokenizer(_plain_chat(chat))["input_ids"])
+        # Models that think aloud are asked not to; other templates ignore the switch.
+        text = self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _text(self, ids: list[int]) -> str:
+        text = str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return text if self.tokenizer.chat_template else text.split("\n" + TURN_MARK)[0]
+
+    def _end_tokens(self) -> set[int]:
+        given = self.model.generation_config.eos_token_id
+        listed = given if isinstance(given, list) else [given]
+        return {int(token) for token in [*listed, self.tokenizer.eos_token_id] if token is not None}
+
+    def _context_length(self) -> int:
+        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 4096))
+
+
+def load_causal_lm(reference: ModelReference, runtime: Runtime) -> CausalLM:
+    """Load a causal language model; options of the profile: ``batch_size``.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: an unknown option.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    batch_size = _batch_size(reference)
+    options: dict[str, Any] = {"revision": reference.revision, "local_files_only": reference.is_local}
+    quiet_libraries()
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            reference.location, dtype=runtime.dtype, use_safetensors=True, **options
+        )
+        tokenizer = AutoTokenizer.from_pretrained(reference.location, **options)
+    except (OSError, ValueError) as error:
+        raise missing_model(reference, error) from error
+    return CausalLM(str(reference), model.to(runtime.device).eval(), tokenizer, runtime, PrefixCache(), batch_size)
+
+
+def _batch_size(reference: ModelReference) -> int:
+    unknown = sorted(set(reference.options) - {"batch_size"})
+    if unknown:
+        raise BadInputError(f"role {reference.role!r}: a local model has no option {unknown[0]!r}; there is batch_size")
+    batch_size = reference.options.get("batch_size", BATCH_SIZE)
+    if type(batch_size) is not int or batch_size < 1:
+        raise BadInputError(f"role {reference.role!r}: batch_size is {batch_size!r}; it must be at least 1")
+    return batch_size
+
+
+def _by_beginning(requests: Sequence[Request]) -> list[list[int]]:
+    """Group the places of requests that share every turn but the last; the last group is of all that are too few."""
+    groups: dict[Chat, list[int]] = {}
+    for index, request in enumerate(requests):
+        groups.setdefault(request.chat[:-1], []).append(index)
+    large = [group for group in groups.values() if len(group) >= MIN_GROUP]
+    return [*large, [index for group in groups.values() if len(group) < MIN_GROUP for index in group]]
+
+
+def _plain_chat(chat: Chat) -> str:
+    turns = [f"{TURN_MARK}{message.role.capitalize()}\n{message.content}\n\n" for message in chat]
+    return "".join(turns) + f"{TURN_MARK}Assistant\n"

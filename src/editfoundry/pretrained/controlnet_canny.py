@@ -1,0 +1,41 @@
+"""The role ``controlnet_canny``: keeps a picture's edges while another picture is painted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.diffusers_pipeline import open_model
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.profiles import Profile
+
+if TYPE_CHECKING:
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+_SHARED = ("in_channels", "block_out_channels", "cross_attention_dim", "addition_embed_type")
+
+
+def load_controlnet_canny(profile: Profile, runtime: Runtime, unet: UNet2DConditionModel) -> ControlNetModel:
+    """Load the profile's ControlNet.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: it was trained for UNets of another size than ``unet``.
+    """
+    from diffusers import ControlNetModel
+
+    reference = profile.model("controlnet_canny")
+    options = {"subfolder": reference.subfolder} if reference.subfolder else {}
+    controlnet: Any = open_model(ControlNetModel, reference, runtime, **options)
+    for name in _SHARED:
+        ours, theirs = (_plain(getattr(model.config, name)) for model in (controlnet, unet))
+        if ours != theirs:
+            raise BadInputError(
+                f"role 'controlnet_canny': model {reference} has {name} {ours} and the text_to_image model {theirs}; "
+                "name one that was trained for it"
+            )
+    return controlnet.to(runtime.device).eval()
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,112 @@
+"""What an OpenAI-compatible endpoint needs to be asked: from the profile's options and the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.language_model import ENDPOINT, Prices
+from editfoundry.profiles import ModelReference
+
+BASE_URL, KEY, MODEL = "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"
+PROMPT_PRICE, COMPLETION_PRICE = "OPENAI_PRICE_PER_MILLION_PROMPT_TOKENS", "OPENAI_PRICE_PER_MILLION_COMPLETION_TOKENS"
+PUBLIC_URL = "https://api.openai.com/v1"
+"""Asked when a key is given and no address, as OpenAI's own clients do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointSettings:
+    """Where to ask, whom, and how patiently."""
+
+    base_url: str
+    model: str
+    key: str = field(default="", repr=False)
+    """Sent as a bearer token and never written anywhere."""
+    num_concurrent: int = 8
+    """Requests under way at once."""
+    num_attempts: int = 6
+    """Times a request is sent before it counts as failed for now."""
+    timeout_seconds: float = 120.0
+    """For a whole answer, from sending to its last token."""
+    max_wait_seconds: float = 60.0
+    """Longest pause between two attempts; an endpoint that asks for a longer one has failed for now."""
+    stream: bool = True
+    """Receive tokens as they are made, so that a connection that died is noticed early."""
+    max_tokens_field: str = "max_tokens"
+    """Some models call it ``max_completion_tokens``."""
+    unsupported: tuple[str, ...] = ()
+    """Fields that the endpoint refuses and that are not sent: ``seed``, ``frequency_penalty``..."""
+    prices: Prices | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadInputError(f"{BASE_URL} must be an http or https address, such as {PUBLIC_URL}")
+        if parts.username or parts.password or parts.query:
+            raise BadInputError(f"{BASE_URL} must hold no user name, password or query; a key goes into {KEY}")
+        if not self.key.isascii() or not self.key.isprintable():
+            raise BadInputError(f"{KEY} holds a character that no key has, perhaps a line break")
+        for name in ("num_concurrent", "num_attempts", "timeout_seconds", "max_wait_seconds"):
+            if getattr(self, name) <= 0:
+                raise BadInputError(f"endpoint option {name} is {getattr(self, name)}; it must be above 0")
+
+
+def endpoint_settings(reference: ModelReference) -> EndpointSettings:
+    """Put an endpoint's settings together; the profile's options go before the environment.
+
+    Raises:
+        BadInputError: no address or no model is given, or an option is unknown or of the wrong type.
+    """
+    options = dict(reference.options)
+    key = os.environ.get(KEY, "")
+    base_url = options.pop("base_url", None) or os.environ.get(BASE_URL) or (PUBLIC_URL if key else None)
+    if not base_url:
+        raise BadInputError(f"role {reference.role!r}: set {BASE_URL} to the endpoint's address, such as {PUBLIC_URL}")
+    model = reference.source.removeprefix(ENDPOINT).removeprefix(":") or os.environ.get(MODEL)
+    if not model:
+        raise BadInputError(
+            f'role {reference.role!r}: set {MODEL}, or name it in the profile: model = "endpoint:MODEL"'
+        )
+    prices = _prices(options)
+    try:
+        return EndpointSettings(base_url=str(base_url), model=model, key=key, prices=prices, **_checked(options))
+    except BadInputError as error:
+        raise BadInputError(f"role {reference.role!r}: {error}") from error
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    known = {f.name: f for f in dataclasses.fields(EndpointSettings)}
+    checked = {}
+    for name, value in options.items():
+        if name not in known or name in ("key", "model", "prices"):
+            allowed = ", ".join(sorted({*known, *_PRICE_OPTIONS} - {"key", "model", "prices"}))
+            raise BadInputError(f"unknown endpoint option {name!r}; there are {allowed}")
+        default = known[name].default
+        value = tuple(value) if isinstance(value, list) else value
+        value = float(value) if isinstance(default, float) and type(value) is int else value
+        if type(value) is not type(default):
+            raise BadInputError(f"endpoint option {name} is {value!r}, which is no {type(default).__name__}")
+        checked[name] = value
+    return checked
+
+
+_PRICE_OPTIONS = {
+    "price_per_million_prompt_tokens": PROMPT_PRICE,
+    "price_per_million_completion_tokens": COMPLETION_PRICE,
+}
+
+
+def _prices(options: dict[str, Any]) -> Prices | None:
+    given = [options.pop(name, os.environ.get(variable)) for name, variable in _PRICE_OPTIONS.items()]
+    if given == [None, None]:
+        return None
+    try:
+        return Prices(
+            per_million_prompt_tokens=float(given[0] or 0), per_million_completion_tokens=float(given[1] or 0)
+        )
+    except (TypeError, ValueError) as error:
+        raise BadInputError(f"prices per million tokens must be numbers: {error}") from error

@@ -1,0 +1,169 @@
+"""The role ``vision_language_model``: answers questions about pictures, as probabilities or in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.answer_tokens import answer_tokens
+from editfoundry.pretrained.picture_features import SUPPORTED_TYPES, ImageRow, combined, picture_features
+from editfoundry.pretrained.runtime import Runtime, quiet_libraries
+from editfoundry.profiles import Profile, missing_model
+
+_SUPPORTED = " or ".join(SUPPORTED_TYPES)
+_SINGLE_IMAGE_TYPES = ("llava",)
+"""Model types trained on one picture a prompt; a checkpoint's configuration may say ``multi_image`` otherwise."""
+
+
+@dataclass(frozen=True)
+class VisionLanguageModel:
+    """A LLaVA with its processor.
+
+    A model for one picture a prompt gets several as one: side by side on a square, first one left. Whether a
+    checkpoint takes several is told by its type, and by ``multi_image`` of its configuration where that is given.
+    """
+
+    name: str
+    """Model @ revision, as provenance records it."""
+    model: Any
+    processor: Any
+    runtime: Runtime
+    batch_size: int = 16
+    """Prompts that go through the model together."""
+
+    @property
+    def takes_several_images(self) -> bool:
+        """Whether several pictures of a prompt go in as they are."""
+        config = self.model.config
+        return bool(getattr(config, "multi_image", config.model_type not in _SINGLE_IMAGE_TYPES))
+
+    @torch.inference_mode()
+    def answer_probabilities(
+        self, images: Sequence[ImageRow], prompts: Sequence[str], choices: Sequence[str]
+    ) -> Tensor:
+        """Return how probable each choice is as the answer's first word, ``(N, len(choices))`` float32 on the CPU.
+
+        Each row sums to 1: what else the model might say is left out. Pictures that several prompts of a batch share
+        (the same objects) go through the vision tower once, so keep the prompts about one picture together.
+
+        Args:
+            images: for each prompt its pictures, at least one, RGB, any size.
+            prompts: for each what is asked, without the chat's own marks.
+            choices: at least two answers that differ in one token each, for example ``("1", "2")``.
+
+        Raises:
+            BadInputError: the choices are not told apart by single tokens.
+        """
+        if not prompts:
+            return torch.empty(0, len(choices))
+        chats = [self._chat(row, prompt) for row, prompt in zip(images, prompts, strict=True)]
+        continuations = [self._continuation(images[0], prompts[0], choice) for choice in choices]
+        tokens = answer_tokens(self.processor.tokenizer, chats[0], continuations, self._adds_special_tokens(chats[0]))
+        rows = []
+        for start in range(0, len(chats), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            inputs = self._inputs(images[part], chats[part], tokens.shared)
+            mask = inputs["attention_mask"]
+            positions = (mask.cumsum(-1) - 1).clamp(min=0)
+            logits = self.model(**inputs, position_ids=positions, use_cache=False, logits_to_keep=1).logits[:, -1]
+            rows.append(logits[:, list(tokens.choices)].float().softmax(-1).cpu())
+        return torch.cat(rows)
+
+    @torch.inference_mode()
+    def generate(self, images: Sequence[ImageRow], prompts: Sequence[str], max_new_tokens: int = 64) -> list[str]:
+        """Return the model's greedy answer to each prompt, without special tokens and surrounding space."""
+        chats = [self._chat(row, prompt) for row, prompt in zip(images, prompts, strict=True)]
+        answers: list[str] = []
+        for start in range(0, len(chats), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            tokens = self.model.generate(
+                **self._inputs(images[part], chats[part]), max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
+                pad_token_id=self.processor.tokenizer.pad_token_id,
+            )  # fmt: skip
+            answers += self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return [answer.strip() for answer in answers]
+
+    def _chat(self, row: ImageRow, prompt: str, answer: str | None = None) -> str:
+        count = len(row) if self.takes_several_images else 1
+        content = [{"type": "image"}] * count + [{"type": "text", "text": self._plain(prompt)}]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if answer is not None:
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        text = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer is None)
+        return str(text)
+
+    def _continuation(self, row: ImageRow, prompt: str, choice: str) -> str:
+        """Return a choice as the chat template puts it after the prompt, for example with a space before it."""
+        chat, whole = self._chat(row, prompt), self._chat(row, prompt, choice)
+        end = whole.find(choice, len(chat))
+        return whole[len(chat) : end + len(choice)] if whole.startswith(chat) and end >= 0 else choice
+
+    def _plain(self, prompt: str) -> str:
+        """Take out the marks that would open another turn or another picture; captions are data."""
+        for mark in (self.processor.image_token, *self.processor.tokenizer.all_special_tokens):
+            prompt = prompt.replace(mark, " ") if len(mark) > 1 else prompt
+        return prompt
+
+    def _adds_special_tokens(self, chat: str) -> bool:
+        start = self.processor.tokenizer.bos_token
+        return start is None or not chat.startswith(start)
+
+    def _inputs(
+        self, images: Sequence[ImageRow], chats: Sequence[str], suffix: tuple[int, ...] = ()
+    ) -> dict[str, Tensor]:
+        """Return embeddings ``(B, L, D)`` and mask ``(B, L)`` of a batch, padded on the left."""
+        rows = images if self.takes_several_images else combined(images)
+        features = picture_features(self.model, self.processor, rows)
+        texts = [self._expanded(chat, row) for chat, row in zip(chats, features, strict=True)]
+        tokens = self.processor.tokenizer(
+            texts, padding=True, padding_side="left", return_tensors="pt",
+            add_special_tokens=self._adds_special_tokens(texts[0]),
+        )  # fmt: skip
+        tail = torch.tensor(suffix, dtype=torch.int64).expand(len(texts), -1)
+        ids = torch.cat([tokens["input_ids"], tail], dim=1).to(self.runtime.device)
+        mask = torch.cat([tokens["attention_mask"], torch.ones_like(tail)], dim=1).to(self.runtime.device)
+        embeds = self.model.get_input_embeddings()(ids)
+        places = (ids == self.model.config.image_token_id)[..., None]
+        pictures = torch.cat([feature for row in features for feature in row]).to(embeds)
+        return {"inputs_embeds": embeds.masked_scatter(places, pictures), "attention_mask": mask}
+
+    def _expanded(self, chat: str, features: Sequence[Tensor]) -> str:
+        """Repeat each image token as often as its picture has features."""
+        token = self.processor.image_token
+        parts = chat.split(token)
+        if len(parts) != len(features) + 1:
+            raise BadInputError(f"{self.name}: its chat template shows {len(parts) - 1} of {len(features)} pictures")
+        return parts[0] + "".join(token * len(f) + text for f, text in zip(features, parts[1:], strict=True))
+
+
+def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLanguageModel:
+    """Load the profile's vision-language model; its configuration says which LLaVA class it is.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: it is of another kind, or has no chat template.
+    """
+    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+
+    reference = profile.model("vision_language_model")
+    options: dict[str, Any] = {"revision": reference.revision, "local_files_only": reference.is_local}
+    quiet_libraries()
+    try:
+        kind = AutoConfig.from_pretrained(reference.location, **options).model_type
+        if kind in SUPPORTED_TYPES:
+            processor: Any = AutoProcessor.from_pretrained(reference.location, **options)
+            model: Any = AutoModelForImageTextToText.from_pretrained(reference.location, dtype=runtime.dtype, **options)
+    except (OSError, ValueError) as error:
+        raise missing_model(reference, error) from error
+    if kind not in SUPPORTED_TYPES:
+        raise BadInputError(f"{reference}: is a {kind}; the role vision_language_model takes {_SUPPORTED}")
+    if not processor.chat_template:
+        raise BadInputError(f"{reference}: no chat template beside its processor (chat_template.jinja)")
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    return VisionLanguageModel(str(reference), model.to(runtime.device).eval(), processor, runtime)

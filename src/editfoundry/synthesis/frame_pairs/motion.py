@@ -1,0 +1,152 @@
+"""The camera's motion between two looks, and what has changed once that motion is undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from editfoundry.synthesis.frame_pairs.looks import Look
+
+_MIN_TRACKS = 8
+_TRACK_ERROR = 1.5
+"""Pixels of the thumbnail that a followed point may lie beside the camera's motion."""
+_STILL = 0.6
+"""Mean difference of two thumbnails, of 255, below which the camera has not moved."""
+_RESTING = 0.3
+"""Pixels of the thumbnail that a point on a camera's stand may seem to move."""
+_RESTING_SHARE = 0.4
+"""Share of the points that rest only when the camera does, however large the thing is that moves before it."""
+_MOVED = 0.25
+"""Pixels of the thumbnail below which motion is not worth undoing."""
+_CONTRAST_SHARE = 0.35
+_MIN_DIFFERENCE, _MAX_DIFFERENCE = 8.0, 24.0
+_ZOOM_RESIDUE = 0.01
+"""Share by which undoing a motion must make a change larger to be the wrong motion."""
+_TILES = 6
+_TILE_SHARE = 0.04
+"""Share of a tile that must differ for the tile to count."""
+_SQUARE = np.ones((3, 3), np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """How places of one look map to places of a later one."""
+
+    matrix: np.ndarray
+    """``(3, 3)`` float64, a similarity."""
+    lost: float
+    """Share of the followed points that could not be followed, or went another way, in [0, 1]."""
+
+    def followed_by(self, later: Motion) -> Motion:
+        """Return the motion from this one's first look to the later one's last."""
+        return Motion(later.matrix @ self.matrix, max(self.lost, later.lost))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What differs between two looks, the camera's motion undone."""
+
+    share: float
+    """Share of the common field of view that differs, in [0, 1]."""
+    overlap: float
+    """Share of the first look's field of view that the second one shows."""
+    spread: float
+    """Share of the tiles of the picture in which something differs: low for a thing that changes, high for a scene."""
+
+
+NO_MOTION = Motion(np.eye(3), 0.0)
+
+
+def camera_motion(first: Look, second: Look) -> Motion:
+    """Follow points from one look to the next and fit the similarity that most of them obey."""
+    if cv2.norm(first.luma, second.luma, cv2.NORM_L1) / first.luma.size < _STILL:
+        return NO_MOTION
+    if len(first.points) < _MIN_TRACKS:
+        return NO_MOTION
+    window = (11, 11)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(first.luma, second.luma, first.points, None, winSize=window, maxLevel=3)
+    kept = found[:, 0] == 1
+    if kept.sum() < _MIN_TRACKS:
+        return Motion(np.eye(3), 1.0)
+    ways = np.linalg.norm((moved - first.points)[kept, 0], axis=1)
+    resting = float((ways < _RESTING).sum()) / len(first.points)
+    if resting >= _RESTING_SHARE:
+        return Motion(np.eye(3), 1 - resting)
+    matrix, inliers = cv2.estimateAffinePartial2D(
+        first.points[kept], moved[kept], ransacReprojThreshold=_TRACK_ERROR, maxIters=300
+    )
+    if matrix is None or not _is_plausible(matrix):
+        return Motion(np.eye(3), 1.0)
+    motion = Motion(np.vstack([matrix, [0.0, 0.0, 1.0]]), 1 - float(inliers.sum()) / len(first.points))
+    # A thing that grows before a resting camera must not pass for a zoom.
+    undone = change_between(first, second, motion).share
+    if undone > _ZOOM_RESIDUE and change_between(first, second, NO_MOTION).share < undone - _ZOOM_RESIDUE:
+        return Motion(np.eye(3), motion.lost)
+    return motion
+
+
+def change_between(first: Look, second: Look, motion: Motion) -> Change:
+    """Compare two looks pixel by pixel, a pixel's way off and a drift of the exposure aside."""
+    seen, overlap = _aligned(first, second, motion)
+    a, b = first.thumbnail, _with_exposure_of(first.thumbnail, seen)
+    # A pixel has changed when no neighbour of its counterpart looks like it.
+    excess = cv2.max(cv2.subtract(a, cv2.dilate(b, _SQUARE)), cv2.subtract(cv2.erode(b, _SQUARE), a))
+    strongest = cv2.max(cv2.max(excess[..., 0], excess[..., 1]), excess[..., 2])
+    contrast = min(first.contrast, second.contrast)
+    threshold = min(_MAX_DIFFERENCE, max(_MIN_DIFFERENCE, _CONTRAST_SHARE * contrast))
+    _, differs = cv2.threshold(strongest, threshold, 255, cv2.THRESH_BINARY)
+    differs = cv2.morphologyEx(differs, cv2.MORPH_OPEN, _SQUARE[:2, :2])
+    common = differs.size
+    if overlap is not None:
+        differs = cv2.bitwise_and(differs, overlap)
+        common = max(1, cv2.countNonZero(overlap))
+    tiles = cv2.resize(differs, (_TILES, _TILES), interpolation=cv2.INTER_AREA)
+    spread = float((tiles > _TILE_SHARE * 255).mean())
+    return Change(cv2.countNonZero(differs) / common, common / differs.size, spread)
+
+
+def between_poses(first: Motion, second: Motion) -> Motion:
+    """Return the motion from one pose of the camera to a later one."""
+    return Motion(second.matrix @ np.linalg.inv(first.matrix), 0.0)
+
+
+def way(motion: Motion, look: Look) -> float:
+    """Return how far the camera's motion carries a corner or the middle of the picture, as a share of its width."""
+    return _largest_shift(motion.matrix, look) / look.luma.shape[1]
+
+
+def _aligned(first: Look, second: Look, motion: Motion) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the second thumbnail as the first camera would see it, and which pixels both see; None is all."""
+    if _largest_shift(motion.matrix, first) < _MOVED:
+        return second.thumbnail, None
+    height, width = first.luma.shape
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(second.thumbnail, motion.matrix[:2], (width, height), flags=flags)
+    everywhere = np.full(second.luma.shape, 255, np.uint8)
+    overlap = cv2.warpAffine(everywhere, motion.matrix[:2], (width, height), flags=flags)
+    _, overlap = cv2.threshold(overlap, 254, 255, cv2.THRESH_BINARY)
+    return seen, cv2.erode(overlap, _SQUARE, borderType=cv2.BORDER_REPLICATE)
+
+
+def _with_exposure_of(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Scale the luma of ``b`` by the ratio that most places obey."""
+    few_a, few_b = a[1::4, 1::4, 0].astype(np.float32), b[1::4, 1::4, 0].astype(np.float32)
+    gain = float(np.median((few_a + 4) / (few_b + 4)))
+    if not 0.4 < gain < 2.5 or abs(gain - 1) < 0.03:
+        return b
+    scaled = b.copy()
+    scaled[..., 0] = cv2.convertScaleAbs(np.ascontiguousarray(b[..., 0]), alpha=gain)
+    return scaled
+
+
+def _largest_shift(matrix: np.ndarray, look: Look) -> float:
+    height, width = look.luma.shape
+    places = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1], [width / 2, height / 2, 1]]).T
+    return float(np.linalg.norm((matrix[:2] @ places) - places[:2], axis=0).max())
+
+
+def _is_plausible(matrix: np.ndarray) -> bool:
+    """Whether a camera can do that between two looks: no mirror, no leap in size."""
+    return 0.6 < float(np.hypot(matrix[0, 0], matrix[1, 0])) < 1.6

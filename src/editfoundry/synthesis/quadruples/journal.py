@@ -1,0 +1,75 @@
+"""What a model has answered already, kept beside the shard until that is complete."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from editfoundry.data.hashing import input_hash
+from editfoundry.pretrained.language_model import Answer, Request, Sampling
+
+SUFFIX = ".journal.jsonl"
+
+
+def journal_path(shard: Path) -> Path:
+    """Return where a shard's journal is: ``00000.journal.jsonl`` for ``00000.parquet``."""
+    return shard.with_name(shard.name.split(".")[0] + SUFFIX)
+
+
+def request_key(model: str, request: Request, sampling: Sampling) -> str:
+    """Return the hash of everything that shapes an answer."""
+    return input_hash(model, request, sampling)
+
+
+class Journal:
+    """An append-only JSONL file of answers by their requests' keys.
+
+    Every answer is handed to the operating system at once, so that a killed process loses none; ``sync`` makes them
+    outlive the machine. A line that was torn all the same is dropped.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._answers = _read(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def get(self, key: str) -> Answer | None:
+        """Return the answer to a request that was asked before."""
+        return self._answers.get(key)
+
+    def add(self, key: str, answer: Answer) -> None:
+        """Record an answer."""
+        self._answers[key] = answer
+        line = json.dumps({"key": key, **asdict(answer)}, ensure_ascii=False) + "\n"
+        # One write, so that a kill leaves the whole line or nothing.
+        os.write(self._file, line.encode())
+
+    def sync(self) -> None:
+        """Wait until all answers are on the disk."""
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
+def _read(path: Path) -> dict[str, Answer]:
+    """Read a journal's whole lines, and cut off a torn last one, to which the next would be glued."""
+    if not path.exists():
+        return {}
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)
+    answers = {}
+    for line in data[:whole].splitlines():
+        try:
+            fields = json.loads(line)
+            key = str(fields.pop("key"))
+            answers[key] = Answer(**fields)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            continue
+    return answers

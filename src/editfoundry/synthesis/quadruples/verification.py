@@ -1,0 +1,28 @@
+"""Asks the model which category a quadruple is of; it must agree with what the quadruple was written for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from editfoundry.data.record import Quadruple
+from editfoundry.pretrained.language_model import Request, Sampling
+from editfoundry.synthesis.quadruples.answers import read_category
+from editfoundry.synthesis.quadruples.asking import Asker
+from editfoundry.synthesis.quadruples.seeding import seed_of
+from editfoundry.synthesis.quadruples.writing import Writing
+
+VERIFY_SAMPLING = Sampling(temperature=0.0, max_tokens=64, frequency_penalty=0.0)
+
+
+def agreeing(quadruples: Sequence[Quadruple], writing: Writing, asker: Asker) -> list[bool]:
+    """Return for each quadruple whether the model, asked without being told, names its category.
+
+    Without ``verify`` in the configuration nothing is asked, and all agree.
+    """
+    if not writing.config.verify:
+        return [True] * len(quadruples)
+    seed = writing.config.seed
+    requests = [Request(chat=writing.prompts.verify(q), seed=seed_of("verify", seed, q.id)) for q in quadruples]
+    answers = asker.ask(requests, VERIFY_SAMPLING)
+    categories = list(writing.prompts.exemplars.categories)
+    return [read_category(a.text, categories) == q.category for a, q in zip(answers, quadruples, strict=True)]

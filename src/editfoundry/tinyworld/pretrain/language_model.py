@@ -1,0 +1,77 @@
+"""The role ``language_model``: a tiny Llama that writes tinyworld's quadruples (EditWorld, text branch, step 1).
+
+It learns from the very chats that the quadruple writer asks with the exemplars ``tinyworld``, and answers with the
+rules of the training split, or with null where none of the asked category applies.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from editfoundry.synthesis.quadruples.exemplars import load_exemplars
+from editfoundry.tinyworld.pretrain.chat_tokens import IGNORED, build_chat_tokenizer, encode_chats
+from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.tinyworld.pretrain.quadruple_chats import TASKS, ChatSampler
+from editfoundry.tinyworld.sampling import random_stream
+
+HIDDEN_SIZE = 128
+CONTEXT_LENGTH = 512
+FIRST_WEIGHT = 4.0
+"""Weight in the loss of the token that begins an answer, which decides between null and a quadruple."""
+SHARES = {"from_caption": 0.5, "free": 0.2, "verify": 0.3}
+"""Of the chats in a batch."""
+CONFIG = LoopConfig(num_steps=2500, batch_size=16, learning_rate=2e-3, weight_decay=0.05, ema_decay=0.995)
+
+
+def train_language_model(
+    work_dir: Path, device: torch.device, config: LoopConfig = CONFIG, log_metric: Metric | None = None
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast, LoopResult]:
+    """Train on chats that are drawn on the fly from the training split."""
+    sampler = ChatSampler(load_exemplars("tinyworld"))
+    tokenizer = build_chat_tokenizer(sampler.exemplars)
+    torch.manual_seed(config.seed)
+    model = build_language_model(tokenizer).to(device)
+
+    def step_loss(llama: nn.Module, generator: torch.Generator) -> Tensor:
+        seed = int(torch.randint(2**62, (), generator=generator))
+        total, weight = torch.zeros((), device=device), torch.zeros((), device=device)
+        for task, sample in TASKS.items():
+            random = random_stream("quadruple chats", task, seed)
+            chats = [sample(sampler, random) for _ in range(max(1, round(SHARES[task] * config.batch_size)))]
+            ids, labels = encode_chats(tokenizer, chats)
+            losses, weights = answer_losses(llama, ids.to(device), labels.to(device))
+            total, weight = total + (losses * weights).sum(), weight + weights.sum()
+        return total / weight
+
+    result = fit(model, step_loss, config, work_dir / "language_model", log_metric)
+    return model, tokenizer, result
+
+
+def build_language_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """Return an untrained Llama of the embedded size, embeddings tied."""
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=HIDDEN_SIZE, intermediate_size=384, num_hidden_layers=4,
+            num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=CONTEXT_LENGTH,
+            tie_word_embeddings=True, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
+
+
+def answer_losses(model: Any, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy of every token of every answer, and the weight of each, both ``(N,)``.
+
+    ``ids`` and ``labels`` are ``(B, L)``, padded on the right; so causal attention alone hides the padding.
+    """
+    places = labels[:, 1:] != IGNORED
+    begins = places & (labels[:, :-1] == IGNORED)
+    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    logits = model.lm_head(hidden[:, :-1][places])
+    losses = nn.functional.cross_entropy(logits, labels[:, 1:][places], reduction="none")
+    return losses, torch.where(begins, FIRST_WEIGHT, 1.0)[places]

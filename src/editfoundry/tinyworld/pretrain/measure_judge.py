@@ -1,0 +1,84 @@
+"""How often the judge keeps what is true and drops what is not, on worlds that training never showed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from editfoundry.curation.judge import EditPair, JudgeConfig, Judgement, JudgeThresholds, check_judge, judge_pairs
+from editfoundry.errors import Rejection
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.pretrained.vision_language_model import VisionLanguageModel, load_vision_language_model
+from editfoundry.profiles import Profile
+from editfoundry.tinyworld.pretrain.judge_text import CAPTION_PROMPT
+from editfoundry.tinyworld.pretrain.judged_pairs import JudgedPair, pair_pictures, sample_judged_pair
+from editfoundry.tinyworld.sampling import random_stream
+
+NUM_PAIRS = 120
+"""Of each kind."""
+KEPT = "true"
+DROPPED = ("wrong", "unchanged", "other object", "blurred", "something else changed")
+BLUR_LEVELS = (3, 4)
+
+
+def measure_vision_language_model(profile: Profile, runtime: Runtime, num_pairs: int = NUM_PAIRS) -> dict[str, float]:
+    """Return balanced accuracy of kept and dropped at the default thresholds, each kind's rate, and caption matches.
+
+    Pairs are of the test split, in wordings of the training split, half of them through the autoencoder. Balanced
+    accuracy is the mean of the share of true outcomes kept and of the mean share dropped of a wrong outcome, the
+    unchanged input, another object and a blurred true outcome.
+
+    Raises:
+        MissingModelError: the model, or the painter whose autoencoder is used, is not there.
+    """
+    judge = load_vision_language_model(profile, runtime)
+    vae = load_text_to_image(profile, runtime).vae
+    rates: dict[str, float] = {}
+    for kind in (KEPT, *DROPPED):
+        pairs = [_test_pair(kind, number) for number in range(num_pairs)]
+        pictures = [pair_pictures(pair, vae, number) for number, pair in enumerate(pairs)]
+        kept = np.mean([_is_kept(judgement) for judgement in _judged(judge, pairs, pictures)])
+        rates[kind] = float(kept if kind == KEPT else 1 - kept)
+        if kind == KEPT:
+            captions = _caption_matches(judge, pairs, pictures)
+    dropped = float(np.mean([rates[kind] for kind in DROPPED[:4]]))
+    named = {f"{'kept' if kind == KEPT else 'dropped'}_{kind.replace(' ', '_')}": rate for kind, rate in rates.items()}
+    return {"balanced_accuracy": (rates[KEPT] + dropped) / 2, **named, "caption_exact_match": captions}
+
+
+def _test_pair(kind: str, number: int) -> JudgedPair:
+    random = random_stream("judged", "test", kind, number)
+    if kind == "blurred":
+        pair = sample_judged_pair(random, "test", "true")
+        return replace(pair, flaw="blurred", level=BLUR_LEVELS[number % len(BLUR_LEVELS)], tells_captions=True)
+    return replace(sample_judged_pair(random, "test", kind), tells_captions=True)
+
+
+def _judged(judge: VisionLanguageModel, pairs: Sequence[JudgedPair], pictures: Sequence[np.ndarray]) -> list[Judgement]:
+    asked = [
+        EditPair(
+            input_image=Image.fromarray(before), output_image=Image.fromarray(after),
+            instruction=pair.edit.instruction, input_caption=pair.edit.before.caption,
+            output_caption=pair.edit.after.caption,
+        )
+        for pair, (before, after) in zip(pairs, pictures, strict=True)
+    ]  # fmt: skip
+    return judge_pairs(judge, asked, JudgeConfig(reasons=False))
+
+
+def _is_kept(judgement: Judgement) -> bool:
+    try:
+        check_judge(judgement.scores, JudgeThresholds())
+    except Rejection:
+        return False
+    return True
+
+
+def _caption_matches(judge: VisionLanguageModel, pairs: Sequence[JudgedPair], pictures: Sequence[np.ndarray]) -> float:
+    outputs = [(Image.fromarray(after),) for _, after in pictures]
+    captions = judge.generate(outputs, [CAPTION_PROMPT] * len(outputs), max_new_tokens=48)
+    return float(np.mean([c == pair.output.caption for c, pair in zip(captions, pairs, strict=True)]))

@@ -1,0 +1,158 @@
+"""The role ``vision_language_model``: a tiny LLaVA that judges edits of tinyworld and captions its pictures.
+
+Both pictures of a pair go in whole, before first: 64 image tokens each, and each token of the second finds its own
+place in the first at one fixed distance, which rotary positions make easy to attend to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from transformers import (
+    CLIPModel,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
+
+from editfoundry.curation.judge.prompts import QUESTIONS, Question, question_text
+from editfoundry.tinyworld.pretrain.clip import build_image_processor
+from editfoundry.tinyworld.pretrain.judge_text import (
+    CAPTION_PROMPT,
+    CHAT_TEMPLATE,
+    IGNORED,
+    IMAGE,
+    Example,
+    build_judge_tokenizer,
+    encode_example,
+    padded_batch,
+)
+from editfoundry.tinyworld.pretrain.judged_pairs import JudgedPair, pair_pictures, sample_judged_pair
+from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.tinyworld.pretrain.pictures import cached_array, to_pixels
+from editfoundry.tinyworld.sampling import random_stream
+from editfoundry.tinyworld.scene import IMAGE_SIZE
+
+NUM_PAIRS = 8192
+HIDDEN_SIZE = 128
+PATCH_SIZE = 8
+NUM_PATCHES = (IMAGE_SIZE // PATCH_SIZE) ** 2
+WORD_WEIGHT = 0.15
+"""Weight of each token of a reason or a caption in the loss, where the number itself has 1."""
+CONFIG = LoopConfig(num_steps=2000, batch_size=24, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
+_PAIR_QUESTIONS = tuple(question for question in QUESTIONS if question.shows_input)
+_PICTURE_QUESTIONS = tuple(question for question in QUESTIONS if not question.shows_input)
+
+
+def train_vision_language_model(
+    work_dir: Path, clip: CLIPModel, vae: AutoencoderKL, device: torch.device, config: LoopConfig = CONFIG,
+    log_metric: Metric | None = None, num_pairs: int = NUM_PAIRS,
+) -> tuple[LlavaForConditionalGeneration, LlavaProcessor, LoopResult]:  # fmt: skip
+    """Train on judged pairs of the training split, starting from the vision tower of ``clip``.
+
+    Half of every batch are questions about both pictures, the other half about the output alone: quality, success,
+    caption. ``num_pairs`` pairs are drawn and cached; half of them go through ``vae``, so as to look generated.
+    """
+    pairs = [sample_judged_pair(random_stream("judged", "train", i), "train") for i in range(num_pairs)]
+    pictures = _cached_pictures(work_dir / "data" / f"judged-{num_pairs}.npy", pairs, vae)
+    tokenizer = build_judge_tokenizer()
+    torch.manual_seed(config.seed)
+    model: Any = build_vision_language_model(tokenizer, clip)
+    model.to(device)
+
+    def step_loss(llava: Any, generator: torch.Generator) -> Tensor:
+        half = config.batch_size // 2
+        chosen = torch.randint(len(pairs), (config.batch_size,), generator=generator).tolist()
+        about_both = [_pair_example(tokenizer, pairs[i], generator) for i in chosen[:half]]
+        about_one = [_picture_example(tokenizer, pairs[i], generator) for i in chosen[half:]]
+        both, one = pictures[chosen[:half]], pictures[chosen[half:], 1]
+        both_loss = answer_loss(llava, both.reshape(-1, *both.shape[2:]), about_both, tokenizer.pad_token_id)
+        return (both_loss + answer_loss(llava, one, about_one, tokenizer.pad_token_id)) / 2
+
+    result = fit(model, step_loss, config, work_dir / "vision_language_model", log_metric)
+    return model, build_llava_processor(tokenizer), result
+
+
+def build_vision_language_model(tokenizer: PreTrainedTokenizerFast, clip: CLIPModel) -> LlavaForConditionalGeneration:
+    """Return a LLaVA with the CLIP's vision tower, and all else untrained.
+
+    Its configuration says that it takes several pictures.
+    """
+    text = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=HIDDEN_SIZE, intermediate_size=448, num_hidden_layers=4,
+        num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    config = LlavaConfig(
+        vision_config=clip.config.vision_config.to_dict(), text_config=text.to_dict(),
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE), image_seq_length=NUM_PATCHES,
+        vision_feature_layer=-1, tie_word_embeddings=True, multi_image=True,
+    )  # fmt: skip
+    model: Any = LlavaForConditionalGeneration(config)
+    model.float().model.vision_tower.load_state_dict(clip.float().vision_model.state_dict())
+    return model
+
+
+def build_llava_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
+    """Return the processor: CLIP's of the embedded size, the tokenizer and the chat template."""
+    return LlavaProcessor(
+        build_image_processor(), tokenizer, patch_size=PATCH_SIZE, vision_feature_select_strategy="default",
+        chat_template=CHAT_TEMPLATE, num_additional_image_tokens=1,
+    )  # fmt: skip
+
+
+def answer_loss(model: Any, pictures: np.ndarray, examples: Sequence[Example], pad_token_id: int) -> Tensor:
+    """Cross-entropy of the answers: of each the first token with weight 1, its words with ``WORD_WEIGHT`` each.
+
+    Args:
+        model: the LLaVA.
+        pictures: ``(N, 64, 64, 3)`` uint8 RGB, those of the first example first.
+        examples: token ids and where each answer begins.
+        pad_token_id: fills up shorter examples.
+    """
+    ids, mask, labels = (tensor.to(model.device) for tensor in padded_batch(examples, pad_token_id))
+    pixels = to_pixels(pictures).to(model.device)
+    logits = model(input_ids=ids, attention_mask=mask, pixel_values=pixels, use_cache=False).logits
+    places = labels[:, 1:] != IGNORED
+    is_first = places & (labels[:, :-1] == IGNORED)
+    weights = torch.where(is_first, 1.0, WORD_WEIGHT)[places]
+    losses = nn.functional.cross_entropy(logits[:, :-1][places], labels[:, 1:][places], reduction="none")
+    return (losses * weights).sum() / weights.sum()
+
+
+def _pair_example(tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, generator: torch.Generator) -> Example:
+    question = _PAIR_QUESTIONS[int(torch.randint(len(_PAIR_QUESTIONS), (), generator=generator))]
+    return encode_example(tokenizer, _prompt(question, pair), _answer(question, pair), 2 * NUM_PATCHES)
+
+
+def _picture_example(tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, generator: torch.Generator) -> Example:
+    drawn = int(torch.randint(len(_PICTURE_QUESTIONS) + 1, (), generator=generator))
+    if drawn == len(_PICTURE_QUESTIONS):
+        return encode_example(tokenizer, CAPTION_PROMPT, pair.output.caption, NUM_PATCHES)
+    question = _PICTURE_QUESTIONS[drawn]
+    return encode_example(tokenizer, _prompt(question, pair), _answer(question, pair), NUM_PATCHES)
+
+
+def _prompt(question: Question, pair: JudgedPair) -> str:
+    edit = pair.edit
+    captions = (edit.before.caption, edit.after.caption) if pair.tells_captions else ("", "")
+    return question_text(question, captions[0], edit.instruction, captions[1])
+
+
+def _answer(question: Question, pair: JudgedPair) -> str:
+    number, reason = pair.numbers[question.name], pair.reasons.get(question.name, "")
+    return f"{number} {reason}".strip()
+
+
+def _cached_pictures(path: Path, pairs: Sequence[JudgedPair], vae: AutoencoderKL) -> np.ndarray:
+    """Return ``(N, 2, 64, 64, 3)`` uint8: input and output of each pair."""
+    shape = (len(pairs), 2, IMAGE_SIZE, IMAGE_SIZE, 3)
+    return cached_array(path, shape, "uint8", lambda index: pair_pictures(pairs[index], vae, index))
