@@ -17,7 +17,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make ui      Dagster, MLflow and S3 on localhost"
 	@echo "make bench   side-by-side benchmarks, into docs/benchmarks.md"
-	@echo "make figures README's tables and pictures, from the demo"
+	@echo "make figures tables and pictures of README and docs, from the demo"
 
 setup: $(READY)
 
@@ -51,7 +51,8 @@ bench: $(READY)
 figures: demo
 	@$(BIN)/editfoundry tinyworld gallery --out docs/images/gallery.png
 	@cp reports/editworld/grid.png docs/images/before_after.png
-	@$(BIN)/python docs/update_readme.py
+	@$(BIN)/editfoundry curation-sheet data/dataset --out docs/images/dataset.png --num-each 12
+	@$(BIN)/python docs/fill_tables.py
 
 lock:
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock

@@ -1,4 +1,4 @@
-"""Fills README's tables from the demo's report and the model cards; `make figures` runs it."""
+"""Fills the tables of README and of the data set's page from what the demo made; `make figures` runs it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
+
+from editfoundry.curation.curate import kept_ids
+from editfoundry.data.index import read_fields
+from editfoundry.lineage import Paths
+from editfoundry.tinyworld.truth import triplet_truth
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "reports" / "editworld"
@@ -14,12 +20,17 @@ EMBEDDED = ROOT / "src" / "editfoundry" / "embedded"
 
 def main() -> None:
     """Replace what stands between the markers."""
-    readme = ROOT / "README.md"
-    text = readme.read_text()
     machine = f"`make demo` on {os.cpu_count()} CPU cores, tinyworld's world instructions, 95 % bootstrap intervals:"
-    text = _between(text, "demo-table", f"{machine}\n\n{(REPORT / 'table.md').read_text().strip()}")
-    text = _between(text, "model-table", _models())
-    readme.write_text(text)
+    table = (REPORT / "table.md").read_text().strip()
+    _fill(ROOT / "README.md", {"demo-table": f"{machine}\n\n{table}", "model-table": _models()})
+    _fill(ROOT / "docs" / "dataset.md", {"dataset-table": _dataset(Paths(ROOT))})
+
+
+def _fill(page: Path, tables: dict[str, str]) -> None:
+    text = page.read_text()
+    for marker, content in tables.items():
+        text = _between(text, marker, content)
+    page.write_text(text)
 
 
 def _between(text: str, marker: str, content: str) -> str:
@@ -40,6 +51,27 @@ def _models() -> str:
             f" {training['machine']} | {measured} |"
         )
     return "\n".join(rows)
+
+
+def _dataset(paths: Paths) -> str:
+    facts = json.loads((paths.dataset / "curation.json").read_text())
+    truth = triplet_truth(paths.editworld_text, kept_ids(paths.dataset)).to_dict()
+    categories: dict[str, int] = {}
+    for split in ("train", "validation", "test"):
+        for row in read_fields(paths.dataset / split):
+            categories[row["category"]] = categories.get(row["category"], 0) + 1
+    rows = [
+        "| | triplets | true outcome (95 % interval) |", "|---|---:|---:|",
+        f"| **kept** | **{facts['num_out']}** | **{_share(truth['right_share'])}** |",
+        f"| **dropped** | **{sum(facts['rejected'].values())}** | **{_share(truth['right_share_of_dropped'])}** |",
+        *(f"| dropped: {reason} | {count} | |" for reason, count in sorted(facts["rejected"].items())),
+        *(f"| kept: {category} | {count} | |" for category, count in sorted(categories.items())),
+    ]  # fmt: skip
+    return "\n".join(rows)
+
+
+def _share(interval: dict[str, Any]) -> str:
+    return f"{interval['value']:.2f} ({interval['low']:.2f} to {interval['high']:.2f})"
 
 
 if __name__ == "__main__":
