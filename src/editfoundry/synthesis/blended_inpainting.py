@@ -12,6 +12,7 @@ from editfoundry.synthesis.sampling import denoise
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
+    from editfoundry.synthesis.image_conditions import ImageConditions
 
 
 def inpaint(
@@ -23,6 +24,10 @@ def inpaint(
     num_inference_steps: int,
     guidance_scale: float,
     negative: PromptEmbeds | None = None,
+    *,
+    conditions: ImageConditions | None = None,
+    start: Tensor | None = None,
+    strength: float = 1.0,
 ) -> Tensor:
     """Repaint what the mask allows: ``z_{t-1} = M * denoise(z_t, y_tar) + (1 - M) * q(z_ori, t-1)``.
 
@@ -35,6 +40,9 @@ def inpaint(
         num_inference_steps: steps of the scheduler.
         guidance_scale: weight of the prompts.
         negative: the null condition, ``B = 1``; by default the empty prompt.
+        conditions: pictures that steer the UNet beside the prompts.
+        start: ``(B, C, H, W)`` clean scaled latents that the repainting sets out from, noised, instead of from noise.
+        strength: with ``start``, the share in (0, 1] of the steps that is done, the last ones.
 
     Returns:
         ``(B, C, H, W)`` clean scaled latents, equal to ``original`` outside the mask.
@@ -44,4 +52,7 @@ def inpaint(
         kept = original if timestep is None else scheduler.add_noise(original, noise, timestep.reshape(1))
         return torch.where(mask, latents, kept)
 
-    return denoise(pipeline, prompts, noise, num_inference_steps, guidance_scale, blend, negative=negative)
+    return denoise(
+        pipeline, prompts, noise, num_inference_steps, guidance_scale, blend, negative=negative,
+        conditions=conditions, start=start, strength=strength,
+    )  # fmt: skip

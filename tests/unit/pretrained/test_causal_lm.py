@@ -8,6 +8,7 @@ from tiny_llama import save_tiny_llama
 
 from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.pretrained.language_model import Message, Request, Sampling, load_language_model
+from editfoundry.pretrained.prefix_cache import PrefixCache
 from editfoundry.pretrained.token_sampling import pick_tokens
 from editfoundry.profiles import load_profile
 
@@ -86,7 +87,7 @@ def test_conversations_that_went_apart_are_answered_in_one_batch(model, monkeypa
         return forward(self, input_ids, **inputs)
 
     monkeypatch.setattr(type(model.model), "forward", counted)
-    answers = model.answer(chats, GREEDY)
+    answers = replace(model, prefixes=PrefixCache()).answer(chats, GREEDY)
     # The shared beginning, then all of them.
     assert widths[:2] == [1, len(chats)]
     assert answers == [model.answer([chat], GREEDY)[0] for chat in chats]

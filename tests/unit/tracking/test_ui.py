@@ -67,10 +67,17 @@ def test_all_services_come_up_beside_ports_in_use_and_end_without_a_trace(projec
     assert s3.status(project) is None
 
 
+@contextlib.contextmanager
 def start(project, environment):
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", START], cwd=project, env=environment, stdout=subprocess.PIPE, text=True
     )
+    try:
+        yield process
+    finally:
+        # A check that fails would wait for it for ever.
+        process.terminate()
+        process.communicate(timeout=60)
 
 
 @contextlib.contextmanager

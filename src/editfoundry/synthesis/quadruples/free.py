@@ -17,7 +17,7 @@ from editfoundry.synthesis.quadruples.verification import agreeing
 from editfoundry.synthesis.quadruples.writing import Writing
 
 MAX_BARREN_WAVES = 2
-"""A category is given up after this many waves of conversations in a row that gave nothing new."""
+"""A shard is given up after this many waves of conversations in a row that gave nothing new."""
 
 
 @dataclass

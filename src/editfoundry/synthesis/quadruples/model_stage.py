@@ -57,7 +57,12 @@ class _Run:
         values = dataclasses.asdict(self.writing.config)
         for name in (*_WITHOUT_EFFECT, *without):
             values.pop(name)
-        return ["language_model", values, self.identity, self.writing.prompts.exemplars.path.read_text(encoding="utf-8")]
+        return [
+            "language_model",
+            values,
+            self.identity,
+            self.writing.prompts.exemplars.path.read_text(encoding="utf-8"),
+        ]
 
 
 def write_model_quadruples(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from editfoundry.data.record import Quadruple
-from editfoundry.pretrained.language_model import Request, Sampling
+from editfoundry.pretrained.language_model import Request
 from editfoundry.synthesis.quadruples.answers import read_category
 from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.seeding import seed_of
 from editfoundry.synthesis.quadruples.writing import Writing
-
-VERIFY_SAMPLING = Sampling(temperature=0.0, max_tokens=64, frequency_penalty=0.0)
 
 
 def agreeing(quadruples: Sequence[Quadruple], writing: Writing, asker: Asker) -> list[bool]:
@@ -23,6 +21,6 @@ def agreeing(quadruples: Sequence[Quadruple], writing: Writing, asker: Asker) ->
         return [True] * len(quadruples)
     seed = writing.config.seed
     requests = [Request(chat=writing.prompts.verify(q), seed=seed_of("verify", seed, q.id)) for q in quadruples]
-    answers = asker.ask(requests, VERIFY_SAMPLING)
+    answers = asker.ask(requests, writing.verify_sampling)
     categories = list(writing.prompts.exemplars.categories)
     return [read_category(a.text, categories) == q.category for a, q in zip(answers, quadruples, strict=True)]

@@ -45,6 +45,11 @@ class Writing:
         return [e for category in self.prompts.exemplars.categories.values() for e in category.exemplars]
 
     @property
+    def verify_sampling(self) -> Sampling:
+        """Of a category's name; models that think aloud need as much room for it as for a quadruple."""
+        return dataclasses.replace(self.sampling, temperature=0.0, top_p=1.0, frequency_penalty=0.0)
+
+    @property
     def free_sampling(self) -> Sampling:
         """Of a turn of the free source, which holds several quadruples."""
         return dataclasses.replace(

@@ -6,6 +6,7 @@ an answer's texts (``", "output_caption": "`` and the like) is one token, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from editfoundry.synthesis.quadruples.prompts import NULL
 from editfoundry.tinyworld.backgrounds import PLACES, TIMES, Background, seasons_of
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.quadruple_truth import rules_of
-from editfoundry.tinyworld.scene import POSITIONS, SIZES, SceneObject
+from editfoundry.tinyworld.scene import SIZES, SceneObject
 
 UNKNOWN, START, END, PAD = "<unk>", "<s>", "</s>", "<pad>"
 ROLES = ("<system>", "<user>", "<assistant>")
@@ -30,9 +31,11 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<assistant>' }}{% endif %}"
 )
 IGNORED = -100
+BEFORE_CAPTION, AFTER_CAPTION = '", "output_caption": "', '", "keywords": ["'
+"""Around an answer's output caption."""
 _STRUCTURE = (
-    '{"instruction": "', '[{"input_caption": "', '", "instruction": "', '", "output_caption": "', '", "keywords": ["',
-    '", "', '"]}', '"]}]',
+    '{"instruction": "', '[{"input_caption": "', '", "instruction": "', BEFORE_CAPTION, AFTER_CAPTION, '", "', '"]}',
+    '"]}]',
 )  # fmt: skip
 
 
@@ -82,12 +85,12 @@ def _corpus(exemplars: ExemplarFile) -> Iterator[str]:
             for colour in kind.colours:
                 for size in SIZES:
                     yield SceneObject(kind=kind.name, state=state, colour=colour, size=size).phrase
-    yield from (f"and on the {position}" for position in POSITIONS)
+    yield "and on the left right"
     for place in PLACES:
         yield from (Background(place, time, season).phrase for time in TIMES for season in seasons_of(place))
     for category in TEXT_CATEGORIES:
         yield category
         yield from (wording for rule in rules_of(category) for wording in rule.wordings)
     yield from (definition.definition for definition in exemplars.categories.values())
-    yield from (template.replace("$category:", "a :") for template in exemplars.prompts.values())
+    yield from (re.sub(r"\$\w+", "", template) for template in exemplars.prompts.values())
     yield f"{NULL} 1 2 3 4 5 6 7 8 9"

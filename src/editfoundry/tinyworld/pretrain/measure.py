@@ -13,16 +13,17 @@ from editfoundry.editors.instruct_pix2pix import edit_images
 from editfoundry.evaluation.cases import EditCase
 from editfoundry.evaluation.outcome import nearest_outcome
 from editfoundry.pretrained.clip import load_clip
-from editfoundry.pretrained.editor import load_editor_base
+from editfoundry.pretrained.editor import load_editor, load_editor_base
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
-from editfoundry.profiles import Profile
+from editfoundry.profiles import EMBEDDED_FOLDER, Profile
 from editfoundry.tinyworld.benchmark import plain_cases, world_cases
 from editfoundry.tinyworld.pretrain.clip import measure_clip, twin_scenes
 from editfoundry.tinyworld.pretrain.controlnet import measure_controlnet
 from editfoundry.tinyworld.pretrain.ip_adapter import measure_ip_adapter
 from editfoundry.tinyworld.pretrain.measure_judge import measure_vision_language_model
 from editfoundry.tinyworld.pretrain.measure_language_model import measure_language_model
+from editfoundry.tinyworld.pretrain.segmenter import measure_segmenter
 from editfoundry.tinyworld.pretrain.vae import reconstruction_psnr
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import render
@@ -30,6 +31,7 @@ from editfoundry.tinyworld.scene import render
 NUM_SCENES = 512
 NUM_GENERATED = 256
 NUM_EDITS = 150
+NUM_WORLD_EDITS = 350
 NUM_CHOICES = 16
 NUM_INFERENCE_STEPS = 20
 GUIDANCE_SCALE = 4.0
@@ -69,6 +71,21 @@ def measure_editor_base(profile: Profile, runtime: Runtime) -> Measures:
     return {**measures, "world_outcome_accuracy": float(np.mean(_outcomes(pipeline, world)))}
 
 
+def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
+    """Return outcome accuracy on world instructions, by category, on rules never trained, and on plain edits."""
+    pipeline = load_editor(EMBEDDED_FOLDER / "editworld", runtime)
+    world = world_cases("test", NUM_WORLD_EDITS, seed=1)
+    right = _outcomes(pipeline, world)
+    measures = {"world_outcome_accuracy": float(np.mean(right))}
+    for category in sorted({case.category for case in world}):
+        chosen = [hit for hit, case in zip(right, world, strict=True) if case.category == category]
+        measures[f"world_outcome_accuracy_{category}"] = float(np.mean(chosen))
+    others = {"new_rules": world_cases("test-new-rules", NUM_EDITS, seed=1), "plain": plain_cases(NUM_EDITS, seed=1)}
+    for name, cases in others.items():
+        measures[f"{name}_outcome_accuracy"] = float(np.mean(_outcomes(pipeline, cases)))
+    return measures
+
+
 MEASURES = {
     "text_to_image": measure_text_to_image,
     "clip": measure_clip_model,
@@ -77,6 +94,8 @@ MEASURES = {
     "ip_adapter": measure_ip_adapter,
     "language_model": measure_language_model,
     "vision_language_model": measure_vision_language_model,
+    "segmenter": measure_segmenter,
+    "editworld": measure_editworld,
 }
 
 

@@ -16,7 +16,6 @@ from editfoundry.profiles import Profile
 from editfoundry.synthesis.quadruple_config import TEXT_CATEGORIES, QuadrupleConfig
 from editfoundry.synthesis.quadruples.answers import is_refusal, json_objects, read_category, read_quadruple
 from editfoundry.synthesis.quadruples.model_stage import write_free_quadruples, write_model_quadruples
-from editfoundry.synthesis.quadruples.verification import VERIFY_SAMPLING
 from editfoundry.synthesis.quadruples.writing import Writing
 from editfoundry.tinyworld.pretrain.quadruple_chats import sample_asked_scene, sample_verified
 from editfoundry.tinyworld.quadruple_truth import applicable, is_true
@@ -63,7 +62,7 @@ def _measure_answers(model: LanguageModel, writing: Writing, num_questions: int)
 
 def _measure_verification(model: LanguageModel, writing: Writing, num_questions: int) -> dict[str, float]:
     drawn = [sample_verified(random_stream("measure verification", number), "test") for number in range(num_questions)]
-    answers = _ask(model, [writing.prompts.verify(quadruple) for quadruple, _ in drawn], VERIFY_SAMPLING)
+    answers = _ask(model, [writing.prompts.verify(quadruple) for quadruple, _ in drawn], writing.verify_sampling)
     said = [read_category(answer.text, TEXT_CATEGORIES) for answer in answers]
     right = [found == category for found, (_, category) in zip(said, drawn, strict=True)]
     return {"verification_accuracy": float(np.mean(right)), "num_verified": float(num_questions)}

@@ -64,9 +64,16 @@ class ChatSampler:
         """Draw a true quadruple; every rule of the category is as likely."""
         return sample_true(random, category, self.split)
 
+    def _exemplar(self, random: np.random.Generator, category: str) -> Quadruple:
+        """Draw one by day, as the file's are: else this small a model copies the exemplar's time of day."""
+        while True:
+            drawn = self.quadruple(random, category)
+            if scene_from_caption(drawn.input_caption).background.time == "day":
+                return drawn
+
     def _prompts(self, random: np.random.Generator, category: str) -> Prompts:
         """Return the writer's prompts with exemplars of their own, so that the answers in these teach as well."""
-        drawn = tuple(self.quadruple(random, category) for _ in range(self.exemplars.num_exemplars))
+        drawn = tuple(self._exemplar(random, category) for _ in range(self.exemplars.num_exemplars))
         known = self.exemplars.categories[category]
         categories = {**self.exemplars.categories, category: replace(known, exemplars=drawn)}
         return Prompts.of(replace(self.exemplars, categories=categories), QuadrupleConfig())

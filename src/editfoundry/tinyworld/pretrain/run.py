@@ -22,9 +22,11 @@ from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
 from editfoundry.tinyworld.pretrain import (
     clip,
     controlnet,
+    editworld,
     ip_adapter,
     joint,
     language_model,
+    segmenter,
     vae,
     vision_language_model,
 )
@@ -42,6 +44,8 @@ CONFIGS = {
     "ip_adapter": ip_adapter.CONFIG,
     "language_model": language_model.CONFIG,
     "vision_language_model": vision_language_model.CONFIG,
+    "segmenter": segmenter.CONFIG,
+    "editworld": editworld.CONFIG,
 }
 Save = Callable[[Path], dict[str, int]]
 """Saves a trained model into a folder and returns its parameter counts by part."""
@@ -95,7 +99,9 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
     """
     chosen = load_profile(profile)
     measured = MEASURES[role](chosen, choose_runtime(device, "float32"))
-    update_card(Path(chosen.model(role).location), role, measured=measured)
+    # The finished editor plays no role in other stages, so no profile names it.
+    folder = EMBEDDED_FOLDER / role if role == "editworld" else Path(chosen.model(role).location)
+    update_card(folder, role, measured=measured)
     return measured
 
 
@@ -152,9 +158,21 @@ def _vision_language_model(work_dir: Path, device: torch.device, config: LoopCon
     return {"vision_language_model": _saver(model, processor)}, result
 
 
+def _segmenter(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+    model, result = segmenter.train_segmenter(work_dir, device, config, log)
+    return {"segmenter": partial(segmenter.save_segmenter, model)}, result
+
+
+def _editworld(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+    start = Path(load_profile("embedded").model("editor_base").location)
+    pipeline, result = editworld.train_editworld(work_dir, start, config, log)
+    return {"editworld": _saver(pipeline)}, result
+
+
 _TRAIN: dict[str, Callable[[Path, torch.device, LoopConfig, Metric], Trained]] = {
     "vae": _vae, "clip": _clip, "diffusion": _diffusion, "controlnet_canny": _controlnet,
     "ip_adapter": _ip_adapter, "language_model": _language_model, "vision_language_model": _vision_language_model,
+    "segmenter": _segmenter, "editworld": _editworld,
 }  # fmt: skip
 
 

@@ -46,8 +46,10 @@ HIDDEN_SIZE = 128
 PATCH_SIZE = 8
 NUM_PATCHES = (IMAGE_SIZE // PATCH_SIZE) ** 2
 WORD_WEIGHT = 0.15
-"""Weight of each token of a reason or a caption in the loss, where the number itself has 1."""
-CONFIG = LoopConfig(num_steps=2000, batch_size=24, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
+"""Weight of each token of a reason in the loss, where the number itself has 1."""
+CAPTION_SHARE = 0.5
+"""Of a batch: captions have a word to learn for each thing to see, where a question has one number in all."""
+CONFIG = LoopConfig(num_steps=2000, batch_size=32, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
 _PAIR_QUESTIONS = tuple(question for question in QUESTIONS if question.shows_input)
 _PICTURE_QUESTIONS = tuple(question for question in QUESTIONS if not question.shows_input)
 
@@ -56,10 +58,11 @@ def train_vision_language_model(
     work_dir: Path, clip: CLIPModel, vae: AutoencoderKL, device: torch.device, config: LoopConfig = CONFIG,
     log_metric: Metric | None = None, num_pairs: int = NUM_PAIRS,
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor, LoopResult]:  # fmt: skip
-    """Train on judged pairs of the training split, starting from the vision tower of ``clip``.
+    """Train on judged pairs of the training split, the vision tower of ``clip`` frozen, as published.
 
-    Half of every batch are questions about both pictures, the other half about the output alone: quality, success,
-    caption. ``num_pairs`` pairs are drawn and cached; half of them go through ``vae``, so as to look generated.
+    Half of every batch are captions of single pictures; the other half are questions, half of these about both
+    pictures and half about the output alone: quality, success. ``num_pairs`` pairs are drawn and cached; half of them
+    go through ``vae``, so as to look generated.
     """
     pairs = [sample_judged_pair(random_stream("judged", "train", i), "train") for i in range(num_pairs)]
     pictures = _cached_pictures(work_dir / "data" / f"judged-{num_pairs}.npy", pairs, vae)
@@ -68,23 +71,30 @@ def train_vision_language_model(
     model: Any = build_vision_language_model(tokenizer, clip)
     model.to(device)
 
+    num_captions = round(CAPTION_SHARE * config.batch_size)
+    num_both = (config.batch_size - num_captions) // 2
+    pad = tokenizer.pad_token_id
+
     def step_loss(llava: Any, generator: torch.Generator) -> Tensor:
-        half = config.batch_size // 2
         chosen = torch.randint(len(pairs), (config.batch_size,), generator=generator).tolist()
-        about_both = [_pair_example(tokenizer, pairs[i], generator) for i in chosen[:half]]
-        about_one = [_picture_example(tokenizer, pairs[i], generator) for i in chosen[half:]]
-        both, one = pictures[chosen[:half]], pictures[chosen[half:], 1]
-        both_loss = answer_loss(llava, both.reshape(-1, *both.shape[2:]), about_both, tokenizer.pad_token_id)
-        return (both_loss + answer_loss(llava, one, about_one, tokenizer.pad_token_id)) / 2
+        both, one, told = chosen[:num_both], chosen[num_both:-num_captions], chosen[-num_captions:]
+        sides = torch.randint(2, (num_captions,), generator=generator).tolist()
+        captions = [_caption_example(tokenizer, pairs[i], side) for i, side in zip(told, sides, strict=True)]
+        asked_both = [_pair_example(tokenizer, pairs[i], generator) for i in both]
+        asked_one = [_picture_example(tokenizer, pairs[i], generator) for i in one]
+        both_loss = answer_loss(llava, pictures[both].reshape(-1, *pictures.shape[2:]), asked_both, pad)
+        one_loss = answer_loss(llava, pictures[one, 1], asked_one, pad)
+        return (both_loss + one_loss) / 2 + answer_loss(llava, pictures[told, sides], captions, pad, word_weight=1.0)
 
     result = fit(model, step_loss, config, work_dir / "vision_language_model", log_metric)
     return model, build_llava_processor(tokenizer), result
 
 
 def build_vision_language_model(tokenizer: PreTrainedTokenizerFast, clip: CLIPModel) -> LlavaForConditionalGeneration:
-    """Return a LLaVA with the CLIP's vision tower, and all else untrained.
+    """Return a LLaVA with the CLIP's vision tower, frozen, and all else untrained.
 
-    Its configuration says that it takes several pictures.
+    It reads the last layer but one, as published: CLIP learns nothing from what its last one makes of the patches. Its
+    configuration says that it takes several pictures.
     """
     text = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=HIDDEN_SIZE, intermediate_size=448, num_hidden_layers=4,
@@ -94,10 +104,11 @@ def build_vision_language_model(tokenizer: PreTrainedTokenizerFast, clip: CLIPMo
     config = LlavaConfig(
         vision_config=clip.config.vision_config.to_dict(), text_config=text.to_dict(),
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE), image_seq_length=NUM_PATCHES,
-        vision_feature_layer=-1, tie_word_embeddings=True, multi_image=True,
+        vision_feature_layer=-2, tie_word_embeddings=True, multi_image=True,
     )  # fmt: skip
     model: Any = LlavaForConditionalGeneration(config)
     model.float().model.vision_tower.load_state_dict(clip.float().vision_model.state_dict())
+    model.model.vision_tower.requires_grad_(False)
     return model
 
 
@@ -109,21 +120,24 @@ def build_llava_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     )  # fmt: skip
 
 
-def answer_loss(model: Any, pictures: np.ndarray, examples: Sequence[Example], pad_token_id: int) -> Tensor:
-    """Cross-entropy of the answers: of each the first token with weight 1, its words with ``WORD_WEIGHT`` each.
+def answer_loss(
+    model: Any, pictures: np.ndarray, examples: Sequence[Example], pad_token_id: int, word_weight: float = WORD_WEIGHT
+) -> Tensor:
+    """Cross-entropy of the answers: of each the first token with weight 1, its words with ``word_weight`` each.
 
     Args:
         model: the LLaVA.
         pictures: ``(N, 64, 64, 3)`` uint8 RGB, those of the first example first.
         examples: token ids and where each answer begins.
         pad_token_id: fills up shorter examples.
+        word_weight: of every token of an answer but its first.
     """
     ids, mask, labels = (tensor.to(model.device) for tensor in padded_batch(examples, pad_token_id))
     pixels = to_pixels(pictures).to(model.device)
     logits = model(input_ids=ids, attention_mask=mask, pixel_values=pixels, use_cache=False).logits
     places = labels[:, 1:] != IGNORED
     is_first = places & (labels[:, :-1] == IGNORED)
-    weights = torch.where(is_first, 1.0, WORD_WEIGHT)[places]
+    weights = torch.where(is_first, 1.0, word_weight)[places]
     losses = nn.functional.cross_entropy(logits[:, :-1][places], labels[:, 1:][places], reduction="none")
     return (losses * weights).sum() / weights.sum()
 
@@ -134,11 +148,13 @@ def _pair_example(tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, generato
 
 
 def _picture_example(tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, generator: torch.Generator) -> Example:
-    drawn = int(torch.randint(len(_PICTURE_QUESTIONS) + 1, (), generator=generator))
-    if drawn == len(_PICTURE_QUESTIONS):
-        return encode_example(tokenizer, CAPTION_PROMPT, pair.output.caption, NUM_PATCHES)
-    question = _PICTURE_QUESTIONS[drawn]
+    question = _PICTURE_QUESTIONS[int(torch.randint(len(_PICTURE_QUESTIONS), (), generator=generator))]
     return encode_example(tokenizer, _prompt(question, pair), _answer(question, pair), NUM_PATCHES)
+
+
+def _caption_example(tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, side: int) -> Example:
+    scene = (pair.edit.before, pair.output)[side]
+    return encode_example(tokenizer, CAPTION_PROMPT, scene.caption, NUM_PATCHES)
 
 
 def _prompt(question: Question, pair: JudgedPair) -> str:

@@ -14,7 +14,7 @@ from editfoundry.synthesis.quadruple_config import TEXT_CATEGORIES, QuadrupleCon
 from editfoundry.synthesis.quadruples.exemplars import load_exemplars
 from editfoundry.synthesis.quadruples.prompts import NULL, Prompts, caption_answer, free_answer
 from editfoundry.tinyworld.pretrain.chat_tokens import IGNORED, build_chat_tokenizer, encode_chats
-from editfoundry.tinyworld.pretrain.language_model import CONFIG, answer_losses, train_language_model
+from editfoundry.tinyworld.pretrain.language_model import CONFIG, answer_losses, inside_captions, train_language_model
 from editfoundry.tinyworld.pretrain.measure_language_model import measure_language_model
 from editfoundry.tinyworld.pretrain.quadruple_chats import TASKS, ChatSampler, sample_true, sample_verified
 from editfoundry.tinyworld.quadruple_truth import is_true
@@ -93,8 +93,8 @@ def test_what_no_rule_does_is_not_true():
 def test_the_loss_is_of_answers_alone_and_padding_does_not_count(trained, tokenizer):
     model = load_language_model(trained[1], "cpu").model
     chats = [TASKS[task](ChatSampler(EXEMPLARS), random_stream("loss", task)) for task in TASKS]
-    losses, weights = answer_losses(model, *encode_chats(tokenizer, chats))
-    alone = [answer_losses(model, *encode_chats(tokenizer, [chat])) for chat in chats]
+    losses, weights = losses_of(model, tokenizer, chats)
+    alone = [losses_of(model, tokenizer, [chat]) for chat in chats]
     torch.testing.assert_close(losses, torch.cat([loss for loss, _ in alone]))
     assert weights.tolist() == torch.cat([weight for _, weight in alone]).tolist()
     ids, labels = encode_chats(tokenizer, chats[-1:])
@@ -126,3 +126,8 @@ def test_measuring_runs_the_writer_and_counts_its_items(trained):
     assert all(isinstance(value, float) for value in measured.values())
     assert measured["num_answerable"] + measured["num_to_refuse"] == measured["num_verified"] == 5
     assert measured["num_caption_quadruples"] <= 5 and measured["num_free_quadruples"] <= 5
+
+
+def losses_of(model, tokenizer, chats):
+    ids, labels = encode_chats(tokenizer, chats)
+    return answer_losses(model, ids, labels, inside_captions(tokenizer, ids))

@@ -1,0 +1,43 @@
+"""The recipe of the shipped editor: its data, and that it goes through the trainer."""
+
+from pathlib import Path
+
+import torch
+from tiny_models import tiny_pipeline
+
+from editfoundry.data.record import PLAIN_CATEGORIES
+from editfoundry.data.shards import read_triplets
+from editfoundry.tinyworld.pretrain import editworld
+from editfoundry.tinyworld.pretrain.loop import LoopConfig
+from editfoundry.tinyworld.rules import new_rules, trained_rules
+
+
+def test_triplets_show_trained_rules_in_trained_wordings_and_some_plain_edits(tmp_path: Path) -> None:
+    editworld.write_world_triplets(tmp_path, 120)
+    triplets = list(read_triplets(tmp_path))
+    world = [t for t in triplets if t.category not in PLAIN_CATEGORIES]
+    assert len(triplets) == 120 and 8 <= 120 - len(world) <= 45
+    assert {t.instruction for t in world} <= {wording for rule in trained_rules() for wording in rule.wordings}
+    assert len({t.category for t in world}) == 7
+    held_out = {w for rule in trained_rules() for w in rule.held_out_wordings}
+    held_out |= {w for rule in new_rules() for w in (*rule.wordings, *rule.held_out_wordings)}
+    assert not held_out & {t.instruction for t in triplets}
+
+
+def test_finished_shards_are_not_drawn_again(tmp_path: Path) -> None:
+    editworld.write_world_triplets(tmp_path, 4)
+    before = (tmp_path / "00000.tar").stat().st_mtime_ns
+    editworld.write_world_triplets(tmp_path, 4)
+    assert (tmp_path / "00000.tar").stat().st_mtime_ns == before
+
+
+def test_the_recipe_trains_with_the_trainer(tmp_path: Path) -> None:
+    tiny_pipeline(prediction_type="v_prediction").save_pretrained(tmp_path / "base")
+    config = LoopConfig(num_steps=2, batch_size=2, num_warmup_steps=0)
+    points: list[tuple[str, int]] = []
+    pipeline, result = editworld.train_editworld(
+        tmp_path, tmp_path / "base", config, lambda name, value, step: points.append((name, step)), num_triplets=4
+    )
+    assert result.num_steps == 2 and points == [("loss", 2)]
+    before = tiny_pipeline(prediction_type="v_prediction").unet.state_dict()
+    assert any(not torch.equal(value, before[name]) for name, value in pipeline.unet.state_dict().items())
