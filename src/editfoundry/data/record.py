@@ -57,6 +57,30 @@ class Caption:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Clip:
+    """A stretch of a video, as InternVid's tables name them; nothing is cut out or encoded anew."""
+
+    video: str
+    """Path of the video's file from the folder that this clip's shard lies in."""
+    video_id: str
+    start: float = 0.0
+    """Seconds from the beginning of the video."""
+    end: float | None = None
+    """Seconds; None is the end of the video."""
+    caption: str = ""
+    aesthetic_score: float | None = None
+    umt_score: float | None = None
+    """How well the caption fits the clip, by UMT."""
+    fingerprint: str = ""
+    """First 16 hex digits of the sha256 of the file's length and both its ends."""
+
+    @property
+    def id(self) -> str:
+        """First 16 hex digits of the sha256 of video and range."""
+        return short_hash(self.video_id, f"{self.start:.3f}", "" if self.end is None else f"{self.end:.3f}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Quadruple:
     """EditWorld's text stage: what the picture shows, what happens, what it shows then, and what must change."""
 

@@ -58,6 +58,12 @@ class Video:
         return float(self._stream.average_rate or self._stream.guessed_rate or _DEFAULT_FRAME_RATE)
 
     @property
+    def pixel_aspect(self) -> float:
+        """Width of a stored pixel by its height."""
+        ratio = self._stream.sample_aspect_ratio
+        return float(ratio) if ratio else 1.0
+
+    @property
     def seconds(self) -> float | None:
         """Its length as the container tells it; None where it does not."""
         if self._stream.duration is not None and self._stream.time_base is not None:
@@ -151,10 +157,12 @@ def open_video(path: Path, num_threads: int = 0) -> Iterator[Video]:
     """
     try:
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
-        container = av.open(str(Path(path).resolve()), options=options, metadata_errors="ignore")
+        container: Any = av.open(str(Path(path).resolve()), options=options, metadata_errors="ignore")
     except _ERRORS as error:
         raise Rejection("unreadable", _one_line(error)) from error
     with container:
+        if len(container.streams) == 0:
+            raise Rejection("unreadable", "a header with nothing after it")
         stream = next((s for s in container.streams.video if not _is_cover(s)), None)
         if stream is None:
             raise Rejection("no video stream", f"{len(container.streams)} other streams")

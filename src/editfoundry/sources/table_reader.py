@@ -6,7 +6,7 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +25,8 @@ SUPPORTED = "Parquet (.parquet, .pq, or a folder of them), CSV, TSV, JSONL (.jso
 BATCH_ROWS = 4096
 MAX_LINE_CHARS = 16 * 2**20
 """A longer line is not that of a caption table, and would not fit into memory."""
+ResolveColumns = Callable[[tuple[str, ...]], dict[str, str]]
+"""Gives role -> the column that plays it, of a table's column names."""
 PEEK_ROWS = 1024
 """Of a JSONL table, whose rows each name their own columns, so many are looked at to learn the columns."""
 
@@ -79,8 +81,8 @@ def table_columns(path: Path) -> list[str]:
     return list(dict.fromkeys(name for row in first for name in row.values))
 
 
-def read_table_rows(path: Path) -> Iterator[TableRow]:
-    """Yield a file's rows in order, with the columns that `resolve_columns` knows; memory does not grow with them.
+def read_table_rows(path: Path, resolve: ResolveColumns = resolve_columns) -> Iterator[TableRow]:
+    """Yield a file's rows in order, with the columns that ``resolve`` knows; memory does not grow with them.
 
     Text values come as ``str``, or as UTF-8 ``bytes`` from Parquet, where a damaged one must not spoil its batch.
 
@@ -89,9 +91,9 @@ def read_table_rows(path: Path) -> Iterator[TableRow]:
     """
     kind = _kind(path)
     if kind in PARQUET_SUFFIXES:
-        yield from _parquet_rows(path)
+        yield from _parquet_rows(path, resolve)
     elif kind in (".csv", ".tsv"):
-        yield from _csv_rows(path)
+        yield from _csv_rows(path, resolve)
     else:
         yield from _jsonl_rows(path)
 
@@ -102,9 +104,9 @@ def _kind(path: Path) -> str:
     return suffixes[0] if is_packed_text else path.suffix.lower()
 
 
-def _parquet_rows(path: Path) -> Iterator[TableRow]:
+def _parquet_rows(path: Path, resolve: ResolveColumns) -> Iterator[TableRow]:
     with _readable(path), pq.ParquetFile(path) as file:
-        columns = list(resolve_columns(tuple(file.schema_arrow.names)).values())
+        columns = list(resolve(tuple(file.schema_arrow.names)).values())
         number = 0
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
             lists = [_undecoded(column).to_pylist() for column in batch.columns]
@@ -123,11 +125,11 @@ def _undecoded(column: pa.Array) -> pa.Array:
     return column
 
 
-def _csv_rows(path: Path) -> Iterator[TableRow]:
+def _csv_rows(path: Path, resolve: ResolveColumns) -> Iterator[TableRow]:
     with _readable(path), _open_text(path) as text:
         records = _csv_records(text, path)
         header = next(records, [])
-        known = set(resolve_columns(tuple(header)).values())
+        known = set(resolve(tuple(header)).values())
         for number, record in enumerate(records, start=1):
             if len(record) == len(header):
                 values = {name: value for name, value in zip(header, record, strict=True) if name in known}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from editfoundry.synthesis.frame_pairs.config import FramePairConfig
-from editfoundry.synthesis.frame_pairs.motion import NO_MOTION, Change, between_poses, camera_motion, change_between
 from editfoundry.synthesis.frame_pairs.held_frames import HeldFrame
+from editfoundry.synthesis.frame_pairs.motion import NO_MOTION, Change, between_poses, camera_motion, change_between
 from editfoundry.synthesis.frame_pairs.shots import Shot
 
-UNREST_WEIGHT = 0.4
+UNREST_WEIGHT = 1.0
 """What a pair's unrest takes from its change: halfway through an action more may differ than when it has ended."""
 _FALL_BACK = (1.0, 0.6, 0.35)
 """Shares of the largest change up to which candidates are looked for, in case the first ones show another thing."""
@@ -36,6 +36,20 @@ class Candidate:
         """Time between the frames."""
         return self.last.time - self.first.time
 
+    @property
+    def worth(self) -> float:
+        """What pairs are ranked by: their change, less what still goes on at its ends."""
+        return self.change.share - UNREST_WEIGHT * self.unrest
+
+    def measures(self) -> dict[str, float]:
+        """Return everything that was measured."""
+        return {
+            "change": self.change.share, "change_uncompensated": self.uncompensated, "overlap": self.change.overlap,
+            "spread": self.change.spread, "unrest": self.unrest, "seconds": self.seconds,
+            "sharpness": min(self.first.look.sharpness, self.last.look.sharpness),
+            "relative_sharpness": self.relative_sharpness,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class ShotChoice:
@@ -59,7 +73,8 @@ def choose_in_shot(shot: Shot, config: FramePairConfig) -> ShotChoice:
     both_sharp = np.logical_and.outer(sharp, sharp)
     happens = far_enough & (shares >= config.min_change)
     overlaps = np.array([[c.overlap >= config.min_overlap for c in row] for row in changes])
-    same_place = (shares <= config.max_change) & overlaps
+    happens &= overlaps
+    same_place = shares <= config.max_change
     usable = happens & both_sharp & same_place & _one_action(held, shares, config)
     if usable.any():
         return ShotChoice(_candidates(shot, changes, shares, usable, config), "")
@@ -91,17 +106,11 @@ def _one_action(held: list[HeldFrame], shares: np.ndarray, config: FramePairConf
     if config.rest_seconds == 0:
         return fine
     times = np.array([frame.time for frame in held])
-    quiet = config.min_change / 2
-    for first in range(count):
-        for last in range(first + 3, count):
-            fine[first, last] = not any(
-                times[n] - times[m] >= config.rest_seconds - 1e-6
-                and shares[m, n] <= quiet
-                and shares[first, m] >= config.min_change
-                and shares[n, last] >= config.min_change
-                for m in range(first + 1, last - 1)
-                for n in range(m + 1, last)
-            )
+    rests = (times[None, :] - times[:, None] >= config.rest_seconds - 1e-6) & (shares <= config.min_change / 2)
+    for begin, end in np.argwhere(rests):
+        changed_before = shares[:begin, begin] >= config.min_change
+        changes_after = shares[end, end + 1 :] >= config.min_change
+        fine[:begin, end + 1 :] &= ~np.logical_and.outer(changed_before, changes_after)
     return fine
 
 
@@ -156,7 +165,4 @@ def refined(candidate: Candidate) -> Candidate:
     change = change_between(candidate.first.look, candidate.last.look, direct)
     if change.share >= candidate.change.share:
         return candidate
-    return Candidate(
-        candidate.first, candidate.last, change, candidate.uncompensated, candidate.unrest,
-        candidate.relative_sharpness,
-    )  # fmt: skip
+    return replace(candidate, change=change)

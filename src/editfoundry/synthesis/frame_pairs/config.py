@@ -15,7 +15,7 @@ class FramePairConfig:
     the exposure's drift.
     """
 
-    analysis_fps: float = 6.0
+    analysis_fps: float = 5.0
     """Frames a second that are looked at; every frame is decoded."""
     max_held_frames: int = 20
     """Decoded frames of a shot that are kept to choose from, spread over it, of each stretch the sharpest."""
@@ -36,23 +36,19 @@ class FramePairConfig:
     cut_change: float = 0.5
     """Share that changes at once, or within ``dissolve_seconds``, at a cut."""
     suspicious_change: float = 0.2
-    """Share that changes at a cut too, where in addition nothing can be followed, or it changes all over the picture."""
+    """Share that changes at a cut too, where besides it is spread over the picture and nothing can be followed."""
     max_lost_tracks: float = 0.6
     """Share of the points followed from frame to frame that may get lost before it is suspicious."""
-    scene_spread: float = 0.5
+    scene_spread: float = 0.4
     """Share of a picture's tiles that change where a scene gives way to another, and not where a thing changes."""
     dissolve_seconds: float = 1.0
     """Longest cross-fade that is told from an action."""
     min_sharpness: float = 0.02
     """Variance of the Laplacian over variance, at 320 pixels' width; below it, everything is blurred."""
-    min_relative_sharpness: float = 0.4
+    min_relative_sharpness: float = 0.25
     """Of the sharpest frames of the same shot."""
     min_camera_motion: float = 0.01
     """Way that the camera must move, as a share of the picture's width, for a clip to show only that."""
-    settled_change: float = 0.01
-    """Share that may differ from a frame right before or after a cut: more is a cross-fade, if it is spread."""
-    settled_spread: float = 0.35
-    """Share of a picture's tiles from which a change right before or after a cut counts as spread."""
     rest_seconds: float = 0.5
     """A rest so long parts two actions, of which a pair shows one; 0 lets a pair span any number of actions."""
     num_candidates: int = 4

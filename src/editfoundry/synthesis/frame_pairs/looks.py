@@ -72,8 +72,9 @@ def look_at(frame: VideoFrame, time: float) -> Look:
 def _spread(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return of each tile the best points; they come best first."""
     rows, columns = _TILES
-    places = (points[:, 0, 1] * rows / shape[0]).astype(int) * columns + (points[:, 0, 0] * columns / shape[1]).astype(int)
-    kept = [np.flatnonzero(places == tile)[: NUM_POINTS // (rows * columns)] for tile in range(rows * columns)]
+    x, y = points[:, 0, 0], points[:, 0, 1]
+    tiles = (y * rows / shape[0]).astype(int) * columns + (x * columns / shape[1]).astype(int)
+    kept = [np.flatnonzero(tiles == tile)[: NUM_POINTS // (rows * columns)] for tile in range(rows * columns)]
     return points[np.concatenate(kept)]
 
 
@@ -89,7 +90,7 @@ def _thumbnail(luma: np.ndarray, chroma: list[np.ndarray]) -> np.ndarray:
 
 def _plane(frame: VideoFrame, number: int) -> np.ndarray:
     plane = frame.planes[number]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     return rows[: plane.height, : plane.width]
 
 

@@ -22,8 +22,8 @@ _MOVED = 0.25
 """Pixels of the thumbnail below which motion is not worth undoing."""
 _CONTRAST_SHARE = 0.35
 _MIN_DIFFERENCE, _MAX_DIFFERENCE = 8.0, 24.0
-_ZOOM_RESIDUE = 0.01
-"""Share by which undoing a motion must make a change larger to be the wrong motion."""
+_MAX_ZOOM, _MAX_TURN = 0.04, 0.08
+"""Change of scale, and radians, from one look to the next."""
 _TILES = 6
 _TILE_SHARE = 0.04
 """Share of a tile that must differ for the tile to count."""
@@ -66,7 +66,9 @@ def camera_motion(first: Look, second: Look) -> Motion:
     if len(first.points) < _MIN_TRACKS:
         return NO_MOTION
     window = (11, 11)
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(first.luma, second.luma, first.points, None, winSize=window, maxLevel=3)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(  # type: ignore[call-overload]
+        first.luma, second.luma, first.points, None, winSize=window, maxLevel=3
+    )
     kept = found[:, 0] == 1
     if kept.sum() < _MIN_TRACKS:
         return Motion(np.eye(3), 1.0)
@@ -77,25 +79,31 @@ def camera_motion(first: Look, second: Look) -> Motion:
     matrix, inliers = cv2.estimateAffinePartial2D(
         first.points[kept], moved[kept], ransacReprojThreshold=_TRACK_ERROR, maxIters=300
     )
-    if matrix is None or not _is_plausible(matrix):
+    if matrix is None:
         return Motion(np.eye(3), 1.0)
-    motion = Motion(np.vstack([matrix, [0.0, 0.0, 1.0]]), 1 - float(inliers.sum()) / len(first.points))
-    # A thing that grows before a resting camera must not pass for a zoom.
-    undone = change_between(first, second, motion).share
-    if undone > _ZOOM_RESIDUE and change_between(first, second, NO_MOTION).share < undone - _ZOOM_RESIDUE:
-        return Motion(np.eye(3), motion.lost)
-    return motion
+    num_followed = int(inliers.sum())
+    if not _is_gentle(matrix):
+        matrix, num_followed = _translation((moved - first.points)[kept, 0])
+    return Motion(np.vstack([matrix, [0.0, 0.0, 1.0]]), 1 - num_followed / len(first.points))
 
 
-def change_between(first: Look, second: Look, motion: Motion) -> Change:
-    """Compare two looks pixel by pixel, a pixel's way off and a drift of the exposure aside."""
+def change_between(first: Look, second: Look, motion: Motion, threshold: float | None = None) -> Change:
+    """Compare two looks pixel by pixel, a pixel's way off and a drift of the exposure aside.
+
+    Args:
+        first: the earlier look.
+        second: the later one.
+        motion: the camera's, from the first to the second.
+        threshold: difference, of 255, from which a pixel differs; by default it depends on the picture's contrast.
+    """
     seen, overlap = _aligned(first, second, motion)
     a, b = first.thumbnail, _with_exposure_of(first.thumbnail, seen)
     # A pixel has changed when no neighbour of its counterpart looks like it.
     excess = cv2.max(cv2.subtract(a, cv2.dilate(b, _SQUARE)), cv2.subtract(cv2.erode(b, _SQUARE), a))
     strongest = cv2.max(cv2.max(excess[..., 0], excess[..., 1]), excess[..., 2])
     contrast = min(first.contrast, second.contrast)
-    threshold = min(_MAX_DIFFERENCE, max(_MIN_DIFFERENCE, _CONTRAST_SHARE * contrast))
+    if threshold is None:
+        threshold = min(_MAX_DIFFERENCE, max(_MIN_DIFFERENCE, _CONTRAST_SHARE * contrast))
     _, differs = cv2.threshold(strongest, threshold, 255, cv2.THRESH_BINARY)
     differs = cv2.morphologyEx(differs, cv2.MORPH_OPEN, _SQUARE[:2, :2])
     common = differs.size
@@ -105,6 +113,20 @@ def change_between(first: Look, second: Look, motion: Motion) -> Change:
     tiles = cv2.resize(differs, (_TILES, _TILES), interpolation=cv2.INTER_AREA)
     spread = float((tiles > _TILE_SHARE * 255).mean())
     return Change(cv2.countNonZero(differs) / common, common / differs.size, spread)
+
+
+def mixture(first: Look, middle: Look, last: Look) -> tuple[float, float]:
+    """Take ``middle`` for a mixture of the two others.
+
+    Returns:
+        How much of ``last`` is in it, and what is left when the mixture is taken away, against how far the two others
+        are apart: near 0 within a cross-fade, near 1 where things move or grow.
+    """
+    start = first.thumbnail.astype(np.float32)
+    way_there, so_far = last.thumbnail - start, middle.thumbnail - start
+    length = max(float((way_there**2).sum()), 1.0)
+    share = float((so_far * way_there).sum()) / length
+    return share, float(np.sqrt(((so_far - share * way_there) ** 2).sum() / length))
 
 
 def between_poses(first: Motion, second: Motion) -> Motion:
@@ -147,6 +169,15 @@ def _largest_shift(matrix: np.ndarray, look: Look) -> float:
     return float(np.linalg.norm((matrix[:2] @ places) - places[:2], axis=0).max())
 
 
-def _is_plausible(matrix: np.ndarray) -> bool:
-    """Whether a camera can do that between two looks: no mirror, no leap in size."""
-    return 0.6 < float(np.hypot(matrix[0, 0], matrix[1, 0])) < 1.6
+def _is_gentle(matrix: np.ndarray) -> bool:
+    """Whether a camera zooms and turns like that; faster, it is a thing that grows or turns before it."""
+    scale, angle = float(np.hypot(matrix[0, 0], matrix[1, 0])), float(np.arctan2(matrix[1, 0], matrix[0, 0]))
+    return abs(scale - 1) <= _MAX_ZOOM and abs(angle) <= _MAX_TURN
+
+
+def _translation(ways: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the shift that most of the ``(n, 2)`` ways agree on, as a ``(2, 3)`` matrix, and how many do."""
+    near = np.linalg.norm(ways[:, None] - ways[None, :], axis=2) < _TRACK_ERROR / 2
+    best = int(near.sum(axis=1).argmax())
+    shift = ways[near[best]].mean(axis=0)
+    return np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]]), int(near[best].sum())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
+import cv2
 from av import VideoFrame
 
 from editfoundry.data.videos import TimedFrame
@@ -19,6 +20,7 @@ from editfoundry.synthesis.frame_pairs.motion import (
     between_poses,
     camera_motion,
     change_between,
+    mixture,
     way,
 )
 
@@ -28,6 +30,12 @@ _FADED_RATIO = 0.7
 """Contrast at a shot's end, against its best a moment before, from which it has faded out."""
 _SHORTEST_DISSOLVE = 0.4
 """Of ``dissolve_seconds``; what takes less is a cut."""
+_MIXTURE_RESIDUE = 0.2
+"""What may be left of a frame within a cross-fade when the mixture of its ends is taken away."""
+_ALIKE = 1.0
+"""Mean difference of luma, of 255, below which two looks show the same scene."""
+_MIXED = 0.07
+"""Share of another scene in a frame from which it shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,32 +69,45 @@ def shots_of(frames: Iterable[TimedFrame], config: FramePairConfig) -> Iterator[
     current: _OpenShot | None = None
     for timed in _sampled(frames, config.analysis_fps):
         look = look_at(timed.frame, timed.time)
-        if current is not None and not (current.is_continued_by(look) and not look.is_blank):
-            yield current.ended()
-            current = None if look.is_blank else _OpenShot(config, look, timed.frame)
-        elif current is None or current.is_begun_anew_by(look):
-            begun = look.time if current is None else current.begun
-            current = None if look.is_blank else _OpenShot(config, look, timed.frame, begun)
+        if look.is_blank:
+            if current is not None:
+                yield current.ended(None)
+            current = None
+        elif current is None:
+            current = _OpenShot(config, look, timed.frame, look.time, None)
+        elif not current.is_continued_by(look):
+            yield current.ended(look)
+            current = _OpenShot(config, look, timed.frame, look.time, current.clear)
+        elif current.is_begun_anew_by(look):
+            current = _OpenShot(config, look, timed.frame, current.begun, current.before)
         else:
             current.add(look, timed.frame)
     if current is not None:
-        yield current.ended()
+        yield current.ended(None)
 
 
 class _OpenShot:
     """A shot that is still going on."""
 
-    def __init__(self, config: FramePairConfig, look: Look, frame: VideoFrame, begun: float | None = None) -> None:
+    def __init__(
+        self, config: FramePairConfig, look: Look, frame: VideoFrame, begun: float, before: Look | None
+    ) -> None:
         self.config = config
-        self.begun = look.time if begun is None else begun
+        self.begun = begun
         """When it began, its fading in included."""
+        self.before = before
+        """A look of the shot before it."""
         self._start = look.time
         self._best_sharpness = self._camera_way = 0.0
         self._next = _Seen(look, NO_MOTION)
-        self._first = self._next
         self._recent: list[_Seen] = []
         self._held = HeldFrames(config)
         self._take(frame)
+
+    @property
+    def clear(self) -> Look:
+        """A look of a moment ago, before anything was mixed into the shot."""
+        return self._recent[0].look
 
     def is_continued_by(self, look: Look) -> bool:
         """Return whether neither a cut nor a cross-fade lies between the last look and this one."""
@@ -94,7 +115,7 @@ class _OpenShot:
         if look.is_blank or last.look.shape != look.shape:
             return False
         motion = camera_motion(last.look, look)
-        if self._is_cut(change_between(last.look, look, motion), motion.lost):
+        if _may_differ(last.look, look) and self._is_cut(change_between(last.look, look, motion), motion.lost):
             return False
         self._next = _Seen(look, last.pose.followed_by(motion))
         return not self._is_dissolved()
@@ -105,16 +126,16 @@ class _OpenShot:
             return False
         if look.contrast > _FADE_RATIO * self._recent[-1].look.contrast:
             return True
-        return self.begun > 0 and self._is_scene_change(self._first, self._next)
+        return self.before is not None and _is_mixed(self.before, self._recent[0].look, look)
 
     def add(self, look: Look, frame: VideoFrame) -> None:
         """Take a look that continues the shot."""
         assert self._next.look is look
         self._take(frame)
 
-    def ended(self) -> Shot:
-        """Return the shot without what was its fading out."""
-        last = self._last_clear()
+    def ended(self, following: Look | None) -> Shot:
+        """Return the shot without what was its fading out, into black or into the ``following`` shot."""
+        last = self._last_clear(following)
         self._held.drop_after(last)
         return Shot(self._held.frames, self._start, last, self._best_sharpness, self._camera_way)
 
@@ -131,31 +152,45 @@ class _OpenShot:
         config = self.config
         if change.share >= config.cut_change:
             return True
-        is_lost = lost > config.max_lost_tracks or change.spread > config.scene_spread
+        is_lost = lost > config.max_lost_tracks and change.spread > config.scene_spread
         return change.share >= config.suspicious_change and is_lost
 
     def _is_dissolved(self) -> bool:
         first = self._recent[0]
         if self._next.look.time - first.look.time < _SHORTEST_DISSOLVE * self.config.dissolve_seconds:
             return False
+        if not _may_differ(first.look, self._next.look):
+            return False
         change = _change(first, self._next)
-        return change.overlap >= self.config.min_overlap and self._is_cut(change, lost=0.0)
+        if change.overlap < self.config.min_overlap or not self._is_cut(change, lost=1.0):
+            return False
+        return any(_is_mixed(first.look, seen.look, self._next.look) for seen in self._recent[1:])
 
-    def _is_scene_change(self, first: _Seen, second: _Seen) -> bool:
-        change = _change(first, second)
-        return change.share >= self.config.settled_change and change.spread >= self.config.settled_spread
-
-    def _last_clear(self) -> float:
+    def _last_clear(self, following: Look | None) -> float:
         """Return the time of the last look that shows the scene alone, neither darkened nor mixed with another."""
         recent = self._recent
         best = max(seen.look.contrast for seen in recent)
         fades = recent[-1].look.contrast < _FADED_RATIO * best
-        last = recent[0].look.time
+        last = self.clear.time
         for seen in recent[1:]:
-            if self._is_scene_change(recent[0], seen) or (fades and seen.look.contrast < best / _FADE_RATIO):
+            is_faded = fades and seen.look.contrast < best / _FADE_RATIO
+            if is_faded or (following is not None and _is_mixed(self.clear, seen.look, following)):
                 break
             last = seen.look.time
         return last
+
+
+def _is_mixed(first: Look, middle: Look, last: Look) -> bool:
+    """Whether ``middle`` is a moment of a cross-fade from ``first`` to ``last``."""
+    if not first.shape == middle.shape == last.shape:
+        return False
+    share, residue = mixture(first, middle, last)
+    return _MIXED < share < 1 - _MIXED and residue < _MIXTURE_RESIDUE
+
+
+def _may_differ(first: Look, second: Look) -> bool:
+    """Whether two looks are far enough apart for a cut to lie between: a cheap test that saves the thorough one."""
+    return bool(cv2.norm(first.luma, second.luma, cv2.NORM_L1) >= _ALIKE * first.luma.size)
 
 
 def _change(first: _Seen, second: _Seen) -> Change:
@@ -170,4 +205,4 @@ def _sampled(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
             due = timed.time
         if timed.time >= due - 1e-6:
             yield timed
-            due += np.ceil((timed.time - due + 1e-6) * fps + 1e-9) / fps
+            due += math.ceil((timed.time - due + 1e-6) * fps + 1e-9) / fps

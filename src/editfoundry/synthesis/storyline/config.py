@@ -1,0 +1,50 @@
+"""How frame pairs become triplets; light to import, since parameters are read everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from editfoundry.errors import BadInputError
+
+VIDEO_CATEGORIES = ("Spatial-Trans", "Physical-Trans", "Story-Type", "Exaggeration")
+"""The categories that EditWorld's video branch yields (its section 3.2)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoBranchConfig:
+    """How a clip is described, and how its description becomes an instruction."""
+
+    num_frames: int = 8
+    """Frames that the video-language model sees, the pair's two among them; Video-LLaVA was trained on 8."""
+    frame_side: int = 448
+    """Pixels of those frames' longer side at most, before the model scales them on."""
+    max_description_tokens: int = 96
+    """Length of the description."""
+    prompts: str = "world"
+    """Prompts, definitions and exemplars: ``world``, or a TOML file."""
+    num_exemplars: int = 6
+    """Exemplars that the language model is shown."""
+    temperature: float = 0.3
+    """Of the language model; 0 always takes the likeliest token."""
+    max_tokens: int = 256
+    """Length of its answer."""
+    max_attempts: int = 2
+    """Times that the language model is asked about one clip before its answer is given up."""
+    requests_per_batch: int = 32
+    """Questions that the language model is asked together."""
+    records_per_batch: int = 16
+    """Clips that are described together."""
+    judge: bool = False
+    """Whether the role ``vision_language_model`` scores each triplet."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = (
+            "num_frames", "frame_side", "max_description_tokens", "max_tokens", "max_attempts", "requests_per_batch",
+            "records_per_batch", "num_exemplars",
+        )  # fmt: skip
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise BadInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.num_frames < 2:
+            raise BadInputError("num_frames must be at least 2: the pair's own frames")

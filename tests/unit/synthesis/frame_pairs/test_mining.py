@@ -1,0 +1,183 @@
+"""Which two frames are chosen, and why a clip has none."""
+
+from __future__ import annotations
+
+import gc
+
+import cv2
+import numpy as np
+import pytest
+from tiny_videos import (
+    FPS,
+    HEIGHT,
+    WIDTH,
+    backdrop,
+    blurred,
+    disc,
+    growing_disc,
+    moving_camera,
+    write_sound,
+    write_video,
+)
+
+from editfoundry.data.videos import open_video
+from editfoundry.errors import BadInputError, Rejection
+from editfoundry.synthesis.frame_pairs.config import FramePairConfig
+from editfoundry.synthesis.frame_pairs.mining import mine_clip
+from editfoundry.synthesis.frame_pairs.shots import shots_of
+
+CONFIG = FramePairConfig(decoding_threads=1)
+
+
+def mine(path, start=0.0, end=None, config=CONFIG):
+    return mine_clip(path, start, end, config, identity=None)
+
+
+def reason_of(path, **arguments):
+    with pytest.raises(Rejection) as raised:
+        mine(path, **arguments)
+    return raised.value.reason
+
+
+def video(folder, pictures, **arguments):
+    return write_video(folder / "video.mp4", pictures, **{"options": {"crf": "12"}, **arguments})
+
+
+def test_the_pair_is_the_rest_before_and_the_rest_after_in_full_resolution(tmp_path):
+    pictures = growing_disc(num_frames=90)
+    pair = mine(video(tmp_path, pictures))
+    assert pair.first_time < 30.5 / FPS and pair.last_time > 58.5 / FPS
+    for image, time in ((pair.first, pair.first_time), (pair.last, pair.last_time)):
+        assert image.size == (WIDTH, HEIGHT)
+        assert np.abs(np.asarray(image).astype(int) - pictures[round(time * FPS)]).mean() < 8
+    disc_share = np.pi * (0.3**2 - 0.08**2) * HEIGHT**2 / (HEIGHT * WIDTH)
+    assert pair.measures["change"] == pytest.approx(disc_share, rel=0.35)
+    assert {"overlap", "spread", "sharpness", "relative_sharpness", "unrest", "seconds", "camera_way"} <= set(
+        pair.measures
+    )
+
+
+def test_a_range_is_mined_alone(tmp_path):
+    other = growing_disc(seed=5, num_frames=60)
+    pair = mine(video(tmp_path, [*other, *growing_disc(num_frames=60)]), start=3.0, end=6.0)
+    assert 3.0 <= pair.first_time < 4.1 and 4.9 < pair.last_time < 6.0
+
+
+def test_a_moving_camera_does_not_hide_what_happens(tmp_path):
+    grown = [disc(picture, 6 + 14 * np.clip(n / 20 - 1, 0, 1)) for n, picture in enumerate(moving_camera(2, way=16))]
+    pair = mine(video(tmp_path, grown))
+    assert pair.first_time < 1.2 and pair.last_time > 1.8
+    assert pair.measures["camera_way"] > 0.08 and pair.measures["change"] < pair.measures["change_uncompensated"]
+
+
+def test_a_still_scene_is_still(tmp_path):
+    assert reason_of(video(tmp_path, [backdrop(1)] * 60)) == "still"
+
+
+def test_a_moving_camera_before_a_still_scene_is_camera_only(tmp_path):
+    assert reason_of(video(tmp_path, moving_camera(3))) == "camera only"
+
+
+def test_still_scenes_with_cuts_between_are_cut(tmp_path):
+    assert reason_of(video(tmp_path, [backdrop(n // 25) for n in range(75)])) == "cut"
+
+
+def test_a_cross_fade_between_still_scenes_is_cut(tmp_path):
+    weights = np.clip((np.arange(70) - 27) / 14, 0, 1)
+    mixed = [cv2.addWeighted(backdrop(1), 1 - w, backdrop(2), w, 0) for w in weights]
+    assert reason_of(video(tmp_path, mixed)) == "cut"
+
+
+def test_a_fade_from_black_and_back_is_still(tmp_path):
+    brightness = np.clip(np.minimum(np.arange(70), 69 - np.arange(70)) / 10, 0, 1)
+    assert reason_of(video(tmp_path, [(backdrop(4) * b).astype(np.uint8) for b in brightness])) == "still"
+
+
+def test_what_happens_out_of_focus_is_blur(tmp_path):
+    assert reason_of(video(tmp_path, blurred(growing_disc(num_frames=60)))) == "blur"
+
+
+def test_frames_out_of_focus_are_passed_over(tmp_path):
+    pictures = growing_disc(num_frames=90)
+    pictures[70:] = blurred(pictures[70:])
+    pair = mine(video(tmp_path, pictures))
+    assert 58.5 / FPS < pair.last_time < 70 / FPS
+
+
+def test_a_pair_never_crosses_a_cut(tmp_path):
+    pictures = [*growing_disc(1, 45), *[backdrop(8)] * 30, *growing_disc(9, 75)]
+    pair = mine(video(tmp_path, pictures))
+    cuts = (45 / FPS, 75 / FPS)
+    assert all((pair.first_time < cut) == (pair.last_time < cut) for cut in cuts)
+    assert pair.first_time >= 75 / FPS or pair.last_time < 45 / FPS
+
+
+def test_one_of_two_actions_is_shown_and_not_both(tmp_path):
+    scene = backdrop(2)
+    first = [disc(scene, 5 + 6 * np.clip((n - 15) / 15, 0, 1)) for n in range(130)]
+    both = [
+        cv2.circle(p.copy(), (12, 12), round(1 + 11 * np.clip((n - 80) / 15, 0, 1)), (20, 250, 250), -1)
+        for n, p in enumerate(first)
+    ]
+    path = video(tmp_path, both)
+    pair = mine(path)
+    assert pair.last_time < 4.2 or pair.first_time > 1.4
+    whole = mine(path, config=FramePairConfig(decoding_threads=1, rest_seconds=0))
+    assert whole.first_time < 0.9 and whole.last_time > 4.6
+
+
+def test_a_black_video_is_blank_and_a_glimpse_too_short(tmp_path):
+    assert reason_of(video(tmp_path, [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * 20)) == "blank"
+    assert reason_of(video(tmp_path, growing_disc(num_frames=6))) == "too short"
+
+
+@pytest.mark.parametrize("size", [(97, 61), (34, 18), (400, 30)])
+def test_odd_sizes_are_kept_as_they_are(size, tmp_path):
+    pictures = growing_disc(num_frames=60, width=size[0], height=size[1])
+    pair = mine(write_video(tmp_path / "odd.mkv", pictures, "ffv1", "yuv444p"))
+    assert pair.first.size == pair.last.size == size
+
+
+def test_pairs_are_scaled_down_where_the_configuration_says_so(tmp_path):
+    path = video(tmp_path, growing_disc(num_frames=60))
+    assert mine(path, config=FramePairConfig(decoding_threads=1, max_image_side=48)).first.size == (48, 32)
+
+
+@pytest.mark.parametrize(("damage", "reason"), [
+    ("half", "truncated"), ("nothing", "unreadable"), ("header", "unreadable"), ("text", "unreadable"),
+    ("sound", "no video stream"),
+])  # fmt: skip
+def test_every_broken_file_is_rejected_by_reason(damage, reason, tmp_path):
+    path = video(
+        tmp_path, [backdrop(n // 3) for n in range(90)], options={"crf": "12", "g": "10"},
+        container_options={"movflags": "faststart"},
+    )  # fmt: skip
+    data = path.read_bytes()
+    contents = {"half": data[: len(data) // 2], "nothing": b"", "header": data[:40], "text": b"no video " * 400}
+    if damage == "sound":
+        path = write_sound(tmp_path / "sound.m4a")
+    else:
+        path.write_bytes(contents[damage])
+    assert reason_of(path) == reason
+
+
+def test_memory_does_not_grow_with_length(tmp_path):
+    """Of a shot ten times as long no more frames are held, and they are spread over all of it."""
+    config = FramePairConfig(decoding_threads=1, max_held_frames=6)
+    for seconds in (4, 40):
+        path = video(tmp_path, growing_disc(num_frames=seconds * FPS), options={"crf": "30"})
+        with open_video(path, 1) as opened:
+            (shot,) = shots_of(opened.frames(), config)
+            times = [held.time for held in shot.held]
+            assert len(times) <= 6 and times[0] < seconds / 4 and times[-1] > 3 * seconds / 4
+            del shot
+    gc.collect()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"min_change": 2.0}, "min_change is 2.0; it is a share"), ({"analysis_fps": 0.0}, "analysis_fps is 0.0"),
+    ({"max_held_frames": 2}, "max_held_frames is 2"),
+])  # fmt: skip
+def test_impossible_parameters_are_refused_by_name(change, message):
+    with pytest.raises(BadInputError, match=message):
+        FramePairConfig(**change)
