@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from editfoundry.data.stage import StageResult
+from editfoundry.editors.post_edit.config import PostEditConfig
 from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.params import Params, load_params
 
@@ -44,6 +45,20 @@ class Exchange(StrEnum):
     HUGGINGFACE = "huggingface"
 
 
+class VideoParts(StrEnum):
+    """What of a video is a clip."""
+
+    WHOLE = "whole"
+    SHOTS = "shots"
+
+
+class WorldSplit(StrEnum):
+    """Splits of tinyworld's scenes."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
 class Writer(StrEnum):
     """Who can write quadruples."""
 
@@ -61,6 +76,8 @@ class PretrainModel(StrEnum):
     IP_ADAPTER = "ip_adapter"
     LANGUAGE_MODEL = "language_model"
     VISION_LANGUAGE_MODEL = "vision_language_model"
+    SEGMENTER = "segmenter"
+    EDITWORLD = "editworld"
 
 
 class MeasuredRole(StrEnum):
@@ -73,6 +90,8 @@ class MeasuredRole(StrEnum):
     IP_ADAPTER = "ip_adapter"
     LANGUAGE_MODEL = "language_model"
     VISION_LANGUAGE_MODEL = "vision_language_model"
+    SEGMENTER = "segmenter"
+    EDITWORLD = "editworld"
 
 
 def main() -> None:
@@ -104,6 +123,36 @@ def sources_laion(
     from editfoundry.lineage import clean_captions
 
     _show(clean_captions(_params(params, profile), table, output, limit), output, as_json)
+
+
+@sources_app.command("internvid")
+def sources_internvid(
+    table: Annotated[Path, typer.Argument(help="InternVid-schema JSONL, CSV, TSV or Parquet, or folder of Parquet.")],
+    output: Annotated[Path, typer.Argument(help="Folder of clip shards.")],
+    videos: Annotated[Path, typer.Option(help="Folder of the videos, each named by its id.")],
+    download: Annotated[bool, typer.Option(help="Fetch what is not there with yt-dlp (extra: youtube).")] = False,
+    limit: Annotated[int | None, typer.Option(help="Read at most this many rows.")] = None,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find a table's clips. Example: editfoundry sources internvid clips.jsonl data/clips --videos videos."""
+    from editfoundry.lineage import clean_clips
+
+    _show(clean_clips(_params(params, profile), table, videos, output, limit, download), output, as_json)
+
+
+@sources_app.command("videos")
+def sources_videos(
+    videos: Annotated[Path, typer.Argument(help="Folder of videos.")],
+    output: Annotated[Path, typer.Argument(help="Folder of clip shards.")],
+    parts: Annotated[VideoParts, typer.Option(help="Each file whole, or the shots found in it.")] = VideoParts.WHOLE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take videos without a table. Example: editfoundry sources videos holiday data/clips --parts shots."""
+    from editfoundry.sources.video_folder import convert_video_folder
+
+    _show(convert_video_folder(videos, output, parts.value), output, as_json)
 
 
 @app.command()
@@ -157,6 +206,38 @@ def synthesize_editworld_text(
 
     with _progress("shards") as progress:
         result = lineage.synthesize_editworld_text(_params(params, profile), source, output, progress)
+    _show(result, output, as_json)
+
+
+@synthesize_app.command("frame-pairs")
+def synthesize_frame_pairs(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of clip shards.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the pairs' shards.")],
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find before and after in clips. Example: editfoundry synthesize frame-pairs data/clips data/frame_pairs."""
+    from editfoundry import lineage
+
+    with _progress("shards") as progress:
+        result = lineage.mine_frame_pairs(_params(params, profile), source, output, progress)
+    _show(result, output, as_json)
+
+
+@synthesize_app.command("editworld-video")
+def synthesize_editworld_video(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of frame pairs' shards.")],
+    output: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe clips, write instructions. Example: editfoundry synthesize editworld-video data/frame_pairs data/triplets/editworld-video."""  # noqa: E501
+    from editfoundry import lineage
+
+    with _progress("shards") as progress:
+        result = lineage.synthesize_editworld_video(_params(params, profile), source, output, progress)
     _show(result, output, as_json)
 
 
@@ -223,6 +304,9 @@ def train(
     config: Annotated[Path, typer.Argument(help="Training configuration, or params.yaml with a section editworld.")],
     profile: ProfileOption = None,
     num_processes: Annotated[int | None, typer.Option(help="Processes; by default one for each GPU.")] = None,
+    accelerate_config: Annotated[
+        Path | None, typer.Option(help="Configuration of accelerate launch, as in infra/accelerate.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune an editor with Accelerate; resumes what was interrupted. Example: editfoundry train params.yaml."""
@@ -231,12 +315,15 @@ def train(
     from editfoundry.training.launch import launch_training
 
     if _holds_lineage(config):
-        output = editworld(_params(config, profile), config.resolve().parent, num_processes=num_processes)
+        output = editworld(
+            _params(config, profile), config.resolve().parent, num_processes=num_processes,
+            accelerate_config=accelerate_config,
+        )  # fmt: skip
     elif profile is not None:
         raise BadInputError(f"--profile needs a params.yaml; {config} names its editor itself")
     else:
         output = TrainingConfig.from_file(config).output
-        launch_training(config, num_processes)
+        launch_training(config, num_processes, accelerate_config)
     training = json.loads((output / "training.json").read_text())
     facts = {k: training[k] for k in ("num_steps", "final_loss", "seconds", "samples_per_second") if k in training}
     _print({"checkpoint": str(output), **facts}, as_json)
@@ -250,6 +337,7 @@ def evaluate(
         str, typer.Option(help="tinyworld (all), tinyworld-world, tinyworld-new-rules, tinyworld-plain.")
     ] = "tinyworld",
     dataset: Annotated[Path | None, typer.Option(help="Data set it was trained on, for the counts.")] = None,
+    post_edit: Annotated[bool, typer.Option("--post-edit", help="Beside it, the editor with its post-edit.")] = False,
     profile: ProfileOption = None,
     params: ParamsOption = None,
     as_json: JsonOption = False,
@@ -262,8 +350,12 @@ def evaluate(
     chosen = tuple(BENCHMARKS) if benchmark == "tinyworld" else (benchmark,)
     if dataset is None and Path("data/dataset").is_dir():
         dataset = Path("data/dataset")
+    settings = _params(params, profile)
+    if post_edit and settings.editworld_report.post_edit is None:
+        report = dataclasses.replace(settings.editworld_report, post_edit=PostEditConfig())
+        settings = dataclasses.replace(settings, editworld_report=report)
     with _progress("edits") as progress:
-        evaluate_checkpoint(_params(params, profile), editor, out, dataset, chosen, progress)
+        evaluate_checkpoint(settings, editor, out, dataset, chosen, progress)
     _show_summary(out, as_json)
 
 
@@ -273,12 +365,34 @@ def edit(
     instruction: Annotated[str, typer.Argument(help="What to do, in words.")],
     out: Annotated[Path, typer.Option(help="Where the edited picture goes.")],
     editor: Annotated[
-        str | None, typer.Option(help="Diffusers folder; by default checkpoints/editworld or the profile's base.")
+        str | None,
+        typer.Option(
+            help="Diffusers folder of any pipeline that takes an image and a prompt, or a registered model NAME@ALIAS; "
+            "by default checkpoints/editworld or the profile's base."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
-    num_inference_steps: Annotated[int, typer.Option(min=1, max=1000, help="Sampler steps.")] = 100,
-    guidance_scale: Annotated[float, typer.Option(help="Weight of the instruction.")] = 7.5,
-    image_guidance_scale: Annotated[float, typer.Option(help="Weight of the input picture.")] = 1.5,
+    num_inference_steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Sampler steps; InstructPix2Pix: 100.")
+    ] = None,
+    guidance_scale: Annotated[
+        float | None, typer.Option(help="Weight of the instruction; InstructPix2Pix: 7.5.")
+    ] = None,
+    image_guidance_scale: Annotated[
+        float | None, typer.Option(help="Weight of the input picture; InstructPix2Pix: 1.5.")
+    ] = None,
+    guidance_rescale: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of guidance brought back to the plain spread; 0.7 is usual."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Sampler, by diffusers' name: ddim, euler-ancestral, unipc-multistep.")
+    ] = None,
+    post_edit: Annotated[bool, typer.Option("--post-edit", help="Change only what the instruction is about.")] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Folder that gets every step of the post-edit as a picture; implies --post-edit."),
+    ] = None,
     profile: ProfileOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -292,8 +406,37 @@ def edit(
         editor = str(lineage_editor)
     used = edit_file(
         image, instruction, out, editor=editor, profile=profile or "embedded", device=device, seed=seed,
-        num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
-        image_guidance_scale=image_guidance_scale,
+        post_edit=post_edit, explain=explain, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
+        image_guidance_scale=image_guidance_scale, guidance_rescale=guidance_rescale, scheduler=scheduler,
+    )  # fmt: skip
+    shown = {} if explain is None else {"steps": str(explain / "sheet.png")}
+    _print({"out": str(out), "editor": used, **shown}, as_json)
+
+
+@app.command()
+def sweep(
+    image: Annotated[Path, typer.Argument(help="Any photograph.")],
+    instruction: Annotated[str, typer.Argument(help="What to do, in words.")],
+    out: Annotated[Path, typer.Option(help="Where the sheet of edits goes.")],
+    editor: Annotated[str | None, typer.Option(help="InstructPix2Pix editor, as of editfoundry edit.")] = None,
+    guidance_scales: Annotated[str, typer.Option(help="s_T of each row.")] = "7.5",
+    image_guidance_scales: Annotated[
+        str, typer.Option(help="s_I of each column; the paper's by default.")
+    ] = "1,1.2,1.4,1.6,1.8,2,2.2",
+    num_inference_steps: Annotated[int, typer.Option(min=1, max=1000, help="Sampler steps.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    profile: ProfileOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Edit at each pair of guidance scales. Example: editfoundry sweep photo.jpg "It snows." --out sheet.png."""
+    from editfoundry.editors.edit_file import sweep_file
+
+    used = sweep_file(
+        image, instruction, out, editor=editor, profile=profile or "embedded", device=device, seed=seed,
+        guidance_scales=_numbers("guidance-scales", guidance_scales),
+        image_guidance_scales=_numbers("image-guidance-scales", image_guidance_scales),
+        num_inference_steps=num_inference_steps,
     )  # fmt: skip
     _print({"out": str(out), "editor": used}, as_json)
 
@@ -371,6 +514,47 @@ def tinyworld_captions(
     _print({"table": str(out), "rows": rows}, False)
 
 
+@tinyworld_app.command("clips")
+def tinyworld_clips(
+    out: Annotated[Path, typer.Argument(help="Folder of clips.parquet, videos/ and truth.jsonl.")],
+    num: Annotated[int | None, typer.Option(min=1, help="Clips; by default what the parameters say.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; by default what the parameters say.")] = None,
+    split: Annotated[WorldSplit, typer.Option(help="Scenes of training, or held-out ones.")] = WorldSplit.TRAIN,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write H.264 clips with an InternVid-schema table. Example: editfoundry tinyworld clips world --num 48."""
+    from editfoundry.tinyworld.clips.writing import write_clips
+
+    chosen = _params(params, None).clips
+    count, chosen_seed = num or chosen.num_clips, chosen.seed if seed is None else seed
+    chosen_split: Literal["train", "test"] = "test" if split is WorldSplit.TEST else "train"
+    with _progress("videos") as progress:
+        written = write_clips(out, count, chosen_seed, chosen_split, chosen.frame_size, progress)
+    _print({"table": str(written.table), "clips": written.num_clips, "videos": written.num_videos}, as_json)
+
+
+@tinyworld_app.command("measure-frame-pairs")
+def tinyworld_measure_frame_pairs(
+    work_dir: Annotated[Path, typer.Argument(help="Folder that gets the clips and their pairs.")],
+    num: Annotated[int, typer.Option(min=1, help="Held-out clips.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the clips.")] = 1,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare mined pairs with the truth. Example: editfoundry tinyworld measure-frame-pairs work --num 200."""
+    from editfoundry.profiles import load_profile
+    from editfoundry.tinyworld.clips.measure import measure_frame_pairs
+
+    chosen = _params(params, profile)
+    with _progress("videos") as progress:
+        facts = measure_frame_pairs(
+            work_dir, num, seed, chosen.frame_pairs, load_profile(chosen.profile), chosen.device, progress
+        )
+    _print(facts, as_json)
+
+
 @tinyworld_app.command("pretrain")
 def tinyworld_pretrain(
     model: Annotated[PretrainModel, typer.Argument(help="vae first; diffusion gives text_to_image and editor_base.")],
@@ -437,6 +621,13 @@ def tinyworld_ablation(
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise BadInputError(f"--{option} is {text!r}, but must be numbers with commas between them") from None
 
 
 def _params(path: Path | None, profile: str | None) -> Params:

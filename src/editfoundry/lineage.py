@@ -48,6 +48,26 @@ class Paths:
         return self.root / "data" / "triplets" / "editworld-text"
 
     @property
+    def tinyworld_clips(self) -> Path:
+        """Tinyworld's videos and their table in InternVid's schema."""
+        return self.root / "data" / "tinyworld" / "clips"
+
+    @property
+    def clips(self) -> Path:
+        """Shards of clips: files and ranges of seconds."""
+        return self.root / "data" / "clips"
+
+    @property
+    def frame_pairs(self) -> Path:
+        """Shards of image pairs that have no instruction yet."""
+        return self.root / "data" / "frame_pairs"
+
+    @property
+    def editworld_video(self) -> Path:
+        """Triplet shards of the video branch."""
+        return self.root / "data" / "triplets" / "editworld-video"
+
+    @property
     def dataset(self) -> Path:
         """The data set: ``train``, ``validation``, ``test``."""
         return self.root / "data" / "dataset"
@@ -135,6 +155,54 @@ def synthesize_editworld_text(
     return synthesize(source, output, params.editworld_text, load_profile(params.profile), params.device, progress)
 
 
+def clips(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
+    """Tinyworld's videos, their table cleaned into shards of clips."""
+    from editfoundry.tinyworld.clips.writing import TABLE, VIDEOS, write_clips
+
+    paths, chosen = Paths(root), params.clips
+    write_clips(paths.tinyworld_clips, chosen.num_clips, chosen.seed, size=chosen.frame_size, progress=progress)
+    return clean_clips(params, paths.tinyworld_clips / TABLE, paths.tinyworld_clips / VIDEOS, paths.clips)
+
+
+def clean_clips(
+    params: Params, table: Path, videos: Path, output: Path, limit: int | None = None, download: bool = False
+) -> StageResult:
+    """Clean any InternVid-schema table, and find its videos in a folder or, if asked to, on the net."""
+    from editfoundry.sources.downloads import Downloader
+    from editfoundry.sources.internvid import convert_internvid
+
+    downloader = Downloader(folder=videos) if download else None
+    chosen = params.clips
+    return convert_internvid(table, videos, output, chosen.filters, chosen.rows_per_shard, limit, downloader)
+
+
+def frame_pairs(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
+    """Before and after of what happens in each clip."""
+    return mine_frame_pairs(params, Paths(root).clips, Paths(root).frame_pairs, progress)
+
+
+def mine_frame_pairs(params: Params, source: Path, output: Path, progress: Progress | None = None) -> StageResult:
+    """Make a shard of frame pairs of each shard of clips."""
+    from editfoundry.synthesis.frame_pairs.stage import mine_frame_pairs
+
+    return mine_frame_pairs(source, output, params.frame_pairs, load_profile(params.profile), params.device, progress)
+
+
+def editworld_video(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
+    """Triplets of EditWorld's video branch."""
+    return synthesize_editworld_video(params, Paths(root).frame_pairs, Paths(root).editworld_video, progress)
+
+
+def synthesize_editworld_video(
+    params: Params, source: Path, output: Path, progress: Progress | None = None
+) -> StageResult:
+    """Describe the clips of frame pairs, and turn the descriptions into instructions."""
+    from editfoundry.synthesis.editworld_video import synthesize_video
+
+    profile = load_profile(params.profile)
+    return synthesize_video(source, output, params.editworld_video, profile, params.device, progress)
+
+
 def score_triplets(params: Params, source: Path, output: Path, progress: Progress | None = None) -> StageResult:
     """Give any triplet shards the CLIP and judge scores that they lack."""
     from editfoundry.curation.score import score
@@ -154,7 +222,10 @@ def curate_triplets(params: Params, source: Path, output: Path) -> StageResult:
     return curate(source, output, params.dataset)
 
 
-def editworld(params: Params, root: Path, progress: Progress | None = None, num_processes: int | None = None) -> Path:
+def editworld(
+    params: Params, root: Path, progress: Progress | None = None, num_processes: int | None = None,
+    accelerate_config: Path | None = None,
+) -> Path:  # fmt: skip
     """Stage 5: the editor, fine-tuned with Accelerate from the profile's ``editor_base``."""
     import yaml
 
@@ -164,7 +235,7 @@ def editworld(params: Params, root: Path, progress: Progress | None = None, num_
     config = paths.root / ".cache" / "editworld.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(yaml.safe_dump(training_values(params, root)))
-    launch_training(config, num_processes)
+    launch_training(config, num_processes, accelerate_config)
     return paths.editworld
 
 

@@ -11,10 +11,14 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.score_config import ScoreConfig
+from editfoundry.editors.post_edit.config import PostEditConfig
 from editfoundry.errors import BadInputError
 from editfoundry.sources.filters import LaionFilters
+from editfoundry.sources.internvid_filters import InternVidFilters
 from editfoundry.synthesis.config import TextBranchConfig
+from editfoundry.synthesis.frame_pairs.config import FramePairConfig
 from editfoundry.synthesis.quadruple_config import QuadrupleConfig
+from editfoundry.synthesis.storyline.config import VideoBranchConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,19 @@ class CaptionParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClipParams:
+    """Parameters of the stage ``clips``."""
+
+    num_clips: int = 48
+    """Clips of tinyworld."""
+    frame_size: int = 128
+    """Pixels to a side of tinyworld's clips; even."""
+    rows_per_shard: int = 16
+    seed: int = 0
+    filters: InternVidFilters = field(default_factory=InternVidFilters)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportParams:
     """Parameters of the stage ``editworld_report``."""
 
@@ -40,6 +57,8 @@ class ReportParams:
     image_guidance_scale: float = 1.5
     batch_size: int = 32
     seed: int = 0
+    post_edit: PostEditConfig | None = None
+    """Evaluate the editor with EditWorld's post-edit too; none, without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +70,9 @@ class Params:
     captions: CaptionParams = field(default_factory=CaptionParams)
     quadruples: QuadrupleConfig = field(default_factory=QuadrupleConfig)
     editworld_text: TextBranchConfig = field(default_factory=TextBranchConfig)
+    clips: ClipParams = field(default_factory=ClipParams)
+    frame_pairs: FramePairConfig = field(default_factory=FramePairConfig)
+    editworld_video: VideoBranchConfig = field(default_factory=VideoBranchConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
     """Of ``editfoundry score``, which is no stage of the lineage: its own triplets are scored as they are made."""
     dataset: CurationConfig = field(default_factory=CurationConfig)

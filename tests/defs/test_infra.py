@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.utils.launch import prepare_multi_gpu_env
+from tiny_models import tiny_unet
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 PROBE = "from accelerate import Accelerator; a = Accelerator(); print(a.device, a.num_processes, a.mixed_precision)"
@@ -12,12 +15,41 @@ PROBE = "from accelerate import Accelerator; a = Accelerator(); print(a.device, 
 
 @pytest.mark.parametrize(
     ("name", "distributed_type", "num_processes"),
-    [("cpu", "NO", 1), ("single_gpu", "NO", 1), ("multi_gpu", "MULTI_GPU", 2)],
+    [
+        ("cpu", "NO", 1),
+        ("single_gpu", "NO", 1),
+        ("multi_gpu", "MULTI_GPU", 2),
+        ("multi_node", "MULTI_GPU", 16),
+        ("fsdp", "FSDP", 2),
+        ("deepspeed_zero2", "DEEPSPEED", 2),
+    ],
 )
 def test_accelerate_reads_every_configuration(name, distributed_type, num_processes):
     config = load_config_from_file(str(INFRA / "accelerate" / f"{name}.yaml"))
     assert config.distributed_type.value == distributed_type
     assert config.num_processes == num_processes
+
+
+def test_every_configuration_is_covered_and_turned_into_a_command_by_the_launcher():
+    """Accelerate's own parser and launcher, up to where processes would start."""
+    for path in sorted((INFRA / "accelerate").glob("*.yaml")):
+        args = launch_command_parser().parse_args(["--config_file", str(path), "-m", "editfoundry.training", "c.yaml"])
+        validated, _, _ = _validate_launch_command(args)
+        assert (validated.use_fsdp, validated.use_deepspeed) == ("fsdp" in path.stem, "deepspeed" in path.stem)
+        if path.stem == "fsdp":
+            environment = prepare_multi_gpu_env(validated)
+            assert environment["ACCELERATE_USE_FSDP"] == "true" and environment["FSDP_VERSION"] == "2"
+            assert environment["FSDP_TRANSFORMER_CLS_TO_WRAP"] == "BasicTransformerBlock,ResnetBlock2D"
+        if path.stem == "deepspeed_zero2":
+            assert validated.zero_stage == 2
+        if path.stem == "multi_node":
+            assert (validated.num_machines, validated.num_processes, validated.multi_gpu) == (2, 16, True)
+
+
+def test_the_blocks_that_fsdp_wraps_are_those_of_an_editor():
+    names = {type(module).__name__ for module in tiny_unet().modules()}
+    config = load_config_from_file(str(INFRA / "accelerate" / "fsdp.yaml"))
+    assert set(config.fsdp_config["fsdp_transformer_layer_cls_to_wrap"].split(",")) <= names
 
 
 def test_the_cpu_configuration_launches_one_process_without_mixed_precision(tmp_path):

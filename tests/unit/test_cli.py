@@ -14,9 +14,11 @@ from editfoundry.data.shards import write_triplets
 
 SRC = Path(__file__).parents[2] / "src"
 COMMANDS = [
+    ["sources", "internvid"], ["sources", "videos"], ["synthesize", "frame-pairs"], ["synthesize", "editworld-video"],
+    ["tinyworld", "clips"], ["tinyworld", "measure-frame-pairs"],
     ["sources", "laion"], ["quadruples"], ["synthesize", "editworld-text"], ["score"], ["curate"], ["curation-sheet"],
     ["train"], ["evaluate"],
-    ["edit"], ["export"], ["import"], ["demo"], ["ui"], ["tinyworld", "gallery"], ["tinyworld", "captions"],
+    ["edit"], ["sweep"], ["export"], ["import"], ["demo"], ["ui"], ["tinyworld", "gallery"], ["tinyworld", "captions"],
     ["tinyworld", "pretrain"], ["tinyworld", "measure"], ["tinyworld", "truth"], ["tinyworld", "ablation"],
 ]  # fmt: skip
 HEAVY = ["torch", "diffusers", "transformers", "dagster", "mlflow", "datasets", "pandas"]

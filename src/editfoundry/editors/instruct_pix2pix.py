@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,8 +19,12 @@ from PIL import Image
 from torch import Tensor
 
 from editfoundry.editors.guidance import combine_guidance, uses_guidance
+from editfoundry.editors.schedulers import scheduler_by_name
 from editfoundry.editors.text import embed_instructions
 from editfoundry.errors import BadInputError
+
+Scale = float | Sequence[float]
+"""One guidance scale for all edits of a batch, or one for each."""
 
 
 @torch.no_grad()
@@ -30,8 +35,10 @@ def edit_images(
     *,
     seeds: Sequence[int],
     num_inference_steps: int = 100,
-    guidance_scale: float = 7.5,
-    image_guidance_scale: float = 1.5,
+    guidance_scale: Scale = 7.5,
+    image_guidance_scale: Scale = 1.5,
+    guidance_rescale: float = 0.0,
+    scheduler: str | None = None,
 ) -> list[Image.Image]:
     """Edit a batch of equally large images, each by its own instruction.
 
@@ -44,37 +51,35 @@ def edit_images(
         guidance_scale: ``s_T`` of InstructPix2Pix eq. 3.
         image_guidance_scale: ``s_I`` of eq. 3. As in diffusers, there is no guidance at all where ``s_T <= 1`` or
             ``s_I < 1``.
+        guidance_rescale: in [0, 1], see `rescale_guidance`.
+        scheduler: name of the sampler, see `scheduler_by_name`; by default the editor's own.
 
     Returns:
         RGB images of the size that the VAE decodes to.
 
     Raises:
-        BadInputError: the three lists differ in length, or the images in size.
+        BadInputError: the lists differ in length, or the images in size; or there is no such sampler.
     """
     _check_batch(images, instructions, seeds)
     if not images:
         return []
-    guided = uses_guidance(guidance_scale, image_guidance_scale)
+    guidance = _Guidance.of(guidance_scale, image_guidance_scale, guidance_rescale, len(images))
     device = pipeline._execution_device
-    prompt_embeds = _prompt_embeds(pipeline, instructions, device, guided)
-    scheduler = pipeline.scheduler
-    scheduler.set_timesteps(num_inference_steps, device=device)
+    prompt_embeds = _prompt_embeds(pipeline, instructions, device, guidance.is_on)
+    sampler = pipeline.scheduler if scheduler is None else scheduler_by_name(scheduler, pipeline.scheduler)
+    sampler.set_timesteps(num_inference_steps, device=device)
     image_latents = _image_latents(pipeline, images, device, prompt_embeds.dtype)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     latents = randn_tensor(image_latents.shape, generator=generators, device=device, dtype=prompt_embeds.dtype)
-    latents = latents * scheduler.init_noise_sigma
-    if guided:
-        image_latents = torch.cat([image_latents, image_latents, torch.zeros_like(image_latents)])
-    step_options = _step_options(scheduler, generators)
-    for t in scheduler.timesteps:
-        model_input = torch.cat([latents] * 3) if guided else latents
-        model_input = torch.cat([scheduler.scale_model_input(model_input, t), image_latents], dim=1)
+    latents = latents * sampler.init_noise_sigma
+    if guidance.is_on:
+        image_latents = torch.cat([torch.zeros_like(image_latents), image_latents, image_latents])
+    step_options = _step_options(sampler, generators)
+    for t in sampler.timesteps:
+        model_input = torch.cat([latents] * 3) if guidance.is_on else latents
+        model_input = torch.cat([sampler.scale_model_input(model_input, t), image_latents], dim=1)
         eps = pipeline.unet(model_input, t, encoder_hidden_states=prompt_embeds, return_dict=False)[0]
-        if guided:
-            eps = combine_guidance(
-                *eps.chunk(3), guidance_scale=guidance_scale, image_guidance_scale=image_guidance_scale
-            )
-        latents = scheduler.step(eps, t, latents, **step_options, return_dict=False)[0]
+        latents = sampler.step(guidance.apply(eps), t, latents, **step_options, return_dict=False)[0]
     return _decode(pipeline, latents, prompt_embeds.dtype, device)
 
 
@@ -84,9 +89,7 @@ def edit_photo(
     instruction: str,
     *,
     seed: int = 0,
-    num_inference_steps: int = 100,
-    guidance_scale: float = 7.5,
-    image_guidance_scale: float = 1.5,
+    **options: Any,
 ) -> Image.Image:
     """Edit a photograph of any size and return the edit at the photograph's size.
 
@@ -94,15 +97,7 @@ def edit_photo(
     (see `edit_images` for the options), and the edit resized back: what the editor cannot see at its own size is lost.
     """
     working = image.convert("RGB").resize(working_size(pipeline, image.size), Image.Resampling.LANCZOS)
-    edited = edit_images(
-        pipeline,
-        [working],
-        [instruction],
-        seeds=[seed],
-        num_inference_steps=num_inference_steps,
-        guidance_scale=guidance_scale,
-        image_guidance_scale=image_guidance_scale,
-    )[0]
+    edited = edit_images(pipeline, [working], [instruction], seeds=[seed], **options)[0]
     return edited.resize(image.size, Image.Resampling.LANCZOS)
 
 
@@ -125,6 +120,46 @@ def working_size(pipeline: StableDiffusionInstructPix2PixPipeline, size: tuple[i
     return width, height
 
 
+@dataclass(frozen=True)
+class _Guidance:
+    """The guidance of B edits; the UNet sees null condition, image only and full condition, in this order."""
+
+    is_on: bool
+    guidance_scale: float | Tensor
+    image_guidance_scale: float | Tensor
+    rescale: float
+
+    @classmethod
+    def of(cls, guidance_scale: Scale, image_guidance_scale: Scale, rescale: float, count: int) -> _Guidance:
+        if not 0 <= rescale <= 1:
+            raise BadInputError(f"guidance_rescale is {rescale}, but must be in [0, 1]")
+        pairs = list(zip(_for_each(guidance_scale, count), _for_each(image_guidance_scale, count), strict=True))
+        is_on = any(uses_guidance(*pair) for pair in pairs)
+        if len(set(pairs)) == 1:
+            return cls(is_on, *pairs[0], rescale)
+        # Both scales at 1 give the conditional prediction, which is what no guidance means.
+        pairs = [pair if uses_guidance(*pair) else (1.0, 1.0) for pair in pairs]
+        text, image = torch.tensor(pairs).T.reshape(2, count, 1, 1, 1)
+        return cls(is_on, text, image, rescale)
+
+    def apply(self, eps: Tensor) -> Tensor:
+        """``(3B, C, h, w)`` to ``(B, C, h, w)``; without guidance, as it is."""
+        if not self.is_on:
+            return eps
+        null, image, full = eps.chunk(3)
+        scales = [s.to(eps) if isinstance(s, Tensor) else s for s in (self.guidance_scale, self.image_guidance_scale)]
+        return combine_guidance(
+            full, image, null, guidance_scale=scales[0], image_guidance_scale=scales[1], guidance_rescale=self.rescale
+        )
+
+
+def _for_each(scale: Scale, count: int) -> Sequence[float]:
+    scales = [float(scale)] * count if isinstance(scale, (int, float)) else list(scale)
+    if len(scales) != count:
+        raise BadInputError(f"{len(scales)} guidance scales for {count} edits: give one, or one per edit")
+    return scales
+
+
 def _check_batch(images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> None:
     if not len(images) == len(instructions) == len(seeds):
         raise BadInputError(
@@ -141,7 +176,7 @@ def _prompt_embeds(
     if not guided:
         return embed_instructions(pipeline, instructions, device)
     null = [""] * (2 * len(instructions))
-    return embed_instructions(pipeline, [*instructions, *null], device)
+    return embed_instructions(pipeline, [*null, *instructions], device)
 
 
 def _image_latents(
@@ -150,10 +185,12 @@ def _image_latents(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Tensor:
-    """Return the posteriors' modes, ``(B, 4, h, w)``, which InstructPix2Pix does not scale."""
-    pixels = pipeline.image_processor.preprocess([image.convert("RGB") for image in images])
+    """Return the posteriors' modes, ``(B, 4, h, w)``, which InstructPix2Pix does not scale; no image twice."""
+    distinct = {id(image): image for image in images}
+    pixels = pipeline.image_processor.preprocess([image.convert("RGB") for image in distinct.values()])
     latents: Tensor = pipeline.vae.encode(pixels.to(device=device, dtype=dtype)).latent_dist.mode()
-    return latents
+    places = list(distinct)
+    return latents[[places.index(id(image)) for image in images]]
 
 
 def _step_options(scheduler: Any, generators: list[torch.Generator]) -> dict[str, Any]:

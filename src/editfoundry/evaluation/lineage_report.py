@@ -21,11 +21,12 @@ from editfoundry.evaluation.evaluate import Evaluation, evaluate_editors
 from editfoundry.evaluation.grid import grid_png
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.report import BenchmarkSection, Report, write_report
-from editfoundry.evaluation.summary import BASE, FINE_TUNED, summarise, write_results
+from editfoundry.evaluation.summary import BASE, FINE_TUNED, POST_EDITED, editor_names, summarise, write_results
 from editfoundry.evaluation.tables import summary_markdown
 from editfoundry.profiles import load_profile
 
 if TYPE_CHECKING:
+    from editfoundry.editors.post_edit.models import PostEditModels
     from editfoundry.evaluation.cases import EditCase
     from editfoundry.params import Params, ReportParams
 
@@ -84,6 +85,10 @@ def evaluate_checkpoint(
         BASE: partial(_edit, load_editor_base(profile, runtime), settings),
         FINE_TUNED: partial(_edit, fine_tuned, settings),
     }
+    if settings.post_edit is not None:
+        from editfoundry.editors.post_edit.models import load_post_edit_models
+
+        editors[POST_EDITED] = partial(_post_edit, fine_tuned, load_post_edit_models(profile, runtime), settings)
     clip = load_clip(profile, runtime)
     cases = {name: _cases(name, settings) for name in benchmarks}
     counter = _Counter(progress, len(editors) * sum(map(len, cases.values())))
@@ -113,7 +118,7 @@ def log_to_mlflow(folder: Path, params: Params, root: Path) -> None:
     with tracked_run(
         "evaluation", folder.name, settings, source_tags(root), default_tracking_uri(root), root=root
     ) as run:
-        for editor in (BASE, FINE_TUNED):
+        for editor in editor_names(summary):
             for metric, interval in summary[editor]["overall"].items():
                 if interval["value"] is not None:
                     run.log_metric(f"{editor}_{metric}", interval["value"])
@@ -154,6 +159,24 @@ def _edit(
         pipeline, images, instructions, seeds=seeds, num_inference_steps=settings.num_inference_steps,
         guidance_scale=settings.guidance_scale, image_guidance_scale=settings.image_guidance_scale,
     )  # fmt: skip
+
+
+def _post_edit(
+    pipeline: Any,
+    models: PostEditModels,
+    settings: ReportParams,
+    images: Sequence[Image.Image],
+    instructions: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Image.Image]:
+    from editfoundry.editors.post_edit.post_edit import post_edit_images
+
+    made = post_edit_images(
+        pipeline, models, images, instructions, seeds=seeds, config=settings.post_edit,
+        num_inference_steps=settings.num_inference_steps, guidance_scale=settings.guidance_scale,
+        image_guidance_scale=settings.image_guidance_scale,
+    )  # fmt: skip
+    return [edit.image for edit in made]
 
 
 class _Counter:

@@ -17,6 +17,7 @@ from editfoundry.evaluation.preservation import PSNR_CAP, capped_psnr
 
 BASE = "base"
 FINE_TUNED = "fine_tuned"
+POST_EDITED = "post_edited"
 
 
 def _correct(item: ItemResult) -> float:
@@ -44,8 +45,8 @@ def summarise(evaluation: Evaluation, benchmark: str) -> dict[str, Any]:
 
     ``{"benchmark", "num_cases", <editor>: {"overall": {metric: {"value", "low", "high", "n"}},
     "by_category": {category: {metric: ...}}, "outcomes", "failures"}, "difference": {"overall", "by_category"}, ...}``.
-    ``difference`` is fine-tuned minus base over the same cases, there when both editors are. Preservation is in
-    decibels, capped item by item.
+    ``difference`` is fine-tuned minus base over the same cases, ``post_edit_difference`` post-edited minus fine-tuned;
+    each is there when both editors are. Preservation is in decibels, capped item by item.
 
     Args:
         evaluation: results of one or more editors.
@@ -61,9 +62,11 @@ def summarise(evaluation: Evaluation, benchmark: str) -> dict[str, Any]:
             "outcomes": {key: counts[key] for key in ("truth", "wrong", "input", "failed")},
             "failures": evaluation.failures(name),
         }
-    if BASE in editors and FINE_TUNED in editors:
-        pairs = list(zip(evaluation.results[BASE], evaluation.results[FINE_TUNED], strict=True))
-        summary["difference"] = _by_category(pairs, lambda chosen, metric: _difference(chosen, metric, evaluation.seed))
+    compared = {"difference": (BASE, FINE_TUNED), "post_edit_difference": (FINE_TUNED, POST_EDITED)}
+    for name, (before, after) in compared.items():
+        if before in editors and after in editors:
+            pairs = list(zip(evaluation.results[before], evaluation.results[after], strict=True))
+            summary[name] = _by_category(pairs, lambda chosen, metric: _difference(chosen, metric, evaluation.seed))
     summary["clip"] = {"model": evaluation.clip_name, "reference_scores": dict(evaluation.clip_references)}
     summary["preservation_cap_db"] = PSNR_CAP
     summary["seed"] = evaluation.seed

@@ -13,9 +13,13 @@ import torch
 from torch import Tensor
 
 from editfoundry.training.config import TrainingConfig
+from editfoundry.training.data import CENTRED
 from editfoundry.training.dropout import conditioning_dropout
-from editfoundry.training.latents import LatentCache
+from editfoundry.training.pair_latents import PairLatents
 from editfoundry.training.texts import TextCache
+
+CHANGE_THRESHOLD = 0.25
+"""Mean difference of scaled latents, whose deviation is 1, from which a place of the picture has changed."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Draws:
     """``(B, C, h, w)`` normal."""
     noise: Tensor
     """``(B, C, h, w)`` normal."""
+    crops: Tensor
+    """``(B, 3)`` side, across and down of each pair's crop, see `data.Crop`."""
 
     def part(self, chosen: slice) -> Draws:
         """Return some of the samples."""
@@ -44,7 +50,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Batch:
-    """What the loss needs, on the CPU."""
+    """What the loss needs; the latents are where they were made."""
 
     latents: Tensor
     """``(B, C, h, w)``, scaled."""
@@ -56,6 +62,8 @@ class Batch:
     """``(B,)`` int64."""
     text_rows: np.ndarray
     """``(B,)`` rows of the text cache, 0 where dropped."""
+    changed: Tensor
+    """``(B, 1, h, w)`` bool, where output and input differ."""
 
 
 def draw_step(
@@ -75,7 +83,15 @@ def draw_step(
         timesteps=torch.randint(num_timesteps, (size,), generator=generator),
         posterior_noise=torch.randn((size, *latent_shape), generator=generator),
         noise=torch.randn((size, *latent_shape), generator=generator),
+        crops=_crops(config, torch.rand(size, 3, generator=generator)),
     )
+
+
+def _crops(config: TrainingConfig, draws: Tensor) -> Tensor:
+    if not config.random_crop:
+        return torch.tensor(CENTRED).expand(len(draws), 3)
+    sides = config.min_crop_share + (1 - config.min_crop_share) * draws[:, :1]
+    return torch.cat([sides, draws[:, 1:]], dim=1)
 
 
 def epoch_indices(seed: int, start: int, count: int, num_triplets: int) -> Tensor:
@@ -89,14 +105,22 @@ def epoch_indices(seed: int, start: int, count: int, num_triplets: int) -> Tenso
     return torch.cat(parts)
 
 
-def make_batch(draws: Draws, latents: LatentCache, texts: TextCache, scaling_factor: float) -> Batch:
-    """Look up the samples of ``draws`` and apply its dropout."""
-    kept = (~draws.drop_image).float().view(-1, 1, 1, 1)
-    outputs = latents.sample_outputs(draws.indices, draws.flips, draws.posterior_noise)
+def parts_of(config: TrainingConfig, process: int, num_processes: int) -> list[slice]:
+    """Return the samples of a step that a process works through, one slice for each accumulation step."""
+    size = config.batch_size // (num_processes * config.gradient_accumulation_steps)
+    first = process * config.gradient_accumulation_steps
+    return [slice(i * size, (i + 1) * size) for i in range(first, first + config.gradient_accumulation_steps)]
+
+
+def make_batch(draws: Draws, latents: PairLatents, texts: TextCache, scaling_factor: float) -> Batch:
+    """Look up or encode the samples of ``draws``, and apply its dropout."""
+    inputs, outputs = latents.of_pairs(draws.indices, draws.flips, draws.crops, draws.posterior_noise)
+    kept = (~draws.drop_image).to(inputs).view(-1, 1, 1, 1)
     return Batch(
         latents=outputs * scaling_factor,
-        image_latents=latents.inputs(draws.indices, draws.flips) * kept,
+        image_latents=inputs * kept,
         noise=draws.noise,
         timesteps=draws.timesteps,
         text_rows=texts.rows_of(draws.indices, draws.drop_text),
+        changed=((outputs - inputs) * scaling_factor).abs().mean(1, keepdim=True) > CHANGE_THRESHOLD,
     )

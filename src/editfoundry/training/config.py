@@ -11,7 +11,16 @@ from typing import Any
 from editfoundry.errors import BadInputError
 
 MIXED_PRECISIONS = ("no", "fp16", "bf16")
-LR_SCHEDULES = ("cosine", "constant")
+LR_SCHEDULES = ("cosine", "linear", "constant")
+OPTIMIZERS = ("adamw", "adamw_8bit")
+PREDICTION_TYPES = ("epsilon", "v_prediction")
+
+
+_CHOICES = {"mixed_precision": MIXED_PRECISIONS, "lr_schedule": LR_SCHEDULES, "optimizer": OPTIMIZERS}
+_AT_LEAST_ONE = (
+    "num_steps", "batch_size", "gradient_accumulation_steps", "checkpoint_every", "num_checkpoints", "log_every",
+    "validate_every", "num_validation_samples", "num_samples",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +42,33 @@ class TrainingConfig:
     learning_rate: float = 1e-4
     """Peak rate of AdamW, per step."""
     lr_schedule: str = "cosine"
-    """``cosine`` (down to zero) or ``constant``, after the warm-up."""
+    """``cosine`` or ``linear`` (both down to zero) or ``constant``, after the warm-up."""
     num_warmup_steps: int = 0
     """Steps of linear warm-up."""
+    optimizer: str = "adamw"
+    """``adamw`` (fused) or ``adamw_8bit``, whose state takes a quarter of the memory and needs bitsandbytes."""
     weight_decay: float = 0.01
     """AdamW's, per step and unit of learning rate."""
     max_grad_norm: float = 1.0
     """L2 norm that gradients are clipped to."""
     mixed_precision: str = "no"
     """``no``, ``fp16`` or ``bf16``; weights stay in float32."""
+    gradient_checkpointing: bool = False
+    """Compute activations a second time in the backward pass instead of keeping them: slower, far less memory."""
+    compile_unet: bool = False
+    """``torch.compile`` the UNet: minutes at the start, faster steps on GPUs."""
+    lora_rank: int = 0
+    """Rank of LoRA updates of the UNet's attention; 0 trains all weights. The finished checkpoint has them merged."""
+    lora_alpha: int | None = None
+    """Scale of the updates, times the rank; by default the rank, for a factor of 1."""
+    snr_gamma: float | None = None
+    """Gamma of Min-SNR loss weights (Hang et al. 2023; 5 there); by default every timestep weighs the same."""
+    change_weight: float = 1.0
+    """Weight of the loss where a pair's latents differ, 1 elsewhere: for edits that change little of a picture."""
+    prediction_type: str | None = None
+    """What the UNet learns to predict, ``epsilon`` or ``v_prediction``; by default what the editor did."""
+    zero_terminal_snr: bool = False
+    """Train on a schedule that ends in pure noise (Lin et al. 2023), which takes v-prediction."""
     use_ema: bool = True
     """Ship the running average of the UNet's weights."""
     ema_decay: float = 0.999
@@ -50,17 +77,37 @@ class TrainingConfig:
     """Probability of each of: no instruction, neither, no input image (InstructPix2Pix, section 3.2.1)."""
     horizontal_flip: bool = False
     """Mirror half of the pairs, both images at once. Off where instructions say left and right."""
+    random_crop: bool = False
+    """Crop each pair to a random square instead of the centred one, one draw a pair; needs cache_latents off."""
+    min_crop_share: float = 0.8
+    """Smallest side of a random crop, as a share of the picture's shorter side."""
     resolution: int | None = None
     """Side of the square training images in pixels; by default the editor's own."""
     train_text_encoder: bool = False
     """Train the text encoder with the UNet."""
+    cache_latents: bool = True
+    """Encode each pair once and keep it on disk; turn off where that takes too much room, or for random crops."""
     cache_text_embeddings: bool = True
     """Keep each distinct instruction's embedding on disk; turn off where that takes too much room."""
     seed: int = 0
     checkpoint_every: int = 500
     """Steps between resumable checkpoints."""
+    num_checkpoints: int = 2
+    """Resumable checkpoints that are kept, the newest ones."""
+    checkpoint_uri: str | None = None
+    """``s3://BUCKET/PREFIX`` that resumable checkpoints are copied to, and fetched from where the disk has none."""
     log_every: int = 10
     """Steps that one point of the loss curve averages."""
+    validation_dataset: Path | None = None
+    """Triplet shards whose loss is measured at intervals; none, no validation."""
+    validate_every: int = 500
+    """Steps between validations."""
+    num_validation_samples: int = 256
+    """Triplets at most that a validation takes."""
+    sample_every: int = 0
+    """Steps between grids of sampled edits, in ``<output>/samples``; 0 for none."""
+    num_samples: int = 4
+    """Edits of a grid, of the validation data or else of the training data, always with the same noise."""
     work_dir: Path = Path(".cache/training")
     """Folder of cached latents and embeddings, shared by runs on the same data."""
     mlflow_tracking_uri: str | None = None
@@ -69,20 +116,34 @@ class TrainingConfig:
     """Experiment that the run is logged under."""
 
     def __post_init__(self) -> None:
-        for name in ("num_steps", "batch_size", "gradient_accumulation_steps", "checkpoint_every", "log_every"):
+        for name in _AT_LEAST_ONE:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("learning_rate", "max_grad_norm"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
-        for name in ("num_warmup_steps", "weight_decay"):
+        for name in ("learning_rate", "max_grad_norm", "snr_gamma", "lora_alpha"):
+            value = getattr(self, name)
+            _require(value is None or value > 0, name, value, "more than 0")
+        for name in ("num_warmup_steps", "weight_decay", "lora_rank", "sample_every"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        _require(self.change_weight >= 1, "change_weight", self.change_weight, "at least 1")
+        _require(0 < self.min_crop_share <= 1, "min_crop_share", self.min_crop_share, "in (0, 1]")
         _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "in [0, 1)")
         dropout = self.conditioning_dropout
         _require(0 <= dropout <= 1 / 3, "conditioning_dropout", dropout, "in [0, 1/3]: it is used three times")
         _require(self.resolution is None or self.resolution >= 8, "resolution", self.resolution, "at least 8 pixels")
-        for name, allowed in (("mixed_precision", MIXED_PRECISIONS), ("lr_schedule", LR_SCHEDULES)):
+        for name, allowed in _CHOICES.items():
             _require(getattr(self, name) in allowed, name, getattr(self, name), f"one of {', '.join(allowed)}")
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
         parts = self.batch_size % self.gradient_accumulation_steps
         _require(parts == 0, "batch_size", self.batch_size, "a multiple of gradient_accumulation_steps")
+        kind = self.prediction_type
+        _require(kind in (None, *PREDICTION_TYPES), "prediction_type", kind, f"one of {', '.join(PREDICTION_TYPES)}")
+        v_rule = "v_prediction where zero_terminal_snr is on: of pure noise, epsilon tells nothing"
+        _require(not (self.zero_terminal_snr and kind == "epsilon"), "prediction_type", kind, v_rule)
+        crop_rule = "false where cache_latents is on: each crop has latents of its own"
+        _require(not (self.random_crop and self.cache_latents), "random_crop", self.random_crop, crop_rule)
+        uri = self.checkpoint_uri
+        _require(uri is None or uri.startswith("s3://"), "checkpoint_uri", uri, "an address s3://BUCKET/PREFIX")
 
     @classmethod
     def from_file(cls, path: Path) -> TrainingConfig:

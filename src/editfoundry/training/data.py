@@ -12,7 +12,11 @@ from torch.utils.data import Dataset
 
 from editfoundry.data.index import read_index, read_member
 from editfoundry.data.png import decode_png
+from editfoundry.errors import BadInputError
 
+Crop = tuple[float, float, float]
+"""Side of a square as a share of the shorter side, in (0, 1], and where it lies across and down, 0 to 1."""
+CENTRED: Crop = (1.0, 0.5, 0.5)
 _COLUMNS = ["id", "instruction", "shard", "input_offset", "input_length", "output_offset", "output_length"]
 
 
@@ -38,14 +42,25 @@ class TripletPixels(Dataset[Tensor]):
         return int(self._rows.num_rows)
 
     def __getitem__(self, index: int) -> Tensor:
+        return self.pair(index, self.flip)
+
+    def pair(self, index: int, flip: bool, crop: Crop = CENTRED) -> Tensor:
+        """Return a pair, both its images cropped and mirrored alike.
+
+        Raises:
+            BadInputError: the shard is missing or cut, or an image is broken.
+        """
+        pixels = torch.stack([_to_tensor(_square(image, self.resolution, crop)) for image in self.images(index)])
+        return pixels.flip(-1) if flip else pixels
+
+    def images(self, index: int) -> list[Image.Image]:
+        """Return the input and the output image of a triplet, RGB, as they were stored."""
         row = self._rows.slice(index, 1).to_pylist()[0]
         tar = self._folder / row["shard"]
-        pair = []
-        for role in ("input", "output"):
-            member = read_member(tar, row[f"{role}_offset"], row[f"{role}_length"])
-            pair.append(_square(decode_png(member, "RGB", f"{tar}: {row['id']}, its {role}"), self.resolution))
-        pixels = torch.stack([_to_tensor(image) for image in pair])
-        return pixels.flip(-1) if self.flip else pixels
+        if not tar.is_file():
+            raise BadInputError(f"{tar}: missing, though its index is there; make the shard again")
+        members = {role: read_member(tar, row[f"{role}_offset"], row[f"{role}_length"]) for role in ("input", "output")}
+        return [decode_png(data, "RGB", f"{tar}: {row['id']}, its {role}") for role, data in members.items()]
 
     def instructions(self) -> list[str]:
         """Return every triplet's instruction, in order."""
@@ -53,11 +68,12 @@ class TripletPixels(Dataset[Tensor]):
         return texts
 
 
-def _square(image: Image.Image, resolution: int) -> Image.Image:
-    if image.size == (resolution, resolution):
+def _square(image: Image.Image, resolution: int, crop: Crop) -> Image.Image:
+    share, across, down = crop
+    side = round(min(image.size) * share)
+    if side == resolution and image.size == (resolution, resolution):
         return image
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
+    left, top = int((image.width - side) * across), int((image.height - side) * down)
     box = (left, top, left + side, top + side)
     return image.resize((resolution, resolution), Image.Resampling.LANCZOS, box=box)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.index import index_path, shards_of
@@ -22,18 +23,30 @@ WITHOUT_EFFECT = frozenset(
         "checkpoint_every",
         "log_every",
         "cache_text_embeddings",
+        "cache_latents",
+        "gradient_accumulation_steps",
+        "gradient_checkpointing",
+        "compile_unet",
+        "num_checkpoints",
+        "checkpoint_uri",
+        "validation_dataset",
+        "validate_every",
+        "num_validation_samples",
+        "sample_every",
+        "num_samples",
     }
 )
-"""Settings that leave the trained weights as they are."""
+"""Settings that leave the trained weights as they are, up to rounding."""
 
 
 def dataset_hash(dataset: Path) -> str:
     """Hash the indexes of a folder of triplet shards, which hold the content hash of every triplet.
 
     Raises:
-        BadInputError: there is no shard, or one was never finished.
+        BadInputError: there is no shard, one was never finished, or one is missing.
     """
     tars = shards_of(dataset)
+    _check_no_shard_is_missing(dataset, tars)
     unfinished = [tar for tar in tars if not index_path(tar).is_file()]
     if unfinished:
         raise BadInputError(f"{unfinished[0]}: no index beside it, so it was never finished; make it again")
@@ -56,8 +69,22 @@ def editor_hash(editor: str, components: Iterable[str] = ("",)) -> str:
 
 def run_hash(config: TrainingConfig) -> str:
     """Hash everything that the trained weights depend on: settings, data set and starting weights."""
+    return input_hash(run_settings(config))
+
+
+def run_settings(config: TrainingConfig) -> dict[str, Any]:
+    """Return what the trained weights depend on, by name, so that a change can be named."""
     settings = {k: v for k, v in config.as_dict().items() if k not in WITHOUT_EFFECT | BY_CONTENT}
-    return input_hash(settings, dataset_hash(config.dataset), editor_hash(config.editor))
+    return {**settings, "dataset": dataset_hash(config.dataset), "editor": editor_hash(config.editor)}
+
+
+def _check_no_shard_is_missing(dataset: Path, tars: list[Path]) -> None:
+    indexes = dataset.glob("*.parquet") if dataset.is_dir() else [index_path(tar) for tar in tars]
+    for index in sorted(indexes):
+        # A folder may hold other tables, such as what was rejected; shards have numbers.
+        tar = index.with_suffix(".tar")
+        if tar.name.removesuffix(".tar").isdigit() and index.is_file() and not tar.is_file():
+            raise BadInputError(f"{tar}: missing, though its index is there; make the shard again")
 
 
 def _computes(name: Path) -> bool:

@@ -22,6 +22,8 @@ class History:
     """Time in the loop, over all its parts."""
     losses: list[float] = field(default_factory=list)
     """Loss of each step."""
+    validation_losses: list[tuple[int, float]] = field(default_factory=list)
+    """Step and loss of each validation."""
 
     def curve(self, every: int) -> list[tuple[int, float]]:
         """Return (step, mean loss of the ``every`` steps up to it)."""
@@ -37,6 +39,11 @@ class History:
             "samples_per_second": round(self.step * batch_size / self.seconds, 2) if self.seconds else 0.0,
             "final_loss": self.curve(every)[-1][1] if self.losses else None,
             "loss_curve": [[step, round(loss, 6)] for step, loss in self.curve(every)],
+            **(
+                {"validation_losses": [list(point) for point in self.validation_losses]}
+                if self.validation_losses
+                else {}
+            ),
         }
 
     def save(self, folder: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.training.data import TripletPixels
+from editfoundry.training.memory_maps import new_array
 
 STAGE = "latent cache"
 PAIRS_PER_STEP = 32
@@ -33,6 +34,15 @@ class LatentCache:
 
     def __len__(self) -> int:
         return len(self.input_modes)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Channels, height, width."""
+        return tuple(self.input_modes.shape[2:])
+
+    def of_pairs(self, indices: Tensor, flips: Tensor, crops: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PairLatents`; the crop is always the centred one."""
+        return self.inputs(indices, flips), self.sample_outputs(indices, flips, noise)
 
     def inputs(self, indices: Tensor, flips: Tensor) -> Tensor:
         """Return the input images' latents, ``(B, C, h, w)``, not scaled; both arguments are ``(B,)`` int64."""
@@ -73,8 +83,8 @@ def _encode_all(folder: Path, variants: list[TripletPixels], vae: AutoencoderKL)
     num_pairs, num_channels = len(variants[0]), vae.config.latent_channels
     side = variants[0].resolution // 2 ** (len(vae.config.block_out_channels) - 1)
     shape = (num_pairs, len(variants), num_channels, side, side)
-    modes = _new_array(folder / "input_modes.npy", shape)
-    moments = _new_array(folder / "output_moments.npy", (*shape[:2], 2 * num_channels, *shape[3:]))
+    modes = new_array(folder / "input_modes.npy", shape)
+    moments = new_array(folder / "output_moments.npy", (*shape[:2], 2 * num_channels, *shape[3:]))
     for flip, pixels in enumerate(variants):
         for start in range(0, num_pairs, PAIRS_PER_STEP):
             stop = min(start + PAIRS_PER_STEP, num_pairs)
@@ -83,7 +93,3 @@ def _encode_all(folder: Path, variants: list[TripletPixels], vae: AutoencoderKL)
             moments[start:stop, flip] = vae.encode(pairs[:, 1]).latent_dist.parameters.cpu().numpy()
     modes.flush()
     moments.flush()
-
-
-def _new_array(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)

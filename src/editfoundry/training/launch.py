@@ -18,9 +18,10 @@ from editfoundry.training.__main__ import OUTCOME_VARIABLE
 from editfoundry.training.config import TrainingConfig
 from editfoundry.training.failures import TrainingError, TrainingInterrupted
 from editfoundry.training.finished import is_trained
+from editfoundry.training.resume_folder import last_good_state
 
 
-def launch_training(config_path: Path, num_processes: int | None = None) -> None:
+def launch_training(config_path: Path, num_processes: int | None = None, accelerate_config: Path | None = None) -> None:
     """Train as ``config_path`` says, in child processes; nothing is started where the checkpoint is there already.
 
     SIGINT and SIGTERM are passed on to the training processes, which save their state; this returns, by raising, only
@@ -29,50 +30,80 @@ def launch_training(config_path: Path, num_processes: int | None = None) -> None
     Args:
         config_path: see `TrainingConfig.from_file`.
         num_processes: one per GPU; by default what ``accelerate config`` set, or one for each GPU there is. Without a
-            GPU there is one process, which uses all cores.
+            GPU there is one process, which uses all cores; more of them share the cores.
+        accelerate_config: what ``accelerate launch --config_file`` takes, for example of ``infra/accelerate``.
 
     Raises:
         BadInputError: the configuration, the data set or the editor cannot be used, or more processes than GPUs.
         TrainingInterrupted: stopped by a signal; running it again resumes.
         TrainingError: anything else; the message says what.
     """
-    if is_trained(TrainingConfig.from_file(config_path)):
+    config = TrainingConfig.from_file(config_path)
+    if accelerate_config is not None and not accelerate_config.is_file():
+        raise BadInputError(f"{accelerate_config}: no such configuration of accelerate")
+    if is_trained(config):
         return
-    _check_gpus(num_processes)
+    _check_num_processes(num_processes)
     with tempfile.TemporaryDirectory(prefix="editfoundry-training-") as folder:
         outcome = Path(folder) / "outcome"
         # A session of its own: a Ctrl-C on the terminal reaches the trainer once, through us.
         child = subprocess.Popen(
-            _command(config_path, num_processes),
-            env={**os.environ, OUTCOME_VARIABLE: str(outcome)},
+            _command(config_path, num_processes, accelerate_config),
+            env={**os.environ, **_environment(num_processes, accelerate_config), OUTCOME_VARIABLE: str(outcome)},
             start_new_session=True,
         )
         with _signals_forwarded(child) as received:
             status = child.wait()
         if status:
-            raise _failure(outcome.read_text() if outcome.exists() else "", status, bool(received))
+            told = outcome.read_text() if outcome.exists() else ""
+            raise _failure(told, status, bool(received), config.output)
 
 
-def _command(config_path: Path, num_processes: int | None) -> list[str]:
-    # Left alone, accelerate allows one thread a process.
-    num_threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, _num_cores() // (num_processes or 1)))
+def _command(config_path: Path, num_processes: int | None, accelerate_config: Path | None) -> list[str]:
+    module = ["-m", "editfoundry.training", str(config_path)]
+    if accelerate_config is None and _shares_cores(num_processes):
+        # Accelerate starts many processes for GPUs alone, with this very launcher.
+        return [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc-per-node={num_processes}",
+        ] + module
     command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--quiet"]
-    command += ["--num_cpu_threads_per_process", str(num_threads)]
+    command += ["--num_cpu_threads_per_process", str(_num_threads(num_processes))]
+    if accelerate_config is not None:
+        command += ["--config_file", str(accelerate_config)]
     if num_processes is not None:
         command += ["--num_processes", str(num_processes)]
-    elif not _is_configured() and not _num_gpus():
+    elif accelerate_config is None and not _is_configured() and not _num_gpus():
         # What accelerate takes by default here, said aloud, so that it does not warn.
         command += ["--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    return [*command, "-m", "editfoundry.training", str(config_path)]
+    return [*command, *module]
 
 
-def _check_gpus(num_processes: int | None) -> None:
+def _environment(num_processes: int | None, accelerate_config: Path | None) -> dict[str, str]:
+    if accelerate_config is not None or not _shares_cores(num_processes):
+        return {}
+    return {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": str(_num_threads(num_processes))}
+
+
+def _num_threads(num_processes: int | None) -> int:
+    # Left alone, each process would have one thread.
+    return int(os.environ.get("OMP_NUM_THREADS") or max(1, _num_cores() // (num_processes or 1)))
+
+
+def _shares_cores(num_processes: int | None) -> bool:
+    return num_processes is not None and num_processes > 1 and not _num_gpus()
+
+
+def _check_num_processes(num_processes: int | None) -> None:
     if num_processes is None or num_processes == 1:
         return
-    # Accelerate would start a single process without a word.
-    found = _num_gpus()
+    gpus = _num_gpus()
+    found, what = (gpus, "GPUs") if gpus else (_num_machine_cores(), "cores and no GPU")
     if not 1 < num_processes <= found:
-        raise BadInputError(f"num_processes is {num_processes}, but torch sees {found} GPUs here: leave it out")
+        raise BadInputError(f"num_processes is {num_processes}, but torch sees {found} {what} here: leave it out")
 
 
 def _num_gpus() -> int:
@@ -123,7 +154,12 @@ def _signal_workers(launcher: int, number: int) -> None:
         pass
 
 
-def _failure(outcome: str, status: int, interrupted: bool) -> BaseException:
+def _num_machine_cores() -> int:
+    # Two processes can always take turns, as the tests' do.
+    return max(2, os.cpu_count() or 1)
+
+
+def _failure(outcome: str, status: int, interrupted: bool, output: Path) -> BaseException:
     kind, _, message = outcome.partition("\n")
     if kind == "bad input":
         return BadInputError(message)
@@ -132,8 +168,14 @@ def _failure(outcome: str, status: int, interrupted: bool) -> BaseException:
     if kind == "failed":
         return TrainingError(message)
     ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-    return TrainingError(f"training ended with {ended}; its output above says why")
+    return TrainingError(
+        f"training ended with {ended} and without a word: its output above says why, or one of its processes was "
+        f"killed, as for lack of memory; {last_good_state(output)}, and the same command goes on from there"
+    )
 
 
 if __name__ == "__main__":
-    launch_training(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    try:
+        launch_training(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    except (BadInputError, TrainingError) as error:
+        sys.exit(str(error))

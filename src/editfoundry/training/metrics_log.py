@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from editfoundry.training.config import TrainingConfig
 from editfoundry.training.history import History
+from editfoundry.training.samples import FOLDER, sample_path
 
 LogStep = Callable[[History, float], None]
 """Called after each step with the history and the learning rate."""
@@ -25,6 +26,11 @@ def metrics_log(config: TrainingConfig, run_hash: str, visible: bool) -> Iterato
     with tracked_run(config.mlflow_experiment, name, config.as_dict(), tags, config.mlflow_tracking_uri) as run:
 
         def log_step(history: History, rate: float) -> None:
+            if history.validation_losses and history.validation_losses[-1][0] == history.step:
+                run.log_metric("validation_loss", history.validation_losses[-1][1], history.step)
+            grid = sample_path(config, history.step)
+            if grid.is_file():
+                run.log_artifact(grid, FOLDER)
             if history.step % config.log_every and history.step != config.num_steps:
                 return
             recent = history.losses[-config.log_every :]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -16,9 +17,12 @@ from editfoundry.pretrained.runtime import quiet_libraries
 from editfoundry.training.config import TrainingConfig
 from editfoundry.training.data import TripletPixels
 from editfoundry.training.fingerprint import dataset_hash, editor_hash
-from editfoundry.training.latents import LatentCache, latent_cache
-from editfoundry.training.loss import noise_scheduler
+from editfoundry.training.latents import latent_cache
+from editfoundry.training.loss import noise_scheduler, sampling_scheduler
+from editfoundry.training.pair_latents import EncodedPairs, PairLatents
+from editfoundry.training.run_folder import writing
 from editfoundry.training.texts import TextCache, text_cache
+from editfoundry.training.validation import ValidationData
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,17 @@ class Materials:
     """In float32; its UNet is on the device, the rest where it is needed."""
     scheduler: DDPMScheduler
     """Forward process."""
-    latents: LatentCache
+    latents: PairLatents
     texts: TextCache
+    resolution: int
+    """Side of the training images, pixels."""
+    was_widened: bool
+    """The UNet saw no image before."""
+    validation: ValidationData | None = None
 
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        """Channels, height, width."""
-        return tuple(self.latents.input_modes.shape[2:])
 
-
-def load_editor_to_train(editor: str) -> StableDiffusionInstructPix2PixPipeline:
-    """Load an editor in float32; a text-to-image model's UNet is widened.
+def load_editor_to_train(editor: str) -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
+    """Load an editor in float32; a text-to-image model's UNet is widened, and the second value tells so.
 
     Raises:
         BadInputError: the folder is missing or is not in diffusers' layout.
@@ -52,9 +56,10 @@ def load_editor_to_train(editor: str) -> StableDiffusionInstructPix2PixPipeline:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInputError(f"{editor}: cannot be loaded as an editor to start from: {reason}") from error
-    if pipeline.unet.config.in_channels == pipeline.unet.config.out_channels:
+    is_narrow = pipeline.unet.config.in_channels == pipeline.unet.config.out_channels
+    if is_narrow:
         widen_conv_in(pipeline.unet)
-    return pipeline
+    return pipeline, is_narrow
 
 
 def prepare_materials(config: TrainingConfig, accelerator: Accelerator) -> Materials:
@@ -63,41 +68,48 @@ def prepare_materials(config: TrainingConfig, accelerator: Accelerator) -> Mater
     Raises:
         BadInputError: the editor or the data set cannot be used.
     """
-    pipeline = load_editor_to_train(config.editor)
-    scheduler = noise_scheduler(pipeline.scheduler)
+    pipeline, was_widened = load_editor_to_train(config.editor)
+    scheduler = noise_scheduler(pipeline.scheduler, config.prediction_type, config.zero_terminal_snr)
+    pipeline.scheduler = sampling_scheduler(pipeline.scheduler, scheduler)
     pipeline.vae.requires_grad_(False)
     pipeline.text_encoder.requires_grad_(config.train_text_encoder)
-    with accelerator.main_process_first():
-        latents, texts = _caches(config, pipeline, accelerator.device)
-    if len(latents) == 0:
-        raise BadInputError(f"{config.dataset}: there is no triplet to train on")
+    resolution = _resolution(config, pipeline)
+    validation = None
+    with accelerator.main_process_first(), writing("a cache", config.work_dir, "no step was done yet", OSError):
+        latents, texts = _opened(config, config.dataset, pipeline, accelerator.device)
+        if config.validation_dataset is not None:
+            plain = replace(config, horizontal_flip=False)
+            validation = ValidationData(*_opened(plain, config.validation_dataset, pipeline, accelerator.device))
+    validated = None if validation is None else validation.latents
+    for folder, found in ((config.dataset, latents), (config.validation_dataset, validated)):
+        if found is not None and len(found) == 0:
+            raise BadInputError(f"{folder}: there is no triplet to train on")
+    if config.cache_latents:
+        pipeline.vae.to("cpu")
     pipeline.unet.to(accelerator.device, memory_format=torch.channels_last).train()
-    return Materials(pipeline, scheduler, latents, texts)
+    return Materials(pipeline, scheduler, latents, texts, resolution, was_widened, validation)
 
 
-def _caches(
-    config: TrainingConfig, pipeline: StableDiffusionInstructPix2PixPipeline, device: torch.device
-) -> tuple[LatentCache, TextCache]:
-    data = dataset_hash(config.dataset)
+def _resolution(config: TrainingConfig, pipeline: StableDiffusionInstructPix2PixPipeline) -> int:
     resolution = config.resolution or native_size(pipeline)
     if resolution % pipeline.vae_scale_factor:
         raise BadInputError(f"resolution is {resolution}, but must be a multiple of {pipeline.vae_scale_factor} pixels")
-    latents_key = input_hash(data, editor_hash(config.editor, ["vae"]), resolution, config.horizontal_flip)
-    latents = latent_cache(
-        config.work_dir / f"latents-{latents_key[:16]}",
-        config.dataset,
-        pipeline.vae.to(device),
-        resolution=resolution,
-        horizontal_flip=config.horizontal_flip,
-    )
+    return resolution
+
+
+def _opened(
+    config: TrainingConfig, dataset: Path, pipeline: StableDiffusionInstructPix2PixPipeline, device: torch.device
+) -> tuple[PairLatents, TextCache]:
+    data, resolution = dataset_hash(dataset), _resolution(config, pipeline)
+    vae, pixels = pipeline.vae.to(device), TripletPixels(dataset, resolution)
+    latents: PairLatents = EncodedPairs(pixels, vae)
+    if config.cache_latents:
+        key = input_hash(data, editor_hash(config.editor, ["vae"]), resolution, config.horizontal_flip)
+        folder, flip = config.work_dir / f"latents-{key[:16]}", config.horizontal_flip
+        latents = latent_cache(folder, dataset, vae, resolution=resolution, horizontal_flip=flip)
     embed = config.cache_text_embeddings and not config.train_text_encoder
-    texts_key = input_hash(data, editor_hash(config.editor, ["text_encoder", "tokenizer"]), embed)
-    texts = text_cache(
-        config.work_dir / f"texts-{texts_key[:16]}",
-        TripletPixels(config.dataset, resolution).instructions(),
-        pipeline.tokenizer,
-        pipeline.text_encoder.to(device),
-        embed=embed,
-    )
-    pipeline.vae.to("cpu")
+    key = input_hash(data, editor_hash(config.editor, ["text_encoder", "tokenizer"]), embed)
+    text_encoder = pipeline.text_encoder.to(device)
+    folder = config.work_dir / f"texts-{key[:16]}"
+    texts = text_cache(folder, pixels.instructions(), pipeline.tokenizer, text_encoder, embed=embed)
     return latents, texts

@@ -13,6 +13,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.editors.text import tokenize
+from editfoundry.training.memory_maps import new_array
 
 STAGE = "text cache"
 TEXTS_PER_STEP = 64
@@ -66,7 +67,7 @@ def _write(
     if not embed:
         return
     shape = (*token_ids.shape, text_encoder.config.hidden_size)
-    embeds = np.lib.format.open_memmap(folder / "embeds.npy", mode="w+", dtype=np.float32, shape=shape)
+    embeds = new_array(folder / "embeds.npy", shape)
     for start in range(0, len(distinct), TEXTS_PER_STEP):
         part = token_ids[start : start + TEXTS_PER_STEP].to(text_encoder.device)
         embeds[start : start + len(part)] = text_encoder(part)[0].float().cpu().numpy()

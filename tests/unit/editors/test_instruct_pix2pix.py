@@ -3,7 +3,9 @@ import torch
 from PIL import Image
 from tiny_models import psnr, tiny_image, tiny_pipeline
 
+from editfoundry.editors.guidance_sweep import draw_sweep, sweep_guidance
 from editfoundry.editors.instruct_pix2pix import edit_images, edit_photo, working_size
+from editfoundry.editors.schedulers import scheduler_by_name, scheduler_names
 from editfoundry.errors import BadInputError
 
 
@@ -31,6 +33,55 @@ def test_an_edit_is_the_same_alone_and_in_a_batch(scheduler: str) -> None:
     for i in range(3):
         [alone] = edit_images(pipeline, [images[i]], [texts[i]], seeds=[seeds[i]], num_inference_steps=3)
         assert psnr(batch[i], alone) >= 40
+
+
+@pytest.mark.parametrize("name", sorted(set(scheduler_names(tiny_pipeline().scheduler)) - {"DPMSolverSDEScheduler"}))
+def test_any_scheduler_by_name_equals_the_pipeline_with_that_scheduler(name: str) -> None:
+    pipeline, image = tiny_pipeline(), tiny_image(3)
+    own = pipeline.scheduler
+    [found] = edit_images(pipeline, [image], ["melt it"], seeds=[5], num_inference_steps=4, scheduler=name)
+    assert pipeline.scheduler is own
+    pipeline.scheduler = scheduler_by_name(name, own)
+    assert type(pipeline.scheduler).__name__ == name
+    generator = torch.Generator().manual_seed(5)
+    expected = pipeline("melt it", image, num_inference_steps=4, image_guidance_scale=1.5, generator=generator).images[
+        0
+    ]
+    assert psnr(found, expected) >= 40
+
+
+def test_short_names_of_schedulers_are_understood_and_wrong_ones_listed() -> None:
+    own = tiny_pipeline().scheduler
+    assert type(scheduler_by_name("euler-ancestral", own)).__name__ == "EulerAncestralDiscreteScheduler"
+    with pytest.raises(BadInputError, match="no scheduler 'best' for this editor; use one of ddim, ddpm"):
+        scheduler_by_name("best", own)
+    zero_snr = tiny_pipeline(prediction_type="v_prediction").scheduler
+    with pytest.raises(BadInputError, match="'heun' has no zero-terminal-SNR schedule"):
+        scheduler_by_name("heun", zero_snr)
+
+
+def test_a_sweep_has_at_each_pair_of_scales_the_edit_at_these_scales() -> None:
+    pipeline, image = tiny_pipeline(), tiny_image(3)
+    sweep = sweep_guidance(pipeline, image, "melt it", (1.0, 7.5), (0.5, 1.5, 2.0), num_inference_steps=2, batch_size=4)
+    for text, row in zip(sweep.guidance_scales, sweep.edits, strict=True):
+        for picture, edit in zip(sweep.image_guidance_scales, row, strict=True):
+            [expected] = edit_images(
+                pipeline, [image], ["melt it"], seeds=[0], num_inference_steps=2, guidance_scale=text,
+                image_guidance_scale=picture,
+            )  # fmt: skip
+            assert psnr(edit, expected) >= 40
+    assert psnr(sweep.edits[1][1], sweep.edits[1][2]) < 40
+    assert draw_sweep(sweep).size == (44 + 3 * 128, 44 + 2 * 128)
+
+
+def test_a_rescaled_edit_is_another_picture_and_a_wrong_share_is_refused() -> None:
+    pipeline, image = tiny_pipeline(), tiny_image(3)
+    options = {"seeds": [0], "num_inference_steps": 2}
+    [plain] = edit_images(pipeline, [image], ["melt it"], **options)
+    [rescaled] = edit_images(pipeline, [image], ["melt it"], guidance_rescale=0.7, **options)
+    assert psnr(plain, rescaled) < 40
+    with pytest.raises(BadInputError, match="guidance_rescale is 2"):
+        edit_images(pipeline, [image], ["melt it"], guidance_rescale=2, **options)
 
 
 def test_an_empty_batch_gives_no_images() -> None:

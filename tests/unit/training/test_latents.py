@@ -1,10 +1,14 @@
+import resource
 from pathlib import Path
 
+import pytest
 import torch
 from tiny_models import IMAGE_SIZE, tiny_pipeline, write_dataset
 
 from editfoundry.training.data import TripletPixels
+from editfoundry.training.failures import TrainingError
 from editfoundry.training.latents import latent_cache
+from editfoundry.training.run_folder import writing
 
 INDICES = torch.tensor([6, 1])
 
@@ -28,3 +32,16 @@ def test_a_cache_that_is_there_is_opened_without_reading_the_data(tmp_path: Path
     for source in (dataset, tmp_path / "gone"):
         cache = latent_cache(tmp_path / "cache", source, vae, resolution=IMAGE_SIZE, horizontal_flip=False)
         assert len(cache) == 8
+
+
+def test_a_cache_without_room_is_told_before_it_is_filled_and_leaves_nothing(tmp_path: Path) -> None:
+    dataset, vae = write_dataset(tmp_path / "data"), tiny_pipeline().vae
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(TrainingError, match="a cache cannot be written to .*: free some space"):
+            with writing("a cache", tmp_path, "no step was done yet", OSError):
+                latent_cache(tmp_path / "cache", dataset, vae, resolution=IMAGE_SIZE, horizontal_flip=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]

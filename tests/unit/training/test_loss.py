@@ -1,10 +1,17 @@
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, EulerAncestralDiscreteScheduler, PNDMScheduler
+from diffusers.training_utils import compute_snr
 from torch import Tensor, nn
 
 from editfoundry.errors import BadInputError
-from editfoundry.training.loss import denoising_loss, noise_scheduler, prediction_target
+from editfoundry.training.loss import (
+    denoising_loss,
+    min_snr_weights,
+    noise_scheduler,
+    prediction_target,
+    sampling_scheduler,
+)
 
 LATENTS, NOISE = torch.randn(2, 2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
 TIMESTEPS = torch.tensor([100, 999])
@@ -27,6 +34,36 @@ def test_a_zero_terminal_snr_schedule_is_trained_on_as_it_is_sampled_from() -> N
     assert float(scheduler.add_noise(LATENTS, NOISE, TIMESTEPS)[1].sub(NOISE[1]).abs().max()) < 1e-3
 
 
+def test_an_editor_of_epsilon_learns_v_on_a_schedule_that_ends_in_noise_and_samples_from_it() -> None:
+    for own in (DDIMScheduler(), EulerAncestralDiscreteScheduler(), PNDMScheduler()):
+        forward = noise_scheduler(own, "v_prediction", zero_terminal_snr=True)
+        assert float(forward.alphas_cumprod[-1]) < 1e-6
+        config = sampling_scheduler(own, forward).config
+        assert (config.prediction_type, config.rescale_betas_zero_snr) == ("v_prediction", True)
+        assert config.timestep_spacing == "trailing"
+    assert type(sampling_scheduler(EulerAncestralDiscreteScheduler(), forward)) is EulerAncestralDiscreteScheduler
+    assert type(sampling_scheduler(PNDMScheduler(), forward)) is DDIMScheduler
+
+
+def test_epsilon_on_a_schedule_that_ends_in_noise_is_refused() -> None:
+    with pytest.raises(BadInputError, match="set prediction_type to v_prediction"):
+        noise_scheduler(DDIMScheduler(), zero_terminal_snr=True)
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_min_snr_weights_are_those_of_diffusers_training_script(prediction_type: str) -> None:
+    scheduler = noise_scheduler(DDIMScheduler(prediction_type=prediction_type))
+    timesteps = torch.tensor([0, 10, 100, 500, 900, 999])
+    snr = compute_snr(scheduler, timesteps)
+    expected = torch.stack([snr, torch.full_like(snr, 5.0)]).amin(0) / (snr + (prediction_type == "v_prediction"))
+    torch.testing.assert_close(min_snr_weights(scheduler, timesteps, 5.0), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_pure_noise_weighs_nothing_under_min_snr() -> None:
+    scheduler = noise_scheduler(DDIMScheduler(prediction_type="v_prediction"), zero_terminal_snr=True)
+    assert float(min_snr_weights(scheduler, torch.tensor([999]), 5.0)) < 1e-6
+
+
 def test_an_editor_that_predicts_the_sample_is_refused() -> None:
     with pytest.raises(BadInputError, match="prediction_type 'sample'"):
         noise_scheduler(DDIMScheduler(prediction_type="sample"))
@@ -45,4 +82,18 @@ def test_the_loss_of_predicting_nothing_is_the_targets_mean_square() -> None:
         timesteps=TIMESTEPS, prompt_embeds=torch.zeros(2, 1, 1),
     )  # fmt: skip
     torch.testing.assert_close(loss, NOISE.square().mean())
+    scheduler = noise_scheduler(DDIMScheduler())
+    weighted = denoising_loss(
+        Nothing(), scheduler, latents=LATENTS, image_latents=2 * LATENTS, noise=NOISE, timesteps=TIMESTEPS,
+        prompt_embeds=torch.zeros(2, 1, 1), snr_gamma=5.0,
+    )  # fmt: skip
+    places = torch.ones(2, 1, 3, 3)
+    places[:, :, 1:] = 4.0
+    placed = denoising_loss(
+        Nothing(), scheduler, latents=LATENTS, image_latents=2 * LATENTS, noise=NOISE, timesteps=TIMESTEPS,
+        prompt_embeds=torch.zeros(2, 1, 1), weights=places,
+    )  # fmt: skip
+    torch.testing.assert_close(placed, (NOISE.square() * places).mean())
+    weights = min_snr_weights(scheduler, TIMESTEPS, 5.0)
+    torch.testing.assert_close(weighted, (NOISE.square().mean(dim=(1, 2, 3)) * weights).mean())
     assert torch.equal(seen[0][:, 4:], 2 * LATENTS)

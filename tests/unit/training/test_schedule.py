@@ -22,5 +22,9 @@ def test_the_cosine_is_at_half_the_peak_half_way_down() -> None:
     assert rates("cosine")[8] == pytest.approx(1.0)
 
 
+def test_the_linear_schedule_falls_evenly_to_zero() -> None:
+    assert rates("linear")[4:] == pytest.approx([2 * (1 - i / 8) for i in range(8)])
+
+
 def test_the_constant_schedule_stays_at_the_peak() -> None:
     assert rates("constant")[4:] == [2.0] * 8

@@ -1,0 +1,86 @@
+"""The trade-off between instruction and picture: an edit for each pair of guidance scales (InstructPix2Pix, fig. 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionInstructPix2PixPipeline
+
+PAPER_IMAGE_GUIDANCE_SCALES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2)
+"""The paper's curve: ``s_T`` fixed at 7.5, ``s_I`` swept over these."""
+_MARGIN = 44
+"""Pixels for the scales' names, at the left and on top."""
+_CELL = 128
+"""Smallest side of a picture on the sheet, pixels."""
+
+
+@dataclass(frozen=True)
+class GuidanceSweep:
+    """The edits of one image by one instruction, from one noise."""
+
+    guidance_scales: tuple[float, ...]
+    """``s_T`` of each row."""
+    image_guidance_scales: tuple[float, ...]
+    """``s_I`` of each column."""
+    edits: tuple[tuple[Image.Image, ...], ...]
+    """Rows of RGB images."""
+
+
+def sweep_guidance(
+    pipeline: StableDiffusionInstructPix2PixPipeline,
+    image: Image.Image,
+    instruction: str,
+    guidance_scales: Sequence[float] = (7.5,),
+    image_guidance_scales: Sequence[float] = PAPER_IMAGE_GUIDANCE_SCALES,
+    *,
+    seed: int = 0,
+    batch_size: int = 8,
+    **options: Any,
+) -> GuidanceSweep:
+    """Edit ``image``, of the editor's own size, at every pair of scales, a batch of pairs at a time.
+
+    Args:
+        pipeline: the editor.
+        image: RGB.
+        instruction: what to do.
+        guidance_scales: ``s_T``, the rows.
+        image_guidance_scales: ``s_I``, the columns.
+        seed: of the noise, the same for all.
+        batch_size: edits that are sampled together.
+        options: other options of `edit_images`.
+    """
+    from editfoundry.editors.instruct_pix2pix import edit_images
+
+    pairs = [(text, picture) for text in guidance_scales for picture in image_guidance_scales]
+    edits: list[Image.Image] = []
+    for start in range(0, len(pairs), batch_size):
+        part = pairs[start : start + batch_size]
+        edits += edit_images(
+            pipeline, [image] * len(part), [instruction] * len(part), seeds=[seed] * len(part),
+            guidance_scale=[text for text, _ in part], image_guidance_scale=[picture for _, picture in part], **options,
+        )  # fmt: skip
+    width = len(image_guidance_scales)
+    rows = tuple(tuple(edits[start : start + width]) for start in range(0, len(edits), width))
+    return GuidanceSweep(tuple(guidance_scales), tuple(image_guidance_scales), rows)
+
+
+def draw_sweep(sweep: GuidanceSweep) -> Image.Image:
+    """Return the edits as one RGB sheet, with the scales beside rows and above columns."""
+    first = sweep.edits[0][0]
+    factor = max(1, -(-_CELL // min(first.size)))
+    width, height = (factor * side for side in first.size)
+    sheet = Image.new("RGB", (_MARGIN + width * len(sweep.edits[0]), _MARGIN + height * len(sweep.edits)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for column, scale in enumerate(sweep.image_guidance_scales):
+        draw.text((_MARGIN + width * column + 4, 14), f"s_I {scale:g}", "black", font)
+    for row, (scale, edits) in enumerate(zip(sweep.guidance_scales, sweep.edits, strict=True)):
+        draw.multiline_text((4, _MARGIN + height * row + 4), f"s_T\n{scale:g}", "black", font)
+        for column, edit in enumerate(edits):
+            shown = edit.resize((width, height), Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS)
+            sheet.paste(shown, (_MARGIN + width * column, _MARGIN + height * row))
+    return sheet

@@ -1,0 +1,57 @@
+"""Any of diffusers' samplers by its name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from editfoundry.errors import BadInputError
+
+_DROPPED = ("scheduler", "discrete")
+"""Parts of diffusers' class names that a person may leave out."""
+
+
+def scheduler_by_name(name: str, current: Any) -> Any:
+    """Return diffusers' scheduler ``name`` on the noise schedule of ``current``, which stays as it is.
+
+    Args:
+        name: a class of diffusers, in any spelling: ``EulerAncestralDiscreteScheduler``, ``euler-ancestral``, ``DDIM``.
+        current: the editor's own scheduler; it says which others can sample from its model.
+
+    Raises:
+        BadInputError: diffusers has no such scheduler for this model, it needs a package that is not there, or it does
+            not know the zero-terminal-SNR schedule that the model was trained on.
+    """
+    import diffusers
+
+    known = {_short(kind): kind for kind in scheduler_names(current)}
+    if _short(name) not in known:
+        raise BadInputError(f"no scheduler {name!r} for this editor; use one of {', '.join(sorted(known))}")
+    scheduler_class = getattr(diffusers, known[_short(name)])
+    accepted = inspect.signature(scheduler_class.__init__).parameters
+    if current.config.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in accepted:
+        raise BadInputError(f"scheduler {name!r} has no zero-terminal-SNR schedule, which this editor was trained on")
+    try:
+        return scheduler_class.from_config(current.config)
+    except (ImportError, ValueError) as error:
+        raise BadInputError(f"scheduler {name!r} cannot be used: {' '.join(str(error).split())[:200]}") from error
+
+
+def scheduler_names(current: Any) -> list[str]:
+    """Return the names of diffusers' classes that can take the place of ``current``, which is one of them."""
+    own = type(current)
+    names = {kind.__name__ for kind in current.compatibles if own in _compatibles(kind, own)}
+    return sorted({own.__name__, *names})
+
+
+def _compatibles(kind: Any, own: type) -> list[type]:
+    # In the place of a class whose packages are not installed, diffusers has one without methods.
+    known: list[type] = kind._get_compatibles() if hasattr(kind, "_get_compatibles") else [own]
+    return known
+
+
+def _short(name: str) -> str:
+    text = "".join(letter for letter in name.lower() if letter.isalnum())
+    for part in _DROPPED:
+        text = text.replace(part, "")
+    return text

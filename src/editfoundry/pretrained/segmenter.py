@@ -1,0 +1,156 @@
+"""The role ``segmenter``: SAM, by the library segment-anything, from safetensors in transformers' layout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from segment_anything import SamPredictor
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.runtime import Runtime, quiet_libraries
+from editfoundry.pretrained.sam_names import SHARED_EMBEDDING, transformers_names
+from editfoundry.profiles import ModelReference, Profile, missing_model
+
+_POINTS_AT_ONCE = 64
+_PIXEL_MEAN, _PIXEL_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+"""Of RGB values in [0, 255]; those SAM was trained with."""
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A SAM on its device."""
+
+    name: str
+    """Model @ revision, as provenance records it."""
+    model: Sam
+
+    @torch.inference_mode()
+    def masks_at(self, image: Image.Image, points: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+        """Segment what lies at each point; the image goes through the encoder once, whatever the number of points.
+
+        Args:
+            image: RGB, any size.
+            points: ``(x, y)`` in pixels of the image.
+
+        Returns:
+            ``(N, 3, H, W)`` bool, for each point a part, a whole and what lies between; and how well SAM thinks that
+            it met each, ``(N, 3)`` float32, an IoU.
+        """
+        if not points:
+            return np.zeros((0, 3, image.height, image.width), dtype=bool), np.zeros((0, 3), dtype=np.float32)
+        predictor = SamPredictor(self.model)
+        predictor.set_image(np.asarray(image.convert("RGB")))
+        coordinates = torch.tensor(points, dtype=torch.float32, device=self.model.device)[:, None]
+        coordinates = predictor.transform.apply_coords_torch(coordinates, (image.height, image.width))
+        found = []
+        for part in coordinates.split(_POINTS_AT_ONCE):
+            labels = torch.ones(len(part), 1, dtype=torch.int64, device=part.device)
+            masks, qualities, _ = predictor.predict_torch(part, labels, multimask_output=True)
+            found.append((masks.cpu().numpy(), qualities.float().cpu().numpy()))
+        masks, qualities = zip(*found, strict=True)
+        return np.concatenate(masks), np.concatenate(qualities)
+
+
+def load_segmenter(profile: Profile, runtime: Runtime) -> Segmenter:
+    """Load the profile's SAM, in float32, which its prompts are computed in.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: its weights are not those of a SAM.
+    """
+    from safetensors.torch import load_file
+
+    reference = profile.model("segmenter")
+    quiet_libraries()
+    try:
+        config = json.loads(_file(reference, "config.json").read_text())
+        tensors = load_file(_file(reference, "model.safetensors"))
+    except (OSError, ValueError) as error:
+        raise missing_model(reference, error) from error
+    model = build_sam(_geometry(config))
+    _load_weights(model, tensors, reference)
+    return Segmenter(str(reference), model.to(runtime.device).eval())
+
+
+def build_sam(config: Any) -> Sam:
+    """Build segment-anything's model with random weights; ``config`` is a ``transformers.SamConfig``."""
+    vision, prompt, decoder = config.vision_config, config.prompt_encoder_config, config.mask_decoder_config
+    side = vision.image_size // vision.patch_size
+    norm = partial(torch.nn.LayerNorm, eps=vision.layer_norm_eps)
+    encoder = ImageEncoderViT(
+        depth=vision.num_hidden_layers, embed_dim=vision.hidden_size, img_size=vision.image_size,
+        mlp_ratio=vision.mlp_dim / vision.hidden_size, norm_layer=norm, num_heads=vision.num_attention_heads,
+        patch_size=vision.patch_size, qkv_bias=vision.qkv_bias, use_rel_pos=vision.use_rel_pos,
+        use_abs_pos=vision.use_abs_pos, window_size=vision.window_size,
+        global_attn_indexes=tuple(vision.global_attn_indexes), out_chans=vision.output_channels,
+    )  # fmt: skip
+    prompts = PromptEncoder(
+        embed_dim=prompt.hidden_size, image_embedding_size=(side, side),
+        input_image_size=(vision.image_size, vision.image_size), mask_in_chans=prompt.mask_input_channels,
+    )  # fmt: skip
+    transformer = TwoWayTransformer(
+        depth=decoder.num_hidden_layers, embedding_dim=decoder.hidden_size, mlp_dim=decoder.mlp_dim,
+        num_heads=decoder.num_attention_heads, attention_downsample_rate=decoder.attention_downsample_rate,
+    )  # fmt: skip
+    masks = MaskDecoder(
+        num_multimask_outputs=decoder.num_multimask_outputs, transformer=transformer,
+        transformer_dim=decoder.hidden_size, iou_head_depth=decoder.iou_head_depth,
+        iou_head_hidden_dim=decoder.iou_head_hidden_dim,
+    )  # fmt: skip
+    return Sam(encoder, prompts, masks, _PIXEL_MEAN, _PIXEL_STD)
+
+
+def save_sam(model: Sam, config: Any, folder: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write the model so that `load_segmenter` and ``transformers.SamModel`` both open it."""
+    from safetensors.torch import save_file
+
+    weights = {name: value for name, value in model.state_dict().items() if name not in ("pixel_mean", "pixel_std")}
+    names = transformers_names(weights, config.mask_decoder_config.iou_head_depth)
+    config.save_pretrained(folder)
+    tensors = {names[name]: value.to(dtype).cpu().contiguous() for name, value in weights.items()}
+    tensors[SHARED_EMBEDDING] = tensors["prompt_encoder.shared_embedding.positional_embedding"].clone()
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _geometry(values: dict[str, Any]) -> Any:
+    from transformers import SamConfig
+
+    return SamConfig(**{name: value for name, value in values.items() if name.endswith("_config")})
+
+
+def _load_weights(model: Sam, tensors: dict[str, torch.Tensor], reference: ModelReference) -> None:
+    own = [name for name in model.state_dict() if name not in ("pixel_mean", "pixel_std")]
+    names = transformers_names(own, model.mask_decoder.iou_prediction_head.num_layers)
+    if SHARED_EMBEDDING in tensors:
+        tensors = {"prompt_encoder.shared_embedding.positional_embedding": tensors[SHARED_EMBEDDING], **tensors}
+    missing = [theirs for theirs in names.values() if theirs not in tensors]
+    if missing:
+        raise BadInputError(f"role 'segmenter': {reference} is no SAM: it has no weight {missing[0]}")
+    weights = {ours: tensors[theirs].float() for ours, theirs in names.items()}
+    try:
+        model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BadInputError(
+            f"role 'segmenter': the weights of {reference} do not fit its config.json: {reason}"
+        ) from error
+
+
+def _file(reference: ModelReference, name: str) -> Path:
+    folder = Path(reference.location) / reference.subfolder
+    if reference.is_local:
+        return folder / name
+    from huggingface_hub import hf_hub_download
+
+    return Path(
+        hf_hub_download(reference.source, name, subfolder=reference.subfolder or None, revision=reference.revision)
+    )
