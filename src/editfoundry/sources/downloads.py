@@ -14,7 +14,7 @@ from editfoundry.sources.video_files import videos_by_id
 
 FAILED = "download failed"
 _LOG = "failed_downloads.jsonl"
-_FORMAT = "bv*[vcodec^=avc1][height<=1080]/bv*[height<=1080]/b[height<=1080]"
+_FORMAT = "bv*[vcodec^=avc1][height<=?1080]/bv*[height<=?1080]/b[height<=?1080]"
 """Pictures alone: sound is not needed, and merging it would need another program."""
 
 

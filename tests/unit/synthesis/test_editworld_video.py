@@ -107,7 +107,7 @@ def test_a_run_that_was_stopped_asks_nothing_twice_and_leaves_the_same_bytes(mod
         synthesize_video(pairs, whole, CONFIG, profile_of(models, tmp_path, server.url), "cpu")
         synthesize_video(pairs, torn, CONFIG, profile_of(models, tmp_path, server.url), "cpu")
         (torn / "00001.parquet").unlink()
-    stopping = chat_server(lambda body, before: Reply(status=500))
+    stopping = chat_server(lambda body, before: Reply(status=500, error="down"))
     with stopping as server, pytest.raises(UnavailableError):
         synthesize_video(pairs, torn, CONFIG, profile_of(models, tmp_path, server.url), "cpu")
     with always(json.dumps(ANSWER)) as server:

@@ -34,7 +34,7 @@ CAPTION_DROPOUT = 0.5
 """Share of prompts left empty, as published, so that edges are understood without words."""
 EMBEDDING_CHANNELS = (8, 16, 24)
 """Three levels, which bring 64 px to the latents' 16."""
-CONFIG = LoopConfig(num_steps=1200, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
+CONFIG = LoopConfig(num_steps=900, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
 NUM_MEASURED = 128
 _NEAR = np.ones((3, 3), dtype=np.uint8)
 

@@ -44,7 +44,7 @@ EMPTY_SHARE = 0.1
 IMAGE_DROPOUT = 0.1
 SUBFOLDER, WEIGHT_NAME = "models", "ip-adapter_sd15.safetensors"
 """The published adapters' layout."""
-CONFIG = LoopConfig(num_steps=1500, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
+CONFIG = LoopConfig(num_steps=600, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
 NUM_MEASURED = 128
 
 

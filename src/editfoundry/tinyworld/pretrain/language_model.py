@@ -33,7 +33,7 @@ CAPTION_WEIGHT = 4.0
 """Weight of an output caption's tokens: one that is copied wrongly makes the whole quadruple untrue."""
 SHARES = {"from_caption": 0.5, "free": 0.2, "verify": 0.3}
 """Of the chats in a batch."""
-CONFIG = LoopConfig(num_steps=2000, batch_size=16, learning_rate=2e-3, weight_decay=0.05, ema_decay=0.995)
+CONFIG = LoopConfig(num_steps=3000, batch_size=16, learning_rate=2e-3, weight_decay=0.05, ema_decay=0.995)
 
 
 def train_language_model(

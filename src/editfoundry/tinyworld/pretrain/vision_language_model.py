@@ -49,7 +49,7 @@ WORD_WEIGHT = 0.15
 """Weight of each token of a reason in the loss, where the number itself has 1."""
 CAPTION_SHARE = 0.5
 """Of a batch: captions have a word to learn for each thing to see, where a question has one number in all."""
-CONFIG = LoopConfig(num_steps=2000, batch_size=32, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
+CONFIG = LoopConfig(num_steps=5000, batch_size=32, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
 _PAIR_QUESTIONS = tuple(question for question in QUESTIONS if question.shows_input)
 _PICTURE_QUESTIONS = tuple(question for question in QUESTIONS if not question.shows_input)
 

@@ -46,8 +46,8 @@ def test_ones_own_file_is_read(tmp_path, text):
     ("old", "new", "message"),
     [
         ("[defaults]", "[defaults", "not a TOML file"),
-        ("num_turns = 2", "", "'num_turns' is missing"),
-        ("num_turns = 2", "num_turns = 0", "num_turns must be a whole number above 0"),
+        ("num_turns = 1", "", "'num_turns' is missing"),
+        ("num_turns = 1", "num_turns = 0", "num_turns must be a whole number above 0"),
         ('verify = "category"', "verify = 3", "verify must be a text"),
         ('name = "Story-Type"', 'name = "Long-Term"', "'Long-Term' is named twice"),
         ('name = "Story-Type"', 'name = "Stories"', "'Stories' is named twice or is none of"),
