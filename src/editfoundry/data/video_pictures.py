@@ -28,7 +28,9 @@ def picture(frame: VideoFrame, pixel_aspect: float = 1.0, longer_side: int | Non
         scale = longer_side / max(width, height)
         width, height = max(2, round(width * scale)), max(2, round(height * scale))
     matrix = Colorspace.ITU709 if _is_unlabelled_hd(frame) else None
-    rgb: np.ndarray = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=Interpolation.AREA).to_ndarray()
+    rgb: np.ndarray = frame.reformat(
+        width, height, "rgb24", src_colorspace=matrix, interpolation=Interpolation.AREA
+    ).to_ndarray()
     if frame.interlaced_frame and height == frame.height:
         rgb = cv2.resize(rgb[::2], (width, height), interpolation=cv2.INTER_LINEAR)
     if abs(pixel_aspect - 1) > 0.01:
