@@ -11,7 +11,7 @@ from editfoundry.curation.missing_scores import Scorer
 from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import index_path, shards_of
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import is_done, read_triplets, reused_result, write_triplets
@@ -57,7 +57,7 @@ def score(
     roles = ("clip",) if config.judge is None else ("clip", "vision_language_model")
     identity = [PROMPT_VERSION, *(model_identity(profile, role) for role in roles)]
     claim_output(output, STAGE)
-    _remove_stale(output, {path.stem for path in shards})
+    remove_other_shards(output, {path.stem for path in shards})
     scorer: Scorer | None = None
     results = []
     for number, shard in enumerate(shards, start=1):
@@ -85,9 +85,3 @@ def _load(profile: Profile, device: str, config: ScoreConfig) -> Scorer:
     runtime = choose_runtime(device)
     judge = None if config.judge is None else load_vision_language_model(profile, runtime)
     return Scorer(clip=load_clip(profile, runtime), judge=judge, judge_config=config.judge or JudgeConfig())
-
-
-def _remove_stale(folder: Path, stems: set[str]) -> None:
-    for path in folder.iterdir():
-        if path.suffix in (".tar", ".parquet") and path.name.split(".")[0] not in stems:
-            path.unlink()

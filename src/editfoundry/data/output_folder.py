@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from editfoundry.errors import BadInputError
@@ -34,3 +35,13 @@ def check_claim(folder: Path, stage: str) -> None:
             raise BadInputError(f"{folder}: holds the output of {owner}, not of {stage}; give another folder")
     elif any(folder.iterdir()):
         raise BadInputError(f"{folder}: exists with other content; give an empty or a new folder")
+
+
+def remove_other_shards(folder: Path, stems: Collection[str], suffixes: Collection[str] = (".tar", ".parquet")) -> None:
+    """Remove a stage's files of inputs that are gone: with one of ``suffixes``, and named by none of ``stems``.
+
+    A file's stem is its name up to the first dot, so that ``00000.rejected.parquet`` goes with ``00000.tar``.
+    """
+    for path in folder.iterdir():
+        if path.suffix in suffixes and path.name.split(".")[0] not in stems:
+            path.unlink()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import is_done, reused_result, write_triplets
@@ -46,7 +46,7 @@ def synthesize(
     shards = table_paths(source)
     identity = [model_identity(profile, role) for role in roles_of(config)]
     claim_output(output, RECIPE)
-    _remove_stale(output, {path.stem for path in shards})
+    remove_other_shards(output, {path.stem for path in shards})
     branch: TextBranch | None = None
     results = []
     for number, shard in enumerate(shards, start=1):
@@ -62,9 +62,3 @@ def synthesize(
         if progress is not None:
             progress(number, len(shards))
     return add_up(results)
-
-
-def _remove_stale(folder: Path, stems: set[str]) -> None:
-    for path in folder.iterdir():
-        if path.suffix in (".tar", ".parquet") and path.name.split(".")[0] not in stems:
-            path.unlink()

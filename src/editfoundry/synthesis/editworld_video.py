@@ -17,7 +17,7 @@ from editfoundry.curation.missing_scores import Scorer
 from editfoundry.data.fields import triplet_fields
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import index_path, shards_of
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Quadruple, Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import is_done, read_triplets, reused_result, write_triplets
@@ -79,7 +79,7 @@ def synthesize_video(
     prompts = load_storyline_prompts(config.prompts)
     identity = _identity(profile, config, prompts)
     claim_output(output, RECIPE)
-    _remove_stale(output, {path.stem for path in shards})
+    remove_other_shards(output, {path.stem for path in shards})
 
     @lru_cache(maxsize=1)
     def branch() -> _Branch:
@@ -195,9 +195,3 @@ def _load(profile: Profile, runtime: Runtime, device: str, config: VideoBranchCo
         load_video_language_model(profile, runtime), load_language_model(profile, device),
         Scorer(clip=load_clip(profile, runtime), judge=judge, judge_config=JudgeConfig()),
     )  # fmt: skip
-
-
-def _remove_stale(folder: Path, stems: set[str]) -> None:
-    for path in folder.iterdir():
-        if path.suffix in (".tar", ".parquet") and path.name.split(".")[0] not in stems:
-            path.unlink()

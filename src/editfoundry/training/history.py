@@ -38,7 +38,7 @@ class History:
             "seconds": round(self.seconds, 2),
             "samples_per_second": round(self.step * batch_size / self.seconds, 2) if self.seconds else 0.0,
             "final_loss": self.curve(every)[-1][1] if self.losses else None,
-            "loss_curve": [[step, round(loss, 6)] for step, loss in self.curve(every)],
+            "loss_curve": [[step, loss] for step, loss in self.curve(every)],
             **(
                 {"validation_losses": [list(point) for point in self.validation_losses]}
                 if self.validation_losses

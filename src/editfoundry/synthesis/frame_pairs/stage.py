@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.hashing import input_hash
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Clip, Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import is_done, reused_result, write_triplets
@@ -58,7 +58,7 @@ def mine_frame_pairs(
     if source.resolve() == output.resolve():
         raise BadInputError(f"{output}: is the input too; give another folder")
     claim_output(output, STAGE)
-    _remove_stale(output, {path.stem for path in shards})
+    remove_other_shards(output, {path.stem for path in shards})
     parameters = {name: value for name, value in asdict(config).items() if name not in _WITHOUT_EFFECT}
     models = [model_identity(profile, role) for role in identity_roles(profile)]
 
@@ -116,9 +116,3 @@ def _triplet(clip: Clip, pair: FramePair, provenance: dict[str, Any]) -> Triplet
         provenance={**provenance, **times},
         scores=pair.measures,
     )
-
-
-def _remove_stale(folder: Path, stems: set[str]) -> None:
-    for path in folder.iterdir():
-        if path.suffix in (".tar", ".parquet") and path.name.split(".")[0] not in stems:
-            path.unlink()

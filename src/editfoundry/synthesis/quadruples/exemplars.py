@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.synthesis.keywords import check_keywords
+from editfoundry.synthesis.prompt_files import read_prompt_file
 from editfoundry.synthesis.quadruple_config import TEXT_CATEGORIES
 
 _FOLDER = Path(__file__).parent / "exemplar_files"
@@ -51,16 +51,9 @@ def load_exemplars(name_or_path: str) -> ExemplarFile:
     Raises:
         BadInputError: there is no such file, or it is malformed; the message names the file and the place.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".toml":
-        path = _FOLDER / f"{name_or_path}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in _FOLDER.glob("*.toml")))
-        raise BadInputError(f"no exemplars {name_or_path!r}: use one of {known}, or the path of a TOML file")
+    path, data = read_prompt_file(name_or_path, _FOLDER, "exemplars")
     try:
-        return _read(path, tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInputError(f"{path}: not a TOML file: {' '.join(str(error).split())}") from error
+        return _read(path, data)
     except KeyError as error:
         raise BadInputError(f"{path}: {error} is missing") from error
     except (TypeError, ValueError, AttributeError, Rejection) as error:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.hashing import input_hash
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.stage import StageResult
 from editfoundry.data.tables import table_is_done
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.synthesis.keywords import check_keywords
-from editfoundry.synthesis.quadruples.stage import STAGE, remove_other_shards, reused, store
+from editfoundry.synthesis.quadruples.stage import SHARD_SUFFIXES, STAGE, reused, store
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def import_quadruples(path: Path, output: Path) -> StageResult:
         raise BadInputError(f"{path}: holds no quadruple")
     claim_output(output, STAGE)
     target, digest = output / "00000.parquet", input_hash(path)
-    remove_other_shards(output, {target.stem})
+    remove_other_shards(output, {target.stem}, SHARD_SUFFIXES)
     if table_is_done(target, digest):
         return reused(target)
     kept: list[Quadruple] = []

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.stage import StageResult, add_up
 from editfoundry.data.tables import read_rows, table_is_done
@@ -26,9 +26,9 @@ from editfoundry.synthesis.quadruples.asking import Asker, LoadModel
 from editfoundry.synthesis.quadruples.free import write_freely
 from editfoundry.synthesis.quadruples.from_captions import write_from_captions
 from editfoundry.synthesis.quadruples.stage import (
+    SHARD_SUFFIXES,
     STAGE,
     Written,
-    remove_other_shards,
     reused,
     store,
     write_caption_shards,
@@ -113,7 +113,7 @@ def write_free_quadruples(
     sizes = [min(config.rows_per_shard, count - start) for start in range(0, count, config.rows_per_shard)]
     targets = [output / f"{number:05d}.parquet" for number in range(len(sizes))]
     claim_output(output, STAGE)
-    remove_other_shards(output, {target.stem for target in targets})
+    remove_other_shards(output, {target.stem for target in targets}, SHARD_SUFFIXES)
     results = []
     for number, (size, target) in enumerate(zip(sizes, targets, strict=True)):
         results.append(_free_shard(number, size, targets[:number], target, run))

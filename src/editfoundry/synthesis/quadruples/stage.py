@@ -9,16 +9,18 @@ from functools import partial
 from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejections, write_rejections
 from editfoundry.data.stage import StageResult, add_up
 from editfoundry.data.tables import count_rows, read_rows, stored_metadata, table_is_done, table_paths, write_rows
 from editfoundry.errors import Rejection
 from editfoundry.synthesis.keywords import check_keywords
-from editfoundry.synthesis.quadruples.journal import SUFFIX, journal_path
+from editfoundry.synthesis.quadruples.journal import journal_path
 
 STAGE = "quadruples"
+SHARD_SUFFIXES = (".parquet", ".jsonl")
+"""Of shards, their rejections and their journals."""
 QuadrupleWriter = Callable[[Caption], Quadruple]
 """Makes a quadruple of a caption, or raises Rejection."""
 Written = tuple[list[Quadruple], list[RejectedRow], dict[str, float]]
@@ -48,7 +50,7 @@ def write_caption_shards(
     """As `write_quadruples`, for a writer of whole shards; ``progress`` is told shards done and shards in all."""
     paths = table_paths(captions)
     claim_output(output, STAGE)
-    remove_other_shards(output, {path.stem for path in paths})
+    remove_other_shards(output, {path.stem for path in paths}, SHARD_SUFFIXES)
     results = []
     for number, path in enumerate(paths, start=1):
         target, digest = output / path.name, input_hash(path, parameters)
@@ -87,14 +89,6 @@ def reused(target: Path) -> StageResult:
     return StageResult(
         num_in=kept + sum(counts.values()), num_out=kept, rejected=counts, num_shards_reused=1, totals=totals
     )
-
-
-def remove_other_shards(output: Path, stems: set[str]) -> None:
-    """Remove the shards, rejections and journals of inputs that are gone."""
-    for pattern in ("*.parquet", f"*{SUFFIX}"):
-        for path in output.glob(pattern):
-            if path.name.split(".")[0] not in stems:
-                path.unlink()
 
 
 def _one_by_one(writer: QuadrupleWriter, target: Path, captions: list[Caption]) -> Written:

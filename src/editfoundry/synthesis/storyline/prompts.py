@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.language_model import Chat, Message
+from editfoundry.synthesis.prompt_files import read_prompt_file
 from editfoundry.synthesis.quadruples.seeding import random_of
 
 _FOLDER = Path(__file__).parent / "prompt_files"
@@ -65,17 +65,7 @@ def load_storyline_prompts(name_or_path: str) -> StorylinePrompts:
     Raises:
         BadInputError: there is no such file, or it is malformed; the message names the file and the place.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".toml":
-        path = _FOLDER / f"{name_or_path}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in _FOLDER.glob("*.toml")))
-        raise BadInputError(f"no storyline prompts {name_or_path!r}: use one of {known}, or the path of a TOML file")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInputError(f"{path}: not a TOML file: {' '.join(str(error).split())}") from error
-    return _checked(path, values)
+    return _checked(*read_prompt_file(name_or_path, _FOLDER, "storyline prompts"))
 
 
 def _checked(path: Path, values: Mapping[str, Any]) -> StorylinePrompts:

@@ -1,0 +1,28 @@
+"""The command ``editfoundry``: one command a stage, plus ``edit``, ``demo`` and ``ui``."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+# The order is that of the commands in --help.
+from editfoundry.cli import dataset, editors, exchange, project, sources, synthesize, tinyworld  # noqa: F401, I001
+from editfoundry.cli.app import app
+from editfoundry.cli.shared import one_line
+from editfoundry.errors import BadInputError, UnavailableError
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 2 wrong usage or bad input, 1 anything else."""
+    try:
+        app()
+    except BadInputError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        from editfoundry.training.failures import TrainingError
+
+        if not isinstance(error, TrainingError | UnavailableError):
+            traceback.print_exc()
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(1)

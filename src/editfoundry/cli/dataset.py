@@ -1,0 +1,78 @@
+"""Commands that score and curate triplets."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from editfoundry.cli.app import app
+from editfoundry.cli.shared import (
+    JsonOption,
+    ParamsOption,
+    ProfileOption,
+    chosen_params,
+    print_facts,
+    progress_bar,
+    show_result,
+)
+
+
+@app.command()
+def score(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of triplet shards, imported or made here.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the scored shards.")],
+    judge: Annotated[bool, typer.Option(help="Ask the profile's vision-language model too.")] = True,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add the CLIP and judge scores that triplets lack. Example: editfoundry score data/imported data/scored."""
+    from editfoundry import lineage
+
+    chosen = chosen_params(params, profile)
+    if not judge:
+        chosen = dataclasses.replace(chosen, score=dataclasses.replace(chosen.score, judge=None))
+    with progress_bar("shards") as progress:
+        result = lineage.score_triplets(chosen, source, output, progress)
+    show_result(result, output, as_json)
+
+
+@app.command()
+def curate(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of triplet shards.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Filter, deduplicate, split. Example: editfoundry curate data/triplets/editworld-text data/dataset."""
+    from editfoundry.lineage import curate_triplets
+
+    show_result(curate_triplets(chosen_params(params, profile), source, output), output, as_json)
+
+
+@app.command("curation-sheet")
+def curation_sheet(
+    dataset: Annotated[Path, typer.Argument(help="Data set made by editfoundry curate.")],
+    out: Annotated[Path, typer.Option(help="HTML file, everything inlined, or PNG.")],
+    triplets: Annotated[
+        Path | None,
+        typer.Option(help="Shards that the data set was made of, for the dropped pictures; default the lineage's."),
+    ] = None,
+    num_each: Annotated[int, typer.Option(min=1, help="Kept and dropped triplets at most, each.")] = 24,
+    as_json: JsonOption = False,
+) -> None:
+    """Show kept and dropped triplets with their scores and reasons. Example: editfoundry curation-sheet data/dataset --out sheet.html."""  # noqa: E501
+    from editfoundry.curation.judged_grid import write_sheet
+    from editfoundry.curation.shown_triplets import choose_shown
+    from editfoundry.lineage import Paths
+
+    made_of = Paths(Path.cwd()).editworld_text
+    if triplets is None and dataset.resolve() == Paths(Path.cwd()).dataset and made_of.is_dir():
+        triplets = made_of
+    sheet = choose_shown(dataset, triplets, num_each)
+    write_sheet(out, sheet, f"What curation kept and dropped: {dataset.name}")
+    print_facts({"sheet": str(out), "kept": sheet.num_kept, "dropped": sheet.num_dropped}, as_json)

@@ -1,0 +1,40 @@
+"""Commands that run the whole project: the demo, and the services in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from editfoundry.cli.app import app
+from editfoundry.cli.shared import (
+    JsonOption,
+    ParamsOption,
+    ProfileOption,
+    chosen_params,
+    show_summary,
+)
+
+
+@app.command()
+def demo(
+    root: Annotated[Path, typer.Option(help="Project folder that gets data, checkpoints and reports.")] = Path("."),
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole lineage and print its table. Example: editfoundry demo."""
+    from editfoundry.demo import run_demo
+
+    report = run_demo(chosen_params(params, profile), root.resolve(), Console(stderr=True))
+    show_summary(report, as_json)
+
+
+@app.command()
+def ui(root: Annotated[Path, typer.Option(help="Project folder.")] = Path(".")) -> None:
+    """Bring up Dagster, MLflow and S3 on localhost until Ctrl-C. Example: editfoundry ui."""
+    from editfoundry.tracking.ui import run_ui
+
+    raise typer.Exit(run_ui(root.resolve()))

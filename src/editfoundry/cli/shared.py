@@ -1,0 +1,82 @@
+"""What the commands share: options, parameters, progress, and how results are shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from editfoundry.data.stage import StageResult
+from editfoundry.params import Params, load_params
+
+ProfileOption = Annotated[str | None, typer.Option("--profile", help="embedded, paper, modern, or a TOML file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+ParamsOption = Annotated[
+    Path | None, typer.Option("--params", help="Parameters; by default params.yaml of the current folder, if there.")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message on one line; its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def chosen_params(path: Path | None, profile: str | None) -> Params:
+    """Read the parameters, by default of the current folder, with another profile where one is given.
+
+    Raises:
+        BadInputError: the file is missing or malformed.
+    """
+    default = Path("params.yaml")
+    params = load_params(path or (default if default.is_file() else None))
+    return params if profile is None else dataclasses.replace(params, profile=profile)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Any]:
+    """Draw a bar on a terminal's stderr; yields ``(done, total) -> None``."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def show_result(result: StageResult, output: Path, as_json: bool) -> None:
+    """Print a stage's counts."""
+    facts = {
+        "output": str(output), "num_in": result.num_in, "num_out": result.num_out, "rejected": result.rejected,
+        "num_shards": result.num_shards, "num_shards_reused": result.num_shards_reused, **result.totals,
+    }  # fmt: skip
+    print_facts(facts, as_json)
+
+
+def show_summary(folder: Path, as_json: bool) -> None:
+    """Print the table of the report in ``folder``."""
+    from editfoundry.evaluation.tables import summary_table
+
+    summary = json.loads((folder / "summary.json").read_text())
+    if as_json:
+        print(json.dumps({"report": str(folder / "report.html"), "summary": summary}))
+        return
+    console = Console()
+    console.print(summary_table(summary))
+    console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+
+
+def print_facts(facts: dict[str, Any], as_json: bool) -> None:
+    """Print one line for each fact, or all as one line of JSON."""
+    if as_json:
+        print(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        text = ", ".join(f"{k} {v}" for k, v in value.items()) or "none" if isinstance(value, dict) else value
+        print(f"{name.replace('_', ' ')}: {text}")

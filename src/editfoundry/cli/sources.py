@@ -1,0 +1,70 @@
+"""Commands that bring raw captions and videos in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from editfoundry.cli.app import sources_app
+from editfoundry.cli.shared import (
+    JsonOption,
+    ParamsOption,
+    ProfileOption,
+    chosen_params,
+    show_result,
+)
+
+
+class VideoParts(StrEnum):
+    """What of a video is a clip."""
+
+    WHOLE = "whole"
+    SHOTS = "shots"
+
+
+@sources_app.command("laion")
+def sources_laion(
+    table: Annotated[Path, typer.Argument(help="LAION-schema Parquet, CSV, TSV or JSONL file, or folder of Parquet.")],
+    output: Annotated[Path, typer.Argument(help="Folder of caption shards.")],
+    limit: Annotated[int | None, typer.Option(help="Read at most this many rows.")] = None,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Clean a LAION-schema table. Example: editfoundry sources laion part-0.parquet data/captions."""
+    from editfoundry.lineage import clean_captions
+
+    show_result(clean_captions(chosen_params(params, profile), table, output, limit), output, as_json)
+
+
+@sources_app.command("internvid")
+def sources_internvid(
+    table: Annotated[Path, typer.Argument(help="InternVid-schema JSONL, CSV, TSV or Parquet, or folder of Parquet.")],
+    output: Annotated[Path, typer.Argument(help="Folder of clip shards.")],
+    videos: Annotated[Path, typer.Option(help="Folder of the videos, each named by its id.")],
+    download: Annotated[bool, typer.Option(help="Fetch what is not there with yt-dlp (extra: youtube).")] = False,
+    limit: Annotated[int | None, typer.Option(help="Read at most this many rows.")] = None,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find a table's clips. Example: editfoundry sources internvid clips.jsonl data/clips --videos videos."""
+    from editfoundry.lineage import clean_clips
+
+    show_result(clean_clips(chosen_params(params, profile), table, videos, output, limit, download), output, as_json)
+
+
+@sources_app.command("videos")
+def sources_videos(
+    videos: Annotated[Path, typer.Argument(help="Folder of videos.")],
+    output: Annotated[Path, typer.Argument(help="Folder of clip shards.")],
+    parts: Annotated[VideoParts, typer.Option(help="Each file whole, or the shots found in it.")] = VideoParts.WHOLE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take videos without a table. Example: editfoundry sources videos holiday data/clips --parts shots."""
+    from editfoundry.sources.video_folder import convert_video_folder
+
+    show_result(convert_video_folder(videos, output, parts.value), output, as_json)

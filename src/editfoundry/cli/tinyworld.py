@@ -1,0 +1,187 @@
+"""Commands of the embedded world: pictures, tables, models, measures."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from editfoundry.cli.app import tinyworld_app
+from editfoundry.cli.shared import (
+    DeviceOption,
+    JsonOption,
+    ParamsOption,
+    ProfileOption,
+    chosen_params,
+    print_facts,
+    progress_bar,
+)
+
+
+class WorldSplit(StrEnum):
+    """Splits of tinyworld's scenes."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+class PretrainModel(StrEnum):
+    """Embedded models that can be trained here."""
+
+    VAE = "vae"
+    CLIP = "clip"
+    DIFFUSION = "diffusion"
+    CONTROLNET_CANNY = "controlnet_canny"
+    IP_ADAPTER = "ip_adapter"
+    LANGUAGE_MODEL = "language_model"
+    VISION_LANGUAGE_MODEL = "vision_language_model"
+    SEGMENTER = "segmenter"
+    EDITWORLD = "editworld"
+
+
+class MeasuredRole(StrEnum):
+    """Roles whose embedded model can be measured."""
+
+    TEXT_TO_IMAGE = "text_to_image"
+    CLIP = "clip"
+    EDITOR_BASE = "editor_base"
+    CONTROLNET_CANNY = "controlnet_canny"
+    IP_ADAPTER = "ip_adapter"
+    LANGUAGE_MODEL = "language_model"
+    VISION_LANGUAGE_MODEL = "vision_language_model"
+    SEGMENTER = "segmenter"
+    EDITWORLD = "editworld"
+
+
+@tinyworld_app.command("gallery")
+def tinyworld_gallery(out: Annotated[Path, typer.Option(help="PNG file of the contact sheet.")]) -> None:
+    """Draw every object, state and rule. Example: editfoundry tinyworld gallery --out gallery.png."""
+    from editfoundry.tinyworld.gallery import draw_gallery
+
+    draw_gallery(out)
+    print_facts({"gallery": str(out)}, False)
+
+
+@tinyworld_app.command("captions")
+def tinyworld_captions(
+    out: Annotated[Path, typer.Option(help="Parquet file in LAION's schema.")],
+    num_rows: Annotated[int | None, typer.Option(min=1, help="Rows; by default what the parameters say.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; by default what the parameters say.")] = None,
+    params: ParamsOption = None,
+) -> None:
+    """Write a LAION-schema table of captions. Example: editfoundry tinyworld captions --out captions.parquet."""
+    from editfoundry.tinyworld.captions import write_laion_table
+
+    defaults = chosen_params(params, None).captions
+    rows = defaults.num_rows if num_rows is None else num_rows
+    write_laion_table(out, rows, defaults.seed if seed is None else seed)
+    print_facts({"table": str(out), "rows": rows}, False)
+
+
+@tinyworld_app.command("clips")
+def tinyworld_clips(
+    out: Annotated[Path, typer.Argument(help="Folder of clips.parquet, videos/ and truth.jsonl.")],
+    num: Annotated[int | None, typer.Option(min=1, help="Clips; by default what the parameters say.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; by default what the parameters say.")] = None,
+    split: Annotated[WorldSplit, typer.Option(help="Scenes of training, or held-out ones.")] = WorldSplit.TRAIN,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write H.264 clips with an InternVid-schema table. Example: editfoundry tinyworld clips world --num 48."""
+    from editfoundry.tinyworld.clips.writing import write_clips
+
+    chosen = chosen_params(params, None).clips
+    count, chosen_seed = num or chosen.num_clips, chosen.seed if seed is None else seed
+    chosen_split: Literal["train", "test"] = "test" if split is WorldSplit.TEST else "train"
+    with progress_bar("videos") as progress:
+        written = write_clips(out, count, chosen_seed, chosen_split, chosen.frame_size, progress)
+    print_facts({"table": str(written.table), "clips": written.num_clips, "videos": written.num_videos}, as_json)
+
+
+@tinyworld_app.command("measure-frame-pairs")
+def tinyworld_measure_frame_pairs(
+    work_dir: Annotated[Path, typer.Argument(help="Folder that gets the clips and their pairs.")],
+    num: Annotated[int, typer.Option(min=1, help="Held-out clips.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the clips.")] = 1,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare mined pairs with the truth. Example: editfoundry tinyworld measure-frame-pairs work --num 200."""
+    from editfoundry.profiles import load_profile
+    from editfoundry.tinyworld.clips.measure import measure_frame_pairs
+
+    chosen = chosen_params(params, profile)
+    with progress_bar("videos") as progress:
+        facts = measure_frame_pairs(
+            work_dir, num, seed, chosen.frame_pairs, load_profile(chosen.profile), chosen.device, progress
+        )
+    print_facts(facts, as_json)
+
+
+@tinyworld_app.command("pretrain")
+def tinyworld_pretrain(
+    model: Annotated[PretrainModel, typer.Argument(help="vae first; diffusion gives text_to_image and editor_base.")],
+    work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints and MLflow log.")] = Path(".pretrain"),
+    num_steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimizer steps; by default those of the shipped model.")
+    ] = None,
+    continue_shipped: Annotated[bool, typer.Option(help="Train the shipped diffusion models on.")] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Train an embedded model; resumes where it stopped. Example: editfoundry tinyworld pretrain clip."""
+    from editfoundry.tinyworld.pretrain.run import pretrain
+
+    print_facts(pretrain(model.value, work_dir, num_steps, device, continue_shipped), as_json)
+
+
+@tinyworld_app.command("measure")
+def tinyworld_measure(
+    role: Annotated[MeasuredRole, typer.Argument(help="The model's role.")],
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure an embedded model on held-out scenes, into its card. Example: editfoundry tinyworld measure clip."""
+    from editfoundry.tinyworld.pretrain.run import measure
+
+    print_facts(measure(role.value, device), as_json)
+
+
+@tinyworld_app.command("truth")
+def tinyworld_truth(
+    triplets: Annotated[Path, typer.Argument(help="Folder of triplet shards made from tinyworld's captions.")],
+    dataset: Annotated[Path | None, typer.Option(help="Data set made of them: scores kept and dropped apart.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count triplets that show the true outcome. Example: editfoundry tinyworld truth data/triplets/editworld-text."""
+    from editfoundry.curation.curate import kept_ids
+    from editfoundry.tinyworld.truth import triplet_truth
+
+    print_facts(triplet_truth(triplets, None if dataset is None else kept_ids(dataset)).to_dict(), as_json)
+
+
+@tinyworld_app.command("ablation")
+def tinyworld_ablation(
+    quadruples: Annotated[Path, typer.Argument(help="Folder of quadruple shards made from tinyworld's captions.")],
+    out: Annotated[Path, typer.Argument(help="Folder that gets the table and the triplets of each arm.")],
+    num: Annotated[int, typer.Option(min=1, help="Quadruples: the first whose true outcome is known.")] = 200,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the text branch with itself without its parts. Example: editfoundry tinyworld ablation data/quadruples ablation."""  # noqa: E501
+    from editfoundry.tinyworld.ablation import run_ablation
+    from editfoundry.tinyworld.ablation.table import terminal_table
+
+    with progress_bar("shards") as progress:
+        summary = run_ablation(chosen_params(params, profile), quadruples, out, num, progress)
+    if as_json:
+        print(json.dumps(summary))
+        return
+    Console().print(terminal_table(summary))
+    print_facts({"table": str(out / "ablation.md"), "left_out": summary["left_out"]}, False)
