@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -82,6 +83,9 @@ def write_video(
                 frame_filter(frame)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    if codec == "libsvtav1" and hasattr(os, "SCHED_OTHER"):
+        # As root, SVT-AV1 leaves the thread that called it in the realtime class, and all that it starts later.
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 
