@@ -43,7 +43,7 @@ def test_a_terminated_run_saves_its_state_and_ends_every_process(tmp_path: Path)
         wait_for(log_path, "step 2/")
         parent.send_signal(signal.SIGTERM)
         assert parent.wait(60) != 0
-    [saved] = saved_steps(tmp_path / "out")
+    saved = saved_steps(tmp_path / "out")[-1]
     step = int(saved.name.removeprefix("step-"))
     assert f"stopped after step {step} of 100000" in log_path.read_text()
     assert not processes_that_name(str(config))
