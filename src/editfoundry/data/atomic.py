@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from editfoundry.data.output_folder import check_claim, claim_output
+from editfoundry.data.storage import require_on_disk
 
 
 @contextmanager
@@ -42,6 +43,7 @@ def atomic_folder(path: Path, stage: str) -> Iterator[Path]:
     Raises:
         BadInputError: ``path`` holds something that ``stage`` did not make.
     """
+    require_on_disk(path)
     path = Path(path).resolve()
     check_claim(path, stage)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,12 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from editfoundry.data.storage import locate
+
 
 def file_hash(path: Path) -> str:
     """Return the sha256 of a file's bytes as 64 hex digits."""
-    with Path(path).open("rb") as file:
+    with locate(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.fields import TEXT_FIELDS, to_json
+from editfoundry.data.storage import locate, parquet_source, read_range
 from editfoundry.errors import BadInputError
 
 MEMBERS = {"input": ".input.png", "output": ".output.png", "mask": ".mask.png", "json": ".json"}
@@ -38,12 +39,12 @@ SCHEMA = pa.schema(
 
 def index_path(tar: Path) -> Path:
     """Return the index's path: ``00000.parquet`` for ``00000.tar``."""
-    return Path(tar).with_suffix(".parquet")
+    return locate(tar).with_suffix(".parquet")
 
 
 def shard_paths(folder: Path) -> list[Path]:
     """Return a folder's tars, sorted by name."""
-    return sorted(Path(folder).glob("*.tar"))
+    return sorted(locate(folder).glob("*.tar"))
 
 
 def shards_of(path_or_folder: Path) -> list[Path]:
@@ -52,7 +53,7 @@ def shards_of(path_or_folder: Path) -> list[Path]:
     Raises:
         BadInputError: there is no shard.
     """
-    path = Path(path_or_folder)
+    path = locate(path_or_folder)
     if path.suffix in (".tar", ".parquet") and not path.is_dir():
         return [path.with_suffix(".tar")]
     found = shard_paths(path)
@@ -126,9 +127,7 @@ def read_member(tar: Path, offset: int, length: int) -> bytes:
     Raises:
         BadInputError: the tar ends before the member does.
     """
-    with Path(tar).open("rb") as file:
-        file.seek(offset)
-        data = file.read(length)
+    data = read_range(tar, offset, length)
     if len(data) != length:
         raise BadInputError(f"{tar}: ends before byte {offset + length}, where its index has a member; make it again")
     return data
@@ -139,7 +138,7 @@ def _read_one(tar: Path) -> pa.Table:
     if not path.is_file():
         raise BadInputError(f"{tar}: no index {path.name} beside it, so it was never finished; make it again")
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = pq.read_table(parquet_source(path), partitioning=None)
     except (OSError, pa.ArrowInvalid) as error:
         raise BadInputError(f"{path}: not a whole Parquet file; make the shard again") from error
     missing = [name for name in SCHEMA.names if name not in table.column_names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from editfoundry.data.storage import require_on_disk
 from editfoundry.errors import BadInputError
 
 MARKER = ".editfoundry-stage"
@@ -17,6 +18,7 @@ def claim_output(folder: Path, stage: str) -> None:
         BadInputError: the folder holds something else, or is no folder.
     """
     folder = Path(folder)
+    require_on_disk(folder)
     check_claim(folder, stage)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).write_text(stage + "\n", encoding="utf-8")

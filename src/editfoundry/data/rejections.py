@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from editfoundry.data.storage import locate
 from editfoundry.data.tables import REJECTED_SUFFIX, read_rows, write_rows
 
 
@@ -55,7 +56,7 @@ def write_rejections(path: Path, rows: Iterable[RejectedRow]) -> dict[str, int]:
 
 def read_rejections(path_or_folder: Path) -> Iterator[RejectedRow]:
     """Yield a shard's rejections, or those of all shards of a folder, sorted by name; none is no error."""
-    path = Path(path_or_folder)
+    path = locate(path_or_folder)
     if path.is_dir():
         found = sorted(path.glob(f"*{REJECTED_SUFFIX}"))
     else:

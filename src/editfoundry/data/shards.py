@@ -33,6 +33,7 @@ from editfoundry.data.png import decode_png, encode_png
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejections, write_rejections
 from editfoundry.data.stage import StageResult
+from editfoundry.data.storage import locate, parquet_source
 from editfoundry.data.tables import stored_metadata
 from editfoundry.errors import BadInputError
 
@@ -54,6 +55,7 @@ __all__ = [
 
 DUPLICATE_ID = "duplicate id"
 _HEADER = 512
+_MAX_SPAN = 2**26
 _MODES = {"input": "RGB", "output": "RGB", "mask": "L"}
 
 
@@ -96,7 +98,8 @@ def read_triplets(path_or_folder: Path) -> Iterator[Triplet]:
 
 def read_triplet(tar: Path, row: Mapping[str, Any]) -> Triplet:
     """Return one triplet of a shard, by its row of `read_index` or `read_fields`."""
-    with Path(tar).open("rb") as file:
+    # One buffer holds the whole record: one read, and from S3 one request.
+    with locate(tar).open("rb", buffering=_span(row)) as file:
         return _read_row(file, row, f"{tar}: record {row['id']}")
 
 
@@ -163,6 +166,13 @@ def _read_row(file: BinaryIO, row: Mapping[str, Any], where: str) -> Triplet:
     return triplet_from_fields(fields, images["input"], images["output"], images.get("mask"))
 
 
+def _span(row: Mapping[str, Any]) -> int:
+    """Return the bytes from the first image's header to the last image's end."""
+    places = [(row[f"{role}_offset"], row[f"{role}_length"]) for role in _MODES if row[f"{role}_offset"] is not None]
+    span = max(offset + length for offset, length in places) - min(offset for offset, _ in places) + _HEADER
+    return min(max(int(span), 2), _MAX_SPAN)
+
+
 def _read_named(file: BinaryIO, row: Mapping[str, Any], role: str, where: str) -> bytes:
     offset, length = row[f"{role}_offset"], row[f"{role}_length"]
     name = row["id"] + MEMBERS[role]
@@ -177,4 +187,4 @@ def _num_rows(tar: Path) -> int:
     path = index_path(tar)
     if not path.is_file():
         raise BadInputError(f"{tar}: no index {path.name} beside it, so it was never finished; make it again")
-    return int(pq.read_metadata(path).num_rows)
+    return int(pq.read_metadata(parquet_source(path)).num_rows)

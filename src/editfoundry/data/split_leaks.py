@@ -9,6 +9,7 @@ from pathlib import Path
 
 from editfoundry.data.record import Triplet, short_hash
 from editfoundry.data.shards import read_triplets, shard_paths
+from editfoundry.data.storage import locate
 
 SPLITS = ("train", "validation", "test")
 
@@ -26,6 +27,7 @@ class Leak:
 
 def split_folders(folder: Path) -> dict[str, Path]:
     """Return the splits of a data set that have shards, in the order train, validation, test."""
+    folder = locate(folder)
     return {name: folder / name for name in SPLITS if (folder / name).is_dir() and shard_paths(folder / name)}
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from editfoundry.data.atomic import atomic_file
+from editfoundry.data.storage import locate, parquet_source
 from editfoundry.errors import BadInputError
 
 Row = TypeVar("Row")
@@ -54,22 +55,23 @@ def read_rows(path_or_folder: Path, cls: type[Row]) -> Iterator[Row]:
     Raises:
         BadInputError: nothing there, not a Parquet file, or a column of ``cls`` is missing.
     """
-    for path in table_paths(Path(path_or_folder)):
+    for path in table_paths(path_or_folder):
         yield from _read_file(path, cls)
 
 
 def count_rows(path_or_folder: Path) -> int:
     """Return the number of rows, from the files' footers."""
-    return sum(int(_open(path).metadata.num_rows) for path in table_paths(Path(path_or_folder)))
+    return sum(int(_open(path).metadata.num_rows) for path in table_paths(path_or_folder))
 
 
 def table_paths(path_or_folder: Path) -> list[Path]:
     """Return a folder's tables sorted by name, without the rejections; a file is a list of one."""
-    if path_or_folder.is_file():
-        return [path_or_folder]
-    found = sorted(p for p in path_or_folder.glob("*.parquet") if not p.name.endswith(REJECTED_SUFFIX))
+    path = locate(path_or_folder)
+    if path.is_file():
+        return [path]
+    found = sorted(p for p in path.glob("*.parquet") if not p.name.endswith(REJECTED_SUFFIX))
     if not found:
-        raise BadInputError(f"{path_or_folder}: no Parquet table here; run the stage that writes it")
+        raise BadInputError(f"{path}: no Parquet table here; run the stage that writes it")
     return found
 
 
@@ -79,7 +81,7 @@ def column_names(path_or_folder: Path) -> list[str]:
     Raises:
         BadInputError: there is none, or it is no Parquet file.
     """
-    with _open(table_paths(Path(path_or_folder))[0]) as file:
+    with _open(table_paths(path_or_folder)[0]) as file:
         return list(file.schema_arrow.names)
 
 
@@ -91,7 +93,7 @@ def table_is_done(path: Path, input_hash: str) -> bool:
 def stored_metadata(path: Path) -> dict[str, str]:
     """Return the text key-values of a Parquet file's footer; empty where there is no readable file."""
     try:
-        stored = pq.read_schema(path).metadata or {}
+        stored = pq.read_schema(parquet_source(path)).metadata or {}
     except (OSError, pa.ArrowInvalid):
         return {}
     return {key.decode(): value.decode("utf-8", "replace") for key, value in stored.items()}
@@ -110,7 +112,7 @@ def _read_file(path: Path, cls: type[Row]) -> Iterator[Row]:
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(parquet_source(path))
     except (OSError, pa.ArrowInvalid) as error:
         raise BadInputError(f"{path}: missing or not a whole Parquet file; make it again") from error
 

@@ -38,6 +38,11 @@ def triplet() -> Callable[..., Triplet]:
     return make_triplet
 
 
+@pytest.fixture(scope="module", name="make_triplet")
+def fixture_of_make_triplet() -> Callable[..., Triplet]:
+    return make_triplet
+
+
 @pytest.fixture
 def same() -> Callable[[Triplet, Triplet], bool]:
     return lambda a, b: _values(a) == _values(b)

@@ -33,9 +33,9 @@ from editfoundry.errors import BadInputError, Rejection
 
 SAMPLES_PER_GROUP = 100
 BRANCHES = ("generated_img", "video_img", "human_select_img")
-_INSTRUCTION = ("instuction", "instruction")
-_INPUT_CAPTION = ("original_caption", "input_caption")
-_OUTPUT_CAPTION = ("target_cation", "target_caption", "output_caption")
+INSTRUCTION = ("instuction", "instruction")
+INPUT_CAPTION = ("original_caption", "input_caption")
+OUTPUT_CAPTION = ("target_cation", "target_caption", "output_caption")
 _KEPT = ("recipe", "source", "provenance", "scores", "split")
 
 
@@ -141,9 +141,9 @@ def _write_group(group: Path, samples: Mapping[str, Any]) -> None:
 
 
 def _load(folder: Path, row: Mapping[str, Any], originals: set[Path | None]) -> Triplet:
-    instruction = checked_instruction(text(row, *_INSTRUCTION))
-    input_path = _find(folder, text(row, "original_img_path"))
-    output_path = _find(folder, text(row, "target_img_path"))
+    instruction = checked_instruction(text(row, *INSTRUCTION))
+    input_path = find_image(folder, text(row, "original_img_path"))
+    output_path = find_image(folder, text(row, "target_img_path"))
     names_swapped = input_path.stem.endswith("_tar") and output_path.stem.endswith("_ori")
     if names_swapped or (output_path in originals and input_path not in originals):
         raise Rejection(SWAPPED_PAIR, f"{input_path.name} given as original, {output_path.name} as target")
@@ -152,20 +152,26 @@ def _load(folder: Path, row: Mapping[str, Any], originals: set[Path | None]) -> 
     fields = {
         **own_fields(row),
         "instruction": instruction,
-        "input_caption": text(row, *_INPUT_CAPTION),
-        "output_caption": text(row, *_OUTPUT_CAPTION),
+        "input_caption": text(row, *INPUT_CAPTION),
+        "output_caption": text(row, *OUTPUT_CAPTION),
         "keywords": _keywords(row.get("key_words")),
         "category": text(row, "category"),
     }
     if OWN_KEY not in row:
         fields["recipe"] = "editworld-video" if "video_img" in input_path.parts else "editworld-text"
         fields["source"] = text(row, "original_img_path")
-    mask = read_mask(_find(folder, mask_name), input_image.size) if mask_name else None
+    mask = read_mask(find_image(folder, mask_name), input_image.size) if mask_name else None
     return triplet_from_fields(fields, input_image, output_image, mask)
 
 
-def _find(folder: Path, name: str) -> Path:
-    """EditWorld writes paths from the directory its scripts ran in; the longest tail that is there is meant."""
+def find_image(folder: Path, name: str) -> Path:
+    """Return the file that a path of EditWorld's listings means; the paths start where its scripts ran.
+
+    The longest tail of the path that is there is meant.
+
+    Raises:
+        Rejection: no tail of it is there, or it leaves the folder.
+    """
     resolve_inside(folder, name)
     parts = PurePosixPath(name.replace("\\", "/")).parts
     for start in range(len(parts)):

@@ -1,0 +1,169 @@
+"""Shards, tables and reports in a real S3 server, SeaweedFS."""
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from botocore.exceptions import ClientError
+
+from editfoundry.curation.config import CurationConfig
+from editfoundry.curation.curate import curate
+from editfoundry.curation.filters import ClipThresholds
+from editfoundry.data.record import Caption
+from editfoundry.data.rejections import RejectedRow, read_rejections
+from editfoundry.data.s3_client import s3_client
+from editfoundry.data.shards import count_triplets, read_index, read_member, read_triplet, read_triplets, write_triplets
+from editfoundry.data.storage import locate, upload_folder
+from editfoundry.data.tables import count_rows, read_rows, write_rows
+from editfoundry.errors import BadInputError
+from editfoundry.tracking import s3
+from editfoundry.training.data import TripletPixels
+from editfoundry.training.fingerprint import dataset_hash
+
+ADDRESS = f"s3://{s3.BUCKET}"
+THRESHOLDS = ClipThresholds(clip_input=-1, clip_output=-1, clip_image=-1, clip_direction=-1)
+SCORES = {"clip_input": 0.25, "clip_output": 0.25, "clip_image": 0.8, "clip_direction": 0.5}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    root = tmp_path_factory.mktemp("foundry")
+    started = s3.start(root)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", started.endpoint)
+        environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(s3.service_folder(root) / "credentials"))
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3"):
+            environment.delenv(name, raising=False)
+        yield started
+    s3.stop(root)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, server, make_triplet):
+    """Two shards on the disk and, byte for byte, in the bucket."""
+    folder = tmp_path_factory.mktemp("data") / "triplets"
+    for number in range(2):
+        triplets = [make_triplet(10 * number + i, scores=SCORES) for i in range(4)]
+        dropped = [RejectedRow(f"r{number}", "low clip_image")]
+        write_triplets(folder / f"{number:05d}.tar", triplets, dropped, input_hash="abc")
+    write_rows(
+        folder.parent / "captions" / "00000.parquet", [Caption(caption="a cat"), Caption(caption="ice")], Caption
+    )
+    upload_folder(folder, f"{ADDRESS}/triplets")
+    upload_folder(folder.parent / "captions", f"{ADDRESS}/captions")
+    return folder
+
+
+@pytest.fixture
+def requests(server):
+    """Every request that is sent, as its method and its range of bytes."""
+    sent = []
+
+    def count(request, **_):
+        sent.append((request.method, request.headers.get("Range", b"").decode()))
+
+    events = s3_client().meta.events
+    events.register("before-send.s3", count)
+    yield sent
+    events.unregister("before-send.s3", count)
+
+
+def test_one_image_is_one_request_of_its_own_bytes(folder, requests):
+    row = read_index(folder).slice(2, 1).to_pylist()[0]
+    offset, length = row["output_offset"], row["output_length"]
+    data = read_member(locate(f"{ADDRESS}/triplets/00000.tar"), offset, length)
+    assert data == (folder / "00000.tar").read_bytes()[offset : offset + length]
+    assert requests == [("GET", f"bytes={offset}-{offset + length - 1}")]
+
+
+def test_one_triplet_with_its_mask_is_one_request(folder, requests, same):
+    row = read_index(folder).slice(1, 1).to_pylist()[0]
+    from_s3 = read_triplet(locate(f"{ADDRESS}/triplets/00000.tar"), row)
+    assert from_s3.mask is not None
+    assert same(from_s3, read_triplet(folder / "00000.tar", row))
+    assert [method for method, _ in requests] == ["GET"]
+
+
+def test_a_folder_is_read_in_order_as_from_the_disk(folder, requests, same):
+    from_s3 = list(read_triplets(f"{ADDRESS}/triplets"))
+    assert all(same(a, b) for a, b in zip(from_s3, read_triplets(folder), strict=True))
+    # A shard's bytes come in one piece here, for they are fewer than what is read ahead.
+    ranges = [asked for _, asked in requests if asked]
+    assert len(ranges) == 2
+    assert read_index(f"{ADDRESS}/triplets").equals(read_index(folder))
+    assert count_triplets(f"{ADDRESS}/triplets") == 8
+    assert list(read_rejections(f"{ADDRESS}/triplets")) == list(read_rejections(folder))
+
+
+def test_tables_are_read_as_from_the_disk(folder):
+    assert [row.caption for row in read_rows(f"{ADDRESS}/captions", Caption)] == ["a cat", "ice"]
+    assert count_rows(f"{ADDRESS}/captions/00000.parquet") == 2
+
+
+def test_curation_gives_the_same_bytes_as_from_the_disk(folder, tmp_path):
+    config = CurationConfig(thresholds=THRESHOLDS)
+    # A path of such an address, as the command line makes it.
+    curate(Path(f"{ADDRESS}/triplets"), tmp_path / "from_s3", config)
+    curate(folder, tmp_path / "from_disk", config)
+    assert hashes(tmp_path / "from_s3") == hashes(tmp_path / "from_disk")
+    assert len(hashes(tmp_path / "from_s3")) >= 3
+
+
+def test_training_reads_its_pixels_and_its_hash_from_s3(folder):
+    address = locate(f"{ADDRESS}/triplets")
+    assert dataset_hash(address) == dataset_hash(folder)
+    pixels, local = TripletPixels(address, 8), TripletPixels(folder, 8)
+    assert all(pixels[i].equal(local[i]) for i in range(8))
+    # What a loader's worker process gets.
+    assert pickle.loads(pickle.dumps(pixels))[3].equal(local[3])
+
+
+def test_a_report_keeps_its_types_and_leaves_hidden_files_behind(tmp_path, server):
+    report = tmp_path / "report"
+    (report / "pictures").mkdir(parents=True)
+    for name in ("report.html", "pictures/grid.png", ".hidden"):
+        (report / name).write_text(name)
+    assert upload_folder(report, f"{ADDRESS}/reports/one") == [
+        f"{ADDRESS}/reports/one/pictures/grid.png",
+        f"{ADDRESS}/reports/one/report.html",
+    ]
+    page = s3_client().get_object(Bucket=s3.BUCKET, Key="reports/one/report.html")
+    assert (page["ContentType"], page["Body"].read()) == ("text/html", b"report.html")
+    with pytest.raises(ClientError):
+        s3_client().head_object(Bucket=s3.BUCKET, Key="reports/one/.hidden")
+
+
+def test_what_is_not_there_is_one_clear_line(folder, tmp_path):
+    with pytest.raises(BadInputError, match="s3://editfoundry/nothing: no shard"):
+        list(read_triplets(f"{ADDRESS}/nothing"))
+    with pytest.raises(BadInputError, match="s3://no-such-bucket/a: cannot be listed .*NoSuchBucket"):
+        list(read_triplets("s3://no-such-bucket/a"))
+    s3_client().put_object(Bucket=s3.BUCKET, Key="alone/00000.parquet", Body=(folder / "00000.parquet").read_bytes())
+    with pytest.raises(BadInputError, match="s3://editfoundry/alone/00000.tar: missing"):
+        list(read_triplets(f"{ADDRESS}/alone/00000.tar"))
+    s3_client().put_object(Bucket=s3.BUCKET, Key="alone/00000.tar", Body=b"cut")
+    with pytest.raises(BadInputError, match="the tar is cut"):
+        list(read_triplets(f"{ADDRESS}/alone"))
+
+
+def test_nothing_is_written_into_a_folder_named_s3(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInputError, match="S3 is only read; write to the disk"):
+        curate(folder, Path("s3://editfoundry/out"), CurationConfig(thresholds=THRESHOLDS))
+    with pytest.raises(BadInputError, match="copy this to the disk first"):
+        pq.read_table(locate(f"{ADDRESS}/captions/00000.parquet"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_does_not_answer_is_named_as_the_cause(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(BadInputError, match=r"cannot be listed .*Could not connect.*is AWS_ENDPOINT_URL right"):
+        list(read_triplets(f"{ADDRESS}/triplets"))
+
+
+def hashes(folder):
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
