@@ -14,8 +14,8 @@ from editfoundry.curation.judge import (
     judge_pairs,
     parse_answer,
 )
-from editfoundry.curation.judge.answers import MAX_REASON_LENGTH
-from editfoundry.curation.judge.prompts import MAX_TEXT_LENGTH, QUESTIONS, fixed_texts, question_text
+from editfoundry.curation.judge.answers import MAX_REASON_LENGTH, short_reason
+from editfoundry.curation.judge.prompts import DESCRIBE, MAX_TEXT_LENGTH, QUESTIONS, fixed_texts, question_text
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.pretrained.picture_features import side_by_side
 
@@ -35,10 +35,10 @@ def model(tmp_path_factory):
 
 
 @torch.inference_mode()
-def expected_by_hand(model, pair, question):
+def expected_by_hand(model, pair, question, seen=("", "")):
     """Sum of number times probability, from transformers' own forward pass of one chat."""
     images = [side_by_side([pair.input_image, pair.output_image]) if question.shows_input else pair.output_image]
-    prompt = question_text(question, pair.input_caption, pair.instruction, pair.output_caption)
+    prompt = question_text(question, pair.input_caption, pair.instruction, pair.output_caption, seen)
     chat = f"USER: <image>\n{prompt} ASSISTANT: "
     logits = model.model(**model.processor(text=[chat], images=[images], return_tensors="pt")).logits[0, -1]
     odds = {c: logits[model.processor.tokenizer.convert_tokens_to_ids(c)].exp().item() for c in question.choices}
@@ -46,13 +46,33 @@ def expected_by_hand(model, pair, question):
 
 
 def test_a_score_is_the_expected_value_of_its_answer_tokens(model):
-    judged = judge_pairs(model, PAIRS, JudgeConfig(reasons=False))
+    judged = judge_pairs(model, PAIRS, JudgeConfig(reasons=False, descriptions=False))
     for pair, judgement in zip(PAIRS, judged, strict=True):
         for question in QUESTIONS:
             by_hand = expected_by_hand(model, pair, question)
             assert getattr(judgement, question.name) == pytest.approx(by_hand, abs=1e-4), question.name
         assert not judgement.reasons and not judgement.unparsed
     assert len({judgement.semantic_alignment for judgement in judged}) == len(PAIRS)
+
+
+def test_the_judge_is_told_with_each_question_what_it_said_of_the_pictures(model, monkeypatch):
+    described = []
+    generate = type(model).generate
+
+    def watched(self, images, prompts, max_new_tokens=64):
+        described.extend(image for (image,) in images)
+        return generate(self, images, prompts, max_new_tokens)
+
+    monkeypatch.setattr(type(model), "generate", watched)
+    twice = [PAIRS[0], replace(PAIRS[0], output_image=PAIRS[1].output_image)]
+    judged = judge_pairs(model, twice, JudgeConfig(reasons=False, max_new_tokens=4))
+    assert described == [PAIRS[0].input_image, PAIRS[0].output_image, PAIRS[1].output_image]
+    for pair, judgement in zip(twice, judged, strict=True):
+        said = generate(model, [(pair.input_image,), (pair.output_image,)], [DESCRIBE] * 2, 4)
+        seen = (short_reason(said[0]), short_reason(said[1]))
+        assert all(seen) and judgement.semantic_alignment == pytest.approx(
+            expected_by_hand(model, pair, QUESTIONS[0], seen), abs=1e-4
+        )
 
 
 @pytest.mark.parametrize("answers", ["probabilities", "text"])
@@ -120,10 +140,13 @@ def test_a_question_tells_the_captions_that_there_are_in_one_line_each():
 
 def test_every_prompt_is_made_of_the_fixed_texts_and_the_facts():
     for question in QUESTIONS:
-        text = question_text(question, "a cat", "melt it", "a dog")
+        text = question_text(question, "a cat", "melt it", "a dog", ("a cow", "a hen"))
         for fixed in sorted(fixed_texts(), key=len, reverse=True):
             text = text.replace(fixed, "")
-        assert text.split("\n") == (["", " a cat", " melt it", " a dog", ""] if question.tells_texts else ["", ""])
+        seen = [" a cow", " a hen"] if question.shows_input else [" a hen"]
+        assert text.split("\n") == (
+            ["", " a cat", " melt it", " a dog", *seen, ""] if question.tells_texts else ["", ""]
+        )
 
 
 PERFECT = Judgement(semantic_alignment=5, identity_consistency=5, image_quality=5, success=1)

@@ -15,10 +15,13 @@ class JudgeConfig:
 
     answers: str = "probabilities"
     """``probabilities``: a score is the expected value over the answer tokens; ``text``: the number it writes."""
+    descriptions: bool = True
+    """Let it describe each picture first, and tell it with every question what it saw: what is said in words is easier
+    to compare with a caption than a picture is."""
     reasons: bool = True
     """Let it write a short reason for each score; with ``probabilities`` that takes a second, longer pass."""
     max_new_tokens: int = 40
-    """Tokens of a written answer."""
+    """Tokens of a written answer or description."""
 
     def __post_init__(self) -> None:
         if self.answers not in ANSWERS:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from editfoundry.curation.judge.answers import short_reason
 from editfoundry.curation.judge.asking import Inquiry, Reply, ask
 from editfoundry.curation.judge.config import JudgeConfig
-from editfoundry.curation.judge.prompts import QUESTIONS, Question, question_text
+from editfoundry.curation.judge.prompts import DESCRIBE, QUESTIONS, Question, question_text
 from editfoundry.curation.judge.thresholds import PREFIX
 
 if TYPE_CHECKING:
@@ -75,16 +76,28 @@ def judge_pairs(
     Args:
         model: the profile's vision-language model.
         pairs: edits; captions that are empty are left out of the questions.
-        config: how to ask; by default by probabilities and with reasons.
+        config: how to ask; by default by probabilities, with descriptions and with reasons.
     """
-    inquiries = [_inquiry(pair, question) for pair in pairs for question in QUESTIONS]
-    replies = ask(model, inquiries, config or JudgeConfig())
+    config = config or JudgeConfig()
+    seen = _descriptions(model, pairs, config) if config.descriptions else [("", "")] * len(pairs)
+    inquiries = [
+        _inquiry(pair, said, question) for pair, said in zip(pairs, seen, strict=True) for question in QUESTIONS
+    ]
+    replies = ask(model, inquiries, config)
     count = len(QUESTIONS)
     return [_judgement(replies[start : start + count]) for start in range(0, len(replies), count)]
 
 
-def _inquiry(pair: EditPair, question: Question) -> Inquiry:
-    prompt = question_text(question, pair.input_caption, pair.instruction, pair.output_caption)
+def _descriptions(model: VisionLanguageModel, pairs: Sequence[EditPair], config: JudgeConfig) -> list[tuple[str, str]]:
+    """Return what the model says of each pair's two pictures; a picture that several pairs share is described once."""
+    pictures = {id(picture): picture for pair in pairs for picture in (pair.input_image, pair.output_image)}
+    said = model.generate([(p,) for p in pictures.values()], [DESCRIBE] * len(pictures), config.max_new_tokens)
+    texts = dict(zip(pictures, map(short_reason, said), strict=True))
+    return [(texts[id(pair.input_image)], texts[id(pair.output_image)]) for pair in pairs]
+
+
+def _inquiry(pair: EditPair, seen: tuple[str, str], question: Question) -> Inquiry:
+    prompt = question_text(question, pair.input_caption, pair.instruction, pair.output_caption, seen)
     pictures = (pair.input_image, pair.output_image) if question.shows_input else (pair.output_image,)
     return Inquiry(question=question, prompt=prompt, images=pictures)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 MAX_TEXT_LENGTH = 500
 """Characters of a caption or an instruction that are shown to the judge."""
+DESCRIBE = "Describe this picture."
+"""What it is asked of each picture alone, before the questions."""
 _SCALE = "Answer with one number from 1 to 5, then a short reason."
 _PAIR = "The picture before the edit comes first or on the left, the picture after it second or on the right."
 
@@ -69,20 +71,26 @@ QUESTIONS = (
 )
 """Three scales, and the one-bit question of EditWorld's MLLM score (section 5)."""
 
-FACTS = ("Shown before:", "Instruction:", "Must show after:")
-"""What stands before the input caption, the instruction and the output caption."""
+FACTS = ("Shown before:", "Instruction:", "Must show after:", "Seen before:", "Seen after:")
+"""What stands before input caption, instruction, output caption, and what the judge itself said of each picture."""
 
 
-def question_text(question: Question, input_caption: str, instruction: str, output_caption: str) -> str:
-    """Return the prompt; a text that is empty gets no line, and a long one is cut."""
-    texts = (input_caption, instruction, output_caption) if question.tells_texts else ()
+def question_text(
+    question: Question, input_caption: str, instruction: str, output_caption: str, seen: tuple[str, str] = ("", "")
+) -> str:
+    """Return the prompt; a text that is empty gets no line, and a long one is cut.
+
+    ``seen`` is what the judge itself said of the pictures before and after the edit.
+    """
+    before = seen[0] if question.shows_input else ""
+    texts = (input_caption, instruction, output_caption, before, seen[1]) if question.tells_texts else ()
     facts = [f"{title} {_one_line(text)}" for title, text in zip(FACTS, texts, strict=False) if text.strip()]
     return "\n".join([question.task, *facts, question.closing])
 
 
 def fixed_texts() -> tuple[str, ...]:
     """Return every text that is the same in all prompts, for tokenizers that learn them by heart."""
-    return tuple(dict.fromkeys([*(q.task for q in QUESTIONS), *FACTS, *(q.closing for q in QUESTIONS)]))
+    return tuple(dict.fromkeys([*(q.task for q in QUESTIONS), *FACTS, *(q.closing for q in QUESTIONS), DESCRIBE]))
 
 
 def _one_line(text: str) -> str:

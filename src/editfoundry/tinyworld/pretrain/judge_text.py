@@ -18,8 +18,6 @@ from editfoundry.tinyworld.pretrain.judged_pairs import sample_judged_pair
 from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
 
-CAPTION_PROMPT = "Describe this picture."
-"""What the model is asked for a caption."""
 START, END, PAD, IMAGE, ANSWER = "<s>", "</s>", "<pad>", "<image>", "<answer>"
 CHAT_TEMPLATE = (
     "{{ '<s>' }}{% for message in messages %}"
@@ -50,7 +48,7 @@ def build_judge_tokenizer() -> PreTrainedTokenizerFast:
     )  # fmt: skip
     tokenizer.train_from_iterator(_corpus(), trainer)
     # Matched before lower-casing; a sentence of a later prompt version falls apart into words.
-    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in (*fixed_texts(), CAPTION_PROMPT)])
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in fixed_texts()])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=START, eos_token=END, pad_token=PAD,
         additional_special_tokens=[IMAGE, ANSWER],

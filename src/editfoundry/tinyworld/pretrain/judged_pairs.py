@@ -37,6 +37,9 @@ NOISE_DEVIATIONS = (0.0, 12.0, 24.0, 40.0, 64.0)
 MAX_SUCCESSFUL_LEVEL = 2
 NO_CAPTIONS_SHARE = 0.1
 DECODED_SHARE = 0.5
+MISREAD_SHARE = 0.25
+"""Of the descriptions that the judge is told in training: those that another picture would deserve. Its own are wrong
+now and then, so it may not trust them blindly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +139,18 @@ def sample_judged_pair(random: np.random.Generator, split: Split, kind: str | No
         is_decoded=random.random() < DECODED_SHARE,
         tells_captions=random.random() >= NO_CAPTIONS_SHARE,
     )
+
+
+def seen_captions(random: np.random.Generator, pair: JudgedPair) -> tuple[str, str]:
+    """Return what a judge that errs now and then says of the input and of the output."""
+    before, index = pair.edit.before, pair.edit.index or 0
+    likely = [before, pair.edit.after, _with_other(random, before, index), _with_other(random, pair.edit.after, index)]
+    misread = random.random(2) < MISREAD_SHARE
+    told = [
+        likely[int(random.integers(4))] if wrong else scene
+        for wrong, scene in zip(misread, (before, pair.output), strict=True)
+    ]
+    return told[0].caption, told[1].caption
 
 
 def pair_pictures(pair: JudgedPair, vae: Any, seed: int) -> np.ndarray:

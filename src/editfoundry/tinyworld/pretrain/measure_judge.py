@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.curation.judge import EditPair, JudgeConfig, Judgement, JudgeThresholds, check_judge, judge_pairs
+from editfoundry.curation.judge.prompts import DESCRIBE
 from editfoundry.errors import Rejection
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel, load_vision_language_model
 from editfoundry.profiles import Profile
-from editfoundry.tinyworld.pretrain.judge_text import CAPTION_PROMPT
 from editfoundry.tinyworld.pretrain.judged_pairs import JudgedPair, pair_pictures, sample_judged_pair
 from editfoundry.tinyworld.sampling import random_stream
 
@@ -80,5 +80,5 @@ def _is_kept(judgement: Judgement) -> bool:
 
 def _caption_matches(judge: VisionLanguageModel, pairs: Sequence[JudgedPair], pictures: Sequence[np.ndarray]) -> float:
     outputs = [(Image.fromarray(after),) for _, after in pictures]
-    captions = judge.generate(outputs, [CAPTION_PROMPT] * len(outputs), max_new_tokens=48)
+    captions = judge.generate(outputs, [DESCRIBE] * len(outputs), max_new_tokens=48)
     return float(np.mean([c == pair.output.caption for c, pair in zip(captions, pairs, strict=True)]))

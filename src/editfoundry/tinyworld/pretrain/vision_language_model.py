@@ -23,10 +23,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from editfoundry.curation.judge.prompts import QUESTIONS, Question, question_text
+from editfoundry.curation.judge.prompts import DESCRIBE, QUESTIONS, Question, question_text
 from editfoundry.tinyworld.pretrain.clip import build_image_processor
 from editfoundry.tinyworld.pretrain.judge_text import (
-    CAPTION_PROMPT,
     CHAT_TEMPLATE,
     IGNORED,
     IMAGE,
@@ -35,7 +34,7 @@ from editfoundry.tinyworld.pretrain.judge_text import (
     encode_example,
     padded_batch,
 )
-from editfoundry.tinyworld.pretrain.judged_pairs import JudgedPair, pair_pictures, sample_judged_pair
+from editfoundry.tinyworld.pretrain.judged_pairs import JudgedPair, pair_pictures, sample_judged_pair, seen_captions
 from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult, Metric, fit
 from editfoundry.tinyworld.pretrain.pictures import cached_array, to_pixels
 from editfoundry.tinyworld.sampling import random_stream
@@ -49,6 +48,8 @@ WORD_WEIGHT = 0.15
 """Weight of each token of a reason in the loss, where the number itself has 1."""
 CAPTION_SHARE = 0.5
 """Of a batch: captions have a word to learn for each thing to see, where a question has one number in all."""
+UNSEEN_SHARE = 0.1
+"""Of the questions: those that do not tell what the model itself would have said of the pictures."""
 CONFIG = LoopConfig(num_steps=5000, batch_size=32, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
 _PAIR_QUESTIONS = tuple(question for question in QUESTIONS if question.shows_input)
 _PICTURE_QUESTIONS = tuple(question for question in QUESTIONS if not question.shows_input)
@@ -65,6 +66,7 @@ def train_vision_language_model(
     go through ``vae``, so as to look generated.
     """
     pairs = [sample_judged_pair(random_stream("judged", "train", i), "train") for i in range(num_pairs)]
+    seen = [seen_captions(random_stream("judged", "seen", i), pair) for i, pair in enumerate(pairs)]
     pictures = _cached_pictures(work_dir / "data" / f"judged-{num_pairs}.npy", pairs, vae)
     tokenizer = build_judge_tokenizer()
     torch.manual_seed(config.seed)
@@ -80,8 +82,8 @@ def train_vision_language_model(
         both, one, told = chosen[:num_both], chosen[num_both:-num_captions], chosen[-num_captions:]
         sides = torch.randint(2, (num_captions,), generator=generator).tolist()
         captions = [_caption_example(tokenizer, pairs[i], side) for i, side in zip(told, sides, strict=True)]
-        asked_both = [_pair_example(tokenizer, pairs[i], generator) for i in both]
-        asked_one = [_picture_example(tokenizer, pairs[i], generator) for i in one]
+        asked_both = [_pair_example(tokenizer, pairs[i], seen[i], generator) for i in both]
+        asked_one = [_picture_example(tokenizer, pairs[i], seen[i], generator) for i in one]
         both_loss = answer_loss(llava, pictures[both].reshape(-1, *pictures.shape[2:]), asked_both, pad)
         one_loss = answer_loss(llava, pictures[one, 1], asked_one, pad)
         return (both_loss + one_loss) / 2 + answer_loss(llava, pictures[told, sides], captions, pad, word_weight=1.0)
@@ -142,25 +144,33 @@ def answer_loss(
     return (losses * weights).sum() / weights.sum()
 
 
-def _pair_example(tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, generator: torch.Generator) -> Example:
+def _pair_example(
+    tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, seen: tuple[str, str], generator: torch.Generator
+) -> Example:
     question = _PAIR_QUESTIONS[int(torch.randint(len(_PAIR_QUESTIONS), (), generator=generator))]
-    return encode_example(tokenizer, _prompt(question, pair), _answer(question, pair), 2 * NUM_PATCHES)
+    prompt = _prompt(question, pair, seen, generator)
+    return encode_example(tokenizer, prompt, _answer(question, pair), 2 * NUM_PATCHES)
 
 
-def _picture_example(tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, generator: torch.Generator) -> Example:
+def _picture_example(
+    tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, seen: tuple[str, str], generator: torch.Generator
+) -> Example:
     question = _PICTURE_QUESTIONS[int(torch.randint(len(_PICTURE_QUESTIONS), (), generator=generator))]
-    return encode_example(tokenizer, _prompt(question, pair), _answer(question, pair), NUM_PATCHES)
+    prompt = _prompt(question, pair, seen, generator)
+    return encode_example(tokenizer, prompt, _answer(question, pair), NUM_PATCHES)
 
 
 def _caption_example(tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, side: int) -> Example:
     scene = (pair.edit.before, pair.output)[side]
-    return encode_example(tokenizer, CAPTION_PROMPT, scene.caption, NUM_PATCHES)
+    return encode_example(tokenizer, DESCRIBE, scene.caption, NUM_PATCHES)
 
 
-def _prompt(question: Question, pair: JudgedPair) -> str:
+def _prompt(question: Question, pair: JudgedPair, seen: tuple[str, str], generator: torch.Generator) -> str:
     edit = pair.edit
     captions = (edit.before.caption, edit.after.caption) if pair.tells_captions else ("", "")
-    return question_text(question, captions[0], edit.instruction, captions[1])
+    is_told = float(torch.rand((), generator=generator)) >= UNSEEN_SHARE
+    told = seen if is_told else ("", "")
+    return question_text(question, captions[0], edit.instruction, captions[1], told)
 
 
 def _answer(question: Question, pair: JudgedPair) -> str:

@@ -10,12 +10,12 @@ from diffusers import AutoencoderKL
 from PIL import Image
 from torch import nn
 
-from editfoundry.curation.judge.prompts import QUESTIONS, fixed_texts, question_text
+from editfoundry.curation.judge.prompts import DESCRIBE, QUESTIONS, fixed_texts, question_text
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
 from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
-from editfoundry.tinyworld.pretrain.judge_text import CAPTION_PROMPT, build_judge_tokenizer, encode_example
+from editfoundry.tinyworld.pretrain.judge_text import build_judge_tokenizer, encode_example
 from editfoundry.tinyworld.pretrain.measure_judge import DROPPED, measure_vision_language_model
 from editfoundry.tinyworld.pretrain.vision_language_model import (
     CONFIG,
@@ -55,7 +55,7 @@ def trained(tmp_path_factory):
 
 
 def test_every_sentence_of_the_judge_is_one_token_and_texts_survive(tokenizer):
-    for text in (*fixed_texts(), CAPTION_PROMPT):
+    for text in fixed_texts():
         assert len(tokenizer(text)["input_ids"]) == 1, text
     for number in range(20):
         caption = sample_scene(random_stream("judge text", number), "test").caption
@@ -83,7 +83,7 @@ def test_the_loss_counts_numbers_in_full_words_in_part_and_prompts_not(trained, 
     folder, profile, *_ = trained
     model = load_vision_language_model(profile, CPU).model
     picture = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    examples = [encode_example(tokenizer, CAPTION_PROMPT, "a red apple", NUM_PATCHES)]
+    examples = [encode_example(tokenizer, DESCRIBE, "a red apple", NUM_PATCHES)]
     ids, start = torch.tensor([examples[0][0]]), examples[0][1]
     pixels = torch.from_numpy(picture).permute(0, 3, 1, 2) / 127.5 - 1
     logits = model(input_ids=ids, pixel_values=pixels).logits[0, start - 1 : -1]
@@ -91,7 +91,7 @@ def test_the_loss_counts_numbers_in_full_words_in_part_and_prompts_not(trained, 
     weights = torch.tensor([1.0, *[WORD_WEIGHT] * (len(losses) - 1)])
     expected = (losses * weights).sum() / weights.sum()
     torch.testing.assert_close(answer_loss(model, picture, examples, tokenizer.pad_token_id), expected)
-    longer = [*examples, encode_example(tokenizer, CAPTION_PROMPT + " now now", "5", NUM_PATCHES)]
+    longer = [*examples, encode_example(tokenizer, DESCRIBE + " now now", "5", NUM_PATCHES)]
     alone = answer_loss(model, picture, longer[1:], tokenizer.pad_token_id)
     both = answer_loss(model, picture.repeat(2, 0), longer, tokenizer.pad_token_id)
     shares = torch.tensor([weights.sum(), 1 + WORD_WEIGHT])
