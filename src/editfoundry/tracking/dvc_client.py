@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import configparser
 import json
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.tracking.dvc_record import NOT_PUSHED
 
 REMOTE = "storage"
+CONNECT_SECONDS = 10.0
+"""A remote that takes no connection for so long is away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,40 @@ def locked_hashes(root: Path, stage: str) -> dict[str, str]:
     return {out["path"]: out["md5"] for out in outputs if "md5" in out}
 
 
+def tracked_stages(root: Path) -> set[str]:
+    """Return the stages of ``dvc.yaml``; none where the folder is no DVC repository."""
+    import yaml
+
+    stages = root / "dvc.yaml"
+    if not stages.is_file() or not (root / ".dvc").is_dir():
+        return set()
+    return set((yaml.safe_load(stages.read_text()) or {}).get("stages", {}))
+
+
+def record_stage(root: Path, stage: str, *, push: bool = True) -> str:
+    """Commit what a stage made, as if DVC had run it, and push it; wait for DVC's lock where another holds it.
+
+    Nothing is lost or doubled where this fails half-way: the cache and the remote are addressed by content.
+
+    Returns:
+        The output's hash in ``dvc.lock``; of several outputs, all of them.
+
+    Raises:
+        BadInputError: DVC refuses to commit, for instance because an output is not there.
+        UnavailableError: the commit is made, but the remote cannot be written to.
+    """
+    endpoint = remote_endpoint(root)
+    answers = not push or endpoint is None or _answers(endpoint)
+    options = ["--push"] if push and answers else []
+    done = _run(root, "editfoundry.tracking.dvc_record", stage, *options)
+    if done.returncode not in (0, NOT_PUSHED):
+        raise BadInputError(f"dvc commit {stage}: {_reason(done.stderr)}")
+    if done.returncode == NOT_PUSHED or not answers:
+        reason = _reason(done.stderr) if answers else "it does not answer"
+        raise UnavailableError(f"{stage} is committed, but cannot be pushed to {endpoint or 'the remote'}: {reason}")
+    return ",".join(locked_hashes(root, stage).values())
+
+
 def remote_endpoint(root: Path) -> str | None:
     """Return the S3 endpoint of the default remote: the local configuration's, else the shared one's."""
     for name in ("config.local", "config"):
@@ -81,9 +120,28 @@ def _in_words(change: Any) -> str:
 
 
 def _dvc(root: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    done = _run(root, "dvc", *arguments)
     if done.returncode != 0:
-        last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BadInputError(f"dvc {' '.join(arguments)}: {last_line}")
+        raise BadInputError(f"dvc {' '.join(arguments)}: {_reason(done.stderr)}")
     return done.stdout
+
+
+def _run(root: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+
+
+def _reason(stderr: str) -> str:
+    """Return DVC's own words: its first line that is an error, else the last line."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()] or ["no message"]
+    return next((line for line in lines if line.startswith("ERROR")), lines[-1])
+
+
+def _answers(endpoint: str) -> bool:
+    address = urlsplit(endpoint)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        with socket.create_connection((address.hostname or "", port), timeout=CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from editfoundry.tracking.artifact_store import reachable_artifacts
 from editfoundry.tracking.dvc_client import locked_hashes
 
 if TYPE_CHECKING:
@@ -62,17 +63,18 @@ def tracked_run(
         params: may be nested; ``{"a": {"b": 1}}`` becomes ``a.b``.
         tags: added to the commit and data hashes of `source_tags`.
         tracking_uri: by default MLFLOW_TRACKING_URI, else ``sqlite:///<root>/mlflow.db``.
-        root: folder of the project, by default the current one; artifacts go to ``<root>/mlruns``.
+        root: folder of the project, by default the current one; artifacts go where `experiment_id` says.
     """
     folder = (root or Path.cwd()).resolve()
-    client = _client(tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(folder))
-    experiment_id = _experiment_id(client, experiment, folder)
-    run = client.create_run(experiment_id, run_name=name, tags={**source_tags(folder), **tags})
+    client = open_client(tracking_uri, folder)
+    tagged = {**source_tags(folder), **tags}
+    run = client.create_run(experiment_id(client, experiment, folder), run_name=name, tags=tagged)
     tracked = TrackedRun(client, run.info.run_id)
     end = "FAILED"
     try:
-        _log_params(tracked, params)
-        yield tracked
+        with reachable_artifacts(run.info.artifact_uri, folder):
+            _log_params(tracked, params)
+            yield tracked
         end = "FINISHED"
     except KeyboardInterrupt:
         end = "KILLED"
@@ -97,28 +99,47 @@ def source_tags(root: Path, stage: str = "dataset") -> dict[str, str]:
     return {**tags, "mlflow.source.git.commit": done.stdout.strip()} if done.returncode == 0 else tags
 
 
-def _client(tracking_uri: str) -> MlflowClient:
+def open_client(tracking_uri: str | None = None, root: Path | None = None) -> MlflowClient:
+    """Return a client of a tracking store and its registry.
+
+    Args:
+        tracking_uri: by default MLFLOW_TRACKING_URI, else ``sqlite:///<root>/mlflow.db``.
+        root: folder of the project, by default the current one.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=tracking_uri)
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(root or Path.cwd())
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def _experiment_id(client: MlflowClient, name: str, root: Path) -> str:
+def experiment_id(client: MlflowClient, name: str, root: Path) -> str:
+    """Return an experiment's id, creating it on first use.
+
+    A new experiment's artifacts go where a tracking server says; without one to MLFLOW_DEFAULT_ARTIFACT_ROOT, which
+    may be an ``s3://`` prefix, else to ``<root>/mlruns``. One that is there stays where it is.
+    """
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
+    location = None if client.tracking_uri.startswith("http") else f"{artifact_root(root)}/{name}"
     try:
-        return str(client.create_experiment(name, artifact_location=(root / "mlruns" / name).as_uri()))
+        return str(client.create_experiment(name, artifact_location=location))
     except MlflowException:
         found = client.get_experiment_by_name(name)
         if found is None:
             raise
         return str(found.experiment_id)
+
+
+def artifact_root(root: Path) -> str:
+    """Return where the artifacts of a project's new experiments go, as a URI."""
+    chosen = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", "mlruns").rstrip("/")
+    return chosen if "://" in chosen else (root.resolve() / chosen).as_uri()
 
 
 def _log_params(run: TrackedRun, params: Mapping[str, Any]) -> None:

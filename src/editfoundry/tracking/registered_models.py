@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
+import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from editfoundry.errors import BadInputError
-from editfoundry.tracking.mlflow_client import default_tracking_uri
+from editfoundry.tracking.artifact_store import reachable_artifacts
+from editfoundry.tracking.mlflow_client import open_client
 
 _REFERENCE = re.compile(r"(?:models:/)?(?P<name>[^/@]+)@(?P<alias>[\w.-]+)|models:/(?P<named>[^/@]+)/(?P<version>\d+)")
 
@@ -29,12 +30,9 @@ def registered_folder(reference: str, cache: Path, tracking_uri: str | None = No
     Raises:
         BadInputError: there is no such model or alias, or its files are gone.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow
+    client = open_client(tracking_uri)
     from mlflow.exceptions import MlflowException
 
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(Path.cwd())
-    client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     parts = _REFERENCE.fullmatch(reference)
     if parts is None:
         raise BadInputError(f"{reference!r} is no registered model: write NAME@ALIAS")
@@ -46,13 +44,24 @@ def registered_folder(reference: str, cache: Path, tracking_uri: str | None = No
         if folder is None:
             folder = cache / f"{name}-{version}"
             if not folder.is_dir():
-                mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=uri)
+                _fetch(source, folder, client.tracking_uri)
     except MlflowException as error:
         reason = " ".join(str(error).split())[:200]
-        raise BadInputError(f"{reference}: not in the registry at {uri} ({reason})") from error
+        raise BadInputError(f"{reference}: not in the registry at {client.tracking_uri} ({reason})") from error
     if not folder.is_dir():
         raise BadInputError(f"{reference}: its files are gone: no folder {folder}")
     return folder
+
+
+def _fetch(source: str, folder: Path, tracking_uri: str) -> None:
+    """Download a model's files; ``folder`` is there in full or not at all."""
+    import mlflow.artifacts
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as partial, reachable_artifacts(source, Path.cwd()):
+        whole = Path(partial) / folder.name
+        mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(whole), tracking_uri=tracking_uri)
+        whole.rename(folder)
 
 
 def _local(source: str) -> Path | None:

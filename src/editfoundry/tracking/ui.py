@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from editfoundry.tracking import s3
+from editfoundry.tracking.artifact_store import ENDPOINTS, has_own_endpoint
 from editfoundry.tracking.mlflow_client import default_tracking_uri
-from editfoundry.tracking.ports import LOOPBACK, free_port, is_serving
-from editfoundry.tracking.processes import end_process
+from editfoundry.tracking.ports import LOOPBACK, is_serving
+from editfoundry.tracking.service import Service, bring_up
+from editfoundry.tracking.service_environment import service_environment, write_environment
 
 MLFLOW_PORT = 5000
 DAGSTER_PORT = 3000
-START_SECONDS = 180.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """One child process that serves a port."""
-
-    name: str
-    port: int
-    process: subprocess.Popen[bytes]
-    log: Path
-    stop_signal: int
-
-    @property
-    def address(self) -> str:
-        """Where a browser finds it."""
-        return f"http://{LOOPBACK}:{self.port}"
 
 
 def run_ui(root: Path) -> int:
     """Serve S3, MLflow and Dagster of a project until Ctrl-C or SIGTERM; print their addresses.
+
+    Where they are served already, only their addresses are printed. Where the environment names an S3 server
+    (``AWS_ENDPOINT_URL``), that one is used and none is started.
 
     Args:
         root: folder of the project; state goes to its ``.services``, ``.dagster``, ``mlflow.db`` and ``mlruns``.
@@ -49,9 +35,21 @@ def run_ui(root: Path) -> int:
         0 after Ctrl-C or SIGTERM, 1 if a service ended by itself or never came up; its log is named then.
     """
     root = root.resolve()
+    addresses = root / ".services" / "addresses"
+    with _lock(root) as is_first:
+        if not is_first:
+            print(f"running already:\n{addresses.read_text() if addresses.is_file() else '  still starting'}", end="")
+            return 0
+        try:
+            return _serve(root, addresses)
+        finally:
+            addresses.unlink(missing_ok=True)
+
+
+def _serve(root: Path, addresses: Path) -> int:
     with _sigterm_as_interrupt(), contextlib.ExitStack() as stack:
         try:
-            services = _start_all(root, stack)
+            services = _start_all(root, stack, addresses)
             return _watch(services)
         except KeyboardInterrupt:
             print("stopping", flush=True)
@@ -61,93 +59,64 @@ def run_ui(root: Path) -> int:
             return 0
 
 
-def _start_all(root: Path, stack: contextlib.ExitStack) -> list[Service]:
+def _start_all(root: Path, stack: contextlib.ExitStack, addresses: Path) -> list[Service]:
     print("starting S3, MLflow and Dagster ...", flush=True)
-    if s3.status(root) is None:
-        stack.callback(s3.stop, root)
-    server = s3.start(root)
+    server = _start_s3(root, stack)
     environment = service_environment(root, server)
+    for_a_terminal = write_environment(root, environment)
+    lines = [_describe_s3(server)]
+    print(lines[0], flush=True)
     services: list[Service] = []
-    for launch in (_launch_mlflow, _launch_dagster):
-        service = launch(root, environment)
-        stack.callback(end_process, service.process.pid, signal_number=service.stop_signal)
+    for start in (_start_mlflow, _start_dagster):
+        service = start(root, environment, lambda launched: stack.callback(launched.stop))
         services.append(service)
-    print(f"  S3       {server.endpoint}  (bucket {s3.BUCKET}, keys in .services/s3/credentials)", flush=True)
-    for service in services:
-        if not _wait_until_serving(service):
+        if not service.is_up():
             return services
-        print(f"  {service.name:8} {service.address}", flush=True)
+        # Dagster links to MLflow's pages, so it must know where they are.
+        environment.setdefault("EDITFOUNDRY_MLFLOW_URL", service.address)
+        lines.append(f"  {service.name:8} {service.address}")
+        print(lines[-1], flush=True)
+    addresses.write_text("\n".join(lines) + "\n")
+    print(f"in another terminal: set -a; . {for_a_terminal.relative_to(root)}; set +a", flush=True)
     print("Ctrl-C stops all of them", flush=True)
     return services
 
 
-def service_environment(root: Path, server: s3.S3Server) -> dict[str, str]:
-    """Return the environment in which Dagster, and all it starts, finds this project's services."""
-    home = dagster_home(root)
-    return {
-        **os.environ,
-        "DAGSTER_HOME": str(home),
-        "EDITFOUNDRY_ROOT": str(root),
-        "MLFLOW_TRACKING_URI": default_tracking_uri(root),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "AWS_ENDPOINT_URL_S3": server.endpoint,
-        "AWS_SHARED_CREDENTIALS_FILE": str(s3.service_folder(root) / "credentials"),
-        "PYTHONUNBUFFERED": "1",
-    }
+def _start_s3(root: Path, stack: contextlib.ExitStack) -> s3.S3Server | None:
+    if has_own_endpoint(root):
+        return None
+    if s3.status(root) is None:
+        stack.callback(s3.stop, root)
+    return s3.start(root)
 
 
-def dagster_home(root: Path) -> Path:
-    """Create ``<root>/.dagster`` with a ``dagster.yaml`` on first use; a person's own is kept."""
-    home = root / ".dagster"
-    home.mkdir(exist_ok=True)
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        shutil.copyfile(root / "infra" / "dagster" / "dagster.yaml", settings)
-    return home
+def _describe_s3(server: s3.S3Server | None) -> str:
+    if server is None:
+        endpoint = next(value for value in map(os.environ.get, ENDPOINTS) if value)
+        return f"  S3       {endpoint}  (yours, by the environment)"
+    return f"  S3       {server.endpoint}  (bucket {s3.BUCKET}, keys in .services/s3/credentials)"
 
 
-def _launch_mlflow(root: Path, environment: dict[str, str]) -> Service:
-    port = free_port(MLFLOW_PORT)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", default_tracking_uri(root), "--default-artifact-root", (root / "mlruns").as_uri()]
-    return _launch("MLflow", port, [*command, *stores], root, environment, signal.SIGTERM)
+def _start_mlflow(root: Path, environment: dict[str, str], started: Callable[[Service], object]) -> Service:
+    def command(port: int) -> list[str]:
+        artifacts = environment["MLFLOW_DEFAULT_ARTIFACT_ROOT"]
+        stores = ["--backend-store-uri", default_tracking_uri(root), "--default-artifact-root", artifacts]
+        server = ["-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
+        return [sys.executable, *server, *stores]
+
+    return bring_up(
+        "MLflow", MLFLOW_PORT, command, root=root, environment=environment, stop_signal=signal.SIGTERM, started=started
+    )
 
 
-def _launch_dagster(root: Path, environment: dict[str, str]) -> Service:
-    port = free_port(DAGSTER_PORT)
-    command = [sys.executable, "-m", "dagster", "dev", "--host", LOOPBACK, "--port", str(port)]
+def _start_dagster(root: Path, environment: dict[str, str], started: Callable[[Service], object]) -> Service:
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-m", "dagster", "dev", "--host", LOOPBACK, "--port", str(port)]
+
     # Dagster's own processes end in order on an interrupt, as from a terminal.
-    return _launch("Dagster", port, command, root, environment, signal.SIGINT)
-
-
-def _launch(
-    name: str, port: int, command: list[str], root: Path, environment: dict[str, str], stop_signal: int
-) -> Service:
-    logs = root / ".services" / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    path = logs / f"{name.lower()}.log"
-    with path.open("wb") as log:
-        # A session of its own: a terminal's Ctrl-C reaches this process only, which then stops each child once.
-        process = subprocess.Popen(
-            command,
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    return Service(name=name, port=port, process=process, log=path, stop_signal=stop_signal)
-
-
-def _wait_until_serving(service: Service) -> bool:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and service.process.poll() is None:
-        if is_serving(service.port):
-            return True
-        time.sleep(0.3)
-    return False
+    return bring_up(
+        "Dagster", DAGSTER_PORT, command, root=root, environment=environment, stop_signal=signal.SIGINT, started=started
+    )
 
 
 def _watch(services: list[Service]) -> int:
@@ -157,6 +126,20 @@ def _watch(services: list[Service]) -> int:
                 print(f"{service.name} is not serving; {service.log} says why", file=sys.stderr, flush=True)
                 return 1
         time.sleep(1.0)
+
+
+@contextlib.contextmanager
+def _lock(root: Path) -> Iterator[bool]:
+    """Yield whether nobody else serves this project now."""
+    folder = root / ".services"
+    folder.mkdir(exist_ok=True)
+    with (folder / "ui.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 @contextlib.contextmanager

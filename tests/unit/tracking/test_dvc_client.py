@@ -1,10 +1,19 @@
 import subprocess
 import sys
+import threading
 
 import pytest
+import zc.lockfile
 
 from editfoundry.errors import BadInputError
-from editfoundry.tracking.dvc_client import locked_hashes, remote_endpoint, set_local_endpoint, stage_status
+from editfoundry.tracking.dvc_client import (
+    locked_hashes,
+    record_stage,
+    remote_endpoint,
+    set_local_endpoint,
+    stage_status,
+    tracked_stages,
+)
 
 STAGES = """\
 stages:
@@ -74,3 +83,22 @@ def test_a_remote_elsewhere_is_left_alone(tmp_path):
     (tmp_path / ".dvc" / "config").write_text(CONFIG.replace("http://127.0.0.1:8333", "https://s3.example.org"))
     set_local_endpoint(tmp_path, "http://127.0.0.1:8333")
     assert not (tmp_path / ".dvc" / "config.local").exists()
+
+
+def test_what_dagster_made_is_recorded_as_if_dvc_had_run_it_and_waits_for_its_lock(project):
+    (project / "out.txt").write_text("two")
+    (project / "in.txt").write_text("two")
+    held = zc.lockfile.LockFile(str(project / ".dvc" / "tmp" / "lock"))
+    threading.Timer(8.0, held.close).start()
+    # md5 of the three bytes "two"
+    assert record_stage(project, "copy", push=False) == "b8a9f715dbb64fd5c56e7783c6820a61"
+    assert stage_status(project, "copy").is_clean
+    (project / "in.txt").write_text("one")
+    (project / "out.txt").write_text("one")
+    record_stage(project, "copy", push=False)
+
+
+def test_only_a_dvc_repository_has_stages(project, tmp_path):
+    assert tracked_stages(project) == {"copy"}
+    (tmp_path / "dvc.yaml").write_text(STAGES)
+    assert tracked_stages(tmp_path) == set()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from editfoundry.tracking import s3
-from editfoundry.tracking.ui import dagster_home
+from editfoundry.tracking.service_environment import dagster_home
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PYPROJECT = """\
@@ -60,11 +60,18 @@ def test_all_services_come_up_beside_ports_in_use_and_end_without_a_trace(projec
         assert not any(address.endswith((":3000", ":5000", ":8333")) for address in addresses.values())
         for name in ("MLflow", "Dagster"):
             assert urllib.request.urlopen(addresses[name], timeout=30).status == 200
+        second = subprocess.run(
+            [sys.executable, "-c", START], cwd=project, env=environment, capture_output=True, text=True, check=True
+        )
+        assert second.stdout.startswith("running already:") and addresses["Dagster"] in second.stdout
+        settings = (project / ".services" / "environment").read_text()
+        assert f"AWS_ENDPOINT_URL_S3={addresses['S3']}" in settings and "SECRET" not in settings
         workbench.send_signal(signal.SIGTERM)
         assert workbench.wait(60) == 0
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
     assert s3.status(project) is None
+    assert not (project / ".services" / "addresses").exists()
 
 
 @contextlib.contextmanager
@@ -91,7 +98,7 @@ def occupied(*ports):
 
 
 def read_addresses(workbench):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 900
     while time.monotonic() < deadline:
         line = workbench.stdout.readline()
         if found := re.match(r"\s+(\w+)\s+(http://\S+)", line):

@@ -1,0 +1,181 @@
+"""A fresh clone in a headless browser: Dagster materializes the embedded lineage, MLflow shows the training.
+
+`make e2e` runs it. With EDITFOUNDRY_SCREENSHOTS=FOLDER the pictures that it takes are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((found for name in NAMES if (found := shutil.which(name))), "")
+TINY = {
+    "profile": "embedded",
+    "device": "cpu",
+    "captions": {"num_rows": 24, "rows_per_shard": 12},
+    "quadruples": {"writer": "tinyworld"},
+    "editworld_text": {"num_input_candidates": 1, "num_output_candidates": 2, "num_inference_steps": 3},
+    "clips": {"num_clips": 6, "rows_per_shard": 6},
+    "frame_pairs": {"decoding_threads": 1},
+    "editworld_video": {"seed": 0},
+    "dataset": {"thresholds": {"clip_input": -1, "clip_output": -1, "clip_image": -1, "clip_direction": -1}},
+    "editworld": {"num_steps": 12, "batch_size": 4, "log_every": 2},
+    "editworld_report": {
+        "num_world_cases": 7, "num_new_rule_cases": 1, "num_plain_cases": 2, "num_inference_steps": 2,
+    },
+}  # fmt: skip
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here: apt install chromium"),
+    pytest.mark.skipif(shutil.which("node") is None, reason="no node here: apt install nodejs"),
+    pytest.mark.skipif(
+        not (HERE / "node_modules" / "playwright-core").is_dir(),
+        reason="no playwright-core here: npm --prefix tests/e2e ci",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """What git would give a newcomer, with parameters that take a minute."""
+    root = tmp_path_factory.mktemp("clones") / "first"
+    listed = git(REPOSITORY, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in filter(None, listed):
+        if name.startswith(("tests/", "docs/")) or not (REPOSITORY / name).is_file():
+            continue
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPOSITORY / name, root / name)
+    (root / "params.yaml").write_text(yaml.safe_dump(TINY))
+    (root / "dvc.lock").unlink(missing_ok=True)
+    git(root, "init", "--quiet")
+    commit(root, "clone")
+    return root
+
+
+@pytest.fixture(scope="module")
+def seen(clone, tmp_path_factory):
+    """What the browser saw, as browser.mjs prints it."""
+    pictures = Path(os.environ.get("EDITFOUNDRY_SCREENSHOTS") or tmp_path_factory.mktemp("pictures")).resolve()
+    with workbench(clone) as addresses:
+        command = [
+            "node",
+            str(HERE / "browser.mjs"),
+            CHROMIUM,
+            addresses["Dagster"],
+            addresses["MLflow"],
+            str(pictures),
+        ]
+        done = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, timeout=3600, check=False)
+        assert done.returncode == 0, "the browser's script says above what it did not find"
+        yield json.loads(done.stdout.splitlines()[-1])
+
+
+def test_dagster_shows_the_groups_and_makes_the_lineage(seen):
+    assert {"sources", "triplets", "dataset", "checkpoints", "reports"} <= set(seen["groups"])
+    assert seen["run"] == "SUCCESS"
+
+
+def test_the_data_sets_page_has_thumbnails_and_its_hash(seen):
+    assert seen["thumbnails"] > 0
+    assert re.search(r"[0-9a-f]{32}(\.dir)?", seen["dataset_metadata"])
+
+
+def test_the_checks_pass_but_for_warnings(seen):
+    """Nobody judges the tiny lineage, which its check says as a warning."""
+    assert set(seen["checks"].values()) <= {"passed", "WARN"}
+    passed = {name for name, verdict in seen["checks"].items() if verdict == "passed"}
+    assert {
+        "dataset: splits_share_nothing",
+        "editworld: loss_is_finite",
+        "editworld_report: report_is_complete",
+    } <= passed
+
+
+def test_mlflow_has_the_training_with_its_curve_and_the_hash_of_its_data(seen):
+    assert seen["training"]["points_of_loss"] >= 3
+    assert any(name.startswith("dvc.") for name in seen["training"]["tags"])
+    assert seen["training"]["is_on_the_page"]
+
+
+def test_dvc_has_nothing_to_do_and_another_clone_pulls_the_same_bytes(seen, clone):
+    assert "up to date" in dvc(clone, "status")
+    assert "up to date" in dvc(clone, "repro")
+    commit(clone, "data")
+    second, away = clone.with_name("second"), clone.with_name("away")
+    git(clone.parent, "clone", "--quiet", str(clone), str(second))
+    for name in (".services", ".dvc/config.local"):
+        if (clone / name).is_dir():
+            shutil.copytree(clone / name, second / name)
+        elif (clone / name).is_file():
+            shutil.copyfile(clone / name, second / name)
+    clone.rename(away)
+    try:
+        subprocess.run([sys.executable, "-m", "editfoundry.tracking.s3", "start"], cwd=second, check=True)
+        dvc(second, "pull")
+        for folder in ("data/dataset", "data/triplets/editworld-text", "checkpoints/editworld", "reports/editworld"):
+            assert hashes(second / folder) == hashes(away / folder)
+    finally:
+        subprocess.run([sys.executable, "-m", "editfoundry.tracking.s3", "stop"], cwd=second, check=False)
+        away.rename(clone)
+
+
+@contextlib.contextmanager
+def workbench(root: Path):
+    """Run `editfoundry ui` and yield name -> address."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MLFLOW_", "DAGSTER_"))},
+        "PYTHONPATH": f"{root / 'src'}:{root}",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    command = [sys.executable, "-m", "editfoundry", "ui"]
+    process = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        yield dict(addresses(process))
+    finally:
+        process.terminate()
+        process.communicate(timeout=120)
+
+
+def addresses(process):
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        line = process.stdout.readline()
+        if found := re.match(r"\s+(\w+)\s+(http://\S+)", line):
+            yield found.groups()
+        if "Ctrl-C" in line or not line:
+            return
+
+
+def dvc(root: Path, *arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}:{root}"}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def commit(root: Path, message: str) -> None:
+    git(root, "add", ".")
+    git(root, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", message)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}

@@ -1,0 +1,134 @@
+import base64
+
+import mlflow
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from tiny_models import tiny_image, tiny_pipeline
+
+from editfoundry.data.images import open_image
+from editfoundry.data.png import encode_png
+from editfoundry.editors.open_editor import edit_photo_with, open_editor
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.tracking.mlflow_client import default_tracking_uri, tracked_run
+from editfoundry.tracking.model_registry import (
+    register_version,
+    set_alias,
+    set_version_tag,
+    version_by_alias,
+)
+
+TAGS = {"data_hash": "abc.dir", "code_revision": "0d0fde5", "profile": "embedded", "report": "reports/editworld"}
+STEPS = 3
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """A project with one registered version of a tiny editor, named by the alias champion."""
+    root = tmp_path_factory.mktemp("project")
+    tiny_pipeline().save_pretrained(root / "checkpoint")
+    uri = default_tracking_uri(root)
+    with tracked_run("training", "first", {}, {}, uri, root=root) as run:
+        pass
+    version = register_version(root / "checkpoint", tags=TAGS, tracking_uri=uri, run_id=run.run_id, root=root)
+    set_alias("champion", version, uri)
+    before, before_registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    yield root, uri, version, run.run_id
+    mlflow.set_tracking_uri(before)
+    mlflow.set_registry_uri(before_registry)
+
+
+@pytest.fixture(scope="module")
+def expected(registry):
+    """What `editfoundry edit --editor world-editor@champion` computes."""
+    root, _, _, _ = registry
+    editor = open_editor(str(root / "checkpoint"), choose_runtime("cpu"))
+    return edit_photo_with(editor, tiny_image(0, (48, 32)), "melt it", seed=7, num_inference_steps=STEPS)
+
+
+def test_a_version_says_where_it_comes_from(registry):
+    root, uri, version, run_id = registry
+    found = version_by_alias("champion", tracking_uri=uri)
+    assert found == version
+    assert TAGS.items() <= found.tags.items()
+    assert found.run_id == run_id
+    assert mlflow.MlflowClient(uri).get_run(run_id).outputs is not None
+
+
+def test_the_champion_loads_and_edits_as_the_command_line_does(registry, expected):
+    model = mlflow.pyfunc.load_model("models:/world-editor@champion")
+    (edited,) = model.predict(pd.DataFrame([row(seed=7, num_inference_steps=STEPS)]))
+    assert picture(edited).size == (48, 32)
+    assert picture(edited).tobytes() == expected.tobytes()
+
+
+def test_the_scoring_server_edits_and_names_what_is_wrong(registry, expected):
+    from mlflow.pyfunc.scoring_server import init
+
+    with TestClient(init(mlflow.pyfunc.load_model("models:/world-editor@champion"))) as server:
+        records = [row(seed=7, num_inference_steps=STEPS), row(seed=8, num_inference_steps=STEPS)]
+        first, second = server.post("/invocations", json={"dataframe_records": records}).json()["predictions"]
+        assert picture(first).tobytes() == expected.tobytes()
+        assert picture(second).tobytes() != expected.tobytes()
+        for wrong, reason in (
+            ({"image": "no base64!"}, "row 1: its image is not base64"),
+            ({"image": base64.b64encode(b"GIF89a").decode()}, "row 1: its image"),
+            ({"instruction": " "}, "row 1: the instruction is empty"),
+            ({"num_inference_steps": 0}, "num_inference_steps is 0, but must be in 1 to 1000"),
+        ):
+            answer = server.post("/invocations", json={"dataframe_records": [row(**wrong)]})
+            assert answer.status_code == 400
+            assert reason in answer.text
+
+
+def test_the_command_line_finds_the_diffusers_folder_inside_the_version(registry, expected, monkeypatch, tmp_path):
+    _, uri, version, _ = registry
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    for name in ("world-editor@champion", version.uri):
+        editor = open_editor(name, choose_runtime("cpu"), tmp_path / "cache")
+        edited = edit_photo_with(editor, tiny_image(0, (48, 32)), "melt it", seed=7, num_inference_steps=STEPS)
+        assert edited.tobytes() == expected.tobytes()
+
+
+def test_the_same_checkpoint_from_the_same_data_is_one_version(registry):
+    root, uri, version, _ = registry
+    again = register_version(root / "checkpoint", tags=TAGS, tracking_uri=uri, root=root)
+    other = register_version(root / "checkpoint", tags={**TAGS, "data_hash": "def.dir"}, tracking_uri=uri, root=root)
+    assert again.version == version.version
+    assert int(other.version) == int(version.version) + 1
+
+
+def test_an_alias_moves_and_a_reason_is_kept(registry):
+    root, uri, version, _ = registry
+    assert version_by_alias("candidate", tracking_uri=uri) is None
+    assert version_by_alias("champion", "no-such-model", tracking_uri=uri) is None
+    set_alias("candidate", version, uri)
+    set_version_tag(version, "gate", "difference not above zero", uri)
+    assert version_by_alias("candidate", tracking_uri=uri).tags["gate"] == "difference not above zero"
+
+
+def test_a_version_without_its_origin_or_its_weights_is_refused(registry, tmp_path):
+    root, uri, _, _ = registry
+    with pytest.raises(ValueError, match="needs the tag 'report'"):
+        register_version(root / "checkpoint", tags={**TAGS, "report": ""}, tracking_uri=uri, root=root)
+    with pytest.raises(BadInputError, match="no editor here"):
+        register_version(tmp_path, tags=TAGS, tracking_uri=uri, root=root)
+
+
+def test_nothing_in_the_version_is_pickled(registry):
+    root, _, _, _ = registry
+    names = {path.name for path in (root / "mlruns" / "models").rglob("*") if path.is_file()}
+    assert "editor_model.py" in names and "model_index.json" in names
+    assert not [name for name in names if name.endswith((".pkl", ".pt", ".bin"))]
+
+
+def row(**changes):
+    data = base64.b64encode(encode_png(tiny_image(0, (48, 32)))).decode()
+    return {"image": data, "instruction": "melt it", **changes}
+
+
+def picture(text):
+    return open_image(base64.b64decode(text))
