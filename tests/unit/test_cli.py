@@ -17,7 +17,7 @@ COMMANDS = [
     ["sources", "internvid"], ["sources", "videos"], ["synthesize", "frame-pairs"], ["synthesize", "editworld-video"],
     ["tinyworld", "clips"], ["tinyworld", "measure-frame-pairs"],
     ["sources", "laion"], ["quadruples"], ["synthesize", "editworld-text"], ["score"], ["curate"], ["curation-sheet"],
-    ["train"], ["evaluate"],
+    ["train"], ["evaluate"], ["report"], ["compare"], ["dataset-report"], ["trade-off"],
     ["edit"], ["sweep"], ["export"], ["import"], ["demo"], ["ui"], ["tinyworld", "gallery"], ["tinyworld", "captions"],
     ["tinyworld", "pretrain"], ["tinyworld", "measure"], ["tinyworld", "truth"], ["tinyworld", "ablation"],
 ]  # fmt: skip

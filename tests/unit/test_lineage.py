@@ -23,7 +23,10 @@ def test_without_a_file_there_are_defaults():
 
 
 def test_stages_are_in_the_order_of_the_lineage():
-    assert list(STAGES) == ["captions", "quadruples", "editworld_text", "dataset", "editworld", "editworld_report"]
+    assert list(STAGES) == [
+        "captions", "quadruples", "editworld_text", "clips", "frame_pairs", "editworld_video", "dataset", "editworld",
+        "editworld_report",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

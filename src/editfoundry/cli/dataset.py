@@ -42,7 +42,7 @@ def score(
 
 @app.command()
 def curate(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of triplet shards.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Folders of triplet shards.")],
     output: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     profile: ProfileOption = None,
     params: ParamsOption = None,
@@ -51,7 +51,7 @@ def curate(
     """Filter, deduplicate, split. Example: editfoundry curate data/triplets/editworld-text data/dataset."""
     from editfoundry.lineage import curate_triplets
 
-    show_result(curate_triplets(chosen_params(params, profile), source, output), output, as_json)
+    show_result(curate_triplets(chosen_params(params, profile), sources, output), output, as_json)
 
 
 @app.command("curation-sheet")

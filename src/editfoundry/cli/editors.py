@@ -1,8 +1,7 @@
-"""Commands that train, evaluate and use editors."""
+"""Commands that train and use editors."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated
@@ -13,15 +12,12 @@ from editfoundry.cli.app import app
 from editfoundry.cli.shared import (
     DeviceOption,
     JsonOption,
-    ParamsOption,
     ProfileOption,
     chosen_params,
     one_line,
+    parse_numbers,
     print_facts,
-    progress_bar,
-    show_summary,
 )
-from editfoundry.editors.post_edit.config import PostEditConfig
 from editfoundry.errors import BadInputError
 
 
@@ -53,36 +49,6 @@ def train(
     training = json.loads((output / "training.json").read_text())
     facts = {k: training[k] for k in ("num_steps", "final_loss", "seconds", "samples_per_second") if k in training}
     print_facts({"checkpoint": str(output), **facts}, as_json)
-
-
-@app.command()
-def evaluate(
-    editor: Annotated[Path, typer.Option(help="Diffusers folder of the editor.")],
-    out: Annotated[Path, typer.Option(help="Folder of the report.")],
-    benchmark: Annotated[
-        str, typer.Option(help="tinyworld (all), tinyworld-world, tinyworld-new-rules, tinyworld-plain.")
-    ] = "tinyworld",
-    dataset: Annotated[Path | None, typer.Option(help="Data set it was trained on, for the counts.")] = None,
-    post_edit: Annotated[bool, typer.Option("--post-edit", help="Beside it, the editor with its post-edit.")] = False,
-    profile: ProfileOption = None,
-    params: ParamsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare an editor with its base. Example: editfoundry evaluate --editor checkpoints/editworld --out reports/editworld."""  # noqa: E501
-    from editfoundry.evaluation.lineage_report import BENCHMARKS, evaluate_checkpoint
-
-    if benchmark not in ("tinyworld", *BENCHMARKS):
-        raise BadInputError(f"no benchmark {benchmark!r}: use tinyworld, {', '.join(BENCHMARKS)}")
-    chosen = tuple(BENCHMARKS) if benchmark == "tinyworld" else (benchmark,)
-    if dataset is None and Path("data/dataset").is_dir():
-        dataset = Path("data/dataset")
-    settings = chosen_params(params, profile)
-    if post_edit and settings.editworld_report.post_edit is None:
-        report = dataclasses.replace(settings.editworld_report, post_edit=PostEditConfig())
-        settings = dataclasses.replace(settings, editworld_report=report)
-    with progress_bar("edits") as progress:
-        evaluate_checkpoint(settings, editor, out, dataset, chosen, progress)
-    show_summary(out, as_json)
 
 
 @app.command()
@@ -160,18 +126,11 @@ def sweep(
 
     used = sweep_file(
         image, instruction, out, editor=editor, profile=profile or "embedded", device=device, seed=seed,
-        guidance_scales=_numbers("guidance-scales", guidance_scales),
-        image_guidance_scales=_numbers("image-guidance-scales", image_guidance_scales),
+        guidance_scales=parse_numbers("guidance-scales", guidance_scales),
+        image_guidance_scales=parse_numbers("image-guidance-scales", image_guidance_scales),
         num_inference_steps=num_inference_steps,
     )  # fmt: skip
     print_facts({"out": str(out), "editor": used}, as_json)
-
-
-def _numbers(option: str, text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise BadInputError(f"--{option} is {text!r}, but must be numbers with commas between them") from None
 
 
 def _holds_lineage(config: Path) -> bool:

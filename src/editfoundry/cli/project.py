@@ -1,4 +1,4 @@
-"""Commands that run the whole project: the demo, and the services in a browser."""
+"""Commands that run the whole project: the demo, the services in a browser, and what is put into S3."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from editfoundry.cli.shared import (
     ParamsOption,
     ProfileOption,
     chosen_params,
+    print_facts,
     show_summary,
 )
 
@@ -38,3 +39,16 @@ def ui(root: Annotated[Path, typer.Option(help="Project folder.")] = Path(".")) 
     from editfoundry.tracking.ui import run_ui
 
     raise typer.Exit(run_ui(root.resolve()))
+
+
+@app.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="A report, or any other folder.")],
+    address: Annotated[str, typer.Argument(help="s3://BUCKET/PREFIX; endpoint and keys come from the environment.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a folder into S3. Example: editfoundry publish reports/editworld s3://editfoundry/reports/editworld."""
+    from editfoundry.data.storage import upload_folder
+
+    written = upload_folder(folder, address)
+    print_facts({"address": address, "num_files": len(written)}, as_json)

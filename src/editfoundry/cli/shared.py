@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from editfoundry.data.stage import StageResult
+from editfoundry.errors import BadInputError
 from editfoundry.params import Params, load_params
 
 ProfileOption = Annotated[str | None, typer.Option("--profile", help="embedded, paper, modern, or a TOML file.")]
@@ -70,6 +71,14 @@ def show_summary(folder: Path, as_json: bool) -> None:
     console = Console()
     console.print(summary_table(summary))
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+
+
+def parse_numbers(option: str, text: str) -> list[float]:
+    """Return the numbers of ``1,1.5,2``; raises BadInputError that names the option when they are none."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise BadInputError(f"--{option} is {text!r}, but must be numbers with commas between them") from None
 
 
 def print_facts(facts: dict[str, Any], as_json: bool) -> None:

@@ -40,6 +40,21 @@ def sources_laion(
     show_result(clean_captions(chosen_params(params, profile), table, output, limit), output, as_json)
 
 
+@sources_app.command("incoming")
+def sources_incoming(
+    incoming: Annotated[Path, typer.Argument(help="Folder of LAION-schema tables, each a source shard.")],
+    output: Annotated[Path, typer.Argument(help="Folder of caption shards.")],
+    only: Annotated[str | None, typer.Option(help="Name of one source shard.")] = None,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Clean tables that arrived, each into a shard of its name. Example: editfoundry sources incoming data/incoming data/captions."""  # noqa: E501
+    from editfoundry.lineage import take_in_captions
+
+    show_result(take_in_captions(chosen_params(params, profile), incoming, output, only), output, as_json)
+
+
 @sources_app.command("internvid")
 def sources_internvid(
     table: Annotated[Path, typer.Argument(help="InternVid-schema JSONL, CSV, TSV or Parquet, or folder of Parquet.")],

@@ -39,6 +39,7 @@ class PretrainModel(StrEnum):
     IP_ADAPTER = "ip_adapter"
     LANGUAGE_MODEL = "language_model"
     VISION_LANGUAGE_MODEL = "vision_language_model"
+    VIDEO_LANGUAGE_MODEL = "video_language_model"
     SEGMENTER = "segmenter"
     EDITWORLD = "editworld"
 
@@ -53,6 +54,7 @@ class MeasuredRole(StrEnum):
     IP_ADAPTER = "ip_adapter"
     LANGUAGE_MODEL = "language_model"
     VISION_LANGUAGE_MODEL = "vision_language_model"
+    VIDEO_LANGUAGE_MODEL = "video_language_model"
     SEGMENTER = "segmenter"
     EDITWORLD = "editworld"
 
@@ -123,6 +125,22 @@ def tinyworld_measure_frame_pairs(
     print_facts(facts, as_json)
 
 
+@tinyworld_app.command("measure-storylines")
+def tinyworld_measure_storylines(
+    work_dir: Annotated[Path, typer.Argument(help="Folder of measure-frame-pairs; it gets the triplets.")],
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare instructions with the truth. Example: editfoundry tinyworld measure-storylines work."""
+    from editfoundry.profiles import load_profile
+    from editfoundry.tinyworld.clips.measure_storylines import measure_storylines
+
+    chosen = chosen_params(params, profile)
+    config, roles = chosen.editworld_video, load_profile(chosen.profile)
+    print_facts(measure_storylines(work_dir, config, roles, chosen.device), as_json)
+
+
 @tinyworld_app.command("pretrain")
 def tinyworld_pretrain(
     model: Annotated[PretrainModel, typer.Argument(help="vae first; diffusion gives text_to_image and editor_base.")],
@@ -130,7 +148,7 @@ def tinyworld_pretrain(
     num_steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps; by default those of the shipped model.")
     ] = None,
-    continue_shipped: Annotated[bool, typer.Option(help="Train the shipped diffusion models on.")] = False,
+    continue_shipped: Annotated[bool, typer.Option(help="Train the shipped diffusion or language model on.")] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,19 +31,19 @@ Place = tuple[Path, dict[str, Any], str]
 """A shard, a row of its index, and the split the triplet goes into."""
 
 
-def curate(triplets: Path, output: Path, config: CurationConfig) -> StageResult:
+def curate(triplets: Path | Sequence[Path], output: Path, config: CurationConfig) -> StageResult:
     """Keep what passes the thresholds of CLIP and judge and is no duplicate; write ``output/{train,validation,test}``.
 
-    Nothing is redone when the shards' indexes and the parameters are the ones the data set was made of; otherwise
-    the data set is replaced as a whole. When this raises, ``output`` stays as it was.
+    Of duplicates in several folders of ``triplets``, the first folder's is kept. Nothing is redone when the shards'
+    indexes and the parameters are the ones the data set was made of; otherwise the data set is replaced as a whole.
+    When this raises, ``output`` stays as it was.
 
     Raises:
-        BadInputError: ``triplets`` holds no shard or a damaged one, nothing of it is left for training, or ``output``
-            holds something else.
+        BadInputError: a folder of ``triplets`` holds no shard or a damaged one, nothing is left for training, or
+            ``output`` holds something else.
     """
-    shards = shard_paths(triplets)
-    if not shards:
-        raise BadInputError(f"{triplets}: holds no triplet shard (*.tar); run editfoundry synthesize first")
+    folders = [triplets] if isinstance(triplets, Path) else list(triplets)
+    shards = [shard for folder in folders for shard in _shards_of(folder)]
     digest = input_hash(*(index_path(shard) for shard in shards), config)
     check_claim(output, STAGE)
     done = _finished(output, digest)
@@ -53,7 +53,7 @@ def curate(triplets: Path, output: Path, config: CurationConfig) -> StageResult:
     places = list(_decide(shards, config, rejected))
     counts = count_by_reason(rejected)
     if not any(split == "train" for _, _, split in places):
-        raise BadInputError(_nothing_left(triplets, len(places), counts))
+        raise BadInputError(_nothing_left(folders, len(places), counts))
     result = StageResult(num_in=len(places) + len(rejected), num_out=len(places), rejected=counts)
     with atomic_folder(output, STAGE) as folder:
         write_rejections(folder / "00000.parquet", rejected)
@@ -83,7 +83,15 @@ def check_scores(row: Mapping[str, Any], config: CurationConfig) -> None:
         check_judge(row["scores"], config.judge)
 
 
-def _nothing_left(triplets: Path, num_kept: int, counts: dict[str, int]) -> str:
+def _shards_of(triplets: Path) -> list[Path]:
+    shards = shard_paths(triplets)
+    if not shards:
+        raise BadInputError(f"{triplets}: holds no triplet shard (*.tar); run editfoundry synthesize first")
+    return shards
+
+
+def _nothing_left(folders: Sequence[Path], num_kept: int, counts: dict[str, int]) -> str:
+    triplets = ", ".join(map(str, folders))
     dropped = ", ".join(f"{reason} {count}" for reason, count in counts.items()) or "none"
     return (
         f"{triplets}: no triplet is left for training (dropped: {dropped}; {num_kept} in validation and test); "

@@ -7,20 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import imagehash
-import numpy as np
 from PIL import Image
 
+from editfoundry.curation.perceptual_hash import are_near, hash_bands, look_alike, perceptual_hash, thumbnail
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplet
 from editfoundry.errors import Rejection
-
-MAX_HASH_DISTANCE = 3
-"""Bits of 64 in which the perceptual hashes of near duplicates may differ."""
-MAX_MEAN_DIFFERENCE = 2.0
-"""Mean absolute difference, in units of 0-255, of near duplicates' thumbnails."""
-_NUM_BANDS = MAX_HASH_DISTANCE + 1
-_THUMBNAIL = (32, 32)
 
 Pair = tuple[Path, dict[str, Any]]
 
@@ -46,45 +38,26 @@ class SeenTriplets:
         """
         if row["id"] in self._ids:
             raise Rejection("duplicate", row["id"])
-        hashes = (_perceptual_hash(triplet.input_image), _perceptual_hash(triplet.output_image))
+        hashes = (perceptual_hash(triplet.input_image), perceptual_hash(triplet.output_image))
         twin = self._twin(triplet, hashes)
         if twin is not None:
             raise Rejection("near duplicate", f"of {twin}")
         self._ids.add(row["id"])
-        for band in _bands(hashes[0]):
+        for band in hash_bands(hashes[0]):
             self._bands[band].append(len(self._hashes))
         self._hashes.append(hashes)
         self._places.append((tar, row))
 
     def _twin(self, triplet: Triplet, hashes: tuple[int, int]) -> str | None:
-        candidates = {index for band in _bands(hashes[0]) for index in self._bands.get(band, ())}
+        candidates = {index for band in hash_bands(hashes[0]) for index in self._bands.get(band, ())}
         for index in sorted(candidates):
-            if all(_distance(a, b) <= MAX_HASH_DISTANCE for a, b in zip(hashes, self._hashes[index], strict=True)):
+            if all(are_near(a, b) for a, b in zip(hashes, self._hashes[index], strict=True)):
                 tar, row = self._places[index]
                 if _look_alike(triplet, read_triplet(tar, row)):
                     return str(row["id"])
         return None
 
 
-def _perceptual_hash(image: Image.Image) -> int:
-    return int(str(imagehash.phash(image)), 16)
-
-
-def _bands(value: int) -> list[tuple[int, int]]:
-    width = 64 // _NUM_BANDS
-    return [(band, value >> (band * width) & ((1 << width) - 1)) for band in range(_NUM_BANDS)]
-
-
-def _distance(first: int, second: int) -> int:
-    return (first ^ second).bit_count()
-
-
 def _look_alike(first: Triplet, second: Triplet) -> bool:
     pick: tuple[Callable[[Triplet], Image.Image], ...] = (lambda t: t.input_image, lambda t: t.output_image)
-    return all(
-        np.abs(_thumbnail(image(first)) - _thumbnail(image(second))).mean() <= MAX_MEAN_DIFFERENCE for image in pick
-    )
-
-
-def _thumbnail(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.convert("RGB").resize(_THUMBNAIL, Image.Resampling.BOX), dtype=np.float32)
+    return all(look_alike(thumbnail(image(first)), thumbnail(image(second))) for image in pick)

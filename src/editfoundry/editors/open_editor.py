@@ -55,11 +55,20 @@ def open_editor(name: str, runtime: Runtime, cache: Path = Path(".cache/register
     Raises:
         BadInputError: nothing is there, or the pipeline does not take an image and a prompt.
     """
-    folder = registered_folder(name, cache) if is_registered_reference(name) else Path(name)
-    index = _index(folder, name)
-    pipeline_class = _pipeline_class(index)
+    index = editor_index(name, cache)
+    pipeline_class = pipeline_class_of(index)
     reference = ModelReference(role="editor_base", source=str(index.parent.resolve()))
     return Editor(name, open_pipeline(pipeline_class, reference, runtime))
+
+
+def editor_index(name: str, cache: Path = Path(".cache/registered")) -> Path:
+    """Return the ``model_index.json`` of an editor's folder; see `open_editor`.
+
+    Raises:
+        BadInputError: nothing is there.
+    """
+    folder = registered_folder(name, cache) if is_registered_reference(name) else Path(name)
+    return _index(folder, name)
 
 
 def edit_photo_with(
@@ -115,7 +124,12 @@ def _index(folder: Path, name: str) -> Path:
     raise BadInputError(f"{name}: no editor here: expected a diffusers folder with model_index.json")
 
 
-def _pipeline_class(index: Path) -> type[Any]:
+def pipeline_class_of(index: Path) -> type[Any]:
+    """Return the pipeline's class, which ``model_index.json`` names.
+
+    Raises:
+        BadInputError: it names none, or one that does not take an image and a prompt.
+    """
     import diffusers
 
     try:

@@ -43,7 +43,12 @@ class EditCase:
 
 def case_seed(case: EditCase, seed: int) -> int:
     """Return the case's own noise seed, in [0, 2^32); every editor edits the case from the same one."""
-    return int(short_hash(str(seed), case.id)[:8], 16)
+    return seed_of(case.id, seed)
+
+
+def seed_of(identifier: str, seed: int) -> int:
+    """Return the noise seed, in [0, 2^32), of what has this id."""
+    return int(short_hash(str(seed), identifier)[:8], 16)
 
 
 def order_categories(categories: Iterable[str]) -> list[str]:

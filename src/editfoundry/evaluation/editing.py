@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
 from editfoundry.errors import Rejection
 from editfoundry.evaluation.cases import EditCase
+from editfoundry.evaluation.item_editors import editor_of
 
 Editor = Callable[[Sequence[Image.Image], Sequence[str], Sequence[int]], list[Image.Image]]
 """Images (RGB), instructions and noise seeds in; as many edited images (RGB, each its input's size) out."""
 
+_NOT_FINITE = "invalid value encountered in cast"
 _log = logging.getLogger(__name__)
 
 
@@ -25,38 +29,74 @@ class Edit:
     image: np.ndarray | None
     """``(H, W, 3)`` uint8 RGB, the case's size."""
     failure: str | None = None
-    """``crashed``, ``wrong-count``, ``wrong-type``, ``wrong-size`` or ``not-finite``."""
+    """``crashed``, ``wrong-count``, ``wrong-type``, ``wrong-size``, ``not-finite``, or an `ItemEditor`'s own reason."""
     detail: str = ""
+
+
+class Instruction(Protocol):
+    """What an editor is asked for, beside the picture."""
+
+    @property
+    def id(self) -> str:
+        """Names it in messages."""
+        ...
+
+    @property
+    def instruction(self) -> str:
+        """What to do."""
+        ...
 
 
 def run_editor(editor: Editor, cases: Sequence[EditCase], seeds: Sequence[int]) -> list[Edit]:
     """Edit a batch; when the batch fails as a whole, edit its cases one by one to find out which do."""
+    return run_on_images(editor, cases, [Image.fromarray(c.input_image) for c in cases], seeds)
+
+
+def run_on_images(
+    editor: Editor, items: Sequence[Instruction], images: Sequence[Image.Image], seeds: Sequence[int]
+) -> list[Edit]:
+    """Edit ``images`` (RGB) as ``items`` say; as `run_editor`."""
     try:
-        outputs = _call(editor, cases, seeds)
+        outputs = _call(editor, items, images, seeds)
     except Rejection as problem:
-        if len(cases) == 1:
+        if len(items) == 1:
             return [Edit(None, problem.reason, problem.detail)]
-        return [run_editor(editor, [case], [seed])[0] for case, seed in zip(cases, seeds, strict=True)]
-    return [_checked(output, case) for output, case in zip(outputs, cases, strict=True)]
+        single = zip(items, images, seeds, strict=True)
+        return [run_on_images(editor, [item], [image], [seed])[0] for item, image, seed in single]
+    return [_checked(output, image.size) for output, image in zip(outputs, images, strict=True)]
 
 
-def _call(editor: Editor, cases: Sequence[EditCase], seeds: Sequence[int]) -> list[Image.Image]:
-    images = [Image.fromarray(c.input_image) for c in cases]
+def _call(
+    editor: Editor, items: Sequence[Instruction], images: Sequence[Image.Image], seeds: Sequence[int]
+) -> list[Image.Image]:
     try:
-        outputs = list(editor(images, [c.instruction for c in cases], list(seeds)))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.filterwarnings("always", _NOT_FINITE)
+            outputs = list(editor_of(editor, items)(list(images), [i.instruction for i in items], list(seeds)))
+    except Rejection:
+        raise
     except Exception as error:
-        _log.warning("the editor crashed on %s", ", ".join(c.id for c in cases), exc_info=True)
+        _log.warning("the editor crashed on %s", ", ".join(i.id for i in items), exc_info=True)
         raise Rejection("crashed", f"{type(error).__name__}: {error}") from error
-    if len(outputs) != len(cases):
-        raise Rejection("wrong-count", f"{len(outputs)} images for {len(cases)} inputs")
+    _check_warnings(caught)
+    if len(outputs) != len(items):
+        raise Rejection("wrong-count", f"{len(outputs)} images for {len(items)} inputs")
     return outputs
 
 
-def _checked(output: object, case: EditCase) -> Edit:
+def _check_warnings(caught: Sequence[warnings.WarningMessage]) -> None:
+    """Refuse what a pipeline made of numbers that are not finite: black pixels, which numpy alone remarks on."""
+    if any(_NOT_FINITE in str(warning.message) for warning in caught):
+        raise Rejection("not-finite", "the editor's pixels are not finite")
+    for warning in caught:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def _checked(output: object, size: tuple[int, int]) -> Edit:
     if not isinstance(output, Image.Image):
         return Edit(None, "wrong-type", f"{type(output).__name__} is no PIL image")
-    height, width = case.input_image.shape[:2]
-    if output.size != (width, height):
+    width, height = size
+    if output.size != size:
         return Edit(None, "wrong-size", f"{output.width}x{output.height} instead of {width}x{height}")
     if output.mode == "F" and not np.isfinite(np.asarray(output)).all():
         return Edit(None, "not-finite", "the image has pixels that are not finite")

@@ -111,6 +111,7 @@ def evaluate_checkpoint(
 
 def log_to_mlflow(folder: Path, params: Params, root: Path) -> None:
     """Log a report as one MLflow run: its overall metrics, its parameters, its files."""
+    from editfoundry.evaluation.reports.mlflow_log import log_means
     from editfoundry.tracking.mlflow_client import default_tracking_uri, source_tags, tracked_run
 
     summary = json.loads((folder / "summary.json").read_text())
@@ -119,9 +120,7 @@ def log_to_mlflow(folder: Path, params: Params, root: Path) -> None:
         "evaluation", folder.name, settings, source_tags(root), default_tracking_uri(root), root=root
     ) as run:
         for editor in editor_names(summary):
-            for metric, interval in summary[editor]["overall"].items():
-                if interval["value"] is not None:
-                    run.log_metric(f"{editor}_{metric}", interval["value"])
+            log_means(run, editor, summary[editor]["overall"])
         for name in ("report.html", "summary.json", "grid.png"):
             run.log_artifact(folder / name)
 

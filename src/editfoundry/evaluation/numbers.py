@@ -22,9 +22,14 @@ def editor_title(name: str) -> str:
 
 def number(metric: str, value: float | None, *, signed: bool = False) -> str:
     """Write one value with the metric's own number of decimals."""
+    return decimal_text(value, _DECIMALS[metric], signed=signed)
+
+
+def decimal_text(value: float | None, decimals: int, *, signed: bool = False) -> str:
+    """Write one value, a dash where there is none; ``signed`` is for differences."""
     if value is None:
         return MISSING
-    text = f"{value:{'+' if signed else ''}.{_DECIMALS[metric]}f}"
+    text = f"{value:{'+' if signed else ''}.{decimals}f}"
     # A difference that rounds to nothing has no sign.
     return text.lstrip("+-") if signed and float(text) == 0 else text.replace("-", "−")
 

@@ -16,6 +16,8 @@ from editfoundry.profiles import Profile, missing_model
 
 ROLE = "video_language_model"
 SUPPORTED_TYPES = ("video_llava", "llava_next_video")
+_NUM_FRAMES = 8
+"""LLaVA-NeXT-Video's, whose configuration does not tell."""
 _PLAIN_CHAT = "USER: {video}\n{prompt} ASSISTANT:"
 """How Video-LLaVA was asked in training; for checkpoints without a chat template."""
 
@@ -34,6 +36,15 @@ class VideoLanguageModel:
     runtime: Runtime
     batch_size: int = 8
     """Clips that go through the model together."""
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames of a clip it was trained on."""
+        config = self.model.config
+        if config.model_type != "video_llava":
+            return _NUM_FRAMES
+        # Of every frame it sees one token more than of a picture: its class token.
+        return max(2, config.video_seq_length // (config.image_seq_length + 1))
 
     @torch.inference_mode()
     def generate(self, clips: Sequence[Frames], prompts: Sequence[str], max_new_tokens: int = 96) -> list[str]:

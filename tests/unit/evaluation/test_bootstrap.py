@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from editfoundry.evaluation.bootstrap import Interval, bootstrap_interval, paired_difference
+from editfoundry.evaluation.bootstrap import Interval, bootstrap_columns, bootstrap_interval, paired_difference
 
 
 def test_the_interval_agrees_with_scipys_percentile_bootstrap() -> None:
@@ -40,3 +40,31 @@ def test_a_constant_gain_over_noisy_items_has_a_paired_interval_of_no_width() ->
 
 def test_a_pair_with_one_missing_side_is_left_out() -> None:
     assert paired_difference(np.array([0.0, np.nan]), np.array([1.0, 1.0]), seed=0).n == 1
+
+
+def test_columns_of_single_items_have_the_intervals_of_each_column_alone():
+    values = np.random.default_rng(0).normal(size=(40, 2))
+    for column, interval in enumerate(bootstrap_columns(values, np.arange(40), seed=3)):
+        alone = bootstrap_interval(values[:, column], seed=3)
+        assert (interval.value, interval.low, interval.high) == pytest.approx((alone.value, alone.low, alone.high))
+
+
+def test_items_of_a_group_are_drawn_together():
+    sessions = np.random.default_rng(1).normal(size=30)
+    repeated = np.repeat(sessions, 4)[:, None]
+    (together,) = bootstrap_columns(repeated, np.repeat(np.arange(30), 4), seed=0)
+    (apart,) = bootstrap_columns(repeated, np.arange(120), seed=0)
+    of_sessions = bootstrap_interval(sessions, seed=0)
+    # Four turns that say the same are worth one.
+    assert (together.low, together.high) == pytest.approx((of_sessions.low, of_sessions.high))
+    assert together.n == 120
+    assert (apart.high - apart.low) < 0.6 * (together.high - together.low)
+
+
+def test_columns_leave_missing_values_out_and_count_the_rest():
+    values = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
+    first, second = bootstrap_columns(values, np.arange(3), seed=0)
+    assert (first.value, first.n) == (2.0, 2)
+    assert 1.0 <= first.low <= first.high <= 3.0
+    assert second == Interval(None, None, None, 0)
+    assert bootstrap_columns(np.zeros((0, 1)), np.zeros(0, dtype=int), seed=0) == [Interval(None, None, None, 0)]

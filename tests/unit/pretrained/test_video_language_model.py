@@ -28,6 +28,10 @@ def model(tmp_path_factory):
     return load_video_language_model(load_profile(saved_profile(tmp_path_factory.mktemp("vlm"))), CPU)
 
 
+def test_the_configuration_tells_how_many_frames_it_was_trained_on(model):
+    assert model.num_frames == NUM_FRAMES
+
+
 @torch.inference_mode()
 def plain_answer(model, frames, prompt):
     """What transformers' processor and model make of one clip."""

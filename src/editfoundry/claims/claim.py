@@ -1,0 +1,63 @@
+"""What a row of the ledger is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from editfoundry.claims.verdicts import Verdict
+from editfoundry.evaluation.bootstrap import Interval
+
+if TYPE_CHECKING:
+    from editfoundry.claims.workbench import Workbench
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail:
+    """A measure beside the one that the row shows."""
+
+    label: str
+    interval: Interval
+    is_difference: bool = True
+    """Whether it is written with its sign."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"label": self.label, "is_difference": self.is_difference, **self.interval.to_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What came of testing a claim."""
+
+    effect: Interval
+    """The difference or correlation that the metric names, with its 95 % interval and n."""
+    verdict: Verdict
+    details: tuple[Detail, ...] = ()
+    note: str = ""
+    """Why it is undecided or fails, as far as the numbers say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One claim of a paper, and how it is tested."""
+
+    name: str
+    """Names the row on the command line."""
+    paper: str
+    sentence: str
+    arms: tuple[str, str]
+    """What is compared: the second against the first."""
+    metric: str
+    """Exactly what is measured, and which way is better."""
+    rule: str
+    """When the claim holds, and when it does not."""
+    test: Callable[[Workbench], Finding]
+    limits: str = ""
+    """How the test differs from the paper's."""
+
+    @property
+    def command(self) -> str:
+        """What tests this claim alone."""
+        return f"editfoundry claims --out reports/claims --only {self.name}"

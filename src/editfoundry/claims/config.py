@@ -1,0 +1,53 @@
+"""How large the ledger's arms are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from editfoundry.errors import BadInputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimsConfig:
+    """Sizes of the ledger's arms; with the defaults the embedded profile stays within an hour of two CPU cores."""
+
+    num_world_items: int = 280
+    """World instructions that editors are compared on, about 40 of each category."""
+    num_plain_items: int = 120
+    """Plain add, change and remove edits."""
+    num_category_items: int = 98
+    """World instructions of the one category that video data should help."""
+    num_guidance_items: int = 60
+    """Plain edits at each image guidance scale."""
+    num_post_edit_items: int = 98
+    """World instructions with and without post-edit."""
+    num_judged_items: int = 98
+    """World instructions that the vision-language model judges, of each editor."""
+    num_caption_pairs: int = 60
+    """Caption pairs that candidates are painted of."""
+    num_candidates: int = 8
+    """Candidates of a caption pair; InstructPix2Pix's are 100."""
+    num_training_triplets: int = 4000
+    """Triplets that an arm is trained on."""
+    num_training_steps: int = 320
+    """Optimizer steps of an arm."""
+    training_batch_size: int = 32
+    learning_rate: float = 7e-4
+    """Peak rate of AdamW."""
+    change_weight: float = 4.0
+    """Weight of the loss where a pair differs."""
+    num_inference_steps: int = 15
+    """Sampler steps of every arm."""
+    guidance_scale: float = 4.0
+    """Weight of the instruction or caption, but where a claim says otherwise."""
+    image_guidance_scale: float = 1.5
+    """Weight of the input picture, likewise."""
+    batch_size: int = 32
+    """Edits made at once."""
+    seed: int = 0
+    """Of benchmarks, noise, training and bootstrap."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name.startswith("num_") and value < 1:
+                raise BadInputError(f"claims.{name} is {value}, but must be at least 1")

@@ -1,0 +1,120 @@
+"""Tests claims and writes the ledger: ``ledger.json``, ``ledger.md`` and ``ledger.html``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from editfoundry.claims.claim import Claim, Finding
+from editfoundry.claims.pages import ledger_html, ledger_markdown
+from editfoundry.claims.register import CLAIMS
+from editfoundry.claims.workbench import Workbench
+from editfoundry.data.atomic import atomic_file
+from editfoundry.data.output_folder import claim_output
+from editfoundry.errors import BadInputError, MissingModelError
+from editfoundry.evaluation.bootstrap import Interval
+from editfoundry.evaluation.json_file import write_json
+from editfoundry.params import Params
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.profiles import load_profile
+
+STAGE = "claims"
+WORK_DIR = Path(".cache/claims")
+LEDGER_FILE = "ledger.json"
+
+Report = Callable[[str, int, int], None]
+"""Called with the claim at hand, and edits done and edits in all of its arm."""
+
+
+def run_ledger(
+    output: Path,
+    params: Params,
+    *,
+    only: Sequence[str] = (),
+    work_dir: Path = WORK_DIR,
+    editor: Path | None = None,
+    progress: Report | None = None,
+) -> dict[str, Any]:
+    """Test claims and write the ledger; rows of claims that are not tested now stay as they were.
+
+    The ledger is written anew after each claim, and arms are kept in ``work_dir`` by the hash of what they are made
+    of, so a run that is interrupted goes on where it stopped.
+
+    Args:
+        output: gets ``ledger.json``, ``ledger.md`` and ``ledger.html``.
+        params: profile, device and the section ``claims``.
+        only: names of claims; none, all.
+        work_dir: keeps the arms.
+        editor: EditWorld's editor; by default the shipped one, or one that is trained here.
+        progress: see `Report`.
+
+    Returns:
+        What ``ledger.json`` holds: ``{"profile", "machine", "rows": [...]}``.
+
+    Raises:
+        BadInputError: no claim of that name, or ``output`` or ``work_dir`` holds something else.
+    """
+    chosen = _chosen(only)
+    claim_output(output, STAGE)
+    claim_output(work_dir, f"{STAGE} arms")
+    profile = load_profile(params.profile)
+    runtime = choose_runtime(params.device)
+    rows = _earlier_rows(output / LEDGER_FILE)
+    ledger: dict[str, Any] = {}
+    for claim in chosen:
+        bench = Workbench(profile, runtime, params.claims, work_dir, editor, _of_claim(progress, claim))
+        rows[claim.name] = _row(claim, _tested(claim, bench), profile.name)
+        ledger = {
+            "profile": profile.name, "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores",
+            "rows": [rows[name] for name in CLAIMS if name in rows],
+        }  # fmt: skip
+        _write(output, ledger)
+    return ledger
+
+
+def _chosen(only: Sequence[str]) -> list[Claim]:
+    for name in only:
+        if name not in CLAIMS:
+            raise BadInputError(f"no claim {name!r}: use {', '.join(CLAIMS)}")
+    return [claim for name, claim in CLAIMS.items() if not only or name in only]
+
+
+def _tested(claim: Claim, bench: Workbench) -> Finding:
+    try:
+        return claim.test(bench)
+    except MissingModelError as error:
+        return Finding(
+            effect=Interval(None, None, None, 0),
+            verdict="undecided",
+            note=f"Not tested: {' '.join(str(error).split())}",
+        )
+
+
+def _row(claim: Claim, finding: Finding, profile: str) -> dict[str, Any]:
+    return {
+        "name": claim.name, "paper": claim.paper, "claim": claim.sentence, "arms": list(claim.arms),
+        "metric": claim.metric, "rule": claim.rule, "effect": finding.effect.to_dict(), "verdict": finding.verdict,
+        "details": [detail.to_dict() for detail in finding.details], "note": finding.note, "limits": claim.limits,
+        "profile": profile, "command": claim.command,
+    }  # fmt: skip
+
+
+def _earlier_rows(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.is_file():
+        return {}
+    return {row["name"]: row for row in json.loads(path.read_text())["rows"]}
+
+
+def _of_claim(progress: Report | None, claim: Claim) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(claim.name, done, total)
+
+
+def _write(output: Path, ledger: Mapping[str, Any]) -> None:
+    write_json(output / LEDGER_FILE, dict(ledger))
+    for name, text in (("ledger.md", ledger_markdown(ledger)), ("ledger.html", ledger_html(ledger))):
+        with atomic_file(output / name) as file:
+            file.write(text.encode())

@@ -1,0 +1,63 @@
+"""Training data of the ledger's arms: tinyworld's own pairs, of chosen categories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from editfoundry.data.hashing import input_hash
+from editfoundry.data.record import Triplet
+from editfoundry.data.shards import is_done, write_triplets
+from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
+from editfoundry.tinyworld.outcomes import shows
+from editfoundry.tinyworld.rules import Rule, trained_rules
+from editfoundry.tinyworld.sampling import is_held_out, random_stream
+from editfoundry.tinyworld.scene import render
+
+TEXT_CATEGORIES = ("Long-Term", "Physical-Trans", "Implicit-Logic", "Story-Type", "Real-to-Virtual")
+"""Categories that EditWorld's text-to-image branch yields."""
+VIDEO_CATEGORIES = ("Spatial-Trans", "Physical-Trans", "Story-Type", "Exaggeration")
+"""Categories that its video branch yields."""
+PLAIN_SHARE = 0.2
+"""Share of plain add, change and remove edits, so that they are not unlearned."""
+_PER_SHARD = 500
+
+
+def write_category_triplets(folder: Path, count: int, branches: Sequence[Sequence[str]], seed: int) -> None:
+    """Write shards of edits with their true outcomes; finished shards stay as they are.
+
+    Args:
+        folder: gets the shards.
+        count: triplets.
+        branches: the categories of each branch; the branches take turns, and so do a branch's rules.
+        seed: of the draw.
+    """
+    for shard, start in enumerate(range(0, count, _PER_SHARD)):
+        stop = min(start + _PER_SHARD, count)
+        tar = folder / f"{shard:05}.tar"
+        digest = input_hash("claims", [list(branch) for branch in branches], seed, start, stop, PLAIN_SHARE)
+        if not is_done(tar, digest):
+            write_triplets(tar, _triplets(range(start, stop), branches, seed), input_hash=digest)
+
+
+def _triplets(numbers: range, branches: Sequence[Sequence[str]], seed: int) -> Iterator[Triplet]:
+    rules = [[rule for rule in trained_rules() if rule.category in branch] for branch in branches]
+    for number in numbers:
+        turn, branch = divmod(number, len(branches))
+        edit = _edit(rules[branch][turn % len(rules[branch])], number, seed)
+        yield Triplet(
+            instruction=edit.instruction, input_image=Image.fromarray(render(edit.before)),
+            output_image=Image.fromarray(render(edit.after)), input_caption=edit.before.caption,
+            output_caption=edit.after.caption, category=edit.category, recipe="tinyworld",
+        )  # fmt: skip
+
+
+def _edit(rule: Rule, number: int, seed: int) -> Edit:
+    random = random_stream("claims", seed, number)
+    is_plain = random.random() < PLAIN_SHARE
+    while True:
+        edit = sample_plain_edit(random, "train") if is_plain else sample_world_edit(random, "train", rule)
+        if shows(edit) and not is_held_out(edit.after):
+            return edit

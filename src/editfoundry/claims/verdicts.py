@@ -1,0 +1,43 @@
+"""From intervals to verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from editfoundry.evaluation.bootstrap import Interval
+
+Verdict = Literal["holds", "does not hold", "undecided"]
+
+MIN_ITEMS = 20
+"""An interval of fewer items decides nothing: its bootstrap is too narrow."""
+
+
+def is_above(interval: Interval, bound: float = 0.0) -> Verdict:
+    """Return whether the value lies above ``bound``: ``holds`` where the whole 95 % interval does.
+
+    ``does not hold`` where none of it does; ``undecided`` where the bound lies inside, or with too few items.
+    """
+    if interval.low is None or interval.high is None or interval.n < MIN_ITEMS:
+        return "undecided"
+    if interval.low > bound:
+        return "holds"
+    return "does not hold" if interval.high <= bound else "undecided"
+
+
+def is_below(interval: Interval, bound: float = 0.0) -> Verdict:
+    """Return whether the value lies below ``bound``; see `is_above`."""
+    if interval.low is None or interval.high is None or interval.value is None:
+        return "undecided"
+    return is_above(Interval(-interval.value, -interval.high, -interval.low, interval.n), -bound)
+
+
+def all_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict of a claim that needs each part to hold; one that fails, fails all.
+
+    Each part is tested at 95 %; for ``holds`` that is a test of the whole at 95 % (intersection-union), no less.
+    """
+    given = list(verdicts)
+    if not given or ("undecided" in given and "does not hold" not in given):
+        return "undecided"
+    return "does not hold" if "does not hold" in given else "holds"

@@ -1,0 +1,140 @@
+"""Makes the arms that claims compare, each once: what is there, of the same models and settings, is taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from editfoundry.claims.config import ClaimsConfig
+from editfoundry.claims.scores import ArmScores, scores_of
+from editfoundry.claims.triplets import write_category_triplets
+from editfoundry.data.hashing import input_hash
+from editfoundry.data.record import WORLD_CATEGORIES, short_hash
+from editfoundry.editors.baselines import BASELINES, setting_names
+from editfoundry.editors.post_edit.config import PostEditConfig
+from editfoundry.evaluation.benchmark_run import METRICS_FILE, run_benchmark
+from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
+from editfoundry.evaluation.contestants import Contestant
+from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+from editfoundry.evaluation.json_file import write_json
+from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.pretrained.clip import ClipEncoder, load_clip
+from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.profiles import EMBEDDED_FOLDER, Profile
+
+if TYPE_CHECKING:
+    from editfoundry.pretrained.text_to_image import Painter
+
+Progress = Callable[[int, int], None]
+_SAMPLING = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
+_SHIPPED = EMBEDDED_FOLDER / "editworld"
+
+
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """Models, settings and the folder that keeps finished arms."""
+
+    profile: Profile
+    runtime: Runtime
+    config: ClaimsConfig
+    work_dir: Path
+    editor: Path | None = None
+    """EditWorld's editor, where the person names one; otherwise the shipped one, or one trained here."""
+    progress: Progress | None = None
+    """Called with edits done and edits in all of the arm at hand."""
+
+    @cached_property
+    def clip(self) -> ClipEncoder:
+        """The profile's CLIP, loaded once."""
+        return load_clip(self.profile, self.runtime)
+
+    @cached_property
+    def painter(self) -> Painter:
+        """The profile's text-to-image model, loaded once."""
+        return load_text_to_image(self.profile, self.runtime)
+
+    def contestant(
+        self, source: str, given: Mapping[str, Any] | None = None, post_edit: PostEditConfig | None = None
+    ) -> Contestant:
+        """Return an editor by its name, with the ledger's sampling where ``given`` says nothing else.
+
+        With ``post_edit`` it is the editor followed by EditWorld's post-edit.
+        """
+        known = setting_names(source) if source in BASELINES else _SAMPLING
+        sampling = {name: getattr(self.config, name) for name in _SAMPLING if name in known}
+        options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit)
+        return contestants_by_name([source], self.profile, self.runtime, options)[-1]
+
+    def scores(
+        self, contestant: Contestant, benchmark: Benchmark, models: Callable[[], MetricModels] | None = None,
+        model_roles: Sequence[str] = ("clip",),
+    ) -> ArmScores:  # fmt: skip
+        """Edit a benchmark and score the edits, or take what is there; an interrupted arm goes on where it stopped.
+
+        Args:
+            contestant: the editor.
+            benchmark: what is asked for.
+            models: loads the metrics' models; by default CLIP alone.
+            model_roles: the profile's roles that ``models`` loads.
+        """
+        identities = [model_identity(self.profile, role) for role in model_roles]
+        seed, items = self.config.seed, [_item_facts(item) for item in benchmark.items]
+        digest = input_hash(
+            benchmark.name, items, list(contestant.identity), dict(contestant.settings), identities, seed
+        )
+        folder = self.work_dir / "arms" / digest[:16]
+        done = folder / "arm.json"
+        if not done.is_file():
+            load = models or (lambda: MetricModels(clip=self.clip))
+            run_benchmark(
+                [contestant], benchmark, folder, models=load(), seed=seed, batch_size=self.config.batch_size,
+                progress=self.progress,
+            )  # fmt: skip
+            write_json(done, {"editor": contestant.description, "benchmark": benchmark.name})
+        return scores_of(json.loads((folder / METRICS_FILE).read_text()))
+
+    def editworld(self) -> str:
+        """Return the folder of EditWorld's editor: the one named, the shipped one, or one trained on all categories."""
+        if self.editor is not None:
+            return str(self.editor)
+        is_embedded = self.profile.model("editor_base").source.startswith("package:")
+        if is_embedded and (_SHIPPED / "model_index.json").is_file():
+            return str(_SHIPPED)
+        return self.trained([WORLD_CATEGORIES])
+
+    def trained(self, branches: Sequence[Sequence[str]]) -> str:
+        """Fine-tune the profile's base on tinyworld's pairs of these categories; return the checkpoint's folder.
+
+        An interrupted training resumes, a finished one is taken.
+        """
+        from editfoundry.training.config import TrainingConfig
+        from editfoundry.training.loop import train
+
+        chosen = self.config
+        count = chosen.num_training_triplets
+        digest = input_hash([list(branch) for branch in branches], count, chosen.seed)[:16]
+        dataset = self.work_dir / "triplets" / digest
+        write_category_triplets(dataset, count, branches, chosen.seed)
+        # The trainer itself tells whether a checkpoint has other settings, data or starting weights.
+        config = TrainingConfig(
+            editor=self.profile.model("editor_base").location, dataset=dataset, work_dir=self.work_dir / "training",
+            output=self.work_dir / "checkpoints" / digest, num_steps=chosen.num_training_steps,
+            batch_size=chosen.training_batch_size, learning_rate=chosen.learning_rate,
+            num_warmup_steps=min(20, chosen.num_training_steps // 4), ema_decay=0.98, train_text_encoder=True,
+            change_weight=chosen.change_weight, checkpoint_every=50, seed=chosen.seed,
+        )  # fmt: skip
+        train(config)
+        return str(config.output)
+
+
+def _item_facts(item: BenchmarkItem) -> list[str]:
+    """Return what an item's edit and scores depend on."""
+    pictures = [item.open_input(), item.open_truth()]
+    hashes = [short_hash(picture.tobytes()) for picture in pictures if picture is not None]
+    return [item.id, item.instruction, item.input_caption or "", item.output_caption or "", *hashes]

@@ -1,0 +1,147 @@
+"""The command that puts editors on a benchmark."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from editfoundry.cli.app import app
+from editfoundry.cli.shared import (
+    DeviceOption,
+    JsonOption,
+    ParamsOption,
+    ProfileOption,
+    chosen_params,
+    progress_bar,
+    show_summary,
+)
+from editfoundry.editors.post_edit.config import PostEditConfig
+from editfoundry.errors import BadInputError
+from editfoundry.params import Params
+
+_LINEAGE = "tinyworld"
+
+
+@app.command()
+def evaluate(
+    editor: Annotated[
+        list[str],
+        typer.Option(
+            help="Diffusers folder of any pipeline that takes an image and a prompt, a registered model NAME@ALIAS, or "
+            "a baseline: input, truth, base, sdedit, diffedit, prompt-to-prompt; LABEL=EDITOR names it. Repeat it for "
+            "several."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the report; edits that are there are not made again.")],
+    benchmark: Annotated[
+        str,
+        typer.Option(
+            help="tinyworld (the lineage's report: the editor against its base on all three), tinyworld-world, "
+            "tinyworld-new-rules, tinyworld-plain, editworld, emu-edit, emu-edit-validation, magicbrush, "
+            "magicbrush-multi-turn, editbench."
+        ),
+    ] = _LINEAGE,
+    benchmark_folder: Annotated[Path | None, typer.Option(help="Where the benchmark lies, in its own layout.")] = None,
+    num_items: Annotated[
+        int | None, typer.Option(min=1, help="At most so many items, drawn by seed; by default all.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of noise, draw and intervals; by default the parameters'.")] = None,
+    num_inference_steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Sampler steps.")] = None,
+    guidance_scale: Annotated[float | None, typer.Option(help="Weight of the instruction.")] = None,
+    image_guidance_scale: Annotated[float | None, typer.Option(help="Weight of the input picture.")] = None,
+    guidance_rescale: Annotated[float | None, typer.Option(min=0, max=1, help="As of editfoundry edit.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Sampler, by diffusers' name.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Edits made at once.")] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Data set it was trained on: for the lineage's counts, or to look for leaks.")
+    ] = None,
+    post_edit: Annotated[bool, typer.Option("--post-edit", help="Beside it, the editor with its post-edit.")] = False,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Score editors on a benchmark. Example: editfoundry evaluate --editor checkpoints/editworld --benchmark tinyworld-world --out reports/world."""  # noqa: E501
+    settings = chosen_params(params, profile)
+    if device != "auto":
+        settings = dataclasses.replace(settings, device=device)
+    options = {
+        "num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale,
+        "image_guidance_scale": image_guidance_scale, "guidance_rescale": guidance_rescale, "scheduler": scheduler,
+    }  # fmt: skip
+    given = {name: value for name, value in options.items() if value is not None}
+    if benchmark == _LINEAGE:
+        own = {**given, "benchmark_folder": benchmark_folder, "num_items": num_items, "seed": seed}
+        unused = [name for name, value in {**own, "batch_size": batch_size}.items() if value is not None]
+        _evaluate_lineage(editor, out, settings, dataset, post_edit, unused)
+        show_summary(out, as_json)
+        return
+    from editfoundry.evaluation.evaluate_by_name import EvaluationRequest, evaluate_by_name
+
+    request = EvaluationRequest(
+        editors=editor, benchmark=benchmark, benchmark_folder=benchmark_folder, dataset=dataset, options=given,
+        num_items=num_items, seed=seed, batch_size=batch_size, post_edit=post_edit,
+    )  # fmt: skip
+    with progress_bar("edits") as progress:
+        metrics = evaluate_by_name(request, settings, out, progress)
+    _show(out, metrics, as_json)
+
+
+def _evaluate_lineage(
+    editors: list[str], out: Path, settings: Params, dataset: Path | None, post_edit: bool, unused: list[str]
+) -> None:
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint
+
+    if len(editors) > 1 or unused:
+        what = f"no --{unused[0].replace('_', '-')}" if unused else "one editor"
+        raise BadInputError(f"--benchmark tinyworld is the lineage's report and takes {what}: use tinyworld-world")
+    if dataset is None and Path("data/dataset").is_dir():
+        dataset = Path("data/dataset")
+    if post_edit and settings.editworld_report.post_edit is None:
+        report = dataclasses.replace(settings.editworld_report, post_edit=PostEditConfig())
+        settings = dataclasses.replace(settings, editworld_report=report)
+    with progress_bar("edits") as progress:
+        evaluate_checkpoint(settings, Path(editors[0]), out, dataset, progress=progress)
+
+
+def _show(folder: Path, metrics: dict[str, Any], as_json: bool) -> None:
+    summary = json.loads((folder / "summary.json").read_text())
+    if as_json:
+        print(json.dumps({"report": str(folder / "report.html"), "summary": summary}))
+        return
+    editors = list(metrics["editors"])
+    table = Table(title=metrics["benchmark"]["title"], title_justify="left")
+    for heading in ("metric", *editors):
+        table.add_column(heading, justify="left" if heading == "metric" else "right")
+    for name, facts in metrics["metrics"].items():
+        if facts["missing"] is None:
+            table.add_row(facts["label"], *(_mean(summary[editor]["overall"][name]) for editor in editors))
+    console = Console()
+    console.print(table)
+    for line in _remarks(metrics):
+        console.print(line, soft_wrap=True)
+    console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+
+
+def _mean(interval: dict[str, Any]) -> str:
+    return "–" if interval["value"] is None else f"{interval['value']:.4f} (n {interval['n']})"
+
+
+def _remarks(metrics: dict[str, Any]) -> list[str]:
+    """Say what the table does not show: failed edits, lacking pictures, lacking models."""
+    failed = sum(row["failure"] is not None for row in metrics["items"])
+    benchmark = metrics["benchmark"]
+    counts = {
+        "edits that failed": failed,
+        "entries of the benchmark that lack something": len(benchmark["missing"]),
+        "pictures that no entry names": len(benchmark["extra"]),
+    }
+    lines = [f"{what}: {count}" for what, count in counts.items() if count]
+    reasons = dict.fromkeys(facts["missing"] for facts in metrics["metrics"].values() if facts["missing"])
+    return [*lines, *(f"not measured: {reason}" for reason in reasons)]

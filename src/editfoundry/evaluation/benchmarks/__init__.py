@@ -1,0 +1,1 @@
+"""The field's benchmarks, read from local folders of their official layouts."""

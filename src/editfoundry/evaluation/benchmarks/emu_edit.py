@@ -1,0 +1,142 @@
+"""The Emu Edit test set, as its Parquet files on the Hugging Face hub (Emu Edit, section 5).
+
+Columns: ``instruction image task split idx hash input_caption output_caption``. The split trap: this set calls its
+3589 rows ``test`` and its 2022 rows ``validation``; the published generations call the same rows the other way round,
+and for a time the folder held every file twice. So rows go by their own column ``split``, repeated rows count once, and
+the counts are told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from editfoundry.data.exchange.importing import text
+from editfoundry.data.images import open_image
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
+from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
+
+EXPECTED = {"test": 3589, "validation": 2022}
+_COLUMNS = ("instruction", "image", "task")
+_ROWS_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a row is."""
+
+    path: Path
+    group: int
+    """Row group."""
+    row: int
+    """In its group."""
+
+
+def read_emu_edit(folder: Path, *, split: str = "test") -> Benchmark:
+    """Read one split of the Emu Edit test set; pictures are read from their files when they are needed.
+
+    Raises:
+        BadInputError: no Parquet file, a broken one, or one without the official columns.
+    """
+    collection = Collection(folder)
+    seen: Counter[str] = Counter()
+    disagreeing = 0
+    for place, row in _rows(folder):
+        named = _split_of_name(place.path)
+        own = text(row, "split") or named
+        seen[own] += 1
+        disagreeing += bool(named) and own != named
+        if own == split:
+            _add(collection, place, row)
+    if not seen[split]:
+        raise BadInputError(f"{folder}: no row of the split {split!r}; it has {', '.join(sorted(filter(None, seen)))}")
+    same = sum(i.input_caption == i.output_caption for i in collection.items)
+    return Benchmark(
+        name="emu-edit" if split == "test" else f"emu-edit-{split}",
+        title=f"Emu Edit test set, split {split}",
+        items=tuple(collection.items),
+        missing=tuple(collection.missing),
+        extra=collection.extra(),
+        facts={
+            "split": split, "rows_by_split": dict(seen), "expected": EXPECTED.get(split),
+            "num_files_name_another_split": disagreeing, "num_identical_captions": same,
+        },
+    )  # fmt: skip
+
+
+def _rows(folder: Path) -> Iterator[tuple[_Place, dict[str, Any]]]:
+    paths = sorted(p for p in folder.rglob("*.parquet") if not p.name.startswith("."))
+    if not paths:
+        raise BadInputError(f"{folder}: no Parquet file below it; give the folder that holds data/test-*.parquet")
+    for path in paths:
+        try:
+            with pq.ParquetFile(path) as file:
+                _check_columns(path, file.schema_arrow.names)
+                for group in range(file.num_row_groups):
+                    yield from _group_rows(file, path, group)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise BadInputError(f"{path}: not a whole Parquet file; get it again") from error
+
+
+def _group_rows(file: pq.ParquetFile, path: Path, group: int) -> Iterator[tuple[_Place, dict[str, Any]]]:
+    number = 0
+    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=[group]):
+        for row in batch.to_pylist():
+            yield _Place(path, group, number), row
+            number += 1
+
+
+def _check_columns(path: Path, names: list[str]) -> None:
+    for column in _COLUMNS:
+        if column not in names:
+            raise BadInputError(f"{path}: no column {column!r}; it has {', '.join(names)}")
+
+
+def _split_of_name(path: Path) -> str:
+    return next((split for split in EXPECTED if path.name.startswith(split)), "")
+
+
+def _add(collection: Collection, place: _Place, row: Mapping[str, Any]) -> None:
+    label = row.get("idx") if row.get("idx") is not None else row.get("hash")
+    identifier = safe_id(f"{label}" if label is not None else f"{place.path.stem}-{place.group}-{place.row}")
+    try:
+        _decode(row.get("image"), identifier)
+    except BadInputError as error:
+        collection.lacks(identifier, "input", str(error))
+        return
+    item = BenchmarkItem(
+        id=identifier,
+        category=text(row, "task") or "unlabelled",
+        instruction=text(row, "instruction").strip(),
+        input_image=partial(_read, place),
+        input_caption=text(row, "input_caption") or None,
+        output_caption=text(row, "output_caption") or None,
+    )
+    collection.add(item)
+
+
+def _read(place: _Place) -> Image.Image:
+    return _decode(_group_images(place.path, place.group)[place.row].as_py(), f"{place.path.name} row {place.row}")
+
+
+@lru_cache(maxsize=2)
+def _group_images(path: Path, group: int) -> pa.Array:
+    """Return a row group's column of pictures; items are asked for in the files' order."""
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group, columns=["image"]).column("image").combine_chunks()
+
+
+def _decode(value: object, name: str) -> Image.Image:
+    data = value.get("bytes") if isinstance(value, Mapping) else value
+    if not isinstance(data, bytes) or not data:
+        raise BadInputError(f"{name}: no picture in its row")
+    return open_image(data, name)

@@ -1,0 +1,103 @@
+"""What ``editfoundry evaluate`` does: editors by name, on a benchmark by name, into a run folder with its reports."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from editfoundry.editors.post_edit.config import PostEditConfig
+from editfoundry.evaluation.benchmarks.item import Benchmark
+from editfoundry.evaluation.benchmarks.reading import read_benchmark
+from editfoundry.evaluation.benchmarks.tinyworld import TITLES
+from editfoundry.profiles import load_profile
+
+if TYPE_CHECKING:
+    from editfoundry.params import Params, ReportParams
+
+_PARAMS_COUNTS = {
+    "tinyworld-world": "num_world_cases",
+    "tinyworld-new-rules": "num_new_rule_cases",
+    "tinyworld-plain": "num_plain_cases",
+}
+_SAMPLING = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRequest:
+    """What to evaluate."""
+
+    editors: Sequence[str]
+    """Names as of ``contestants_by_name``."""
+    benchmark: str
+    benchmark_folder: Path | None = None
+    dataset: Path | None = None
+    """Data set that the editors were trained on: its pictures and captions are looked for in the benchmark."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Sampling options that the person gave."""
+    num_items: int | None = None
+    seed: int | None = None
+    """By default the parameters' own."""
+    batch_size: int | None = None
+    post_edit: bool = False
+
+
+def evaluate_by_name(
+    request: EvaluationRequest, params: Params, output: Path, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """Run the editors on the benchmark and write metrics and reports; return what ``metrics.json`` holds.
+
+    tinyworld's benchmarks take their size and InstructPix2Pix's sampling from ``params.editworld_report`` where the
+    request leaves them open; on other benchmarks editors keep their own defaults.
+
+    Raises:
+        BadInputError: an editor, the benchmark's folder, an option or ``output`` cannot be used.
+    """
+    settings = params.editworld_report
+    seed = settings.seed if request.seed is None else request.seed
+    # A wrong folder or profile is told before torch is imported, which takes seconds.
+    profile, benchmark = load_profile(params.profile), _benchmark(request, settings, seed)
+    from editfoundry.evaluation.benchmark_run import check_contestants, run_benchmark
+    from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+    from editfoundry.evaluation.metrics.models import load_metric_models
+    from editfoundry.evaluation.reports import write_reports
+    from editfoundry.pretrained.runtime import choose_runtime
+
+    runtime = choose_runtime(params.device)
+    options = EditorOptions(
+        given=request.options,
+        defaults={name: getattr(settings, name) for name in _SAMPLING} if benchmark.name in TITLES else {},
+        post_edit=(settings.post_edit or PostEditConfig()) if request.post_edit else settings.post_edit,
+    )
+    contestants = contestants_by_name(request.editors, profile, runtime, options)
+    check_contestants(contestants)
+    metrics = run_benchmark(
+        contestants, benchmark, output, models=load_metric_models(profile, runtime), seed=seed,
+        batch_size=request.batch_size or settings.batch_size, facts=_facts(request, params, benchmark),
+        progress=progress,
+    )  # fmt: skip
+    write_reports(output, seed)
+    return metrics
+
+
+def _benchmark(request: EvaluationRequest, settings: ReportParams, seed: int) -> Benchmark:
+    count = request.num_items
+    if count is None and request.benchmark in _PARAMS_COUNTS:
+        count = getattr(settings, _PARAMS_COUNTS[request.benchmark])
+    return read_benchmark(request.benchmark, request.benchmark_folder, num_items=count, seed=seed)
+
+
+def _facts(request: EvaluationRequest, params: Params, benchmark: Benchmark) -> dict[str, object]:
+    facts: dict[str, object] = {"profile": params.profile}
+    if request.dataset is not None:
+        from editfoundry.evaluation.benchmark_leaks import find_benchmark_leaks
+
+        found = find_benchmark_leaks(benchmark.items, request.dataset)
+        facts["leaks"] = {
+            "num_leaks": len(found.leaks),
+            "num_shared_texts": len(found.shared_texts),
+            "leaks": [dataclasses.asdict(leak) for leak in found.leaks],
+        }
+    return facts

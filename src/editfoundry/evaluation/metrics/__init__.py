@@ -1,0 +1,1 @@
+"""What an edit is measured by: one file a family of metrics."""

@@ -1,0 +1,82 @@
+"""What a reader must know before trusting a report's figures, one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from editfoundry.evaluation.reports.metric_text import metric_title
+from editfoundry.evaluation.reports.published import Published
+from editfoundry.evaluation.reports.run import Run, available_metrics
+
+
+def caveats(run: Run, summary: Mapping[str, Any], published: Published | None) -> list[str]:
+    """Return everything that makes a figure mean less than it seems to: gaps, failures, missing weights."""
+    return [*_gaps(run), *_failures(summary), *_unequal(run), *_missing_metrics(run), *_paper(run, published)]
+
+
+def _gaps(run: Run) -> Iterator[str]:
+    missing, extra = run.benchmark.get("missing") or (), run.benchmark.get("extra") or ()
+    if missing:
+        yield f"{_count(len(missing), 'entry', 'entries')} of the benchmark could not be asked for; see the list below."
+    if extra:
+        yield f"{_count(len(extra), 'picture')} in the benchmark's folder belong to no entry and were left alone."
+    total = run.benchmark.get("num_items") or 0
+    for editor, items in run.items.items():
+        if len(items) < total:
+            yield f"{editor} has {len(items)} of the benchmark's {total} items: the run did not end, or left some out."
+
+
+def _failures(summary: Mapping[str, Any]) -> Iterator[str]:
+    for editor in summary["editors"]:
+        failed, total = summary[editor]["num_failed"], summary[editor]["num_items"]
+        if failed:
+            reasons = ", ".join(f"{reason} × {count}" for reason, count in summary[editor]["failures"].items())
+            yield (
+                f"{editor} gave no usable edit for {failed} of {total} items ({reasons}). They count as wrong in the "
+                "outcome accuracy and are in no other mean: compare n."
+            )
+
+
+def _unequal(run: Run) -> Iterator[str]:
+    for before, after in combinations(run.editors, 2):
+        first, second = set(run.items[before]), set(run.items[after])
+        if first != second:
+            yield (
+                f"{before} and {after} were not run on the same items: their means are over different edits, their "
+                f"difference over the {len(first & second)} items of both."
+            )
+
+
+def _missing_metrics(run: Run) -> Iterator[str]:
+    scored = available_metrics(run)
+    by_reason: dict[str, list[str]] = {}
+    for name, facts in run.metrics.items():
+        if name not in scored:
+            reason = facts.get("missing") or "no item of this benchmark has what it needs"
+            by_reason.setdefault(reason, []).append(metric_title(name, facts))
+    for reason, titles in by_reason.items():
+        yield f"Not computed: {'; '.join(titles)}. Why: {reason}."
+
+
+def _paper(run: Run, published: Published | None) -> Iterator[str]:
+    if published is None:
+        return
+    total = max((len(items) for items in run.items.values()), default=0)
+    if published.num_items is not None and total != published.num_items:
+        yield (
+            f"{published.paper}'s published figures are over {published.num_items} items, ours over {total}: they "
+            "stand beside each other for orientation and are not a comparison."
+        )
+    yield f"Columns marked “paper” are copied from {published.paper}, {published.where}. {published.note}"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def failed_items(run: Run, limit: int) -> tuple[Sequence[Any], int]:
+    """Return the first failed edits and how many there are in all."""
+    failed = [item for items in run.items.values() for item in items.values() if item.failure]
+    return failed[:limit], len(failed)

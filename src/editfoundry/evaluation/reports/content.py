@@ -1,0 +1,119 @@
+"""Gathers what a run's report shows, for HTML and Markdown alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from editfoundry.evaluation.reports.caveats import caveats, failed_items
+from editfoundry.evaluation.reports.metric_text import ordered_metrics
+from editfoundry.evaluation.reports.published import Published, published_elsewhere, published_for
+from editfoundry.evaluation.reports.run import Run, ScoredItem, available_metrics
+from editfoundry.evaluation.reports.samples import all_items, best_and_worst, draw_items, ranking_metric
+from editfoundry.evaluation.reports.summary import summarise_run
+from editfoundry.evaluation.reports.tables import (
+    Cell,
+    Row,
+    Table,
+    difference_table,
+    metric_table,
+    overview_table,
+    published_table,
+)
+
+MAX_LISTED = 100
+"""Failures, missing entries and strays that a report lists one by one; it counts all."""
+_NO_COST = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSection:
+    """One metric: Table 2, and the differences between editors."""
+
+    name: str
+    scores: Table
+    differences: Table | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extremes:
+    """The best and worst edits of one editor."""
+
+    editor: str
+    best: Sequence[ScoredItem]
+    worst: Sequence[ScoredItem]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """Everything that a run's report shows."""
+
+    run: Run
+    summary: dict[str, Any]
+    caveats: Sequence[str]
+    overview: Table
+    metrics: Sequence[MetricSection]
+    costs: Table
+    drawn: Sequence[ScoredItem]
+    """Chosen by the seed."""
+    ranked_by: str | None
+    extremes: Sequence[Extremes]
+    failed: Sequence[ScoredItem]
+    num_failed: int
+    published: Published | None
+    elsewhere: Sequence[Table]
+    """A paper's figures of the same task on another benchmark."""
+
+
+def gather(run: Run, seed: int) -> RunReport:
+    """Compute a report's content; the same run and seed give the same."""
+    summary = summarise_run(run, seed)
+    scored = available_metrics(run)
+    published = published_for(run.name)
+    ranked_by = ranking_metric(scored)
+    failed, num_failed = failed_items(run, MAX_LISTED)
+    return RunReport(
+        run=run, summary=summary, caveats=caveats(run, summary, published), overview=overview_table(summary),
+        metrics=[
+            MetricSection(
+                name=metric, scores=metric_table(summary, metric, published),
+                differences=difference_table(summary, metric),
+            )
+            for metric in ordered_metrics(scored)
+        ],
+        costs=cost_table(run), drawn=draw_items(run, seed), ranked_by=ranked_by,
+        extremes=[] if ranked_by is None else _extremes(run, ranked_by), failed=failed, num_failed=num_failed,
+        published=published, elsewhere=_elsewhere(run),
+    )  # fmt: skip
+
+
+def cost_table(run: Run) -> Table:
+    """Return what an edit costs with each editor."""
+    rows = [
+        Row(label=editor, cells=(
+            Cell(text=_number(facts.get("seconds_per_edit"), ".3g")),
+            Cell(text=_number(facts.get("peak_memory_mb"), ",.0f")),
+        ))
+        for editor, facts in run.editors.items()
+    ]  # fmt: skip
+    return Table(title="Costs", columns=("seconds per edit", "peak memory, MB"), rows=tuple(rows))
+
+
+def _number(value: float | None, form: str) -> str:
+    return _NO_COST if value is None else format(value, form)
+
+
+def _extremes(run: Run, metric: str) -> list[Extremes]:
+    higher = run.metrics[metric].get("higher_is_better", True)
+    chosen = {editor: best_and_worst(items, metric, higher) for editor, items in run.items.items()}
+    return [Extremes(editor=e, best=best, worst=worst) for e, (best, worst) in chosen.items() if best]
+
+
+def _elsewhere(run: Run) -> list[Table]:
+    categories = sorted({item.category for item in all_items(run).values()})
+    return [
+        published_table(table, metric, run.metrics.get(metric, {}))
+        for table in published_elsewhere(run.name, categories)
+        for metric in table.metrics
+    ]

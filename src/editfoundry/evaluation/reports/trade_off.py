@@ -1,0 +1,147 @@
+"""The trade-off of InstructPix2Pix, figure 8: how much the picture is kept against how far the edit goes.
+
+``s_T`` is fixed and ``s_I`` swept; x is CLIP directional similarity, y CLIP image similarity with the input.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.json_file import write_json
+from editfoundry.evaluation.reports.page import write_text
+from editfoundry.evaluation.reports.run import read_run
+from editfoundry.evaluation.reports.summary import summarise_run
+from editfoundry.evaluation.reports.trade_off_page import X, Y, render_trade_off
+
+if TYPE_CHECKING:
+    from editfoundry.evaluation.benchmarks.item import Benchmark
+    from editfoundry.evaluation.contestants import Contestant
+    from editfoundry.evaluation.metrics.models import MetricModels
+    from editfoundry.pretrained.runtime import Runtime
+    from editfoundry.profiles import Profile
+
+PAPER_GUIDANCE_SCALE = 7.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaledEditor:
+    """One editor at one strength of the image guidance."""
+
+    editor: str
+    image_guidance_scale: float
+    contestant: Contestant
+    """Called by a name of its own."""
+
+
+def scaled_editors(
+    names: Sequence[str],
+    profile: Profile,
+    runtime: Runtime,
+    image_guidance_scales: Sequence[float],
+    *,
+    guidance_scale: float = PAPER_GUIDANCE_SCALE,
+    options: Mapping[str, Any] | None = None,
+) -> list[ScaledEditor]:
+    """Return each editor at each scale.
+
+    Args:
+        names: as `contestants_by_name` takes them.
+        profile: names the models of baselines.
+        runtime: device and precision.
+        image_guidance_scales: ``s_I``.
+        guidance_scale: ``s_T``.
+        options: further ones of the sampling.
+
+    Raises:
+        BadInputError: there is no scale, a scale twice, an editor that is not there or has no image guidance.
+    """
+    from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+
+    if not image_guidance_scales or len(set(image_guidance_scales)) < len(image_guidance_scales):
+        raise BadInputError("a trade-off needs different image guidance scales, one at least")
+    scaled = []
+    for scale in image_guidance_scales:
+        given = {**(options or {}), "guidance_scale": guidance_scale, "image_guidance_scale": scale}
+        for contestant in contestants_by_name(names, profile, runtime, EditorOptions(given=given)):
+            if "image_guidance_scale" not in contestant.settings:
+                raise BadInputError(f"{contestant.name}: has no image guidance to sweep; name InstructPix2Pix editors")
+            renamed = dataclasses.replace(contestant, name=f"{contestant.name}.s_I-{scale:g}")
+            scaled.append(ScaledEditor(editor=contestant.name, image_guidance_scale=scale, contestant=renamed))
+    return sorted(scaled, key=lambda one: [s.editor for s in scaled].index(one.editor))
+
+
+def run_trade_off(
+    editors: Sequence[ScaledEditor],
+    benchmark: Benchmark,
+    output: Path,
+    *,
+    models: MetricModels,
+    guidance_scale: float = PAPER_GUIDANCE_SCALE,
+    seed: int = 0,
+    batch_size: int = 16,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Edit the benchmark with each editor at each scale and write ``trade_off.html`` and ``trade_off.json``.
+
+    Edits that are in ``output`` are not made again.
+
+    Args:
+        editors: each editor at each scale, the scales of one editor in order.
+        benchmark: with captions of input and output; its edits are compared with the inputs.
+        output: becomes a run folder.
+        models: of the metrics; CLIP is needed.
+        guidance_scale: ``s_T`` of all of them.
+        seed: of the noise and of the resampling.
+        batch_size: edits made, and scored, at once.
+        progress: called with edits done and edits in all.
+
+    Returns:
+        What ``trade_off.json`` holds.
+
+    Raises:
+        BadInputError: there is no CLIP model, or no item has both captions.
+    """
+    from editfoundry.evaluation.benchmark_run import run_benchmark
+
+    if models.clip is None:
+        raise BadInputError(
+            f"the trade-off is measured with CLIP: {models.missing.get('clip', 'the profile names none')}"
+        )
+    if not any(item.input_caption and item.output_caption for item in benchmark.items):
+        raise BadInputError(
+            f"{benchmark.name}: no item has the captions of input and output that CLIP directional similarity needs"
+        )
+    against_inputs = dataclasses.replace(benchmark, reference="input")
+    contestants = [scaled.contestant for scaled in editors]
+    run_benchmark(
+        contestants, against_inputs, output, models=models, seed=seed, batch_size=batch_size, progress=progress
+    )
+    trade_off = collect_trade_off(output, editors, guidance_scale, seed)
+    write_json(output / "trade_off.json", trade_off)
+    write_text(output / "trade_off.html", render_trade_off(trade_off))
+    return trade_off
+
+
+def collect_trade_off(
+    output: Path, editors: Sequence[ScaledEditor], guidance_scale: float, seed: int
+) -> dict[str, Any]:
+    """Return the curves of a run folder: for each editor and scale both similarities with their intervals."""
+    run = read_run(output)
+    summary = summarise_run(run, seed)
+    curves: dict[str, list[dict[str, Any]]] = {}
+    for scaled in editors:
+        own = summary[scaled.contestant.name]
+        curves.setdefault(scaled.editor, []).append({
+            "image_guidance_scale": scaled.image_guidance_scale, X: own["overall"][X], Y: own["overall"][Y],
+            "num_failed": own["num_failed"],
+        })  # fmt: skip
+    return {
+        "benchmark": run.name, "num_items": summary["num_items"], "guidance_scale": guidance_scale, "seed": seed,
+        "clip": run.metrics[X].get("model", ""), "preprocessing": run.metrics[X].get("preprocessing", ""),
+        "curves": curves,
+    }  # fmt: skip

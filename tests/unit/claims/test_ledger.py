@@ -1,0 +1,106 @@
+import json
+from dataclasses import replace
+
+import pytest
+from tiny_painter import save_models
+from typer.testing import CliRunner
+
+from editfoundry.claims.config import ClaimsConfig
+from editfoundry.claims.ledger import run_ledger
+from editfoundry.claims.register import CLAIMS
+from editfoundry.claims.rows import clip_filter
+from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES, write_category_triplets
+from editfoundry.cli.app import app
+from editfoundry.data.record import PLAIN_CATEGORIES
+from editfoundry.data.shards import read_triplets
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation import benchmark_run, editing_pass
+from editfoundry.params import Params
+
+TINY = ClaimsConfig(
+    num_world_items=8, num_plain_items=20, num_guidance_items=20, num_category_items=2, num_caption_pairs=3,
+    num_candidates=2, num_training_triplets=8, num_training_steps=1, training_batch_size=4, num_inference_steps=1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def params(tmp_path_factory):
+    profile = save_models(tmp_path_factory.mktemp("claims"))
+    return Params(profile=str(profile), device="cpu", claims=TINY)
+
+
+def test_a_claim_is_tested_end_to_end_and_its_arms_are_made_once(params, tmp_path, monkeypatch):
+    edited = []
+    real = editing_pass.edit_benchmark
+    monkeypatch.setattr(benchmark_run, "edit_benchmark", lambda *a, **k: (edited.append(a[0].name), real(*a, **k))[1])
+    names = ["editworld-beats-base", "editworld-every-category"]
+    ledger = run_ledger(tmp_path / "out", params, only=names, work_dir=tmp_path / "work")
+    # Base and the editor that is trained here, once for both claims.
+    assert len(edited) == 2
+    rows = {row["name"]: row for row in ledger["rows"]}
+    assert list(rows) == names
+    overall = rows["editworld-beats-base"]
+    assert overall["effect"]["n"] == 8
+    assert overall["effect"]["low"] <= overall["effect"]["value"] <= overall["effect"]["high"]
+    # One or two items a category decide nothing.
+    assert rows["editworld-every-category"]["verdict"] == "undecided"
+    assert len(rows["editworld-every-category"]["details"]) == 7
+
+    again = run_ledger(tmp_path / "out", params, only=names[:1], work_dir=tmp_path / "work")
+    assert again == ledger
+    assert len(edited) == 2
+    other = replace(params, claims=replace(TINY, guidance_scale=2.0))
+    run_ledger(tmp_path / "other", other, only=names[:1], work_dir=tmp_path / "work")
+    assert len(edited) == 4
+    assert json.loads((tmp_path / "out" / "ledger.json").read_text()) == ledger
+    page, html = ((tmp_path / "out" / name).read_text() for name in ("ledger.md", "ledger.html"))
+    for text in (overall["verdict"], overall["metric"], overall["command"]):
+        assert text in page
+        assert text in html
+
+
+def test_claims_whose_models_are_missing_are_undecided_and_say_which(params, tmp_path):
+    names = ["editworld-mllm-orders-editors", "editworld-post-edit-preserves"]
+    rows = run_ledger(tmp_path / "out", params, only=names, work_dir=tmp_path / "work")["rows"]
+    notes = {row["name"]: row["note"] for row in rows}
+    assert {row["verdict"] for row in rows} == {"undecided"}
+    assert "vision_language_model" in notes[names[0]]
+    assert "segmenter" in notes[names[1]]
+
+
+def test_candidates_are_painted_once_and_go_on_where_they_stopped(params, tmp_path, monkeypatch):
+    painted = []
+    real = clip_filter.paint_candidates
+    monkeypatch.setattr(
+        clip_filter, "paint_candidates", lambda p, cases, s: (painted.extend(c.id for c in cases), real(p, cases, s))[1]
+    )
+
+    def run():
+        return run_ledger(tmp_path / "out", params, only=["ip2p-clip-filter"], work_dir=tmp_path / "work")["rows"][0]
+
+    row = run()
+    assert len(painted) == 3
+    assert (row["effect"]["n"], row["verdict"]) == (3, "undecided")
+    lost = sorted((tmp_path / "work" / "candidates").glob("*/*.json"))[1]
+    measured = lost.read_text()
+    lost.unlink()
+    assert run() == row
+    assert painted[3:] == [lost.stem]
+    assert json.loads(lost.read_text())["direction"] == pytest.approx(json.loads(measured)["direction"], abs=1e-2)
+
+
+def test_arms_are_trained_on_the_categories_of_their_branches(tmp_path):
+    for name, branches in (("text", [TEXT_CATEGORIES]), ("both", [TEXT_CATEGORIES, VIDEO_CATEGORIES])):
+        write_category_triplets(tmp_path / name, 24, branches, seed=0)
+    text, both = ({t.category for t in read_triplets(tmp_path / name)} for name in ("text", "both"))
+    assert text <= {*TEXT_CATEGORIES, *PLAIN_CATEGORIES}
+    assert "Spatial-Trans" in both - text
+
+
+def test_the_command_lists_claims_and_refuses_unknown_ones(params, tmp_path):
+    listed = CliRunner().invoke(app, ["claims", "--list"]).output
+    assert all(name in listed for name in CLAIMS)
+    with pytest.raises(BadInputError, match="ip2p-clip-filter"):
+        run_ledger(tmp_path / "out", params, only=["ip2p"], work_dir=tmp_path / "work")
+    with pytest.raises(BadInputError, match="num_world_items"):
+        ClaimsConfig(num_world_items=0)

@@ -1,0 +1,227 @@
+"""Each benchmark's reader on a small folder of its official layout, whole and with everything wrong that can be."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from tiny_models import tiny_image
+
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.benchmarks.reading import read_benchmark
+
+
+def save(path, seed=0, size=(24, 16)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tiny_image(seed, size).save(path)
+    return path
+
+
+def write_json(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def noted(benchmark):
+    return {(entry.id, entry.what) for entry in benchmark.missing}
+
+
+def pixels(image):
+    return np.asarray(image).tolist()
+
+
+@pytest.fixture
+def editworld(tmp_path):
+    for branch, count in (("generated_img", 3), ("video_img", 2)):
+        group = tmp_path / branch / "group_0"
+        rows = {}
+        for n in range(count):
+            save(group / f"sample{n}_ori.png", n)
+            save(group / f"sample{n}_tar.png", 10 + n)
+            rows[f"sample{n}"] = {
+                "instuction": f"Make it old {n}.",
+                "original_img_path": f"datasets/editworld/{branch}/group_0/sample{n}_ori.png",
+                "target_img_path": f"datasets/editworld/{branch}/group_0/sample{n}_tar.png",
+                "original_caption": "a house",
+                "target_cation": "an old house",
+            }
+        write_json(group / "img_txt.json", rows)
+    return tmp_path
+
+
+def test_editworld_s_two_branches_are_read_with_the_authors_keys(editworld):
+    benchmark = read_benchmark("editworld", editworld)
+    assert [item.branch for item in benchmark.items] == ["text"] * 3 + ["video"] * 2
+    first = benchmark.items[0]
+    assert (first.instruction, first.input_caption, first.output_caption) == (
+        "Make it old 0.",
+        "a house",
+        "an old house",
+    )
+    assert pixels(first.open_input()) == pixels(tiny_image(0, (24, 16)))
+    assert pixels(first.open_truth()) == pixels(tiny_image(10, (24, 16)))
+    assert benchmark.facts["num_text"] == 3 and benchmark.facts["expected"] == {"text": 300, "video": 200}
+    assert not benchmark.missing and not benchmark.extra
+
+
+def test_editworld_s_missing_unreadable_and_extra_pictures_are_listed(editworld):
+    group = editworld / "generated_img" / "group_0"
+    (group / "sample0_ori.png").unlink()
+    truncate(group / "sample1_ori.png")
+    (group / "sample2_tar.png").unlink()
+    save(group / "sample9_ori.png")
+    benchmark = read_benchmark("editworld", editworld)
+    place = "generated_img-group_0-sample"
+    assert noted(benchmark) == {(f"{place}0", "input"), (f"{place}1", "input"), (f"{place}2", "truth")}
+    assert [item.id for item in benchmark.items][0] == f"{place}2" and benchmark.items[0].truth is None
+    assert benchmark.extra == ("generated_img/group_0/sample0_tar.png", "generated_img/group_0/sample1_tar.png",
+                               "generated_img/group_0/sample9_ori.png")  # fmt: skip
+
+
+def emu_row(number, split="test", **changes):
+    buffer = io.BytesIO()
+    tiny_image(number, (16, 16)).save(buffer, "PNG")
+    return {
+        "instruction": f"Edit {number}.", "image": {"bytes": buffer.getvalue(), "path": f"{number}.png"},
+        "task": "add" if number % 2 else "local", "split": split, "idx": number, "hash": f"h{number}",
+        "input_caption": "a cup", "output_caption": "a blue cup", **changes,
+    }  # fmt: skip
+
+
+def write_emu(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=2)
+
+
+def test_emu_edit_goes_by_the_rows_own_split_and_counts_repeated_files_once(tmp_path):
+    broken = {"bytes": b"\x89PNG no picture", "path": "x.png"}
+    write_emu(tmp_path / "data" / "test-00000-of-00001-64ed.parquet", [emu_row(n) for n in range(5)])
+    write_emu(tmp_path / "data" / "test-00000-of-00001-628e.parquet", [emu_row(n) for n in range(5)])
+    trap = [emu_row(5), emu_row(6, "validation"), emu_row(7, image=broken), emu_row(8, output_caption="a cup")]
+    write_emu(tmp_path / "data" / "validation-00000-of-00001.parquet", trap)
+    benchmark = read_benchmark("emu-edit", tmp_path)
+    assert [item.id for item in benchmark.items] == ["0", "1", "2", "3", "4", "5", "8"]
+    assert [item.category for item in benchmark.items[:2]] == ["local", "add"]
+    assert pixels(benchmark.items[3].open_input()) == pixels(tiny_image(3, (16, 16)))
+    assert len(benchmark.extra) == 5 and noted(benchmark) == {("7", "input")}
+    facts = benchmark.facts
+    assert (facts["rows_by_split"], facts["expected"]) == ({"test": 13, "validation": 1}, 3589)
+    assert facts["num_files_name_another_split"] == 3 and facts["num_identical_captions"] == 1
+    assert [item.id for item in read_benchmark("emu-edit-validation", tmp_path).items] == ["6"]
+
+
+@pytest.fixture
+def magicbrush(tmp_path):
+    sessions = {}
+    for session, count in (("139", 3), ("30", 1)):
+        turns = []
+        save(tmp_path / "images" / session / f"{session}-input.png", int(session))
+        for n in range(1, count + 1):
+            save(tmp_path / "images" / session / f"{session}-output{n}.png", int(session) + n)
+            mask = tiny_image(0, (24, 16)).convert("RGBA")
+            mask.putalpha(Image.new("L", (24, 16), 255 if n > 1 else 0))
+            mask.save(tmp_path / "images" / session / f"{session}-mask{n}.png")
+            source = f"{session}-input.png" if n == 1 else f"{session}-output{n - 1}.png"
+            turns.append({"input": source, "mask": f"{session}-mask{n}.png", "output": f"{session}-output{n}.png",
+                          "instruction": f"Do {n}."})  # fmt: skip
+        sessions[session] = turns
+    write_json(tmp_path / "edit_sessions.json", sessions)
+    captions = {"139": {"139-input.png": "a road", "139-output1.png": "a road with a dog"}}
+    write_json(tmp_path / "global_descriptions.json", captions)
+    return tmp_path
+
+
+def test_magicbrush_s_turns_stand_alone_or_follow_each_other(magicbrush):
+    single = read_benchmark("magicbrush", magicbrush)
+    assert [(i.id, i.category, i.turn, i.group) for i in single.items[:2]] == [
+        ("139-1", "turn 1", 0, "139-1"), ("139-2", "turn 2", 0, "139-2"),
+    ]  # fmt: skip
+    assert pixels(single.items[1].open_input()) == pixels(tiny_image(140, (24, 16)))
+    first = single.items[0]
+    assert (first.input_caption, first.output_caption) == ("a road", "a road with a dog")
+    assert first.open_mask().getextrema() == (255, 255) and single.reference == "truth"
+    multi = read_benchmark("magicbrush-multi-turn", magicbrush)
+    assert [(i.id, i.category, i.turn, i.group) for i in multi.items] == [
+        ("139-1", "earlier turn", 0, "139"), ("139-2", "earlier turn", 1, "139"), ("139-3", "final turn", 2, "139"),
+        ("30-1", "final turn", 0, "30"),
+    ]  # fmt: skip
+    assert not multi.missing and not multi.extra
+
+
+def test_a_session_of_magicbrush_ends_where_a_turn_is_missing(magicbrush):
+    truncate(magicbrush / "images" / "139" / "139-output1.png")
+    save(magicbrush / "images" / "139" / "139-output7.png")
+    assert [i.id for i in read_benchmark("magicbrush", magicbrush).items] == ["139-1", "139-3", "30-1"]
+    multi = read_benchmark("magicbrush-multi-turn", magicbrush)
+    assert [i.id for i in multi.items] == ["139-1", "30-1"]
+    assert noted(multi) == {("139-1", "truth"), ("139-2", "input"), ("139-3", "entry")}
+    assert multi.extra[-1] == "images/139/139-output7.png"
+
+
+@pytest.fixture
+def editbench(tmp_path):
+    for half in ("natural", "generated"):
+        with (tmp_path / f"annotations_{half}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["aos", "prompt_full", "prompt_mask-simple", "prompt_mask-rich"])
+            for name in ("color_common_indoor", "count_rare_painting"):
+                writer.writerow([name, "a cup, on a table", "a cup", "a small, red cup"])
+                save(tmp_path / f"references_{half}" / f"{name}.png", 5)
+                hole = Image.new("L", (24, 16))
+                hole.paste(255, (0, 0, 12, 16))
+                (tmp_path / f"masks_{half}").mkdir(exist_ok=True)
+                hole.save(tmp_path / f"masks_{half}" / f"{name}.png")
+    return tmp_path
+
+
+def test_editbench_asks_three_prompts_of_each_picture_with_the_mask_as_a_hole(editbench):
+    benchmark = read_benchmark("editbench", editbench)
+    assert len(benchmark.items) == 12
+    assert [i.category for i in benchmark.items[:3]] == ["Mask-Simple", "Mask-Rich", "Full"]
+    rich = benchmark.items[1]
+    assert rich.id == "natural-color_common_indoor-mask-rich" and rich.instruction == "a small, red cup"
+    source, truth = np.asarray(rich.open_input()), np.asarray(rich.open_truth())
+    assert (source[:, :12] == 127).all() and (source[:, 12:] == truth[:, 12:]).all()
+    (editbench / "masks_natural" / "count_rare_painting.png").unlink()
+    (editbench / "annotations_generated.csv").unlink()
+    less = read_benchmark("editbench", editbench)
+    assert len(less.items) == 3
+    assert noted(less) == {("natural-count_rare_painting", "mask"), ("generated", "entry")}
+    assert len(less.extra) == 4
+
+
+def test_a_draw_is_spread_over_the_categories_and_keeps_sessions_whole(magicbrush, editbench):
+    drawn = read_benchmark("magicbrush-multi-turn", magicbrush, num_items=3)
+    assert {i.group for i in drawn.items} in ({"139"}, {"30"})
+    assert "drawn" in drawn.facts
+    spread = read_benchmark("editbench", editbench, num_items=3, seed=4)
+    assert {i.category for i in spread.items} == {"Mask-Simple", "Mask-Rich", "Full"}
+
+
+@pytest.mark.parametrize("name", ["editworld", "emu-edit", "magicbrush", "editbench"])
+def test_a_folder_that_is_no_such_benchmark_is_refused_by_name(name, tmp_path):
+    with pytest.raises(BadInputError, match=str(tmp_path)):
+        read_benchmark(name, tmp_path)
+    with pytest.raises(BadInputError, match="--benchmark-folder"):
+        read_benchmark(name)
+
+
+@pytest.mark.parametrize("name", ["tinyworld-world", "tinyworld-new-rules", "tinyworld-plain"])
+def test_tinyworld_s_items_are_its_cases(name):
+    benchmark = read_benchmark(name, num_items=3, seed=1)
+    again = read_benchmark(name, num_items=3, seed=1)
+    assert len(benchmark.items) == 3 and [i.id for i in again.items] == [i.id for i in benchmark.items]
+    for item in benchmark.items:
+        assert pixels(item.open_input()) == item.case.input_image.tolist()
+        assert pixels(item.open_truth()) == item.case.true_output.tolist()
+    with pytest.raises(BadInputError, match="drawn, not read"):
+        read_benchmark(name, Path("x"))

@@ -1,0 +1,63 @@
+import json
+from xml.etree import ElementTree
+
+import pytest
+from html_outline import check_self_contained
+from PIL import Image
+
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
+from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.reports.curve_chart import Curve, curves_svg
+from editfoundry.evaluation.reports.trade_off import run_trade_off, scaled_editors
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.profiles import load_profile
+
+
+def test_the_embedded_editor_is_swept_and_its_edits_are_kept(tmp_path, capsys):
+    from editfoundry.cli import app
+
+    out = tmp_path / "trade-off"
+    sizes = ["--num-items", "2", "--num-inference-steps", "2", "--image-guidance-scales", "1,2.2", "--device", "cpu"]
+    command = ["trade-off", "--editor", "base", "--benchmark", "tinyworld-world", "--out", str(out), *sizes, "--json"]
+    app(command, standalone_mode=False)
+    printed = json.loads(capsys.readouterr().out)
+    points = printed["curves"]["base"]
+    assert [p["image_guidance_scale"] for p in points] == [1.0, 2.2]
+    assert [p["clip_direction"]["n"] for p in points] == [2, 2]
+    # The edits differ, so the scales reached the sampler.
+    assert points[0]["clip_image"]["value"] != points[1]["clip_image"]["value"]
+    edits = sorted((out / "edits").glob("*/*.png"))
+    assert [len(list(folder.glob("*.png"))) for folder in sorted((out / "edits").iterdir())] == [2, 2]
+    times = [path.stat().st_mtime_ns for path in edits]
+    app(command, standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["curves"] == printed["curves"]
+    assert [path.stat().st_mtime_ns for path in edits] == times
+    page = check_self_contained((out / "trade_off.html").read_text())
+    assert f"{points[0]['clip_image']['value']:.4f} n 2" in page.text and "s_T is 7.5" in page.text
+
+
+def test_editors_without_image_guidance_and_benchmarks_without_captions_are_refused(tmp_path):
+    profile, runtime = load_profile("embedded"), choose_runtime("cpu")
+    with pytest.raises(BadInputError):
+        scaled_editors(["input"], profile, runtime, [1.0, 2.0])
+    with pytest.raises(BadInputError, match="different image guidance scales"):
+        scaled_editors(["base"], profile, runtime, [1.0, 1.0])
+    picture = Image.new("RGB", (64, 64))
+    item = BenchmarkItem(id="a", category="add", instruction="Add a dog.", input_image=picture, output_caption="a dog")
+    with pytest.raises(BadInputError, match="measured with CLIP"):
+        run_trade_off([], Benchmark(name="b", title="B", items=(item,)), tmp_path, models=MetricModels())
+    with pytest.raises(BadInputError, match="no item has the captions"):
+        run_trade_off([], Benchmark(name="b", title="B", items=(item,)), tmp_path, models=MetricModels(clip=object()))
+
+
+def test_a_curve_rises_to_the_right_and_leaves_points_without_a_value_out():
+    def points(*values):
+        return tuple({"value": v, "low": v, "high": v} for v in values)
+
+    curve = Curve(title="a & b", css="s0", labels=("1", "2", "3"), x=points(0.0, None, 0.2), y=points(0.8, 0.85, 0.9))
+    chart = ElementTree.fromstring(curves_svg([curve], "a <label>"))
+    circles = [c for c in chart.iter("circle")]
+    places = [(float(c.get("cx", "")[:-1]), float(c.get("cy", "")[:-1])) for c in circles]
+    assert len(places) == 2 and places[0][0] < places[1][0] and places[0][1] > places[1][1]
+    assert [c[0].text for c in circles] == ["a & b, 1: 0.0000, 0.8000", "a & b, 3: 0.2000, 0.9000"]

@@ -1,0 +1,153 @@
+"""A whole run: edits, failures, resuming, sessions, metrics.json."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from worlds import ColourEncoder, make_cases, return_the_input, return_the_truth
+
+from editfoundry.editors.baselines import open_baseline
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.benchmark_run import run_benchmark
+from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
+from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
+from editfoundry.evaluation.cases import case_seed
+from editfoundry.evaluation.contestants import Contestant
+from editfoundry.evaluation.metrics.models import MetricModels
+
+CASES = make_cases(5)
+WORLD = Benchmark(name="world", title="World", items=tuple(map(item_of_case, CASES)))
+MODELS = MetricModels(clip=ColourEncoder())
+
+
+def run(output, editors, benchmark=WORLD, **options):
+    contestants = [Contestant(name=name, open=lambda e=editor: e) for name, editor in editors.items()]
+    return run_benchmark(contestants, benchmark, output, models=MODELS, batch_size=2, **options)
+
+
+def column(metrics, editor, name):
+    return [row["scores"][name] for row in metrics["items"] if row["editor"] == editor]
+
+
+class Recorder:
+    """Darkens pictures, and keeps what it was given."""
+
+    def __init__(self):
+        self.inputs, self.instructions, self.seeds = [], [], []
+
+    def __call__(self, images, instructions, seeds):
+        self.inputs += images
+        self.instructions += instructions
+        self.seeds += seeds
+        return [image.point(lambda value: value // 2) for image in images]
+
+
+def test_the_truth_is_always_right_and_the_input_never_and_perfectly_preserved(tmp_path):
+    metrics = run(tmp_path, {"truth": open_baseline("truth", None, None), "input": return_the_input})
+    assert column(metrics, "truth", "outcome") == [1.0] * 5
+    assert column(metrics, "input", "outcome") == [0.0] * 5
+    assert column(metrics, "input", "preservation_psnr") == ["inf"] * 5
+    assert column(metrics, "input", "psnr") == ["inf"] * 5 and column(metrics, "input", "l1") == [0.0] * 5
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+    assert metrics["benchmark"]["num_items"] == 5
+    assert metrics["items"][0]["seed"] == case_seed(CASES[0], 0)
+    shown = Image.open(tmp_path / "truths" / f"{CASES[0].id}.png")
+    assert (np.asarray(shown) == CASES[0].true_output).all()
+    assert metrics["editors"]["truth"]["seconds_per_edit"] > 0 and metrics["editors"]["truth"]["peak_memory_mb"] > 10
+
+
+def test_a_crash_and_pixels_that_are_not_finite_are_recorded_for_their_item_alone(tmp_path):
+    def fails(images, instructions, seeds):
+        if CASES[0].instruction in instructions:
+            raise RuntimeError("out of memory")
+        if CASES[1].instruction in instructions:
+            return [Image.fromarray(np.full((64, 64), np.nan, np.float32)) for _ in images]
+        if CASES[2].instruction in instructions:
+            black = (np.full((64, 64, 3), np.nan, np.float32) * 255).astype(np.uint8)
+            return [Image.fromarray(black) for _ in images]
+        return return_the_truth(CASES)(images, instructions, seeds)
+
+    metrics = run(tmp_path, {"fails": fails})
+    assert [row["failure"] for row in metrics["items"]] == ["crashed", "not-finite", "not-finite", None, None]
+    assert "out of memory" in metrics["items"][0]["detail"]
+    assert column(metrics, "fails", "outcome") == [None, None, None, 1.0, 1.0]
+    assert sorted(p.stem for p in (tmp_path / "edits" / "fails").glob("*.png")) == [c.id for c in CASES[3:]]
+
+
+def test_an_edit_that_is_there_is_not_made_again(tmp_path):
+    first, again = Recorder(), Recorder()
+    metrics = run(tmp_path, {"dark": first})
+    assert len(first.inputs) == 5
+    gone = tmp_path / "edits" / "dark" / f"{CASES[3].id}.png"
+    before = gone.read_bytes()
+    gone.write_bytes(before[:50])
+    resumed = run(tmp_path, {"dark": again})
+    assert again.instructions == [CASES[3].instruction] and gone.read_bytes() == before
+    assert [row["scores"] for row in resumed["items"]] == [row["scores"] for row in metrics["items"]]
+
+    def never():
+        raise AssertionError("opened for nothing")
+
+    assert run_benchmark([Contestant(name="dark", open=never)], WORLD, tmp_path, models=MODELS)["items"]
+
+
+def test_edits_of_another_seed_setting_or_case_are_made_anew(tmp_path):
+    run(tmp_path, {"dark": Recorder()})
+    reseeded, changed = Recorder(), Recorder()
+    run(tmp_path, {"dark": reseeded}, seed=1)
+    assert reseeded.seeds == [case_seed(case, 1) for case in CASES]
+    other = replace(WORLD, items=(replace(WORLD.items[0], instruction="Something else."), *WORLD.items[1:]))
+    run(tmp_path, {"dark": changed}, other, seed=1)
+    assert changed.instructions == ["Something else."]
+
+
+def test_each_turn_of_a_session_edits_the_editor_s_own_previous_output(tmp_path):
+    picture = Image.new("RGB", (16, 12), (200, 100, 40))
+    items = [
+        BenchmarkItem(id=f"s-{n}", category="c", instruction=f"turn {n}", input_image=picture, group="s", turn=n)
+        for n in range(3)
+    ]
+    alone = BenchmarkItem(id="alone", category="c", instruction="alone", input_image=Image.new("RGB", (8, 8)))
+    session = Benchmark(name="session", title="S", items=(*items, alone))
+    dark = Recorder()
+    run(tmp_path / "whole", {"dark": dark}, session)
+    seen = dict(zip(dark.instructions, dark.inputs, strict=True))
+    assert [seen[f"turn {n}"].getpixel((0, 0)) for n in range(3)] == [(200, 100, 40), (100, 50, 20), (50, 25, 10)]
+
+    def stops(images, instructions, seeds):
+        if "turn 1" in instructions:
+            raise RuntimeError("no more")
+        return images
+
+    metrics = run(tmp_path / "broken", {"stops": stops}, session)
+    assert [row["failure"] for row in metrics["items"]] == [None, "crashed", "no-previous-turn", None]
+    first = replace(items[0], instruction="turn 0, otherwise")
+    again = Recorder()
+    run(tmp_path / "whole", {"dark": again}, replace(session, items=(first, *items[1:], alone)))
+    assert again.instructions == ["turn 0, otherwise", "turn 1", "turn 2"]
+    stopped = run(tmp_path / "whole", {"dark": stops}, replace(session, items=(*items, alone)))
+    assert [row["failure"] for row in stopped["items"]] == [None, "crashed", "no-previous-turn", None]
+    assert stopped["items"][2]["scores"]["l1"] is None
+
+
+def test_a_picture_that_has_gone_fails_for_its_item_alone(tmp_path):
+    path = tmp_path / "input.png"
+    items = (BenchmarkItem(id="gone", category="c", instruction="x", input_image=path), WORLD.items[0])
+    metrics = run(tmp_path / "out", {"input": return_the_input}, replace(WORLD, items=items))
+    assert [row["failure"] for row in metrics["items"]] == ["unreadable-input", None]
+    assert "no such image file" in metrics["items"][0]["detail"]
+
+
+def test_editors_need_names_that_name_folders_and_differ(tmp_path):
+    for name in ("a/b", "", "..", "paired"):
+        with pytest.raises(BadInputError, match="call it otherwise"):
+            run(tmp_path, {name: return_the_input})
+    twice = [Contestant(name="x", open=lambda: return_the_input)] * 2
+    with pytest.raises(BadInputError, match="two editors are called 'x'"):
+        run_benchmark(twice, WORLD, tmp_path, models=MODELS)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    with pytest.raises(BadInputError, match="other content"):
+        run(tmp_path / "mine", {"input": return_the_input})

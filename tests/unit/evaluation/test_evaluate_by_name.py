@@ -1,0 +1,136 @@
+"""``editfoundry evaluate``: editors by name on a drawn benchmark and on a folder."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from tiny_models import tiny_image, tiny_pipeline, write_dataset
+from tiny_painter import tiny_clip
+
+from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.profiles import load_profile
+
+CPU = choose_runtime("cpu")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    tiny_pipeline().save_pretrained(folder / "editor")
+    for part in tiny_clip():
+        part.save_pretrained(folder / "clip")
+    roles = {"clip": "clip", "editor_base": "editor"}
+    (folder / "tiny.toml").write_text("".join(f'[{r}]\nmodel = "{folder / name}"\n' for r, name in roles.items()))
+    return folder
+
+
+@pytest.fixture
+def invoke(monkeypatch, tmp_path, capsys):
+    from editfoundry.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["editfoundry", "evaluate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+def magicbrush(folder):
+    pictures = folder / "images" / "7"
+    pictures.mkdir(parents=True)
+    for n, name in enumerate(("input", "output1", "output2")):
+        tiny_image(n, (40, 32)).save(pictures / f"7-{name}.png")
+    turns = [
+        {"input": "7-input.png", "output": "7-output1.png", "instruction": "a dog"},
+        {"input": "7-output1.png", "output": "7-output2.png", "instruction": "a cat"},
+    ]
+    (folder / "edit_sessions.json").write_text(json.dumps({"7": turns}))
+    return folder
+
+
+def test_a_checkpoint_and_the_bounds_on_tinyworld_write_metrics_and_reports(models, invoke, tmp_path):
+    status, out, err = invoke(
+        "--editor", models / "editor", "--editor", "input", "--editor", "best=truth", "--benchmark", "tinyworld-world",
+        "--num-items", 3, "--num-inference-steps", 2, "--profile", models / "tiny.toml", "--out", "run",
+    )  # fmt: skip
+    assert status == 0, err
+    assert "not measured: profile 'tiny' names no model for the role 'dino'" in out and "report: run/report.html" in out
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert list(metrics["editors"]) == ["editor", "input", "best"]
+    assert metrics["editors"]["editor"]["settings"]["num_inference_steps"] == 2
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["best"]["overall"]["outcome"]["value"] == 1.0
+    assert summary["input"]["overall"]["outcome"]["value"] == 0.0
+    assert summary["input"]["overall"]["preservation_psnr"]["num_infinite"] == 3
+    assert (tmp_path / "run" / "report.html").stat().st_size > 1000
+
+
+def test_a_benchmark_in_a_folder_is_run_turn_by_turn(models, invoke, tmp_path):
+    folder = magicbrush(tmp_path / "mb")
+    status, out, err = invoke(
+        "--editor", models / "editor", "--editor", "input", "--benchmark", "magicbrush-multi-turn",
+        "--benchmark-folder", folder, "--num-inference-steps", 1, "--profile", models / "tiny.toml", "--out", "run",
+        "--dataset", write_dataset(tmp_path / "data"), "--json",
+    )  # fmt: skip
+    assert status == 0, err
+    assert json.loads(out)["summary"]["num_items"] == 2
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["benchmark"]["facts"]["leaks"]["num_leaks"] == 0
+    rows = metrics["items"]
+    assert [(row["editor"], row["id"], row["failure"]) for row in rows] == [
+        ("editor", "7-1", None), ("editor", "7-2", None), ("input", "7-1", None), ("input", "7-2", None),
+    ]  # fmt: skip
+    expected = np.abs(np.asarray(tiny_image(0, (40, 32)), float) - np.asarray(tiny_image(2, (40, 32)), float)).mean()
+    assert rows[3]["scores"]["l1"] == pytest.approx(expected / 255, abs=1e-6)
+
+
+def test_an_instruct_pix2pix_is_sampled_in_batches_as_edit_images_does(models):
+    options = EditorOptions(given={"num_inference_steps": 2, "guidance_scale": 3.0})
+    [contestant] = contestants_by_name([str(models / "editor")], load_profile(models / "tiny.toml"), CPU, options)
+    assert contestant.settings == {"num_inference_steps": 2, "guidance_scale": 3.0}
+    images = [tiny_image(n) for n in range(2)]
+    made = contestant.open()(images, ["a", "b"], [1, 2])
+    expected = edit_images(tiny_pipeline(), images, ["a", "b"], seeds=[1, 2], **contestant.settings)
+    for ours, theirs in zip(made, expected, strict=True):
+        assert (np.asarray(ours) == np.asarray(theirs)).all()
+
+
+def test_names_are_told_apart_and_options_go_to_the_editors_that_have_them(models):
+    profile = load_profile(models / "tiny.toml")
+    options = EditorOptions(given={"image_guidance_scale": 2.0}, defaults={"guidance_scale": 4.0})
+    names = [str(models / "editor"), str(models / "editor"), "base", "low=input"]
+    found = contestants_by_name(names, profile, CPU, options)
+    assert [c.name for c in found] == ["editor", "editor-2", "base", "low"]
+    assert [dict(c.settings) for c in found[2:]] == [{"guidance_scale": 4.0, "image_guidance_scale": 2.0}, {}]
+    assert found[0].identity == found[1].identity != found[2].identity
+    with pytest.raises(BadInputError, match="no editor here has the option image-guidance-scale"):
+        contestants_by_name(["input"], profile, CPU, options)
+    with pytest.raises(BadInputError, match="nowhere: no editor here"):
+        contestants_by_name(["nowhere"], profile, CPU)
+
+
+def test_what_the_lineage_s_report_does_not_take_is_refused(invoke):
+    for extra in (["--num-items", 3], ["--editor", "y"]):
+        status, _, err = invoke("--editor", "x", *extra, "--out", "run")
+        assert status == 2 and "use tinyworld-world" in err
+
+
+def test_the_lineage_s_report_compares_the_editor_with_its_base_on_all_of_tinyworld(models, invoke, tmp_path):
+    counts = {"num_world_cases": 2, "num_new_rule_cases": 1, "num_plain_cases": 1, "num_inference_steps": 1}
+    params = {"profile": str(models / "tiny.toml"), "editworld_report": counts}
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
+    status, out, err = invoke("--editor", models / "editor", "--benchmark", "tinyworld", "--out", "run", "--json")
+    assert status == 0, err
+    summary = json.loads(out)["summary"]
+    assert summary["base"]["overall"] == summary["fine_tuned"]["overall"]
+    assert summary == json.loads((tmp_path / "run" / "summary.json").read_text())
