@@ -11,6 +11,9 @@ from typing import Any
 from editfoundry.curation.curate import kept_ids
 from editfoundry.data.index import read_fields
 from editfoundry.lineage import Paths
+from editfoundry.tinyworld.clips.measure_storylines import score_storylines
+from editfoundry.tinyworld.clips.truth import read_truths
+from editfoundry.tinyworld.clips.writing import TRUTH
 from editfoundry.tinyworld.truth import triplet_truth
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,14 +59,17 @@ def _models() -> str:
 def _dataset(paths: Paths) -> str:
     facts = json.loads((paths.dataset / "curation.json").read_text())
     truth = triplet_truth(paths.editworld_text, kept_ids(paths.dataset)).to_dict()
+    storylines = score_storylines(read_truths(paths.tinyworld_clips / TRUTH), paths.editworld_video)
     categories: dict[str, int] = {}
     for split in ("train", "validation", "test"):
         for row in read_fields(paths.dataset / split):
             categories[row["category"]] = categories.get(row["category"], 0) + 1
     rows = [
         "| | triplets | true outcome (95 % interval) |", "|---|---:|---:|",
-        f"| **kept** | **{facts['num_out']}** | **{_share(truth['right_share'])}** |",
+        f"| **kept** | **{facts['num_out']}** | **{_share(truth['right_share'])}**, of the text branch |",
         f"| **dropped** | **{sum(facts['rejected'].values())}** | **{_share(truth['right_share_of_dropped'])}** |",
+        f"| made by the video branch | {storylines['num_triplets']} | {storylines['instruction_true']:.2f} with a true "
+        "instruction |",
         *(f"| dropped: {reason} | {count} | |" for reason, count in sorted(facts["rejected"].items())),
         *(f"| kept: {category} | {count} | |" for category, count in sorted(categories.items())),
     ]  # fmt: skip

@@ -5,12 +5,12 @@ The command line, ``dvc.yaml``, Dagster and the demo all call these functions, s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage import StageResult, add_up
 from editfoundry.errors import BadInputError
 from editfoundry.params import Params, load_params
 from editfoundry.profiles import load_profile
@@ -31,6 +31,11 @@ class Paths:
     def tinyworld_table(self) -> Path:
         """The LAION-schema table of tinyworld's captions."""
         return self.root / "data" / "tinyworld" / "captions.parquet"
+
+    @property
+    def incoming(self) -> Path:
+        """LAION-schema tables that arrived, each a source shard."""
+        return self.root / "data" / "incoming"
 
     @property
     def captions(self) -> Path:
@@ -84,13 +89,21 @@ class Paths:
 
 
 def captions(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
-    """Stage 1: a LAION-schema table of tinyworld's captions, cleaned into shards."""
+    """A LAION-schema table of tinyworld's captions, and those that arrived, cleaned into shards."""
     from editfoundry.tinyworld.captions import write_laion_table
 
     paths = Paths(root)
     # Rewriting the table is cheap and gives the same bytes.
     write_laion_table(paths.tinyworld_table, params.captions.num_rows, params.captions.seed)
-    return clean_captions(params, paths.tinyworld_table, paths.captions)
+    numbered = clean_captions(params, paths.tinyworld_table, paths.captions)
+    return add_up([numbered, take_in_captions(params, paths.incoming, paths.captions)])
+
+
+def take_in_captions(params: Params, incoming: Path, output: Path, only: str | None = None) -> StageResult:
+    """Clean the tables that arrived, each into a caption shard of its name, beside the numbered ones."""
+    from editfoundry.sources.incoming import take_in
+
+    return take_in(incoming, output, params.captions.filters, only)
 
 
 def clean_captions(params: Params, table: Path, output: Path, limit: int | None = None) -> StageResult:
@@ -100,13 +113,13 @@ def clean_captions(params: Params, table: Path, output: Path, limit: int | None 
     return convert_laion(table, output, params.captions.filters, params.captions.rows_per_shard, limit)
 
 
-def quadruples(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
-    """Stage 2: a quadruple for each caption to which a rule applies."""
-    return write_caption_quadruples(params, Paths(root).captions, Paths(root).quadruples, progress)
+def quadruples(params: Params, root: Path, progress: Progress | None = None, only: str | None = None) -> StageResult:
+    """A quadruple for each caption to which a rule applies; of all shards, or of the one named ``only``."""
+    return write_caption_quadruples(params, Paths(root).captions, Paths(root).quadruples, progress, only)
 
 
 def write_caption_quadruples(
-    params: Params, source: Path, output: Path, progress: Progress | None = None
+    params: Params, source: Path, output: Path, progress: Progress | None = None, only: str | None = None
 ) -> StageResult:
     """Write quadruples from caption shards, or import a JSON or JSONL file of quadruples."""
     from editfoundry.synthesis.quadruples import import_quadruples, write_quadruples
@@ -118,11 +131,11 @@ def write_caption_quadruples(
         return import_quadruples(source, output)
     if params.quadruples.writer == "tinyworld":
         seed = params.quadruples.seed
-        return write_quadruples(source, output, TinyworldWriter(seed), ["tinyworld", {"seed": seed}])
+        return write_quadruples(source, output, TinyworldWriter(seed), ["tinyworld", {"seed": seed}], only)
     from editfoundry.synthesis.quadruples.model_stage import write_model_quadruples
 
     return write_model_quadruples(
-        source, output, params.quadruples, load_profile(params.profile), params.device, progress
+        source, output, params.quadruples, load_profile(params.profile), params.device, progress, only
     )
 
 
@@ -134,13 +147,15 @@ def write_free_quadruples(params: Params, count: int, output: Path, progress: Pr
     return model_stage.write_free_quadruples(count, output, params.quadruples, profile, params.device, progress)
 
 
-def editworld_text(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
-    """Stage 3: triplets of EditWorld's text-to-image branch."""
-    return synthesize_editworld_text(params, Paths(root).quadruples, Paths(root).editworld_text, progress)
+def editworld_text(
+    params: Params, root: Path, progress: Progress | None = None, only: str | None = None
+) -> StageResult:
+    """Triplets of EditWorld's text-to-image branch; of all shards, or of the one named ``only``."""
+    return synthesize_editworld_text(params, Paths(root).quadruples, Paths(root).editworld_text, progress, only)
 
 
 def synthesize_editworld_text(
-    params: Params, source: Path, output: Path, progress: Progress | None = None
+    params: Params, source: Path, output: Path, progress: Progress | None = None, only: str | None = None
 ) -> StageResult:
     """Make a triplet shard of each quadruple shard; captions become quadruples first, in ``output/quadruples``."""
     from editfoundry.data.output_folder import claim_output
@@ -152,7 +167,8 @@ def synthesize_editworld_text(
         claim_output(output, RECIPE)
         write_caption_quadruples(params, source, output / "quadruples", progress)
         source = output / "quadruples"
-    return synthesize(source, output, params.editworld_text, load_profile(params.profile), params.device, progress)
+    profile = load_profile(params.profile)
+    return synthesize(source, output, params.editworld_text, profile, params.device, progress, only)
 
 
 def clips(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
@@ -211,12 +227,13 @@ def score_triplets(params: Params, source: Path, output: Path, progress: Progres
 
 
 def dataset(params: Params, root: Path, progress: Progress | None = None) -> StageResult:
-    """Stage 4: filtered, deduplicated, split."""
-    return curate_triplets(params, Paths(root).editworld_text, Paths(root).dataset)
+    """Triplets of both branches, filtered, deduplicated, split."""
+    paths = Paths(root)
+    return curate_triplets(params, [paths.editworld_text, paths.editworld_video], paths.dataset)
 
 
-def curate_triplets(params: Params, source: Path, output: Path) -> StageResult:
-    """Curate a folder of triplet shards into a data set."""
+def curate_triplets(params: Params, source: Path | Sequence[Path], output: Path) -> StageResult:
+    """Curate one or several folders of triplet shards into a data set."""
     from editfoundry.curation.curate import curate
 
     return curate(source, output, params.dataset)
@@ -226,17 +243,21 @@ def editworld(
     params: Params, root: Path, progress: Progress | None = None, num_processes: int | None = None,
     accelerate_config: Path | None = None,
 ) -> Path:  # fmt: skip
-    """Stage 5: the editor, fine-tuned with Accelerate from the profile's ``editor_base``."""
-    import yaml
-
+    """The editor, fine-tuned with Accelerate from the profile's ``editor_base``."""
     from editfoundry.training.launch import launch_training
 
-    paths = Paths(root)
-    config = paths.root / ".cache" / "editworld.yaml"
+    launch_training(write_training_config(params, root), num_processes, accelerate_config)
+    return Paths(root).editworld
+
+
+def write_training_config(params: Params, root: Path) -> Path:
+    """Write the training configuration of the lineage's editor, and return the file."""
+    import yaml
+
+    config = root / ".cache" / "editworld.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(yaml.safe_dump(training_values(params, root)))
-    launch_training(config, num_processes, accelerate_config)
-    return paths.editworld
+    return config
 
 
 def training_values(params: Params, root: Path) -> dict[str, Any]:
@@ -255,7 +276,7 @@ def training_values(params: Params, root: Path) -> dict[str, Any]:
 
 
 def editworld_report(params: Params, root: Path, progress: Progress | None = None) -> Path:
-    """Stage 6: base against fine-tuned on tinyworld's benchmarks, as a report."""
+    """Base against fine-tuned on tinyworld's benchmarks, as a report."""
     from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow
 
     paths = Paths(root)
@@ -266,6 +287,7 @@ def editworld_report(params: Params, root: Path, progress: Progress | None = Non
 
 
 STAGES: dict[str, Callable[..., StageResult | Path]] = {
-    "captions": captions, "quadruples": quadruples, "editworld_text": editworld_text, "dataset": dataset,
-    "editworld": editworld, "editworld_report": editworld_report,
+    "captions": captions, "quadruples": quadruples, "editworld_text": editworld_text, "clips": clips,
+    "frame_pairs": frame_pairs, "editworld_video": editworld_video, "dataset": dataset, "editworld": editworld,
+    "editworld_report": editworld_report,
 }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from editfoundry.claims.config import ClaimsConfig
 from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.editors.post_edit.config import PostEditConfig
@@ -79,6 +80,8 @@ class Params:
     editworld: Mapping[str, Any] = field(default_factory=dict)
     """Fields of ``training.TrainingConfig`` other than its paths."""
     editworld_report: ReportParams = field(default_factory=ReportParams)
+    claims: ClaimsConfig = field(default_factory=ClaimsConfig)
+    """Of ``editfoundry claims``."""
 
 
 def load_params(path: Path | None) -> Params:
@@ -99,6 +102,29 @@ def load_params(path: Path | None) -> Params:
         return _build(Params, values or {}, "")
     except (TypeError, ValueError) as error:
         raise BadInputError(f"{path}: {error}") from error
+
+
+def with_overrides(params: Params, section: str, values: Mapping[str, Any]) -> Params:
+    """Return the parameters with some values of one section replaced; the others of nested sections stay.
+
+    Raises:
+        BadInputError: there is no such section or parameter, or a value is of another type.
+    """
+    if section not in {f.name for f in dataclasses.fields(Params)}:
+        raise BadInputError(f"no section {section!r} in the parameters")
+    current: Any = getattr(params, section)
+    if isinstance(current, Mapping):
+        return dataclasses.replace(params, editworld={**current, **values})
+    try:
+        changed: Any = _build(type(current), _merged(dataclasses.asdict(current), values), f"{section}.")
+        return dataclasses.replace(params, **{section: changed})
+    except (TypeError, ValueError) as error:
+        raise BadInputError(f"overrides of {section}: {error}") from error
+
+
+def _merged(current: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: value for name, value in values.items() if isinstance(value, Mapping) and current.get(name)}
+    return {**current, **values, **{name: _merged(current[name], value) for name, value in both.items()}}
 
 
 def _build(cls: Any, values: object, where: str) -> Any:

@@ -13,8 +13,8 @@ from editfoundry.errors import BadInputError, MissingModelError
 
 ROLES = (
     "text_to_image", "inpainter", "controlnet_canny", "ip_adapter", "editor_base", "clip", "language_model",
-    "vision_language_model", "video_language_model", "segmenter", "detector", "depth", "dino", "task_predictor",
-    "summarizer",
+    "vision_language_model", "video_language_model", "segmenter", "detector", "depth", "dino", "lpips",
+    "task_predictor", "summarizer",
 )  # fmt: skip
 _PACKAGE = Path(__file__).parent
 PROFILES_FOLDER = _PACKAGE / "profiles"

@@ -79,6 +79,29 @@ def convert_laion(
             continue
 
 
+def convert_one_shard(table: Path, shard: Path, filters: LaionFilters, digest: str) -> StageResult:
+    """Clean a whole table into one shard, by itself: rows count as seen within this table alone.
+
+    Args:
+        table: as `convert_laion` takes it.
+        shard: the Parquet file to write; one that was made with the same ``digest`` is reused.
+        filters: what a row must be like.
+        digest: hash of the table and of everything else that shapes the shard.
+
+    Raises:
+        BadInputError: see `convert_laion`.
+    """
+    files = table_files(table)
+    _check_table(table, files, filters)
+    while True:
+        make = _reuse_shard if table_is_done(shard, digest) else _write_shard
+        rows = chain.from_iterable(read_table_rows(path) for path in files)
+        try:
+            return make(_Shard(shard, digest), rows, filters, SeenRows())
+        except _RejectionsLostError:
+            continue
+
+
 def _convert(
     files: list[Path], output: Path, source: str, filters: LaionFilters, rows_per_shard: int, limit: int | None
 ) -> StageResult:

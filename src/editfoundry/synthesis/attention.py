@@ -47,7 +47,7 @@ class KeywordAttention:
         hidden_states, text = hidden_states[-count:], text[-count:]
         for start in range(0, count, rows):
             part = slice(start, start + rows)
-            probabilities = _probabilities(attn, hidden_states[part], text[part]).mean(1)
+            probabilities = attention_probabilities(attn, hidden_states[part], text[part]).mean(1)
             maps = torch.einsum("bql,bkl->bkq", probabilities, self.token_weights[part])
             self._sum[part] += maps.unflatten(-1, self.size)
         self._count += 1
@@ -72,7 +72,7 @@ class _ObservedProcessor:
     ) -> Tensor:  # fmt: skip
         # IP-Adapter gives the text together with its image tokens.
         text = encoder_hidden_states[0] if isinstance(encoder_hidden_states, tuple) else encoder_hidden_states
-        self.collector.add(attn, *_normalised(attn, hidden_states, text, temb))
+        self.collector.add(attn, *normalised_inputs(attn, hidden_states, text, temb))
         return self.processor(attn, hidden_states, encoder_hidden_states, attention_mask, temb, **extra)
 
 
@@ -137,18 +137,22 @@ def _layers_at(
     return [unet.get_submodule(name) for name in names], sizes[names[0]]  # type: ignore[misc]
 
 
-def _normalised(attn: Attention, hidden_states: Tensor, text: Tensor, temb: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Prepare a layer's inputs as diffusers' own processor does before it projects them."""
+def normalised_inputs(
+    attn: Attention, hidden_states: Tensor, text: Tensor | None, temb: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Prepare a layer's inputs as diffusers' own processor does before it projects them; no text is self-attention."""
     if attn.spatial_norm is not None:
         hidden_states = attn.spatial_norm(hidden_states, temb)
     if hidden_states.ndim == 4:
         hidden_states = hidden_states.flatten(2).transpose(1, 2)
     if attn.group_norm is not None:
         hidden_states = attn.group_norm(hidden_states.transpose(1, 2)).transpose(1, 2)
+    if text is None:
+        return hidden_states, hidden_states
     return hidden_states, attn.norm_encoder_hidden_states(text) if attn.norm_cross else text
 
 
-def _probabilities(attn: Attention, hidden_states: Tensor, text: Tensor) -> Tensor:
+def attention_probabilities(attn: Attention, hidden_states: Tensor, text: Tensor) -> Tensor:
     """Return ``(B, heads, height * width, L)`` float32."""
     query, key = (
         projected.unflatten(-1, (attn.heads, -1)).transpose(1, 2)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
+from editfoundry.data.one_shard import chosen_shards
 from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
@@ -27,6 +28,7 @@ def synthesize(
     profile: Profile,
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
+    only: str | None = None,
 ) -> StageResult:
     """Make what is missing of ``output``; models are loaded when the first shard is not there yet.
 
@@ -39,14 +41,16 @@ def synthesize(
         profile: names the roles that the configuration's steps need.
         device: ``auto``, ``cpu``, ``cuda``.
         progress: called with shards done and shards in all.
+        only: a shard to work on alone.
 
     Raises:
         BadInputError: ``source`` holds no shard, or ``output`` something else.
     """
-    shards = table_paths(source)
+    shards = chosen_shards(table_paths(source), only)
     identity = [model_identity(profile, role) for role in roles_of(config)]
     claim_output(output, RECIPE)
-    remove_other_shards(output, {path.stem for path in shards})
+    if only is None:
+        remove_other_shards(output, {path.stem for path in shards})
     branch: TextBranch | None = None
     results = []
     for number, shard in enumerate(shards, start=1):

@@ -76,7 +76,7 @@ def synthesize_video(
     shards = shards_of(source)
     if source.resolve() == output.resolve():
         raise BadInputError(f"{output}: is the input too; give another folder")
-    prompts = load_storyline_prompts(config.prompts)
+    prompts = load_storyline_prompts(_prompts_of(profile) if config.prompts == "auto" else config.prompts)
     identity = _identity(profile, config, prompts)
     claim_output(output, RECIPE)
     remove_other_shards(output, {path.stem for path in shards})
@@ -139,6 +139,7 @@ def _describe(
     rejected: list[RejectedRow],
 ) -> dict[str, Described]:
     """Return pair id -> its clip in words; what cannot be read any more is rejected."""
+    num_frames = config.num_frames or describer.num_frames
     clips: list[list[Image.Image]] = []
     readable: list[Triplet] = []
     for pair in pairs:
@@ -146,10 +147,9 @@ def _describe(
         try:
             clips.append(
                 storyline_frames(
-                    folder / str(facts["video"]), facts["first_time"], facts["last_time"], config.num_frames,
-                    config.frame_side,
+                    folder / str(facts["video"]), facts["first_time"], facts["last_time"], num_frames, config.frame_side
                 )
-            )  # fmt: skip
+            )
             readable.append(pair)
         except Rejection as error:
             rejected.append(RejectedRow(pair.id, error.reason, error.detail, triplet_fields(pair)))
@@ -174,13 +174,18 @@ def _triplet(
     video = os.path.relpath(folder / str(pair.provenance["video"]), output)
     provenance = {
         **pair.provenance, **asdict(config), **facts, "video": video, ROLE: branch.describer.name,
-        "language_model": branch.language_model.name,
+        "num_frames": config.num_frames or branch.describer.num_frames, "language_model": branch.language_model.name,
     }  # fmt: skip
     return replace(
         pair, instruction=quadruple.instruction, input_caption=quadruple.input_caption,
         output_caption=quadruple.output_caption, keywords=quadruple.keywords, category=quadruple.category,
         recipe=RECIPE, provenance=provenance,
     )  # fmt: skip
+
+
+def _prompts_of(profile: Profile) -> str:
+    roles = (ROLE, "language_model")
+    return "tinyworld" if all(profile.model(role).source.startswith("package:") for role in roles) else "world"
 
 
 def _identity(profile: Profile, config: VideoBranchConfig, prompts: StorylinePrompts) -> list[object]:

@@ -40,6 +40,11 @@ class SceneObject:
             return text
         return "a small " + text.split(" ", 1)[1]
 
+    @property
+    def placed_phrase(self) -> str:
+        """The phrase with the side that the object stands on, for example ``"a red apple on the left"``."""
+        return self.phrase if self.position == "middle" else f"{self.phrase} on the {self.position}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
@@ -51,8 +56,7 @@ class Scene:
     @property
     def caption(self) -> str:
         """The scene's canonical caption; it names everything in it."""
-        parts = [o.phrase if o.position == "middle" else f"{o.phrase} on the {o.position}" for o in self.objects]
-        what = " and ".join(parts) if parts else "nothing"
+        what = " and ".join(thing.placed_phrase for thing in self.objects) or "nothing"
         return f"{what} {self.background.phrase}"
 
     def with_object(self, index: int, **changes: Any) -> Scene:

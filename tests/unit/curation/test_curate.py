@@ -74,6 +74,18 @@ def test_every_triplet_is_kept_in_one_split_or_rejected_with_its_reason(source, 
     assert all(t.split == name for name, folder in split_folders(output).items() for t in read_triplets(folder))
 
 
+def test_several_folders_become_one_data_set_and_an_empty_one_is_named(source, output, tmp_path):
+    write(source, [triplet(n) for n in range(10)])
+    write(tmp_path / "more", [triplet(n) for n in range(8, 20)])
+    result = curate([source, tmp_path / "more"], output, CONFIG)
+    assert (result.num_in, result.num_out, result.rejected) == (22, 20, {"duplicate": 2})
+    assert kept(output) == {triplet(n).id for n in range(20)}
+    assert curate([source, tmp_path / "more"], output, CONFIG).num_shards_reused
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInputError, match="empty: holds no triplet shard"):
+        curate([source, tmp_path / "empty"], output, CONFIG)
+
+
 @pytest.mark.parametrize("name", ["clip_input", "clip_output", "clip_image", "clip_direction"])
 def test_a_score_at_its_threshold_is_kept_and_one_below_is_not(source, output, name):
     lowest = getattr(ClipThresholds(), name)

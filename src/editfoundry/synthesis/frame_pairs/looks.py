@@ -48,10 +48,25 @@ class Look:
         return np.ascontiguousarray(self.thumbnail[..., 0])
 
     @cached_property
+    def covered(self) -> np.ndarray:
+        """``(h, w, 4)`` uint8: the thumbnail, and 255 wherever it shows anything."""
+        return cv2.cvtColor(self.thumbnail, cv2.COLOR_BGR2BGRA)
+
+    @cached_property
+    def few_luma(self) -> np.ndarray:
+        """See `few_luma`, of the thumbnail."""
+        return few_luma(self.thumbnail)
+
+    @cached_property
     def points(self) -> np.ndarray:
         """``(n, 1, 2)`` float32: places (x, y) that can be followed; ``n`` may be 0."""
         found = cv2.goodFeaturesToTrack(self.luma, 3 * NUM_POINTS, 0.005, max(3, min(self.luma.shape) // 24))
         return np.empty((0, 1, 2), np.float32) if found is None else _spread(found, self.luma.shape)
+
+
+def few_luma(thumbnail: np.ndarray) -> np.ndarray:
+    """Return luma at every fourth place, lifted off zero, for ratios: float32."""
+    return thumbnail[1::4, 1::4, 0] + np.float32(4)
 
 
 def look_at(frame: VideoFrame, time: float) -> Look:

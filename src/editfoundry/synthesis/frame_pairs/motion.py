@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from editfoundry.synthesis.frame_pairs.looks import Look
+from editfoundry.synthesis.frame_pairs.looks import Look, few_luma
 
 _MIN_TRACKS = 8
 _TRACK_ERROR = 1.5
@@ -97,10 +99,11 @@ def change_between(first: Look, second: Look, motion: Motion, threshold: float |
         threshold: difference, of 255, from which a pixel differs; by default it depends on the picture's contrast.
     """
     seen, overlap = _aligned(first, second, motion)
-    a, b = first.thumbnail, _with_exposure_of(first.thumbnail, seen)
+    a, b = first.thumbnail, _with_exposure_of(first, seen)
     # A pixel has changed when no neighbour of its counterpart looks like it.
     excess = cv2.max(cv2.subtract(a, cv2.dilate(b, _SQUARE)), cv2.subtract(cv2.erode(b, _SQUARE), a))
-    strongest = cv2.max(cv2.max(excess[..., 0], excess[..., 1]), excess[..., 2])
+    luma, *chroma = cv2.split(excess)
+    strongest = cv2.max(luma, cv2.max(*chroma))
     contrast = min(first.contrast, second.contrast)
     if threshold is None:
         threshold = min(_MAX_DIFFERENCE, max(_MIN_DIFFERENCE, _CONTRAST_SHARE * contrast))
@@ -111,7 +114,7 @@ def change_between(first: Look, second: Look, motion: Motion, threshold: float |
         differs = cv2.bitwise_and(differs, overlap)
         common = max(1, cv2.countNonZero(overlap))
     tiles = cv2.resize(differs, (_TILES, _TILES), interpolation=cv2.INTER_AREA)
-    spread = float((tiles > _TILE_SHARE * 255).mean())
+    spread = float(np.count_nonzero(tiles > _TILE_SHARE * 255)) / tiles.size
     return Change(cv2.countNonZero(differs) / common, common / differs.size, spread)
 
 
@@ -145,17 +148,16 @@ def _aligned(first: Look, second: Look, motion: Motion) -> tuple[np.ndarray, np.
         return second.thumbnail, None
     height, width = first.luma.shape
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    seen = cv2.warpAffine(second.thumbnail, motion.matrix[:2], (width, height), flags=flags)
-    everywhere = np.full(second.luma.shape, 255, np.uint8)
-    overlap = cv2.warpAffine(everywhere, motion.matrix[:2], (width, height), flags=flags)
-    _, overlap = cv2.threshold(overlap, 254, 255, cv2.THRESH_BINARY)
+    warped = cv2.warpAffine(second.covered, motion.matrix[:2], (width, height), flags=flags)
+    _, overlap = cv2.threshold(cv2.extractChannel(warped, 3), 254, 255, cv2.THRESH_BINARY)
+    seen = cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR)
     return seen, cv2.erode(overlap, _SQUARE, borderType=cv2.BORDER_REPLICATE)
 
 
-def _with_exposure_of(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _with_exposure_of(first: Look, b: np.ndarray) -> np.ndarray:
     """Scale the luma of ``b`` by the ratio that most places obey."""
-    few_a, few_b = a[1::4, 1::4, 0].astype(np.float32), b[1::4, 1::4, 0].astype(np.float32)
-    gain = float(np.median((few_a + 4) / (few_b + 4)))
+    ratios = np.sort(first.few_luma / few_luma(b), axis=None)
+    gain = float(ratios[(ratios.size - 1) // 2] + ratios[ratios.size // 2]) / 2
     if not 0.4 < gain < 2.5 or abs(gain - 1) < 0.03:
         return b
     scaled = b.copy()
@@ -164,9 +166,15 @@ def _with_exposure_of(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _largest_shift(matrix: np.ndarray, look: Look) -> float:
-    height, width = look.luma.shape
-    places = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1], [width / 2, height / 2, 1]]).T
-    return float(np.linalg.norm((matrix[:2] @ places) - places[:2], axis=0).max())
+    places = _places(*look.luma.shape)
+    x, y = matrix[:2] @ places - places[:2]
+    return math.sqrt(float((x * x + y * y).max()))
+
+
+@lru_cache(maxsize=64)
+def _places(height: int, width: int) -> np.ndarray:
+    """Return a picture's corners and its middle, ``(3, 5)``."""
+    return np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1], [width / 2, height / 2, 1]]).T
 
 
 def _is_gentle(matrix: np.ndarray) -> bool:

@@ -72,11 +72,13 @@ def write_model_quadruples(
     profile: Profile,
     device: str = "auto",
     progress: Progress | None = None,
+    only: str | None = None,
 ) -> StageResult:
     """Turn caption shards into quadruple shards of the same names with the profile's ``language_model``.
 
     A run that was stopped goes on within its shard and asks nothing twice. The result's ``totals`` hold requests,
-    tokens and, where prices are given, the cost of all shards, those that were there already included.
+    tokens and, where prices are given, the cost of all shards, those that were there already included. ``only`` names
+    a shard to work on alone.
 
     Raises:
         BadInputError: no captions, an output of something else, a malformed file of exemplars, or an unusable model.
@@ -89,7 +91,7 @@ def write_model_quadruples(
             kept, rejected = write_from_captions(rows, run.writing, asker)
         return kept, rejected, asker.totals
 
-    result = write_caption_shards(captions, output, write, run.parameters(*_FREE_ONLY), progress)
+    result = write_caption_shards(captions, output, write, run.parameters(*_FREE_ONLY), progress, only)
     return _with_cost(result, profile)
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
+from editfoundry.data.one_shard import chosen_shards
 from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejections, write_rejections
@@ -29,15 +30,18 @@ ShardWriter = Callable[[Path, list[Caption]], Written]
 """Makes a shard of its captions; the path is the shard's."""
 
 
-def write_quadruples(captions: Path, output: Path, writer: QuadrupleWriter, parameters: object) -> StageResult:
+def write_quadruples(
+    captions: Path, output: Path, writer: QuadrupleWriter, parameters: object, only: str | None = None
+) -> StageResult:
     """Turn caption shards into quadruple shards of the same names, redoing only what has changed.
 
-    ``parameters`` is whatever shapes the writer's answers; it goes into the shards' input hashes.
+    ``parameters`` is whatever shapes the writer's answers; it goes into the shards' input hashes. ``only`` names a
+    shard to work on alone.
 
     Raises:
         BadInputError: ``captions`` holds no table, or ``output`` holds something else.
     """
-    return write_caption_shards(captions, output, partial(_one_by_one, writer), parameters)
+    return write_caption_shards(captions, output, partial(_one_by_one, writer), parameters, only=only)
 
 
 def write_caption_shards(
@@ -46,11 +50,13 @@ def write_caption_shards(
     write: ShardWriter,
     parameters: object,
     progress: Callable[[int, int], None] | None = None,
+    only: str | None = None,
 ) -> StageResult:
     """As `write_quadruples`, for a writer of whole shards; ``progress`` is told shards done and shards in all."""
-    paths = table_paths(captions)
+    paths = chosen_shards(table_paths(captions), only)
     claim_output(output, STAGE)
-    remove_other_shards(output, {path.stem for path in paths}, SHARD_SUFFIXES)
+    if only is None:
+        remove_other_shards(output, {path.stem for path in paths}, SHARD_SUFFIXES)
     results = []
     for number, path in enumerate(paths, start=1):
         target, digest = output / path.name, input_hash(path, parameters)

@@ -14,14 +14,15 @@ VIDEO_CATEGORIES = ("Spatial-Trans", "Physical-Trans", "Story-Type", "Exaggerati
 class VideoBranchConfig:
     """How a clip is described, and how its description becomes an instruction."""
 
-    num_frames: int = 8
-    """Frames that the video-language model sees, the pair's two among them; Video-LLaVA was trained on 8."""
+    num_frames: int | None = None
+    """Frames that the video-language model sees, the pair's two among them; by default as many as it was trained on."""
     frame_side: int = 448
     """Pixels of those frames' longer side at most, before the model scales them on."""
     max_description_tokens: int = 96
     """Length of the description."""
-    prompts: str = "world"
-    """Prompts, definitions and exemplars: ``world``, or a TOML file."""
+    prompts: str = "auto"
+    """Prompts, definitions and exemplars: ``world``, ``tinyworld`` or a TOML file; ``auto`` takes ``tinyworld`` where
+    both models are the package's."""
     num_exemplars: int = 6
     """Exemplars that the language model is shown."""
     temperature: float = 0.3
@@ -40,11 +41,11 @@ class VideoBranchConfig:
 
     def __post_init__(self) -> None:
         counts = (
-            "num_frames", "frame_side", "max_description_tokens", "max_tokens", "max_attempts", "requests_per_batch",
+            "frame_side", "max_description_tokens", "max_tokens", "max_attempts", "requests_per_batch",
             "records_per_batch", "num_exemplars",
         )  # fmt: skip
         for name in counts:
             if getattr(self, name) < 1:
                 raise BadInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.num_frames < 2:
+        if self.num_frames is not None and self.num_frames < 2:
             raise BadInputError("num_frames must be at least 2: the pair's own frames")

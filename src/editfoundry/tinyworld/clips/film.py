@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from editfoundry.tinyworld.clips.camera import Camera
 from editfoundry.tinyworld.clips.plan import ClipPlan, Take
 from editfoundry.tinyworld.scene import Morph, Scene, render
 
@@ -21,14 +22,19 @@ def film(plan: ClipPlan, size: int, fps: int, random: np.random.Generator) -> It
     noise = (NOISE * random.standard_normal((2 * size, 2 * size, 3), dtype=np.float32)).round().astype(np.int16)
     for number in range(num_frames(plan, fps)):
         time = number / fps
-        frame = drawing.picture(plan, time)
-        frame = cv2.warpAffine(frame, plan.camera.matrix(time, size), (size, size), borderMode=cv2.BORDER_REFLECT_101)
+        frame = film_picture(drawing.picture(plan, time), plan.camera, time)
         for blur in plan.blurs:
             if blur.start <= time < blur.end:
                 frame = cv2.GaussianBlur(frame, (0, 0), blur.sigma * size)
         frame = cv2.convertScaleAbs(frame, alpha=_brightness(plan, time))
         x, y = random.integers(size, size=2)
         yield np.clip(frame + noise[y : y + size, x : x + size], 0, 255).astype(np.uint8)
+
+
+def film_picture(picture: np.ndarray, camera: Camera, time: float) -> np.ndarray:
+    """Return what a camera sees at ``time`` of a square picture, uint8 RGB both."""
+    size = len(picture)
+    return cv2.warpAffine(picture, camera.matrix(time, size), (size, size), borderMode=cv2.BORDER_REFLECT_101)
 
 
 def num_frames(plan: ClipPlan, fps: int) -> int:

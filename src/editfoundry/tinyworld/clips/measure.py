@@ -17,7 +17,7 @@ from editfoundry.synthesis.frame_pairs.stage import mine_frame_pairs
 from editfoundry.tinyworld.clips.truth import ClipTruth, read_truths
 from editfoundry.tinyworld.clips.writing import TABLE, TRUTH, VIDEOS, write_clips
 
-_Key = tuple[str, float]
+ClipKey = tuple[str, float]
 """Video id and start in seconds, as far as a table's milliseconds tell it."""
 
 
@@ -51,11 +51,11 @@ def measure_frame_pairs(
 def score_frame_pairs(truths: list[ClipTruth], pairs: Path) -> dict[str, Any]:
     """Compare the pairs and the rejections of a folder with the truth; see `measure_frame_pairs`."""
     chosen = _chosen(pairs)
-    dropped = {_key(r.row["video_id"], r.row["start"]): r.reason for r in read_rejections(pairs)}
+    dropped = {clip_key(r.row["video_id"], r.row["start"]): r.reason for r in read_rejections(pairs)}
     right: dict[str, list[bool]] = defaultdict(list)
     misses: list[dict[str, Any]] = []
     for truth in truths:
-        key = _key(truth.video_id, truth.start)
+        key = clip_key(truth.video_id, truth.start)
         times, reason = chosen.get(key), dropped.get(key, "")
         if truth.reason:
             is_right = times is None and reason == truth.reason
@@ -74,10 +74,10 @@ def score_frame_pairs(truths: list[ClipTruth], pairs: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _chosen(pairs: Path) -> dict[_Key, tuple[float, float]]:
+def _chosen(pairs: Path) -> dict[ClipKey, tuple[float, float]]:
     rows = (row for shard in shard_paths(pairs) for row in read_fields(shard))
     return {
-        _key(row["source"].split(" ")[0], row["provenance"]["clip_start"]): (
+        clip_key(row["source"].split(" ")[0], row["provenance"]["clip_start"]): (
             row["provenance"]["first_time"],
             row["provenance"]["last_time"],
         )
@@ -85,7 +85,8 @@ def _chosen(pairs: Path) -> dict[_Key, tuple[float, float]]:
     }
 
 
-def _key(video_id: str, start: float) -> _Key:
+def clip_key(video_id: str, start: float) -> ClipKey:
+    """Return what tells a clip of a table from the others."""
     return video_id, round(start, 2)
 
 

@@ -16,13 +16,14 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from editfoundry.pretrained.language_model import Chat
-from editfoundry.synthesis.quadruple_config import TEXT_CATEGORIES
 from editfoundry.synthesis.quadruples.exemplars import ExemplarFile
 from editfoundry.synthesis.quadruples.prompts import NULL
+from editfoundry.synthesis.storyline.prompts import load_storyline_prompts
 from editfoundry.tinyworld.backgrounds import PLACES, TIMES, Background, seasons_of
 from editfoundry.tinyworld.objects import KINDS
-from editfoundry.tinyworld.quadruple_truth import rules_of
+from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.scene import SIZES, SceneObject
+from editfoundry.tinyworld.storyline_text import NOTHING
 
 UNKNOWN, START, END, PAD = "<unk>", "<s>", "</s>", "<pad>"
 ROLES = ("<system>", "<user>", "<assistant>")
@@ -34,16 +35,14 @@ IGNORED = -100
 BEFORE_CAPTION, AFTER_CAPTION = '", "output_caption": "', '", "keywords": ["'
 """Around an answer's output caption."""
 _STRUCTURE = (
-    '{"instruction": "', '[{"input_caption": "', '", "instruction": "', BEFORE_CAPTION, AFTER_CAPTION, '", "', '"]}',
-    '"]}]',
+    '{"instruction": "', '[{"input_caption": "', '{"category": "', '", "input_caption": "', '", "instruction": "',
+    BEFORE_CAPTION, AFTER_CAPTION, '", "', '"]}', '"]}]',
 )  # fmt: skip
 
 
 def build_chat_tokenizer(exemplars: ExemplarFile) -> PreTrainedTokenizerFast:
     """Return the tokenizer that knows every word of tinyworld's captions, trained wordings and prompts."""
-    splitter = pre_tokenizers.Sequence([
-        pre_tokenizers.Metaspace(prepend_scheme="always"), pre_tokenizers.Split(Regex(r"[.,:;!?]"), "isolated"),
-    ])  # fmt: skip
+    splitter = word_splitter()
     words = {piece for text in _corpus(exemplars) for piece, _ in splitter.pre_tokenize_str(text)}
     special = [UNKNOWN, START, END, PAD, *ROLES]
     vocabulary = {token: number for number, token in enumerate([*special, *sorted(words)])}
@@ -79,7 +78,15 @@ def encode_chats(tokenizer: PreTrainedTokenizerFast, chats: Sequence[Chat]) -> t
     return ids, labels
 
 
-def _corpus(exemplars: ExemplarFile) -> Iterator[str]:
+def word_splitter() -> pre_tokenizers.Sequence:
+    """Return what splits a text into words, each with the space before it, and marks."""
+    return pre_tokenizers.Sequence([
+        pre_tokenizers.Metaspace(prepend_scheme="always"), pre_tokenizers.Split(Regex(r"[.,:;!?]"), "isolated"),
+    ])  # fmt: skip
+
+
+def caption_texts() -> Iterator[str]:
+    """Yield texts that together hold every word of captions."""
     for kind in KINDS.values():
         for state in kind.states:
             for colour in kind.colours:
@@ -88,9 +95,16 @@ def _corpus(exemplars: ExemplarFile) -> Iterator[str]:
     yield "and on the left right"
     for place in PLACES:
         yield from (Background(place, time, season).phrase for time in TIMES for season in seasons_of(place))
-    for category in TEXT_CATEGORIES:
-        yield category
-        yield from (wording for rule in rules_of(category) for wording in rule.wordings)
+
+
+def _corpus(exemplars: ExemplarFile) -> Iterator[str]:
+    yield from caption_texts()
+    for rule in trained_rules():
+        yield rule.category
+        yield from rule.wordings
+    storyline = load_storyline_prompts("tinyworld")
+    yield re.sub(r"\$\w+", "", " ".join(storyline.prompts.values()))
+    yield f"apple. Then {NOTHING}. none"
     yield from (definition.definition for definition in exemplars.categories.values())
     yield from (re.sub(r"\$\w+", "", template) for template in exemplars.prompts.values())
     yield f"{NULL} 1 2 3 4 5 6 7 8 9"

@@ -1,7 +1,8 @@
 """The role ``language_model``: a tiny Llama that writes tinyworld's quadruples (EditWorld, text branch, step 1).
 
 It learns from the very chats that the quadruple writer asks with the exemplars ``tinyworld``, and answers with the
-rules of the training split, or with null where none of the asked category applies.
+rules of the training split, or with null where none of the asked category applies; and from those that the video branch
+asks with the storyline prompts ``tinyworld``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from editfoundry.tinyworld.pretrain.chat_tokens import (
     encode_chats,
 )
 from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult, Metric, fit
-from editfoundry.tinyworld.pretrain.quadruple_chats import TASKS, ChatSampler
+from editfoundry.tinyworld.pretrain.quadruple_chats import ChatSampler
+from editfoundry.tinyworld.pretrain.storyline_chats import TASKS
 from editfoundry.tinyworld.sampling import random_stream
 
 HIDDEN_SIZE = 128
@@ -31,19 +33,23 @@ FIRST_WEIGHT = 4.0
 """Weight in the loss of the token that begins an answer, which decides between null and a quadruple."""
 CAPTION_WEIGHT = 4.0
 """Weight of an output caption's tokens: one that is copied wrongly makes the whole quadruple untrue."""
-SHARES = {"from_caption": 0.5, "free": 0.2, "verify": 0.3}
+SHARES = {"from_caption": 0.34, "free": 0.12, "verify": 0.2, "storyline": 0.34}
 """Of the chats in a batch."""
-CONFIG = LoopConfig(num_steps=3000, batch_size=16, learning_rate=2e-3, weight_decay=0.05, ema_decay=0.995)
+CONFIG = LoopConfig(num_steps=3000, batch_size=24, learning_rate=2e-3, weight_decay=0.05, ema_decay=0.995)
 
 
 def train_language_model(
-    work_dir: Path, device: torch.device, config: LoopConfig = CONFIG, log_metric: Metric | None = None
-) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast, LoopResult]:
-    """Train on chats that are drawn on the fly from the training split."""
+    work_dir: Path, device: torch.device, config: LoopConfig = CONFIG, log_metric: Metric | None = None,
+    shipped: Path | None = None,
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast, LoopResult]:  # fmt: skip
+    """Train on chats that are drawn on the fly from the training split; ``shipped`` is a model to start from."""
     sampler = ChatSampler(load_exemplars("tinyworld"))
     tokenizer = build_chat_tokenizer(sampler.exemplars)
     torch.manual_seed(config.seed)
-    model = build_language_model(tokenizer).to(device)
+    model = build_language_model(tokenizer)
+    if shipped is not None:
+        take_over(model, tokenizer, shipped)
+    model.to(device)
 
     def step_loss(llama: nn.Module, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator))
@@ -74,6 +80,18 @@ def build_language_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM
     # vector before anything tells them apart, and are never copied rightly.
     nn.init.normal_(model.model.embed_tokens.weight, std=HIDDEN_SIZE**-0.5)
     return model
+
+
+def take_over(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, shipped: Path) -> None:
+    """Give ``model`` the weights of a shipped one of the same size, whose tokenizer may lack some of its tokens."""
+    old: Any = LlamaForCausalLM.from_pretrained(shipped, dtype=torch.float32)
+    old_ids = PreTrainedTokenizerFast.from_pretrained(shipped).get_vocab()
+    weights = old.state_dict()
+    rows: Tensor = model.get_input_embeddings().weight.detach().clone()
+    for token, number in tokenizer.get_vocab().items():
+        if token in old_ids:
+            rows[number] = weights["model.embed_tokens.weight"][old_ids[token]]
+    model.load_state_dict({**weights, "model.embed_tokens.weight": rows, "lm_head.weight": rows})
 
 
 def inside_captions(tokenizer: PreTrainedTokenizerFast, ids: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from editfoundry.tinyworld.pretrain.controlnet import measure_controlnet
 from editfoundry.tinyworld.pretrain.ip_adapter import measure_ip_adapter
 from editfoundry.tinyworld.pretrain.measure_judge import measure_vision_language_model
 from editfoundry.tinyworld.pretrain.measure_language_model import measure_language_model
+from editfoundry.tinyworld.pretrain.measure_video_language_model import measure_video_language_model
 from editfoundry.tinyworld.pretrain.segmenter import measure_segmenter
 from editfoundry.tinyworld.pretrain.vae import reconstruction_psnr
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
@@ -94,6 +95,7 @@ MEASURES = {
     "ip_adapter": measure_ip_adapter,
     "language_model": measure_language_model,
     "vision_language_model": measure_vision_language_model,
+    "video_language_model": measure_video_language_model,
     "segmenter": measure_segmenter,
     "editworld": measure_editworld,
 }

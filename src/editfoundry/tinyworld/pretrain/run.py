@@ -28,6 +28,7 @@ from editfoundry.tinyworld.pretrain import (
     language_model,
     segmenter,
     vae,
+    video_language_model,
     vision_language_model,
 )
 from editfoundry.tinyworld.pretrain.card import read_card, training_facts, update_card
@@ -44,6 +45,7 @@ CONFIGS = {
     "ip_adapter": ip_adapter.CONFIG,
     "language_model": language_model.CONFIG,
     "vision_language_model": vision_language_model.CONFIG,
+    "video_language_model": video_language_model.CONFIG,
     "segmenter": segmenter.CONFIG,
     "editworld": editworld.CONFIG,
 }
@@ -65,17 +67,20 @@ def pretrain(
 
     ``diffusion`` puts ``text_to_image`` and ``editor_base`` into ``embedded``, ``clip`` puts ``clip`` there; the
     autoencoder stays in ``work_dir`` and is shipped within the two diffusion models. ``continue_shipped`` trains the
-    shipped diffusion models on, in a ``work_dir`` without their optimizer's state.
+    shipped diffusion models, or the language model, on, in a ``work_dir`` without their optimizer's state.
 
     Raises:
         BadInputError: the autoencoder is not there yet, or ``continue_shipped`` is asked of another model.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = CONFIGS[name] if num_steps is None else dataclasses.replace(CONFIGS[name], num_steps=num_steps)
-    if continue_shipped and name != "diffusion":
-        raise BadInputError(f"{name}: only diffusion can be continued from the shipped models")
-    train = partial(_diffusion, shipped=embedded / "editor_base") if continue_shipped else _TRAIN[name]
-    before = read_card(embedded / "editor_base").get("training", {}) if continue_shipped else {}
+    if continue_shipped and name not in _CONTINUED:
+        raise BadInputError(f"{name}: only {' and '.join(_CONTINUED)} can be continued from the shipped models")
+    train, before = _TRAIN[name], {}
+    if continue_shipped:
+        role, continued, rate = _CONTINUED[name]
+        config = dataclasses.replace(config, learning_rate=rate * config.learning_rate)
+        train, before = partial(continued, shipped=embedded / role), read_card(embedded / role).get("training", {})
     target = choose_runtime(device, "float32").device
     with tracked_run(
         "pretrain", name, dataclasses.asdict(config), {"model": name}, default_tracking_uri(work_dir), root=work_dir
@@ -144,8 +149,10 @@ def _ip_adapter(work_dir: Path, device: torch.device, config: LoopConfig, log: M
     return {"ip_adapter": partial(ip_adapter.save_ip_adapter, tensors)}, result
 
 
-def _language_model(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
-    model, tokenizer, result = language_model.train_language_model(work_dir, device, config, log)
+def _language_model(
+    work_dir: Path, device: torch.device, config: LoopConfig, log: Metric, shipped: Path | None = None
+) -> Trained:
+    model, tokenizer, result = language_model.train_language_model(work_dir, device, config, log, shipped)
     return {"language_model": _saver(model, tokenizer)}, result
 
 
@@ -156,6 +163,12 @@ def _vision_language_model(work_dir: Path, device: torch.device, config: LoopCon
         work_dir, start, autoencoder, device, config, log
     )
     return {"vision_language_model": _saver(model, processor)}, result
+
+
+def _video_language_model(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+    start = load_clip(load_profile("embedded"), Runtime(device, torch.float32)).model
+    model, processor, result = video_language_model.train_video_language_model(work_dir, start, device, config, log)
+    return {"video_language_model": _saver(model, processor)}, result
 
 
 def _segmenter(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
@@ -172,8 +185,13 @@ def _editworld(work_dir: Path, device: torch.device, config: LoopConfig, log: Me
 _TRAIN: dict[str, Callable[[Path, torch.device, LoopConfig, Metric], Trained]] = {
     "vae": _vae, "clip": _clip, "diffusion": _diffusion, "controlnet_canny": _controlnet,
     "ip_adapter": _ip_adapter, "language_model": _language_model, "vision_language_model": _vision_language_model,
-    "segmenter": _segmenter, "editworld": _editworld,
+    "video_language_model": _video_language_model, "segmenter": _segmenter, "editworld": _editworld,
 }  # fmt: skip
+_CONTINUED: dict[str, tuple[str, Callable[..., Trained], float]] = {
+    "diffusion": ("editor_base", _diffusion, 1.0), "language_model": ("language_model", _language_model, 0.5),
+}  # fmt: skip
+"""What can be trained on from the shipped models: the role whose card tells of it, what trains, and the share of the
+learning rate."""
 
 
 def _saver(model: Any, *extras: Any) -> Save:

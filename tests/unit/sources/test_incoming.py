@@ -1,0 +1,73 @@
+import pytest
+
+from editfoundry.data.record import Caption
+from editfoundry.data.tables import count_rows, read_rows
+from editfoundry.errors import BadInputError
+from editfoundry.lineage import Paths, captions, quadruples
+from editfoundry.params import CaptionParams, Params
+from editfoundry.sources.filters import LaionFilters
+from editfoundry.sources.incoming import incoming_tables, take_in
+from editfoundry.synthesis.quadruple_config import QuadrupleConfig
+
+FILTERS = LaionFilters()
+
+
+@pytest.fixture
+def incoming(tmp_path):
+    folder = tmp_path / "data" / "incoming"
+    folder.mkdir(parents=True)
+    (folder / "cats.csv").write_text("caption\na black cat on a red sofa\na white cat in green grass\n")
+    (folder / "dogs.jsonl").write_text('{"caption": "a brown dog on a sandy beach"}\n')
+    return folder
+
+
+def test_each_table_becomes_the_shard_of_its_name_and_is_reused(incoming, tmp_path):
+    out = tmp_path / "out"
+    first = take_in(incoming, out, FILTERS)
+    assert (first.num_in, first.num_shards, first.num_shards_reused) == (3, 2, 0)
+    assert [row.caption for row in read_rows(out / "cats.parquet", Caption)][0] == "a black cat on a red sofa"
+    before = (out / "cats.parquet").stat().st_mtime_ns
+    again = take_in(incoming, out, FILTERS)
+    assert (again.num_in, again.num_shards_reused) == (3, 2)
+    assert (out / "cats.parquet").stat().st_mtime_ns == before
+
+
+def test_one_shard_is_made_alone_with_the_bytes_that_all_together_give_it(incoming, tmp_path):
+    take_in(incoming, tmp_path / "all", FILTERS)
+    take_in(incoming, tmp_path / "one", FILTERS, only="dogs")
+    assert [p.name for p in (tmp_path / "one").glob("*.parquet")] == ["dogs.parquet"]
+    assert (tmp_path / "one" / "dogs.parquet").read_bytes() == (tmp_path / "all" / "dogs.parquet").read_bytes()
+    with pytest.raises(BadInputError, match="no table of the source shard 'birds'"):
+        take_in(incoming, tmp_path / "one", FILTERS, only="birds")
+
+
+def test_a_shard_stays_when_its_table_is_taken_away_and_is_made_anew_when_it_changes(incoming, tmp_path):
+    out = tmp_path / "out"
+    take_in(incoming, out, FILTERS)
+    (incoming / "cats.csv").unlink()
+    (incoming / "dogs.jsonl").write_text('{"caption": "a grey dog"}\n{"caption": "a dog asleep"}\n')
+    result = take_in(incoming, out, FILTERS)
+    assert (result.num_in, result.num_shards_reused) == (4, 1)
+    assert count_rows(out / "cats.parquet") == count_rows(out / "dogs.parquet") == 2
+
+
+def test_what_arrived_goes_through_the_lineage_beside_the_numbered_shards(incoming, tmp_path):
+    params = Params(
+        captions=CaptionParams(num_rows=12, rows_per_shard=12), quadruples=QuadrupleConfig(writer="tinyworld")
+    )
+    result = captions(params, tmp_path)
+    assert (result.num_in, result.num_shards) == (15, 3)
+    alone = quadruples(params, tmp_path, only="cats")
+    assert alone.num_in == 2
+    made = (Paths(tmp_path).quadruples / "cats.parquet").read_bytes()
+    whole = quadruples(params, tmp_path)
+    assert (whole.num_in, whole.num_shards_reused) == (result.num_out, 1)
+    assert (Paths(tmp_path).quadruples / "cats.parquet").read_bytes() == made
+    with pytest.raises(BadInputError, match="no shard 'birds'"):
+        quadruples(params, tmp_path, only="birds")
+
+
+def test_two_tables_of_one_name_are_refused(incoming):
+    (incoming / "cats.tsv").write_text("caption\n")
+    with pytest.raises(BadInputError, match="cats.tsv: cats.csv is a source shard of the same name"):
+        incoming_tables(incoming)
