@@ -5,9 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from editfoundry.data.rejections import count_by_reason, read_rejections
-from editfoundry.data.tables import count_rows
-
 
 def recorded_counts(instance: dg.DagsterInstance, asset: str) -> dict[str, Any]:
     """Return the metadata of an asset's latest materialization, as plain values; empty if there is none."""
@@ -22,6 +19,9 @@ def check_counts(recorded: dict[str, Any], folder: Path) -> dg.AssetCheckResult:
     Passes when something was kept, the counts add up (in + derived = out + rejected), and both the rows kept and the
     rows rejected, by reason, are those on disk.
     """
+    from editfoundry.data.rejections import count_by_reason, read_rejections
+    from editfoundry.data.tables import count_rows
+
     on_disk = {"num_out": count_rows(folder), "rejected_by_reason": count_by_reason(read_rejections(folder))}
     problems = []
     if on_disk["num_out"] == 0:

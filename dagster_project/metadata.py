@@ -1,6 +1,7 @@
 """What a person wants to see of a materialization, as Dagster metadata."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import dagster as dg
 from editfoundry.data.stage import StageResult
 
 OWNERS = ["team:editfoundry"]
+NUM_BINS = 10
+_BAR = 24
+"""Characters of a histogram's longest bar."""
 
 
 def counts(result: StageResult) -> dict[str, Any]:
@@ -26,6 +30,28 @@ def counts(result: StageResult) -> dict[str, Any]:
     }
 
 
+def column_schema(folder: Path) -> dict[str, Any]:
+    """Return the columns of a folder's first Parquet table or index; nothing where it, and its folders, have none."""
+    import pyarrow.parquet as pq
+
+    tables = sorted(p for p in folder.glob("**/*.parquet") if not p.name.endswith(".rejected.parquet"))
+    if not tables:
+        return {}
+    columns = [
+        dg.TableColumn(field.name, str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable))
+        for field in pq.read_schema(tables[0])
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
+
+
+def mlflow_link(root: Path) -> dg.MetadataValue:
+    """Return where the runs are: MLflow's page where EDITFOUNDRY_MLFLOW_URL names it, else the tracking store."""
+    from editfoundry.tracking.mlflow_client import default_tracking_uri
+
+    page = os.environ.get("EDITFOUNDRY_MLFLOW_URL")
+    return dg.MetadataValue.url(page) if page else dg.MetadataValue.text(default_tracking_uri(root))
+
+
 def thumbnails(folder: Path) -> dg.MarkdownMetadataValue:
     """Return the first triplets of a folder as one picture in Markdown: input left, output right."""
     from editfoundry.data.thumbnails import markdown_image, thumbnail_sheet
@@ -38,3 +64,38 @@ def curve(points: Sequence[tuple[int, float]], name: str) -> dg.TableMetadataVal
     every = max(1, len(points) // 20)
     shown = [*points[:-1:every], *points[-1:]]
     return dg.MetadataValue.table([dg.TableRecord({"step": int(step), name: float(value)}) for step, value in shown])
+
+
+def shares(names: Iterable[str]) -> dg.TableMetadataValue:
+    """Return how often each name occurs, the most frequent first, as a table."""
+    from collections import Counter
+
+    counted = Counter(names)
+    rows = [
+        dg.TableRecord({"category": name or "(none)", "count": count, "share": round(count / counted.total(), 3)})
+        for name, count in counted.most_common()
+    ]
+    return dg.MetadataValue.table(rows)
+
+
+def histograms(scores: Iterable[Mapping[str, float | None]]) -> dg.TableMetadataValue:
+    """Return a histogram of each score as rows of one table, with bars drawn as text.
+
+    Args:
+        scores: one mapping of names to values for each record; missing and None are left out.
+    """
+    import numpy as np
+
+    values: dict[str, list[float]] = {}
+    for record in scores:
+        for name, value in record.items():
+            if value is not None:
+                values.setdefault(name, []).append(float(value))
+    rows = []
+    for name in sorted(values):
+        heights, edges = np.histogram(values[name], bins=NUM_BINS)
+        for height, low, high in zip(heights, edges[:-1], edges[1:], strict=True):
+            bar = "█" * round(_BAR * int(height) / int(heights.max()))
+            cells: dict[str, Any] = {"score": name, "from": round(float(low), 3), "to": round(float(high), 3)}
+            rows.append(dg.TableRecord({**cells, "count": int(height), "histogram": bar}))
+    return dg.MetadataValue.table(rows)

@@ -1,11 +1,15 @@
-"""The one thing every asset needs to know: whose folder it works in, and with which parameters."""
+"""What every asset needs to know: whose folder it works in, with which parameters, and what DVC keeps of it."""
 
+import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from editfoundry import lineage
+from editfoundry.params import with_overrides
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -17,6 +21,17 @@ class Foundry(dg.ConfigurableResource):
     """Folder that holds ``data/``, ``checkpoints/`` and ``reports/``."""
     params_file: str = "params.yaml"
     """Parameters of every stage; relative to ``root``."""
+    profile: str = ""
+    """Which model plays which role, in all stages: ``embedded``, ``paper``, ``modern`` or a TOML file; empty, the
+    profile of the parameters' file."""
+    incoming_address: str = ""
+    """``s3://bucket/prefix`` where tables arrive, beside the folder ``data/incoming``; empty for none."""
+    settle_seconds: float = 10.0
+    """How long a table in ``data/incoming`` must be left alone before it counts as whole."""
+    max_retries: int = 3
+    """How often a step is tried again when a service does not answer."""
+    retry_seconds: float = 30.0
+    """Wait before a retry."""
 
     @property
     def folder(self) -> Path:
@@ -30,15 +45,61 @@ class Foundry(dg.ConfigurableResource):
 
     @property
     def params(self) -> lineage.Params:
-        """The parameters as the file has them now."""
-        return lineage.load_params(self.folder / self.params_file)
+        """The parameters as the file has them now, with the profile chosen here."""
+        params = lineage.load_params(self.folder / self.params_file)
+        return dataclasses.replace(params, profile=self.profile) if self.profile else params
+
+    @property
+    def is_as_tracked(self) -> bool:
+        """Whether the profile is that of the parameters' file, which DVC tracks."""
+        return self.profile in ("", lineage.load_params(self.folder / self.params_file).profile)
+
+    def params_with(self, section: str, overrides: Mapping[str, Any]) -> lineage.Params:
+        """Return the parameters with some values of one section replaced.
+
+        Raises:
+            BadInputError: the section has no such parameter, or the value is of another type.
+        """
+        return with_overrides(self.params, section, overrides) if overrides else self.params
+
+
+class DvcRepository(dg.ConfigurableResource):
+    """DVC's record of the lineage: what a stage made is committed, pushed, and named by its hash."""
+
+    mode: str = "auto"
+    """``auto`` commits and pushes where the folder is a DVC repository; ``commit`` does not push; ``off``."""
+
+    def record(self, root: Path, stage: str) -> str | None:
+        """Commit and push a stage's output; return its hash in ``dvc.lock``, or None where DVC keeps nothing of it.
+
+        Raises:
+            BadInputError: DVC refuses to commit.
+            UnavailableError: the remote does not answer; what was committed stays, and a second call pushes it.
+        """
+        from editfoundry.tracking.dvc_client import record_stage, tracked_stages
+
+        if self.mode not in ("auto", "commit", "off"):
+            raise ValueError(f"DVC's mode is {self.mode!r}: use auto, commit or off")
+        if self.mode == "off" or stage not in tracked_stages(root):
+            return None
+        return record_stage(root, stage, push=self.mode == "auto")
 
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """Provide the foundry of EDITFOUNDRY_ROOT and EDITFOUNDRY_PARAMS, by default this repository's."""
+    """Provide the resources, as the environment has them.
+
+    EDITFOUNDRY_ROOT is the project's folder, by default this repository; EDITFOUNDRY_PARAMS its parameters' file,
+    EDITFOUNDRY_PROFILE another profile than that file's, EDITFOUNDRY_DVC one of auto, commit, off, and
+    EDITFOUNDRY_INCOMING an ``s3://bucket/prefix`` where source data arrives.
+    """
     foundry = Foundry(
         root=os.environ.get("EDITFOUNDRY_ROOT", str(REPOSITORY)),
         params_file=os.environ.get("EDITFOUNDRY_PARAMS", "params.yaml"),
+        profile=os.environ.get("EDITFOUNDRY_PROFILE", ""),
+        incoming_address=os.environ.get("EDITFOUNDRY_INCOMING", ""),
     )
-    return dg.Definitions(resources={"foundry": foundry})
+    dvc = DvcRepository(mode=os.environ.get("EDITFOUNDRY_DVC", "auto"))
+    # The trainer saves its state when it is told to stop, which takes as long as writing the weights.
+    pipes = dg.PipesSubprocessClient(termination_timeout_seconds=300)
+    return dg.Definitions(resources={"foundry": foundry, "dvc": dvc, "pipes": pipes})

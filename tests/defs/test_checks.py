@@ -1,16 +1,23 @@
 import json
 import math
 
+import dagster as dg
 import pytest
 from PIL import Image
 
 from dagster_project.defs.checkpoints.checks import ends, loss_falls, loss_is_finite
-from dagster_project.defs.dataset.checks import splits_share_nothing
+from dagster_project.defs.dataset.checks import (
+    categories_are_balanced,
+    judge_passes_some,
+    no_picture_is_missing,
+    splits_share_nothing,
+)
 from dagster_project.defs.reports.checks import report_is_complete
 from dagster_project.defs.resources import Foundry
 from dagster_project.scores import EDITORS, METRICS, headline, missing_scores, score_rows
-from editfoundry.data.record import Triplet
-from editfoundry.data.shards import write_triplets
+from editfoundry.data.record import WORLD_CATEGORIES, Triplet
+from editfoundry.data.rejections import RejectedRow, write_rejections
+from editfoundry.data.shards import read_fields, write_triplets
 
 
 @pytest.fixture
@@ -28,6 +35,12 @@ def write_dataset(foundry, **splits):
         folder = foundry.paths.dataset / split
         folder.mkdir(parents=True)
         write_triplets(folder / "00000.tar", triplets)
+
+
+def of_category(category, number):
+    colour = (number, len(category), 100)
+    before, after = Image.new("RGB", (8, 8), colour), Image.new("RGB", (8, 8), "black")
+    return Triplet(instruction=f"{category} {number}", input_image=before, output_image=after, category=category)
 
 
 def write_training(foundry, losses):
@@ -67,13 +80,62 @@ def test_an_input_picture_in_two_splits_fails(foundry):
     assert result.metadata["num_leaks"].value == 1
 
 
+def test_balanced_categories_pass_a_rare_one_warns_and_one_that_fills_the_split_fails(tmp_path):
+    def check(name, sizes):
+        foundry = Foundry(root=str(tmp_path / name))
+        write_dataset(foundry, train=[of_category(c, n) for c, size in sizes.items() for n in range(size)])
+        return categories_are_balanced(foundry=foundry)
+
+    assert check("even", dict.fromkeys(WORLD_CATEGORIES, 2)).passed
+    rare = check("rare", dict.fromkeys(WORLD_CATEGORIES[1:], 2))
+    assert (rare.passed, rare.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert rare.description == "rare: Long-Term"
+    filled = check("filled", {**dict.fromkeys(WORLD_CATEGORIES, 1), "Long-Term": 20})
+    assert (filled.passed, filled.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert filled.description == "Long-Term has 77%"
+
+
+def test_without_a_judge_there_is_a_warning_and_with_one_its_pass_rate_must_lie_within_bounds(foundry):
+    params = foundry.folder / "params.yaml"
+    params.write_text("profile: embedded\n")
+    none = judge_passes_some(foundry=foundry)
+    assert (none.passed, none.severity) == (False, dg.AssetCheckSeverity.WARN)
+    params.write_text("dataset: {judge: {}}\n")
+    write_dataset(foundry, train=[triplet("red")])
+    all_pass = judge_passes_some(foundry=foundry)
+    assert (all_pass.passed, all_pass.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    dropped = [RejectedRow("1", "low judge_instruction", "", {}), RejectedRow("2", "low clip_image", "", {})]
+    write_rejections(foundry.paths.dataset / "00000.parquet", dropped)
+    half = judge_passes_some(foundry=foundry)
+    assert half.passed and half.metadata["pass_rate"].value == 0.5
+
+
+def test_a_picture_that_is_not_where_the_index_has_it_is_named(foundry):
+    write_dataset(foundry, train=[triplet("red")], test=[triplet("blue")])
+    assert no_picture_is_missing(foundry=foundry).passed
+    tar = foundry.paths.dataset / "test" / "00000.tar"
+    [row] = read_fields(tar)
+    data = bytearray(tar.read_bytes())
+    data[row["output_offset"]] = 0
+    tar.write_bytes(data)
+    result = no_picture_is_missing(foundry=foundry)
+    assert not result.passed
+    assert result.description == f"00000.tar: record {row['id']} has no output picture"
+
+
 def test_a_loss_that_falls_passes_and_one_that_rises_warns(foundry, tmp_path):
     write_training(foundry, [1.0, 0.8, 0.9, 0.5, 0.4, 0.3])
     assert loss_is_finite(foundry=foundry).passed
     assert loss_falls(foundry=foundry).passed
     rising = Foundry(root=str(tmp_path / "rising"))
-    write_training(rising, [0.3, 0.4, 0.5])
-    assert not loss_falls(foundry=rising).passed
+    write_training(rising, [0.3, 0.35, 0.4])
+    result = loss_falls(foundry=rising)
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+
+
+def test_a_loss_that_diverges_blocks(foundry):
+    write_training(foundry, [0.3, 0.4, 0.5])
+    assert loss_falls(foundry=foundry).severity == dg.AssetCheckSeverity.ERROR
 
 
 def test_a_loss_that_is_not_a_number_fails_and_names_the_step(foundry):

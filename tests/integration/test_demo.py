@@ -20,7 +20,7 @@ from editfoundry.curation.filters import ClipThresholds
 from editfoundry.data.shards import shard_paths
 from editfoundry.demo import run_demo
 from editfoundry.editors.instruct_pix2pix import edit_images
-from editfoundry.params import CaptionParams, ReportParams
+from editfoundry.params import CaptionParams, ClipParams, ReportParams
 from editfoundry.pretrained.editor import load_editor
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.synthesis.config import TextBranchConfig
@@ -34,6 +34,7 @@ def params() -> lineage.Params:
         device="cpu",
         captions=CaptionParams(num_rows=24, rows_per_shard=12),
         editworld_text=TextBranchConfig(num_input_candidates=1, num_output_candidates=2, num_inference_steps=3),
+        clips=ClipParams(num_clips=6, rows_per_shard=3),
         dataset=CurationConfig(thresholds=EVERYTHING),
         editworld={"num_steps": 3, "batch_size": 4, "log_every": 1},
         editworld_report=ReportParams(
@@ -78,10 +79,12 @@ def test_running_it_again_redoes_nothing(params: lineage.Params, project: lineag
 def test_another_folder_gets_the_same_triplets_byte_for_byte_and_a_lost_shard_alone_is_redone(
     params: lineage.Params, project: lineage.Paths, tmp_path: Path
 ) -> None:
-    for stage in (lineage.captions, lineage.quadruples, lineage.editworld_text):
-        stage(params, tmp_path)
+    stages = ("captions", "quadruples", "editworld_text", "clips", "frame_pairs", "editworld_video")
+    for stage in stages:
+        lineage.STAGES[stage](params, tmp_path)
     other = lineage.Paths(tmp_path)
     assert hashes(other.editworld_text) == hashes(project.editworld_text)
+    assert hashes(other.editworld_video) == hashes(project.editworld_video)
 
     lost, kept = shard_paths(other.editworld_text)
     untouched = kept.stat().st_mtime_ns

@@ -8,6 +8,9 @@ import dagster as dg
 
 from dagster_project.defs.resources import Foundry
 
+DIVERGED = 1.5
+"""A loss that ends so many times as high as it began has learnt nothing that is worth evaluating."""
+
 
 @dg.asset_check(asset="editworld", name="loss_is_finite", blocking=True)
 def loss_is_finite(foundry: Foundry) -> dg.AssetCheckResult:
@@ -21,12 +24,15 @@ def loss_is_finite(foundry: Foundry) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset="editworld", name="loss_falls")
+@dg.asset_check(asset="editworld", name="loss_falls", blocking=True)
 def loss_falls(foundry: Foundry) -> dg.AssetCheckResult:
-    """The mean loss of the last fifth of the run is below that of the first fifth."""
+    """The mean loss of the last fifth of the run is below that of the first fifth; a warning unless it diverged."""
     first, last = ends([loss for _, loss in _losses(foundry)])
+    diverged = last > DIVERGED * first
     return dg.AssetCheckResult(
-        passed=last < first, severity=dg.AssetCheckSeverity.WARN, metadata={"first_fifth": first, "last_fifth": last}
+        passed=last < first,
+        severity=dg.AssetCheckSeverity.ERROR if diverged else dg.AssetCheckSeverity.WARN,
+        metadata={"first_fifth": first, "last_fifth": last},
     )
 
 

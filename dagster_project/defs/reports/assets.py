@@ -1,25 +1,35 @@
 """What the fine-tuned editor is worth against the base it started from."""
 
 import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
-from dagster_project.defs.resources import Foundry
-from dagster_project.metadata import OWNERS
+from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.scores import headline, score_rows
-from editfoundry import lineage
+from dagster_project.stage_asset import GPU_POOL, StageConfig, StageRun, materialize_stage, stage_options
+
+WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_window=timedelta(days=8))
+"""A week and a day's grace; after two weeks, two retrainings have failed."""
 
 
-@dg.asset(group_name="reports", owners=OWNERS, kinds={"html", "json"}, deps=["dataset", "editworld"])
-def editworld_report(foundry: Foundry) -> dg.MaterializeResult:
+@dg.asset(
+    **stage_options("reports", kinds={"html", "json"}, pool=GPU_POOL, deps=["dataset", "editworld"]),
+    freshness_policy=WEEKLY,
+)
+def editworld_report(
+    context: dg.AssetExecutionContext, config: StageConfig, foundry: Foundry, dvc: DvcRepository
+) -> dg.MaterializeResult:
     """Outcome accuracy, CLIP score and preservation of base and fine-tuned editor, by category, with pictures."""
-    folder = lineage.editworld_report(foundry.params, foundry.folder)
-    summary = json.loads((folder / "summary.json").read_text())
-    return dg.MaterializeResult(
-        metadata={
-            "report": dg.MetadataValue.path(folder / "report.html"),
-            "folder": dg.MetadataValue.path(folder),
-            **headline(summary),
-            "scores": dg.MetadataValue.table([dg.TableRecord(row) for row in score_rows(summary)]),
-        }
-    )
+    return materialize_stage(context, config, foundry, dvc, show=_show_report)
+
+
+def _show_report(run: StageRun) -> Mapping[str, Any]:
+    summary = json.loads((run.folder / "summary.json").read_text())
+    return {
+        "report": dg.MetadataValue.url((run.folder / "report.html").as_uri()),
+        **headline(summary),
+        "scores": dg.MetadataValue.table([dg.TableRecord(row) for row in score_rows(summary)]),
+    }

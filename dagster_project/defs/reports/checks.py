@@ -1,9 +1,10 @@
-"""The report is whole: every number with its interval, and one file that needs nothing else."""
+"""The report is whole, one file that needs nothing else; and the candidate is nowhere worse than the champion."""
 
 import json
 
 import dagster as dg
 
+from dagster_project.counts_check import recorded_counts
 from dagster_project.defs.resources import Foundry
 from dagster_project.scores import missing_scores
 
@@ -25,3 +26,11 @@ def report_is_complete(foundry: Foundry) -> dg.AssetCheckResult:
         description="; ".join([*missing[:5], *external]) or None,
         metadata={"num_missing": len(missing), "kilobytes": len(page) // 1000},
     )
+
+
+@dg.asset_check(asset="champion_gate", name="no_regression", blocking=True)
+def no_regression(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """On no benchmark is the candidate worse than the champion (without one: than the base), with 95 % confidence."""
+    recorded = recorded_counts(context.instance, "champion_gate")
+    regressions = list(recorded.get("regressions", ["never materialized here"]))
+    return dg.AssetCheckResult(passed=not regressions, description="; ".join(regressions) or None)

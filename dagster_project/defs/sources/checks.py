@@ -1,4 +1,4 @@
-"""Captions and quadruples are there, and every row read is accounted for."""
+"""Captions, quadruples and clips are there, and every row read is accounted for."""
 
 import dagster as dg
 
@@ -16,3 +16,9 @@ def captions_add_up(context: dg.AssetCheckExecutionContext, foundry: Foundry) ->
 def quadruples_add_up(context: dg.AssetCheckExecutionContext, foundry: Foundry) -> dg.AssetCheckResult:
     """Captions read (and quadruples derived) = quadruples kept + rejected, and at least one was kept."""
     return check_counts(recorded_counts(context.instance, "quadruples"), foundry.paths.quadruples)
+
+
+@dg.asset_check(asset="clips", name="clips_add_up", blocking=True)
+def clips_add_up(context: dg.AssetCheckExecutionContext, foundry: Foundry) -> dg.AssetCheckResult:
+    """Rows read = clips kept + rows rejected, and at least one clip was kept."""
+    return check_counts(recorded_counts(context.instance, "clips"), foundry.paths.clips)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from editfoundry.errors import BadInputError
+from editfoundry.training.dagster_messages import dagster_messages
 from editfoundry.training.failures import TrainingError, TrainingInterrupted
 
 OUTCOME_VARIABLE = "EDITFOUNDRY_TRAINING_OUTCOME"
@@ -28,13 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        _train(path)
+        with dagster_messages():
+            _train(path)
     except BadInputError as error:
-        return _failed("bad input", 2, error)
+        return failed("bad input", 2, error)
     except TrainingError as error:
-        return _failed("failed", 1, error)
+        return failed("failed", 1, error)
     except KeyboardInterrupt as error:
-        return _failed("interrupted", 130, error if isinstance(error, TrainingInterrupted) else "stopped")
+        return failed("interrupted", 130, error if isinstance(error, TrainingInterrupted) else "stopped")
     return 0
 
 
@@ -50,7 +52,8 @@ def _train(path: Path) -> None:
     train(TrainingConfig.from_file(path))
 
 
-def _failed(kind: str, status: int, message: object) -> int:
+def failed(kind: str, status: int, message: object) -> int:
+    """Print why training ended, leave it where `launch_training` looks, and return the exit status."""
     is_first_process = os.environ.get("RANK", "0") == "0"
     if is_first_process:
         print(f"{kind}: {message}", file=sys.stderr)

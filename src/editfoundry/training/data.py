@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from editfoundry.data.index import read_index, read_member
 from editfoundry.data.png import decode_png
+from editfoundry.data.storage import locate
 from editfoundry.errors import BadInputError
 
 Crop = tuple[float, float, float]
@@ -33,6 +34,7 @@ class TripletPixels(Dataset[Tensor]):
         Raises:
             BadInputError: no shards, or one that was never finished.
         """
+        dataset = locate(dataset)
         self._folder = dataset if dataset.is_dir() else dataset.parent
         self._rows = read_index(dataset).select(_COLUMNS)
         self.resolution = resolution
@@ -57,9 +59,11 @@ class TripletPixels(Dataset[Tensor]):
         """Return the input and the output image of a triplet, RGB, as they were stored."""
         row = self._rows.slice(index, 1).to_pylist()[0]
         tar = self._folder / row["shard"]
-        if not tar.is_file():
-            raise BadInputError(f"{tar}: missing, though its index is there; make the shard again")
-        members = {role: read_member(tar, row[f"{role}_offset"], row[f"{role}_length"]) for role in ("input", "output")}
+        places = {role: (row[f"{role}_offset"], row[f"{role}_length"]) for role in ("input", "output")}
+        try:
+            members = {role: read_member(tar, *place) for role, place in places.items()}
+        except FileNotFoundError as error:
+            raise BadInputError(f"{tar}: missing, though its index is there; make the shard again") from error
         return [decode_png(data, "RGB", f"{tar}: {row['id']}, its {role}") for role, data in members.items()]
 
     def instructions(self) -> list[str]:

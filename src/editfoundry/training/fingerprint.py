@@ -8,6 +8,7 @@ from typing import Any
 
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.index import index_path, shards_of
+from editfoundry.data.storage import locate
 from editfoundry.errors import BadInputError
 from editfoundry.training.config import TrainingConfig
 
@@ -79,6 +80,7 @@ def run_settings(config: TrainingConfig) -> dict[str, Any]:
 
 
 def _check_no_shard_is_missing(dataset: Path, tars: list[Path]) -> None:
+    dataset = locate(dataset)
     indexes = dataset.glob("*.parquet") if dataset.is_dir() else [index_path(tar) for tar in tars]
     for index in sorted(indexes):
         # A folder may hold other tables, such as what was rejected; shards have numbers.

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from editfoundry.errors import BadInputError
-from editfoundry.training.__main__ import OUTCOME_VARIABLE
+from editfoundry.training.__main__ import OUTCOME_VARIABLE, failed
 from editfoundry.training.config import TrainingConfig
 from editfoundry.training.failures import TrainingError, TrainingInterrupted
 from editfoundry.training.finished import is_trained
@@ -56,7 +56,7 @@ def launch_training(config_path: Path, num_processes: int | None = None, acceler
             status = child.wait()
         if status:
             told = outcome.read_text() if outcome.exists() else ""
-            raise _failure(told, status, bool(received), config.output)
+            raise failure_of(told, status, config.output, bool(received))
 
 
 def _command(config_path: Path, num_processes: int | None, accelerate_config: Path | None) -> list[str]:
@@ -159,7 +159,15 @@ def _num_machine_cores() -> int:
     return max(2, os.cpu_count() or 1)
 
 
-def _failure(outcome: str, status: int, interrupted: bool, output: Path) -> BaseException:
+def failure_of(outcome: str, status: int, output: Path, interrupted: bool = False) -> BaseException:
+    """Return the exception that a training process's end means.
+
+    Args:
+        outcome: what the process left in the file of ``OUTCOME_VARIABLE``; empty if nothing.
+        status: its exit status.
+        output: the checkpoint's folder.
+        interrupted: whether a signal was passed on to it.
+    """
     kind, _, message = outcome.partition("\n")
     if kind == "bad input":
         return BadInputError(message)
@@ -174,8 +182,18 @@ def _failure(outcome: str, status: int, interrupted: bool, output: Path) -> Base
     )
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> int:
+    """Launch with a configuration and, optionally, a number of processes; return the exit status."""
     try:
-        launch_training(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
-    except (BadInputError, TrainingError) as error:
-        sys.exit(str(error))
+        launch_training(Path(arguments[0]), int(arguments[1]) if len(arguments) > 1 else None)
+    except BadInputError as error:
+        return failed("bad input", 2, error)
+    except TrainingError as error:
+        return failed("failed", 1, error)
+    except KeyboardInterrupt as error:
+        return failed("interrupted", 130, error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

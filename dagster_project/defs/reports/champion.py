@@ -1,0 +1,54 @@
+"""The gate between the candidate and the champion."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from dagster_project.defs.reports.assets import WEEKLY
+from dagster_project.defs.resources import Foundry
+from dagster_project.failures import told_clearly
+from dagster_project.metadata import OWNERS
+from dagster_project.stage_asset import EAGER
+
+if TYPE_CHECKING:
+    from editfoundry.retraining.comparison import Comparison
+
+
+@dg.asset(
+    group_name="reports",
+    owners=OWNERS,
+    kinds={"mlflow"},
+    deps=["editworld", "editworld_report"],
+    automation_condition=EAGER,
+    freshness_policy=WEEKLY,
+)
+def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry) -> dg.MaterializeResult:
+    """The editor as a version in MLflow: `candidate`, and `champion` if it is better with 95 % confidence."""
+    from editfoundry.retraining.gate import pass_gate, tracking_uri
+
+    with told_clearly(context, foundry):
+        decision = pass_gate(foundry.params, foundry.folder)
+    context.log.info(f"version {decision.candidate.version} is {'promoted' if decision.promoted else 'not promoted'}: "
+                     f"{decision.reason}")  # fmt: skip
+    rows = [dg.TableRecord(row) for comparison in decision.comparisons for row in difference_rows(comparison)]
+    return dg.MaterializeResult(
+        metadata={
+            "version": decision.candidate.version,
+            "promoted": decision.promoted,
+            "reason": decision.reason,
+            "opponent": decision.opponent,
+            "regressions": [str(comparison) for comparison in decision.regressions],
+            "differences": dg.MetadataValue.table(rows),
+            "mlflow_run": decision.run_id,
+            "registry": tracking_uri(foundry.folder),
+            **{name: value for name, value in decision.candidate.tags.items() if name in ("data_hash", "profile")},
+        }
+    )
+
+
+def difference_rows(comparison: "Comparison") -> list[dict[str, str | float | int | None]]:
+    """Return a benchmark's differences to the opponent as flat rows, with their 95 % intervals."""
+    return [
+        {"benchmark": comparison.benchmark, "metric": metric, **difference.to_dict()}
+        for metric, difference in comparison.differences.items()
+    ]

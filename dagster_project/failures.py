@@ -1,0 +1,29 @@
+"""Failures as one clear line, and a second try for what may only be away for a moment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from dagster_project.defs.resources import Foundry
+from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.training.failures import TrainingError
+
+
+@contextmanager
+def told_clearly(context: dg.AssetExecutionContext | dg.OpExecutionContext, foundry: Foundry) -> Iterator[None]:
+    """Turn the errors that a person can mend into Dagster's: one line, and retries only where a retry can help.
+
+    Raises:
+        dg.Failure: of a BadInputError or a TrainingError, at once; of an UnavailableError, after the last retry.
+        dg.RetryRequested: of an UnavailableError.
+    """
+    try:
+        yield
+    except (BadInputError, TrainingError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    except UnavailableError as error:
+        if context.retry_number >= foundry.max_retries:
+            raise dg.Failure(f"{error}; run it again later", allow_retries=False) from error
+        context.log.warning(f"{error}; trying again in {foundry.retry_seconds:g} s")
+        raise dg.RetryRequested(max_retries=foundry.max_retries, seconds_to_wait=foundry.retry_seconds) from error

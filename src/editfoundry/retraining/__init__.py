@@ -1,0 +1,1 @@
+"""Keeps the editor up to date: new source data, a candidate, and the gate before the champion."""

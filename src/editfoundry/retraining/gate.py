@@ -1,0 +1,200 @@
+"""The gate: a candidate becomes champion only if it is better on the same cases, with 95 % confidence."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from editfoundry.data.hashing import file_hash, input_hash
+from editfoundry.data.index import index_path, shard_paths
+from editfoundry.data.split_leaks import split_folders
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.summary import BASE, FINE_TUNED
+from editfoundry.lineage import Params, Paths
+from editfoundry.retraining.comparison import Comparison, Rows, compare, rows_of, same_cases
+from editfoundry.tracking.mlflow_client import TrackedRun, default_tracking_uri, source_tags, tracked_run
+from editfoundry.tracking.model_registry import (
+    MODEL_NAME,
+    RegisteredVersion,
+    register_version,
+    set_alias,
+    set_version_tag,
+    version_by_alias,
+)
+
+CANDIDATE = "candidate"
+CHAMPION = "champion"
+EXPERIMENT = "gate"
+ITSELF = "itself"
+"""The opponent where the candidate is the champion."""
+_RUN_TAG = "gate_run"
+"""Version's tag: the MLflow run that keeps its rows of cases."""
+_SAMPLER_TAG = "sampler_hash"
+_SAMPLER = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
+
+Evaluate = Callable[[Params, Path, Path], None]
+"""Evaluates an editor's folder and leaves ``metrics.json`` in another folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateDecision:
+    """What the gate decided, and why."""
+
+    candidate: RegisteredVersion
+    opponent: str
+    """The champion's version, ``base`` where there was none, or ``itself``."""
+    promoted: bool
+    reason: str
+    comparisons: tuple[Comparison, ...]
+    """The headline benchmark, which decides, first."""
+    run_id: str
+    """The MLflow run that keeps this decision."""
+
+    @property
+    def regressions(self) -> list[Comparison]:
+        """Benchmarks on which the candidate is worse than its opponent, with 95 % confidence."""
+        return [comparison for comparison in self.comparisons if comparison.is_worse]
+
+
+def pass_gate(params: Params, root: Path, evaluate: Evaluate | None = None) -> GateDecision:
+    """Register the lineage's editor as ``candidate``, compare it with the champion, and promote it if it is better.
+
+    Without a champion the opponent is the base that the editor was fine-tuned from. A champion that was evaluated on
+    other cases, or sampled otherwise, is evaluated again. The reason is kept as a tag of the version and of a run.
+
+    Args:
+        params: profile, and settings of the evaluation.
+        root: the project's folder, with checkpoint and report.
+        evaluate: evaluates a champion again; by default as the report was made.
+
+    Raises:
+        BadInputError: there is no checkpoint or no report.
+    """
+    paths, uri = Paths(root), tracking_uri(root)
+    metrics = _read_metrics(paths.editworld_report)
+    rows = rows_of(metrics, FINE_TUNED)
+    tags = _version_tags(params, paths)
+    candidate = register_version(paths.editworld, tags=tags, tracking_uri=uri, root=root)
+    champion = version_by_alias(CHAMPION, tracking_uri=uri)
+    set_alias(CANDIDATE, candidate, uri)
+    with tracked_run(EXPERIMENT, f"{MODEL_NAME} {candidate.version}", {}, tags, uri, root=root) as run:
+        opponent_rows: Rows
+        if champion is None:
+            opponent, opponent_rows = BASE, rows_of(metrics, BASE)
+        elif champion.version == candidate.version:
+            opponent, opponent_rows = ITSELF, rows
+        else:
+            opponent = f"champion, version {champion.version}"
+            opponent_rows = _champion_rows(champion, rows, params, root, run, evaluate or _evaluate)
+        comparisons = tuple(compare(rows, opponent_rows, seed=params.editworld_report.seed))
+        promoted, reason = decide(comparisons, opponent)
+        decision = GateDecision(
+            candidate=candidate, opponent=opponent, promoted=promoted, reason=reason, comparisons=comparisons,
+            run_id=run.run_id,
+        )  # fmt: skip
+        _keep(decision, params, run, paths.editworld_report, uri)
+    if promoted:
+        set_alias(CHAMPION, candidate, uri)
+    return decision
+
+
+def decide(comparisons: tuple[Comparison, ...], opponent: str) -> tuple[bool, str]:
+    """Return whether the candidate is promoted, and why, in one line.
+
+    It must be better on the headline benchmark, and surely worse on none.
+    """
+    headline = comparisons[0]
+    if opponent == ITSELF:
+        return False, "this version is the champion already"
+    regressions = [str(comparison) for comparison in comparisons[1:] if comparison.is_worse]
+    if headline.is_better and regressions:
+        return False, f"better than the {opponent} ({headline}), but worse elsewhere: {'; '.join(regressions)}"
+    if headline.is_better:
+        return True, f"better than the {opponent}, with 95 % confidence: {headline}"
+    verdict = "worse than" if headline.is_worse else "not surely better than"
+    return False, f"{verdict} the {opponent}: {headline}; the interval must lie above zero"
+
+
+def tracking_uri(root: Path) -> str:
+    """Return the registry that the gate writes to: MLFLOW_TRACKING_URI, else the project's own."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(root)
+
+
+def _version_tags(params: Params, paths: Paths) -> dict[str, str]:
+    source = source_tags(paths.root)
+    splits = split_folders(paths.dataset)
+    indexes = [file_hash(index_path(shard)) for folder in splits.values() for shard in shard_paths(folder)]
+    return {
+        "data_hash": next((v for k, v in source.items() if k.startswith("dvc.")), "") or input_hash(indexes),
+        "code_revision": source.get("mlflow.source.git.commit", "unknown"),
+        "profile": params.profile,
+        "report": str(paths.editworld_report / "report.html"),
+    }
+
+
+def _sampler_hash(params: Params) -> str:
+    settings = dataclasses.asdict(params.editworld_report)
+    return input_hash({name: settings[name] for name in _SAMPLER})
+
+
+def _champion_rows(
+    champion: RegisteredVersion, wanted: Rows, params: Params, root: Path, run: TrackedRun, evaluate: Evaluate
+) -> Rows:
+    """Return the champion's rows of the wanted cases: those that were kept, where they fit, else new ones."""
+    cache = root / ".cache" / "champion" / champion.version
+    cache.mkdir(parents=True, exist_ok=True)
+    sampled_alike = champion.tags.get(_SAMPLER_TAG) == _sampler_hash(params)
+    if sampled_alike and _RUN_TAG in champion.tags:
+        run.client.download_artifacts(champion.tags[_RUN_TAG], "metrics.json", str(cache))
+        rows = rows_of(_read_metrics(cache), FINE_TUNED)
+        if same_cases(rows, wanted):
+            return rows
+    evaluate(params, _editor_folder(champion, root), cache / "report")
+    return rows_of(_read_metrics(cache / "report"), FINE_TUNED)
+
+
+def _editor_folder(version: RegisteredVersion, root: Path) -> Path:
+    from editfoundry.tracking.registered_models import registered_folder
+
+    folder = registered_folder(version.uri, root / ".cache" / "registered", tracking_uri(root))
+    return next(folder.rglob("model_index.json")).parent
+
+
+def _evaluate(params: Params, editor: Path, output: Path) -> None:
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint
+
+    evaluate_checkpoint(params, editor, output)
+
+
+def _keep(decision: GateDecision, params: Params, run: TrackedRun, report: Path, uri: str) -> None:
+    told = {
+        "gate_reason": decision.reason,
+        "gate_opponent": decision.opponent,
+        "gate_promoted": str(decision.promoted).lower(),
+    }
+    for name, value in told.items():
+        run.set_tag(name, value)
+    for comparison in decision.comparisons:
+        for metric, difference in comparison.differences.items():
+            for end in ("value", "low", "high"):
+                run.log_metric(f"{comparison.benchmark}_{metric}_{end}", getattr(difference, end))
+    for name in ("metrics.json", "summary.json", "report.html"):
+        run.log_artifact(report / name)
+    if decision.opponent == ITSELF:
+        return
+    sampler = _sampler_hash(params)
+    for name, value in {**told, _RUN_TAG: run.run_id, _SAMPLER_TAG: sampler}.items():
+        set_version_tag(decision.candidate, name, value, uri)
+
+
+def _read_metrics(folder: Path) -> list[Mapping[str, Any]]:
+    try:
+        rows = json.loads((folder / "metrics.json").read_text())
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{folder}: no metrics.json of an evaluation; run editworld_report first") from error
+    return list(rows)

@@ -1,0 +1,121 @@
+import dagster as dg
+import pytest
+import yaml
+
+from dagster_project.defs.resources import DvcRepository, Foundry
+from dagster_project.defs.sources.assets import captions
+from dagster_project.metadata import histograms, shares
+from dagster_project.progress import log_progress
+from editfoundry import lineage
+from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.params import Params, with_overrides
+
+
+@pytest.fixture
+def foundry(tmp_path):
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"captions": {"num_rows": 24, "rows_per_shard": 12}}))
+    return Foundry(root=str(tmp_path), max_retries=2, retry_seconds=0.0)
+
+
+def materialize(foundry, overrides=None):
+    config = {"ops": {"captions": {"config": {"overrides": overrides}}}} if overrides else {}
+    resources = {"foundry": foundry, "dvc": DvcRepository(mode="off")}
+    return dg.materialize([captions], resources=resources, run_config=config, raise_on_error=False)
+
+
+def shown(result):
+    [materialization] = result.asset_materializations_for_node("captions")
+    return {name: value.value for name, value in materialization.metadata.items()}
+
+
+def failure(result):
+    [event] = [event for event in result.all_node_events if event.is_step_failure]
+    return event.step_failure_data.error.message
+
+
+def test_a_materialization_shows_counts_columns_folder_profile_and_what_dvc_has(foundry):
+    result = materialize(foundry)
+    told = shown(result)
+    assert told["num_in"] == 24 == told["num_out"] + told["num_rejected"]
+    assert told["folder"] == str(foundry.paths.captions)
+    assert told["profile"] == "embedded"
+    assert told["dvc_hash"].startswith("not recorded")
+    columns = {column.name: column.type for column in told["dagster/column_schema"].columns}
+    assert columns["caption"] == "string" and columns["punsafe"] == "double"
+
+
+def test_the_launchpad_changes_values_of_the_parameters_file(foundry):
+    told = shown(materialize(foundry, {"num_rows": 12}))
+    assert told["num_in"] == 12
+    assert told["dvc_hash"] == "not recorded: overrides"
+
+
+def test_a_value_that_the_parameters_do_not_have_fails_in_one_line_and_is_not_tried_again(foundry):
+    result = materialize(foundry, {"num_row": 12})
+    assert "unknown parameter captions.num_row; there are num_rows, rows_per_shard" in failure(result)
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+
+
+def test_overrides_are_typed_reach_into_sections_and_leave_the_rest():
+    changed = with_overrides(Params(), "captions", {"filters": {"max_punsafe": 1}})
+    assert changed.captions.filters.max_punsafe == 1.0
+    assert changed.captions.num_rows == Params().captions.num_rows
+    assert with_overrides(Params(editworld={"seed": 3}), "editworld", {"num_steps": 2}).editworld == {
+        "seed": 3,
+        "num_steps": 2,
+    }
+    with pytest.raises(BadInputError, match="captions.num_rows is 'many'"):
+        with_overrides(Params(), "captions", {"num_rows": "many"})
+    with pytest.raises(BadInputError, match="no section 'nowhere'"):
+        with_overrides(Params(), "nowhere", {"num_rows": 1})
+
+
+def test_a_service_that_comes_back_costs_a_retry_and_one_that_stays_away_fails_clearly(foundry, monkeypatch):
+    real, tries = lineage.STAGES["captions"], []
+
+    def away(times):
+        def stage(*args):
+            tries.append(1)
+            if len(tries) <= times:
+                raise UnavailableError("the language model at http://127.0.0.1:1 did not answer")
+            return real(*args)
+
+        tries.clear()
+        monkeypatch.setitem(lineage.STAGES, "captions", stage)
+
+    away(times=1)
+    assert materialize(foundry).success and len(tries) == 2
+    away(times=9)
+    assert "did not answer; run it again later" in failure(materialize(foundry))
+    assert len(tries) == 1 + foundry.max_retries
+
+
+def test_the_profile_is_switched_in_one_place(foundry):
+    other = Foundry(root=foundry.root, profile="paper")
+    assert other.params.profile == "paper"
+    assert other.params.captions == foundry.params.captions
+    assert shown(materialize(other))["dvc_hash"] == "not recorded: another profile"
+
+
+def test_progress_is_logged_at_intervals_and_at_the_end():
+    lines, now = [], [0.0]
+    progress = log_progress(lines.append, seconds=10, clock=lambda: now[0])
+    for done in range(1, 9):
+        now[0] += 4
+        progress(done, 8)
+    assert lines == ["1 of 8", "4 of 8", "7 of 8", "8 of 8"]
+
+
+def test_histograms_count_every_score_once_and_leave_out_what_is_missing():
+    rows = histograms([{"clip": 0.1, "judge": None}, {"clip": 0.9}, {"clip": 0.92}]).records
+    assert sum(row.data["count"] for row in rows) == 3
+    assert {row.data["score"] for row in rows} == {"clip"}
+    assert rows[-1].data["histogram"] == 2 * rows[0].data["histogram"] != ""
+
+
+def test_shares_add_up():
+    [first, second] = [row.data for row in shares(["a", "b", "a", "a"]).records]
+    assert (first, second) == (
+        {"category": "a", "count": 3, "share": 0.75},
+        {"category": "b", "count": 1, "share": 0.25},
+    )
