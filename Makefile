@@ -8,12 +8,13 @@ READY := $(VENV)/.ready
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
 
-.PHONY: help setup demo test ui bench figures lint lock clean
+.PHONY: help setup demo test e2e ui bench figures lint lock clean
 
 help:
 	@echo "make setup   environment in $(VENV), from requirements.lock"
 	@echo "make demo    the whole lineage on the embedded profile"
 	@echo "make test    every test that needs no GPU"
+	@echo "make e2e     the whole workbench in a headless browser (chromium and node needed; about 10 minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make ui      Dagster, MLflow and S3 on localhost"
 	@echo "make bench   side-by-side benchmarks, into docs/benchmarks.md"
@@ -36,6 +37,10 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+e2e: $(READY)
+	@command -v npm > /dev/null && npm --prefix tests/e2e ci --silent --no-audit --no-fund || true
+	@$(BIN)/python -m pytest tests/e2e -s --override-ini norecursedirs=
 
 lint: $(READY)
 	@$(BIN)/ruff check src dagster_project tests
