@@ -1,7 +1,5 @@
 """Training in a Dagster run: its log is the run's, cancelling ends every process, the next run resumes."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal
