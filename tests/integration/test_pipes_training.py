@@ -16,7 +16,7 @@ from tiny_models import tiny_pipeline, write_dataset
 from dagster_project.training_process import train_in_a_process
 from editfoundry.training.resume_folder import saved_steps
 
-NUM_STEPS = 200
+NUM_STEPS = 120
 RUN = """
 import sys
 from pathlib import Path
@@ -24,8 +24,9 @@ import dagster as dg
 from dagster_project.training_process import train_in_a_process
 
 @dg.asset
-def editor(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> None:
+def editor(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> dg.MaterializeResult:
     train_in_a_process(context, pipes, Path(sys.argv[1]))
+    return dg.MaterializeResult()
 
 pipes = dg.PipesSubprocessClient(termination_timeout_seconds=300)
 dg.materialize([editor], resources={"pipes": pipes}, raise_on_error=False)
@@ -73,8 +74,9 @@ def test_a_cancelled_run_leaves_no_process_and_a_state_that_the_next_run_goes_on
     assert 0 < step < NUM_STEPS
 
     @dg.asset
-    def editor(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> None:
+    def editor(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> dg.MaterializeResult:
         train_in_a_process(context, pipes, config)
+        return dg.MaterializeResult()
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
