@@ -8,12 +8,13 @@ READY := $(VENV)/.ready
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
 
-.PHONY: help setup demo test e2e ui bench figures lint lock clean
+.PHONY: help setup demo test test-slow e2e ui bench figures lint lock clean
 
 help:
 	@echo "make setup   environment in $(VENV), from requirements.lock"
 	@echo "make demo    the whole lineage on the embedded profile"
-	@echo "make test    every test that needs no GPU"
+	@echo "make test    every test that needs no GPU, but for"
+	@echo "make test-slow  those that run whole services, several processes, or the lineage through Dagster"
 	@echo "make e2e     the whole workbench in a headless browser (chromium and node needed; about 10 minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make ui      Dagster, MLflow and S3 on localhost"
@@ -36,7 +37,10 @@ demo: $(READY)
 	@$(BIN)/editfoundry demo
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+
+test-slow: $(READY)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 e2e: $(READY)
 	@command -v npm > /dev/null && npm --prefix tests/e2e ci --silent --no-audit --no-fund || true

@@ -18,6 +18,8 @@ from editfoundry.data.shards import write_triplets
 from editfoundry.tracking import s3
 from editfoundry.tracking.dvc_client import locked_hashes, set_local_endpoint
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = ("captions", "quadruples", "editworld_text", "clips", "frame_pairs", "editworld_video", "dataset")
 SCORES = {"clip_input": 0.25, "clip_output": 0.25, "clip_image": 0.8, "clip_direction": 0.5}

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
+import pytest
 import yaml
 from tiny_models import tiny_pipeline, write_dataset
 
 from dagster_project.training_process import train_in_a_process
 from editfoundry.training.resume_folder import saved_steps
 
+pytestmark = pytest.mark.slow
 NUM_STEPS = 120
 RUN = """
 import sys

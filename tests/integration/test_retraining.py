@@ -21,6 +21,8 @@ from editfoundry.retraining.gate import tracking_uri
 from editfoundry.tinyworld.captions import write_laion_table
 from editfoundry.tracking.model_registry import version_by_alias
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "device": "cpu",
     "captions": {"num_rows": 16, "rows_per_shard": 16},

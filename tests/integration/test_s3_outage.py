@@ -19,6 +19,8 @@ from editfoundry.sources.incoming import fetch_table, incoming_tables
 from editfoundry.tracking import s3
 from editfoundry.tracking.dvc_client import locked_hashes
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

@@ -13,6 +13,8 @@ from editfoundry.tracking.model_registry import register_version, set_alias
 from editfoundry.tracking.registered_models import registered_folder
 from editfoundry.tracking.service_environment import service_environment
 
+pytestmark = pytest.mark.slow
+
 TAGS = {"data_hash": "abc.dir", "code_revision": "0d0fde5", "profile": "embedded", "report": "reports/editworld"}
 
 

@@ -26,6 +26,8 @@ root_module = "toy"
 DEFINITIONS = """\
 import dagster as dg
 
+pytestmark = pytest.mark.slow
+
 @dg.asset
 def toy_asset() -> None: ...
 

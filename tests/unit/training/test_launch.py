@@ -155,11 +155,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_batch_and_end_where_one_does(runs: Path) -> None:
     assert curve(runs / "two") == pytest.approx(curve(runs / "out"), abs=1e-4)
     assert distance(runs, "two", "out") < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_processes", "rank", "undisturbed"), [(1, "0", "out"), (2, "1", "two")])
 def test_a_run_whose_process_is_killed_goes_on_as_if_nothing_had_been(
     runs: Path, num_processes: int, rank: str, undisturbed: str
@@ -178,6 +180,7 @@ def test_a_run_whose_process_is_killed_goes_on_as_if_nothing_had_been(
     assert distance(runs, output.name, undisturbed) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_two_processes_after_an_epoch_with_one(runs: Path) -> None:
     """Eight triplets, four a step: the second epoch ends after step 4."""
     config = run_to(runs, "grown")
