@@ -59,8 +59,8 @@ def curation_sheet(
     dataset: Annotated[Path, typer.Argument(help="Data set made by editfoundry curate.")],
     out: Annotated[Path, typer.Option(help="HTML file, everything inlined, or PNG.")],
     triplets: Annotated[
-        Path | None,
-        typer.Option(help="Shards that the data set was made of, for the dropped pictures; default the lineage's."),
+        list[Path] | None,
+        typer.Option(help="Shards that it was made of, for the dropped pictures; repeatable; default the lineage's."),
     ] = None,
     num_each: Annotated[int, typer.Option(min=1, help="Kept and dropped triplets at most, each.")] = 24,
     as_json: JsonOption = False,
@@ -70,9 +70,9 @@ def curation_sheet(
     from editfoundry.curation.shown_triplets import choose_shown
     from editfoundry.lineage import Paths
 
-    made_of = Paths(Path.cwd()).editworld_text
-    if triplets is None and dataset.resolve() == Paths(Path.cwd()).dataset and made_of.is_dir():
-        triplets = made_of
-    sheet = choose_shown(dataset, triplets, num_each)
+    lineage = Paths(Path.cwd())
+    if triplets is None and dataset.resolve() == lineage.dataset:
+        triplets = [folder for folder in (lineage.editworld_text, lineage.editworld_video) if folder.is_dir()]
+    sheet = choose_shown(dataset, triplets or [], num_each)
     write_sheet(out, sheet, f"What curation kept and dropped: {dataset.name}")
     print_facts({"sheet": str(out), "kept": sheet.num_kept, "dropped": sheet.num_dropped}, as_json)

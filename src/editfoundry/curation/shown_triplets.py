@@ -47,17 +47,17 @@ class CurationSheet:
     dropped_by_reason: Mapping[str, int]
 
 
-def choose_shown(dataset: Path, triplets: Path | None, num_each: int) -> CurationSheet:
+def choose_shown(dataset: Path, triplets: Sequence[Path], num_each: int) -> CurationSheet:
     """Choose ``num_each`` kept triplets, evenly spread, and as many dropped ones, the reasons taking turns.
 
     Args:
         dataset: made by ``curate``.
-        triplets: folder of the shards that it was made of: the dropped ones' pictures are there. Without it they are
-            shown by their texts.
+        triplets: folders of the shards that it was made of: the dropped ones' pictures are there. Without any they
+            are shown by their texts.
         num_each: how many at most of each.
 
     Raises:
-        BadInputError: ``dataset`` is no data set, or ``triplets`` lacks a shard.
+        BadInputError: ``dataset`` is no data set, or no folder of ``triplets`` has a dropped one.
     """
     check_claim(dataset, STAGE)
     shards = [shard for split in SPLITS for shard in shard_paths(dataset / split)]
@@ -88,16 +88,23 @@ def _kept(shard: Path, row: Mapping[str, Any]) -> ShownTriplet:
     return ShownTriplet(**_texts(row), verdict=row["split"], images=(triplet.input_image, triplet.output_image))
 
 
-def _dropped(rejected: RejectedRow, triplets: Path | None) -> ShownTriplet:
+def _dropped(rejected: RejectedRow, triplets: Sequence[Path]) -> ShownTriplet:
     images = None
-    if triplets is not None:
-        # A name from a table is never a path.
-        shard = triplets / Path(str(rejected.row.get("shard", ""))).name
-        if not shard.is_file():
-            raise BadInputError(f"{triplets}: no shard {shard.name}; give the folder that the data set was made of")
-        triplet = read_triplet(shard, rejected.row)
+    if triplets:
+        triplet = read_triplet(_shard_of(rejected, triplets), rejected.row)
         images = (triplet.input_image, triplet.output_image)
     return ShownTriplet(**_texts(rejected.row), verdict=rejected.reason, detail=rejected.detail, images=images)
+
+
+def _shard_of(rejected: RejectedRow, triplets: Sequence[Path]) -> Path:
+    """Find the shard that has it: several folders may have one of that name."""
+    # A name from a table is never a path.
+    name = Path(str(rejected.row.get("shard", ""))).name
+    for shard in (folder / name for folder in triplets):
+        if shard.is_file() and any(row["id"] == rejected.row["id"] for row in read_fields(shard)):
+            return shard
+    places = ", ".join(map(str, triplets))
+    raise BadInputError(f"{places}: no shard {name} with what was dropped; give the folders the data set was made of")
 
 
 def _texts(row: Mapping[str, Any]) -> dict[str, Any]:
