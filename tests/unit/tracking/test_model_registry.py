@@ -19,6 +19,8 @@ from editfoundry.tracking.model_registry import (
     version_by_alias,
 )
 
+pytestmark = pytest.mark.slow
+
 TAGS = {"data_hash": "abc.dir", "code_revision": "0d0fde5", "profile": "embedded", "report": "reports/editworld"}
 STEPS = 3
 
