@@ -5,6 +5,18 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_project.defs.resources import Foundry
+
+
+def counts_add_up(asset: str, name: str, description: str) -> dg.AssetChecksDefinition:
+    """Return the blocking check of a stage that its counts add up and are those on disk, see `check_counts`."""
+
+    @dg.asset_check(asset=asset, name=name, description=description, blocking=True)
+    def check(context: dg.AssetCheckExecutionContext, foundry: Foundry) -> dg.AssetCheckResult:
+        return check_counts(recorded_counts(context.instance, asset), getattr(foundry.paths, asset))
+
+    return check
+
 
 def recorded_counts(instance: dg.DagsterInstance, asset: str) -> dict[str, Any]:
     """Return the metadata of an asset's latest materialization, as plain values; empty if there is none."""

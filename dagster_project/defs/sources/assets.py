@@ -48,7 +48,10 @@ def _show_captions(run: StageRun) -> Mapping[str, Any]:
 def _show_clips(run: StageRun) -> Mapping[str, Any]:
     from editfoundry.data.tables import read_rows
 
-    examples = [f"- {row.video_id} {row.start:.2f} s: {row.caption}" for row in islice(read_rows(run.folder, Clip), 8)]
+    examples = [
+        f"- {row.video_id} {row.start:.2f} s: {row.caption}"
+        for row in islice(read_rows(run.folder, Clip), NUM_EXAMPLES)
+    ]
     return {"examples": dg.MetadataValue.md("\n".join(examples))}
 
 
