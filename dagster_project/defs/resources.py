@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from editfoundry import lineage
+from editfoundry.errors import BadInputError
 from editfoundry.params import with_overrides
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -68,6 +69,8 @@ class DvcRepository(dg.ConfigurableResource):
 
     mode: str = "auto"
     """``auto`` commits and pushes where the folder is a DVC repository; ``commit`` does not push; ``off``."""
+    lock_branch: str = ""
+    """Git branch on which the gate commits ``dvc.lock`` of each version; empty, a person commits it."""
 
     def record(self, root: Path, stage: str) -> str | None:
         """Commit and push a stage's output; return its hash in ``dvc.lock``, or None where DVC keeps nothing of it.
@@ -84,14 +87,31 @@ class DvcRepository(dg.ConfigurableResource):
             return None
         return record_stage(root, stage, push=self.mode == "auto")
 
+    def commit_lock(self, root: Path, tag: str, message: str) -> str | None:
+        """Commit ``dvc.lock`` on the branch of its own; return the tag, or None where no branch is configured.
+
+        Raises:
+            BadInputError: an output is not as locked, so that the lock would name other data than was used; or Git
+                refuses.
+        """
+        from editfoundry.tracking.dvc_client import changed_stages
+        from editfoundry.tracking.lock_commit import commit_lock
+
+        if not self.lock_branch or self.mode == "off":
+            return None
+        if changed := changed_stages(root):
+            raise BadInputError(f"dvc.lock is not committed on {self.lock_branch}: not as locked: {', '.join(changed)}")
+        return commit_lock(root, self.lock_branch, tag, message)
+
 
 @dg.definitions
 def resources() -> dg.Definitions:
     """Provide the resources, as the environment has them.
 
     EDITFOUNDRY_ROOT is the project's folder, by default this repository; EDITFOUNDRY_PARAMS its parameters' file,
-    EDITFOUNDRY_PROFILE another profile than that file's, EDITFOUNDRY_DVC one of auto, commit, off, and
-    EDITFOUNDRY_INCOMING an ``s3://bucket/prefix`` where source data arrives.
+    EDITFOUNDRY_PROFILE another profile than that file's, EDITFOUNDRY_DVC one of auto, commit, off,
+    EDITFOUNDRY_LOCK_BRANCH the Git branch on which the gate commits ``dvc.lock``, and EDITFOUNDRY_INCOMING an
+    ``s3://bucket/prefix`` where source data arrives.
     """
     foundry = Foundry(
         root=os.environ.get("EDITFOUNDRY_ROOT", str(REPOSITORY)),
@@ -99,7 +119,9 @@ def resources() -> dg.Definitions:
         profile=os.environ.get("EDITFOUNDRY_PROFILE", ""),
         incoming_address=os.environ.get("EDITFOUNDRY_INCOMING", ""),
     )
-    dvc = DvcRepository(mode=os.environ.get("EDITFOUNDRY_DVC", "auto"))
+    dvc = DvcRepository(
+        mode=os.environ.get("EDITFOUNDRY_DVC", "auto"), lock_branch=os.environ.get("EDITFOUNDRY_LOCK_BRANCH", "")
+    )
     # The trainer saves its state when it is told to stop, which takes as long as writing the weights.
     pipes = dg.PipesSubprocessClient(termination_timeout_seconds=300)
     return dg.Definitions(resources={"foundry": foundry, "dvc": dvc, "pipes": pipes})

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from dagster_project.defs.reports.assets import WEEKLY
-from dagster_project.defs.resources import Foundry
+from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.failures import told_clearly
 from dagster_project.metadata import OWNERS
 from dagster_project.stage_asset import EAGER
+from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
     from editfoundry.retraining.comparison import Comparison
+    from editfoundry.retraining.gate import GateDecision
 
 
 @dg.asset(
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     automation_condition=EAGER,
     freshness_policy=WEEKLY,
 )
-def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry) -> dg.MaterializeResult:
+def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry, dvc: DvcRepository) -> dg.MaterializeResult:
     """The editor as a version in MLflow: `candidate`, and `champion` if it is better with 95 % confidence."""
     from editfoundry.retraining.gate import pass_gate, tracking_uri
 
@@ -40,10 +42,27 @@ def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry) -> dg.Mat
             "regressions": [str(comparison) for comparison in decision.regressions],
             "differences": dg.MetadataValue.table(rows),
             "mlflow_run": decision.run_id,
+            "lock_tag": _commit_lock(context, foundry, dvc, decision),
             "registry": tracking_uri(foundry.folder),
             **{name: value for name, value in decision.candidate.tags.items() if name in ("data_hash", "profile")},
         }
     )
+
+
+def _commit_lock(
+    context: dg.AssetExecutionContext, foundry: Foundry, dvc: DvcRepository, decision: "GateDecision"
+) -> str:
+    """Return the Git tag of the version's ``dvc.lock``, or why there is none; the decision stands in any case."""
+    from editfoundry.tracking.model_registry import MODEL_NAME
+
+    version = decision.candidate.version
+    message = f"{MODEL_NAME} {version}: {decision.reason}"
+    try:
+        tag = dvc.commit_lock(foundry.folder, f"{MODEL_NAME}-{version}", message)
+    except BadInputError as error:
+        context.log.warning(str(error))
+        return f"none: {error}"
+    return tag or "none: no branch is configured for it"
 
 
 def difference_rows(comparison: "Comparison") -> list[dict[str, str | float | int | None]]:

@@ -45,6 +45,16 @@ def stage_status(root: Path, stage: str) -> StageStatus:
     return StageStatus(stage=stage, changes=changes)
 
 
+def changed_stages(root: Path) -> list[str]:
+    """Return the stages of ``dvc.yaml`` that are not as ``dvc.lock`` has them.
+
+    Raises:
+        BadInputError: DVC refuses.
+    """
+    reported: dict[str, list[Any]] = json.loads(_dvc(root, "status", "--json") or "{}")
+    return sorted(reported)
+
+
 def locked_hashes(root: Path, stage: str) -> dict[str, str]:
     """Return a stage's output path -> md5 as ``dvc.lock`` has them; empty where the stage was never committed."""
     import yaml
@@ -120,7 +130,7 @@ def _in_words(change: Any) -> str:
 
 
 def _dvc(root: Path, *arguments: str) -> str:
-    done = _run(root, "dvc", *arguments)
+    done = _run(root, "dvc", "--wait-for-lock", *arguments)
     if done.returncode != 0:
         raise BadInputError(f"dvc {' '.join(arguments)}: {_reason(done.stderr)}")
     return done.stdout

@@ -7,6 +7,7 @@ import zc.lockfile
 
 from editfoundry.errors import BadInputError
 from editfoundry.tracking.dvc_client import (
+    changed_stages,
     locked_hashes,
     record_stage,
     remote_endpoint,
@@ -50,8 +51,9 @@ def project(tmp_path_factory):
 def test_a_stage_is_clean_after_it_ran_and_dirty_when_its_input_changes(project):
     assert stage_status(project, "copy").is_clean
     (project / "in.txt").write_text("two")
-    status = stage_status(project, "copy")
+    status, changed = stage_status(project, "copy"), changed_stages(project)
     (project / "in.txt").write_text("one")
+    assert (changed, changed_stages(project)) == (["copy"], [])
     assert not status.is_clean
     assert "in.txt" in " ".join(status.changes)
 
