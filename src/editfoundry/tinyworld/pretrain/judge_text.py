@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from editfoundry.curation.judge.prompts import fixed_texts
@@ -73,6 +73,21 @@ def padded_batch(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor,
         labels[row, start : len(tokens)] = ids[row, start : len(tokens)]
         mask[row, : len(tokens)] = 1
     return ids, mask, labels
+
+
+def answer_losses(logits: Tensor, labels: Tensor, word_weight: float) -> Tensor:
+    """Return the cross-entropy of the answers: of each the first token with weight 1, the others ``word_weight``.
+
+    Args:
+        logits: ``(B, L, V)``.
+        labels: ``(B, L)``, see `padded_batch`.
+        word_weight: of every token of an answer but its first.
+    """
+    places = labels[:, 1:] != IGNORED
+    is_first = places & (labels[:, :-1] == IGNORED)
+    weights = torch.where(is_first, 1.0, word_weight)[places]
+    losses = nn.functional.cross_entropy(logits[:, :-1][places], labels[:, 1:][places], reduction="none")
+    return (losses * weights).sum() / weights.sum()
 
 
 def _corpus() -> list[str]:

@@ -84,6 +84,10 @@ class JudgedPair:
             "image_quality": self.flaw or "sharp and clean",
         }
 
+    def answer(self, question: str) -> str:
+        """Return the right answer to a question: its number, and its reason where it has one."""
+        return f"{self.numbers[question]} {self.reasons.get(question, '')}".strip()
+
     def _thing(self) -> SceneObject:
         assert self.edit.index is not None
         return self.edit.before.objects[self.edit.index]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import (
     CLIPModel,
     LlamaConfig,
@@ -25,11 +25,12 @@ from transformers import (
 
 from editfoundry.curation.judge.prompts import DESCRIBE, QUESTIONS, Question, question_text
 from editfoundry.tinyworld.pretrain.clip import build_image_processor
+from editfoundry.tinyworld.pretrain.judge_reading import READING, ReadingLesson
 from editfoundry.tinyworld.pretrain.judge_text import (
     CHAT_TEMPLATE,
-    IGNORED,
     IMAGE,
     Example,
+    answer_losses,
     build_judge_tokenizer,
     encode_example,
     padded_batch,
@@ -57,13 +58,13 @@ _PICTURE_QUESTIONS = tuple(question for question in QUESTIONS if not question.sh
 
 def train_vision_language_model(
     work_dir: Path, clip: CLIPModel, vae: AutoencoderKL, device: torch.device, config: LoopConfig = CONFIG,
-    log_metric: Metric | None = None, num_pairs: int = NUM_PAIRS,
+    log_metric: Metric | None = None, num_pairs: int = NUM_PAIRS, reading: LoopConfig = READING,
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor, LoopResult]:  # fmt: skip
     """Train on judged pairs of the training split, the vision tower of ``clip`` frozen, as published.
 
-    Half of every batch are captions of single pictures; the other half are questions, half of these about both
-    pictures and half about the output alone: quality, success. ``num_pairs`` pairs are drawn and cached; half of them
-    go through ``vae``, so as to look generated.
+    First on text alone, see `judge_reading`; then with pictures. Half of every batch are captions of single pictures;
+    the other half are questions, half of these about both pictures and half about the output alone: quality, success.
+    ``num_pairs`` pairs are drawn and cached; half of them go through ``vae``, so as to look generated.
     """
     pairs = [sample_judged_pair(random_stream("judged", "train", i), "train") for i in range(num_pairs)]
     seen = [seen_captions(random_stream("judged", "seen", i), pair) for i, pair in enumerate(pairs)]
@@ -88,6 +89,7 @@ def train_vision_language_model(
         one_loss = answer_loss(llava, pictures[one, 1], asked_one, pad)
         return (both_loss + one_loss) / 2 + answer_loss(llava, pictures[told, sides], captions, pad, word_weight=1.0)
 
+    fit(model, ReadingLesson(tokenizer, pairs, reading.batch_size, WORD_WEIGHT), reading, work_dir / "judge_reading")
     result = fit(model, step_loss, config, work_dir / "vision_language_model", log_metric)
     return model, build_llava_processor(tokenizer), result
 
@@ -137,11 +139,7 @@ def answer_loss(
     ids, mask, labels = (tensor.to(model.device) for tensor in padded_batch(examples, pad_token_id))
     pixels = to_pixels(pictures).to(model.device)
     logits = model(input_ids=ids, attention_mask=mask, pixel_values=pixels, use_cache=False).logits
-    places = labels[:, 1:] != IGNORED
-    is_first = places & (labels[:, :-1] == IGNORED)
-    weights = torch.where(is_first, 1.0, word_weight)[places]
-    losses = nn.functional.cross_entropy(logits[:, :-1][places], labels[:, 1:][places], reduction="none")
-    return (losses * weights).sum() / weights.sum()
+    return answer_losses(logits, labels, word_weight)
 
 
 def _pair_example(
@@ -149,7 +147,7 @@ def _pair_example(
 ) -> Example:
     question = _PAIR_QUESTIONS[int(torch.randint(len(_PAIR_QUESTIONS), (), generator=generator))]
     prompt = _prompt(question, pair, seen, generator)
-    return encode_example(tokenizer, prompt, _answer(question, pair), 2 * NUM_PATCHES)
+    return encode_example(tokenizer, prompt, pair.answer(question.name), 2 * NUM_PATCHES)
 
 
 def _picture_example(
@@ -157,7 +155,7 @@ def _picture_example(
 ) -> Example:
     question = _PICTURE_QUESTIONS[int(torch.randint(len(_PICTURE_QUESTIONS), (), generator=generator))]
     prompt = _prompt(question, pair, seen, generator)
-    return encode_example(tokenizer, prompt, _answer(question, pair), NUM_PATCHES)
+    return encode_example(tokenizer, prompt, pair.answer(question.name), NUM_PATCHES)
 
 
 def _caption_example(tokenizer: PreTrainedTokenizerFast, pair: JudgedPair, side: int) -> Example:
@@ -171,11 +169,6 @@ def _prompt(question: Question, pair: JudgedPair, seen: tuple[str, str], generat
     is_told = float(torch.rand((), generator=generator)) >= UNSEEN_SHARE
     told = seen if is_told else ("", "")
     return question_text(question, captions[0], edit.instruction, captions[1], told)
-
-
-def _answer(question: Question, pair: JudgedPair) -> str:
-    number, reason = pair.numbers[question.name], pair.reasons.get(question.name, "")
-    return f"{number} {reason}".strip()
 
 
 def _cached_pictures(path: Path, pairs: Sequence[JudgedPair], vae: AutoencoderKL) -> np.ndarray:

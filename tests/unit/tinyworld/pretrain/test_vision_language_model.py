@@ -15,7 +15,9 @@ from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
 from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
+from editfoundry.tinyworld.pretrain.judge_reading import READING, ReadingLesson
 from editfoundry.tinyworld.pretrain.judge_text import build_judge_tokenizer, encode_example
+from editfoundry.tinyworld.pretrain.judged_pairs import sample_judged_pair
 from editfoundry.tinyworld.pretrain.measure_judge import DROPPED, measure_vision_language_model
 from editfoundry.tinyworld.pretrain.vision_language_model import (
     CONFIG,
@@ -23,6 +25,7 @@ from editfoundry.tinyworld.pretrain.vision_language_model import (
     WORD_WEIGHT,
     answer_loss,
     build_llava_processor,
+    build_vision_language_model,
     train_vision_language_model,
 )
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
@@ -45,8 +48,9 @@ def trained(tmp_path_factory):
     config = replace(CONFIG, num_steps=2, batch_size=4, num_warmup_steps=1)
     logged: list[float] = []
     model, processor, result = train_vision_language_model(
-        folder / "work", clip, vae, torch.device("cpu"), config, lambda name, value, step: logged.append(value), 8
-    )
+        folder / "work", clip, vae, torch.device("cpu"), config, lambda name, value, step: logged.append(value), 8,
+        reading=replace(READING, num_steps=2, batch_size=2, num_warmup_steps=1),
+    )  # fmt: skip
     model.half().save_pretrained(folder / "vlm")
     processor.save_pretrained(folder / "vlm")
     roles = {"vision_language_model": folder / "vlm", "text_to_image": EMBEDDED_FOLDER / "text_to_image"}
@@ -96,6 +100,26 @@ def test_the_loss_counts_numbers_in_full_words_in_part_and_prompts_not(trained, 
     both = answer_loss(model, picture.repeat(2, 0), longer, tokenizer.pad_token_id)
     shares = torch.tensor([weights.sum(), 1 + WORD_WEIGHT])
     torch.testing.assert_close(both, (expected * shares[0] + alone * shares[1]) / shares.sum())
+
+
+def test_reading_is_learned_from_the_captions_alone(tokenizer):
+    """Without any picture the model learns which of two pairs is a true outcome and which is unchanged."""
+    torch.manual_seed(0)
+    clip = load_clip(load_profile("embedded"), CPU).model
+    model = build_vision_language_model(tokenizer, clip)
+    pairs = [
+        sample_judged_pair(random_stream("lesson", i), "train", kind) for i, kind in enumerate(("true", "unchanged"))
+    ]
+    lesson = ReadingLesson(tokenizer, pairs, 6, 0.0)
+    optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-3)
+    for step in range(80):
+        loss = lesson(model, torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    # Who cannot tell the pairs apart has log 2 for two questions of three.
+    losses = [float(lesson(model, torch.Generator().manual_seed(900 + step)).detach()) for step in range(3)]
+    assert np.mean(losses) < 0.4
 
 
 def test_the_shipped_files_are_small_and_load_as_the_role(trained):
