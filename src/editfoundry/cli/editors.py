@@ -59,8 +59,8 @@ def edit(
     editor: Annotated[
         str | None,
         typer.Option(
-            help="Diffusers folder of any pipeline that takes an image and a prompt, or a registered model NAME@ALIAS; "
-            "by default checkpoints/editworld or the profile's base."
+            help="Diffusers folder of any pipeline that takes an image and a prompt, package:NAME of a shipped one, or "
+            "a registered model NAME@ALIAS; by default checkpoints/editworld or the profile's base."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,

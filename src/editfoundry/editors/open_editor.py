@@ -47,8 +47,8 @@ def open_editor(name: str, runtime: Runtime, cache: Path = Path(".cache/register
     """Load an editor.
 
     Args:
-        name: a folder in diffusers' layout, whose ``model_index.json`` says the class, or a model of MLflow's registry:
-            ``NAME@ALIAS``, ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``.
+        name: a folder in diffusers' layout, whose ``model_index.json`` says the class; ``package:NAME``, one that is
+            shipped; or a model of MLflow's registry: ``NAME@ALIAS``, ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``.
         runtime: device and precision.
         cache: where a registered model is fetched to, if it is not on this disk.
 
@@ -67,8 +67,9 @@ def editor_index(name: str, cache: Path = Path(".cache/registered")) -> Path:
     Raises:
         BadInputError: nothing is there.
     """
-    folder = registered_folder(name, cache) if is_registered_reference(name) else Path(name)
-    return _index(folder, name)
+    if is_registered_reference(name):
+        return _index(registered_folder(name, cache), name)
+    return _index(Path(ModelReference(role="editor_base", source=name).location), name)
 
 
 def edit_photo_with(
@@ -119,7 +120,7 @@ def _index(folder: Path, name: str) -> Path:
     if (folder / "model_index.json").is_file():
         return folder / "model_index.json"
     found = sorted(folder.glob("*/model_index.json")) or sorted(folder.glob("*/*/model_index.json"))
-    if folder != Path(name) and len(found) == 1:
+    if is_registered_reference(name) and len(found) == 1:
         return found[0]
     raise BadInputError(f"{name}: no editor here: expected a diffusers folder with model_index.json")
 

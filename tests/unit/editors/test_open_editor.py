@@ -40,6 +40,12 @@ def test_an_instruct_pix2pix_folder_is_sampled_by_our_own_code(folders: Path) ->
     assert editor.is_instruct_pix2pix and edited.size == (50, 40)
 
 
+def test_a_shipped_editor_is_opened_by_its_name_in_the_package() -> None:
+    assert open_editor("package:editor_base", RUNTIME).is_instruct_pix2pix
+    with pytest.raises(BadInputError, match="package:nobody: no editor here"):
+        open_editor("package:nobody", RUNTIME)
+
+
 def test_flux_kontext_is_loaded_by_its_class_and_edits_with_its_own_defaults(folders: Path) -> None:
     editor, photo = open_editor(str(folders / "kontext"), RUNTIME), tiny_image(0, (32, 32))
     options = {**SMALL, "num_inference_steps": 2, "guidance_scale": None, "image_guidance_scale": None}
