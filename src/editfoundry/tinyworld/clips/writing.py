@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ FRAME_SIZE = 128
 _VERSION = 1
 """Raised when the same parameters come to give other clips."""
 _CRF = "20"
+_REELS_A_PROCESS = 16
+"""Videos for which it pays to start a process."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ def write_clips(
     split: Split = "train",
     size: int = FRAME_SIZE,
     progress: Callable[[int, int], None] | None = None,
+    num_processes: int | None = None,
 ) -> WrittenClips:
     """Write clips; the same parameters give the same files, and files that are there in full are kept.
 
@@ -60,6 +66,7 @@ def write_clips(
         split: which scenes: those of training, or those held out.
         size: pixels to a side, even.
         progress: called with videos done and videos in all.
+        num_processes: that film at the same time; by default one a core, and one alone where there are few videos.
 
     Raises:
         BadInputError: a size or a count that cannot be, or ``output`` holds something else.
@@ -73,14 +80,36 @@ def write_clips(
     if table_is_done(result.table, digest) and all(_video(output, reel).is_file() for reel in reels):
         return result
     _remove_others(output / VIDEOS, {_video(output, reel) for reel in reels})
-    for number, reel in enumerate(reels, start=1):
-        with atomic_file(_video(output, reel)) as file:
-            _encode(file, reel, size)
+    num_processes = num_processes or min(len(os.sched_getaffinity(0)), max(1, len(reels) // _REELS_A_PROCESS))
+    for number, _ in enumerate(_write_videos(output, reels, size, num_processes), start=1):
         if progress is not None:
             progress(number, len(reels))
     write_truths(output / TRUTH, (truth for reel in reels for truth in reel_truths(reel)))
     _write_table(result.table, reels, digest)
     return result
+
+
+def _write_videos(output: Path, reels: list[Reel], size: int, num_processes: int) -> Iterator[None]:
+    """Write each reel's video; yield when one is there."""
+    if num_processes == 1:
+        for reel in reels:
+            _write_video(output, reel, size)
+            yield
+        return
+    with ProcessPoolExecutor(num_processes, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(_write_video, output, reel, size) for reel in reels]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                yield
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _write_video(output: Path, reel: Reel, size: int) -> None:
+    with atomic_file(_video(output, reel)) as file:
+        _encode(file, reel, size)
 
 
 def _video(output: Path, reel: Reel) -> Path:

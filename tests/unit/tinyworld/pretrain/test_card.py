@@ -33,7 +33,7 @@ def test_every_shipped_model_has_a_card_that_says_how_it_was_trained_and_measure
     assert all(isinstance(value, float) for value in facts["measured"].values())
 
 
-def test_the_shipped_models_are_fp16_safetensors_of_at_most_20_mib() -> None:
+def test_the_shipped_models_are_fp16_safetensors_of_at_most_40_mib() -> None:
     files = [path for path in EMBEDDED_FOLDER.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".safetensors", ".json", ".md", ".txt", ".jinja"}
-    assert sum(path.stat().st_size for path in files) <= 32 * 2**20
+    assert sum(path.stat().st_size for path in files) <= 40 * 2**20
