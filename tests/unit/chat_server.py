@@ -75,10 +75,12 @@ class _Handler(BaseHTTPRequestHandler):
             server.max_at_once = max(server.max_at_once, server.num_at_once)
         try:
             assert self.path == "/v1/chat/completions"
-            self._reply(server.respond(body, before), body)
+            reply = server.respond(body, before)
         finally:
+            # Before the answer is sent: the client may ask again the moment it has it.
             with server.lock:
                 server.num_at_once -= 1
+        self._reply(reply, body)
 
     def _reply(self, reply: Reply, body: dict[str, Any]) -> None:
         usage = {"prompt_tokens": len(body["messages"]), "completion_tokens": len(reply.text.split())}
