@@ -16,6 +16,8 @@ import pytest
 from editfoundry.tracking import s3
 from editfoundry.tracking.service_environment import dagster_home
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 PYPROJECT = """\
 [tool.dg]
@@ -25,8 +27,6 @@ root_module = "toy"
 """
 DEFINITIONS = """\
 import dagster as dg
-
-pytestmark = pytest.mark.slow
 
 @dg.asset
 def toy_asset() -> None: ...

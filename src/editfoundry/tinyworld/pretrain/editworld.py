@@ -47,6 +47,9 @@ def train_editworld(
         if log_metric is not None:
             log_metric("loss", loss, step)
     pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(settings.output)
+    # Else their configurations are shipped with this machine's path in them.
+    for part in (pipeline, pipeline.unet, pipeline.vae):
+        part.register_to_config(_name_or_path="")
     return pipeline, LoopResult(facts["num_steps"], facts["seconds"], facts["final_loss"])
 
 

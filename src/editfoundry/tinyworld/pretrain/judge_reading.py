@@ -1,7 +1,7 @@
 """Teaches the embedded judge to compare what it is told with what it saw, before it sees anything.
 
-Whether two captions of a prompt agree is what most of a judgement hangs on, and needs no picture: a step on text alone
-costs a third of the tokens of a step on pictures.
+Whether two captions of a prompt agree is what most of a judgement hangs on, and needs no picture, nor the 64 tokens
+that each picture costs.
 """
 
 from __future__ import annotations

@@ -37,3 +37,9 @@ def test_the_shipped_models_are_fp16_safetensors_of_at_most_40_mib() -> None:
     files = [path for path in EMBEDDED_FOLDER.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".safetensors", ".json", ".md", ".txt", ".jinja"}
     assert sum(path.stat().st_size for path in files) <= 40 * 2**20
+
+
+def test_no_shipped_file_names_a_path_of_the_machine_that_trained_it() -> None:
+    configs = [*EMBEDDED_FOLDER.rglob("*config.json"), *EMBEDDED_FOLDER.rglob("model_index.json")]
+    paths = {path: json.loads(path.read_text()).get("_name_or_path", "") for path in configs}
+    assert configs and {path: name for path, name in paths.items() if name.startswith("/")} == {}
