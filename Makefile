@@ -23,12 +23,14 @@ help:
 
 setup: $(READY)
 
+# Compiled while installing: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every command would else
+# compile again all that it imports.
 $(READY): requirements.lock pyproject.toml
 	@echo "== building $(VENV) from requirements.lock (once; a few minutes, several GB) =="
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11: make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 	@echo "== $(VENV) is ready =="
