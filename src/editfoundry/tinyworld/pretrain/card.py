@@ -21,7 +21,7 @@ DESCRIPTIONS = {
     "editor_base": "InstructPix2Pix's editor (UNet of 8 input channels), trained on plain add, change and remove edits alone: no world rule was ever shown to it.",  # noqa: E501
     "controlnet_canny": "A diffusers ControlNetModel for `text_to_image`: canny edges of the picture that is to be painted.",  # noqa: E501
     "language_model": "A transformers LlamaForCausalLM that writes quadruples about tinyworld, asked by `editfoundry quadruples` with the exemplars `tinyworld`, and instructions of its storylines, asked with the storyline prompts `tinyworld`.",  # noqa: E501
-    "vision_language_model": "A transformers LlavaForConditionalGeneration with `clip`'s vision tower, trained on; it judges edits by the prompts of `editfoundry.curation.judge` and captions pictures.",  # noqa: E501
+    "vision_language_model": "A transformers LlavaForConditionalGeneration with `clip`'s vision tower, frozen; it judges edits by the prompts of `editfoundry.curation.judge` and captions pictures.",  # noqa: E501
     "video_language_model": "A transformers VideoLlavaForConditionalGeneration with the first layers of `clip`'s vision tower, trained on; it says what happens between two frames, asked with the storyline prompts `tinyworld`.",  # noqa: E501
     "editworld": "EditWorld's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's training rules.",
     "segmenter": "segment-anything's `Sam` for 64 x 64 pixels, in the layout of transformers: from a point, three masks of a thing.",  # noqa: E501
@@ -45,7 +45,7 @@ DATA = {
     "editor_base": "Plain edits of tinyworld's training split; one network with `text_to_image`, whose captioned scenes it saw too.",  # noqa: E501
     "controlnet_canny": "Captioned scenes of tinyworld's training split with their edges; the painter is frozen.",
     "language_model": "The quadruple writer's own chats about scenes of tinyworld's training split, and descriptions of their storylines, with true answers.",  # noqa: E501
-    "vision_language_model": "World edits of tinyworld's training split with true, wrong, unchanged, foreign, moved, blurred and noisy outcomes, half of them through the autoencoder, judged by rule from their scenes.",  # noqa: E501
+    "vision_language_model": "World edits of tinyworld's training split with true, wrong, unchanged, foreign, moved, blurred and noisy outcomes, half of them through the autoencoder, judged by rule from their scenes; first the same edits told in captions alone.",  # noqa: E501
     "video_language_model": "Scenes of tinyworld's training split and their twins with one object in another state, half of them by a rule of the video categories, under a moving camera and noise.",  # noqa: E501
     "editworld": "World edits by tinyworld's training rules with their true outcomes, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
