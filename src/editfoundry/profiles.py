@@ -71,6 +71,8 @@ class Profile:
 
     name: str
     models: dict[str, ModelReference]
+    post_edit: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the post-edit that suit these models, where the paper's do not; see `PostEditConfig.of_profile`."""
 
     def model(self, role: str) -> ModelReference:
         """Return the model of ``role``.
@@ -103,7 +105,11 @@ def load_profile(name_or_path: str | Path) -> Profile:
         raise BadInputError(f"{path}: not a TOML file: {error}") from error
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
-    return Profile(name=path.stem, models={role: _reference(path, role, entry) for role, entry in entries.items()})
+    post_edit = entries.pop("post_edit", {})
+    if not isinstance(post_edit, dict):
+        raise BadInputError(f"{path}: post_edit must be a table of settings")
+    models = {role: _reference(path, role, entry) for role, entry in entries.items()}
+    return Profile(name=path.stem, models=models, post_edit=post_edit)
 
 
 def missing_model(reference: ModelReference, error: Exception) -> MissingModelError:

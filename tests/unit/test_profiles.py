@@ -23,6 +23,7 @@ def test_models_of_the_package_lie_in_the_package():
         ("[clip]\nrevision = 'main'", "role 'clip' needs a table with model"),
         ("clip = 'x'", "role 'clip' needs a table with model"),
         ("[clip]\nmodel = 3", "role 'clip' needs a table with model"),
+        ("post_edit = 3", "post_edit must be a table of settings"),
     ],
 )
 def test_a_malformed_profile_is_bad_input_that_names_the_file(tmp_path, text, message):

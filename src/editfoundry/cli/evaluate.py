@@ -24,6 +24,7 @@ from editfoundry.cli.shared import (
 from editfoundry.editors.post_edit.config import PostEditConfig
 from editfoundry.errors import BadInputError
 from editfoundry.params import Params
+from editfoundry.profiles import load_profile
 
 _LINEAGE = "tinyworld"
 
@@ -104,7 +105,8 @@ def _evaluate_lineage(
     if dataset is None and Path("data/dataset").is_dir():
         dataset = Path("data/dataset")
     if post_edit and settings.editworld_report.post_edit is None:
-        report = dataclasses.replace(settings.editworld_report, post_edit=PostEditConfig())
+        config = PostEditConfig.of_profile(load_profile(settings.profile))
+        report = dataclasses.replace(settings.editworld_report, post_edit=config)
         settings = dataclasses.replace(settings, editworld_report=report)
     with progress_bar("edits") as progress:
         evaluate_checkpoint(settings, Path(editors[0]), out, dataset, progress=progress)

@@ -101,14 +101,15 @@ def _post_edit(
     opened: Editor, profile: Profile, runtime: Runtime, picture: Image.Image, instruction: str, seed: int,
     explain: Path | None, options: dict[str, Any],
 ) -> Image.Image:  # fmt: skip
+    from editfoundry.editors.post_edit.config import PostEditConfig
     from editfoundry.editors.post_edit.explain import write_explanation
     from editfoundry.editors.post_edit.models import load_post_edit_models
     from editfoundry.editors.post_edit.post_edit import post_edit_photo
 
     _require_instruct_pix2pix(opened, "the post-edit collects attention")
     given = {name: value for name, value in options.items() if value is not None}
-    models = load_post_edit_models(profile, runtime)
-    edited, made = post_edit_photo(opened.pipeline, models, picture, instruction, seed=seed, **given)
+    config, models = PostEditConfig.of_profile(profile), load_post_edit_models(profile, runtime)
+    edited, made = post_edit_photo(opened.pipeline, models, picture, instruction, seed=seed, config=config, **given)
     if explain is not None:
         write_explanation(explain, made)
     return edited

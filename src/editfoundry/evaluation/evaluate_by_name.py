@@ -69,7 +69,9 @@ def evaluate_by_name(
     options = EditorOptions(
         given=request.options,
         defaults={name: getattr(settings, name) for name in _SAMPLING} if benchmark.name in TITLES else {},
-        post_edit=(settings.post_edit or PostEditConfig()) if request.post_edit else settings.post_edit,
+        post_edit=(settings.post_edit or PostEditConfig.of_profile(profile))
+        if request.post_edit
+        else settings.post_edit,
     )
     contestants = contestants_by_name(request.editors, profile, runtime, options)
     check_contestants(contestants)

@@ -176,3 +176,23 @@ def test_wrong_settings_are_refused() -> None:
     for values in ({"strength": 0}, {"strength": 1.5}, {"num_points": 0}, {"feather": -1}):
         with pytest.raises(BadInputError):
             PostEditConfig(**values)
+
+
+def test_a_profile_brings_settings_of_its_own_and_what_is_given_wins(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text("[post_edit]\ntau = 1.5\nstrength = 0.25\n")
+    made = PostEditConfig.of_profile(load_profile(profile), strength=0.5)
+    assert (made.tau, made.strength, made.num_points) == (1.5, 0.5, PostEditConfig().num_points)
+    assert PostEditConfig.of_profile(load_profile("paper")) == PostEditConfig()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("tua = 1", "profile 'mine': unknown setting 'tua' in post_edit; settings are tau, "),
+     ('tau = "high"', "profile 'mine': post_edit.tau is 'high', but must be a number"),
+     ("strength = 2", "strength is 2, but must be in \\(0, 1\\]")],
+)  # fmt: skip
+def test_a_profiles_wrong_settings_are_refused(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "mine.toml").write_text(f"[post_edit]\n{line}\n")
+    with pytest.raises(BadInputError, match=message):
+        PostEditConfig.of_profile(load_profile(tmp_path / "mine.toml"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from editfoundry.errors import BadInputError
+from editfoundry.profiles import Profile
 from editfoundry.synthesis.config import PAPER_TAU
 
 
@@ -41,3 +43,20 @@ class PostEditConfig:
         for name in ("tau", "min_overlap", "dilation", "feather"):
             if getattr(self, name) < 0:
                 raise BadInputError(f"{name} is {getattr(self, name)}, but must be at least 0")
+
+    @classmethod
+    def of_profile(cls, profile: Profile, **settings: Any) -> PostEditConfig:
+        """Return the settings that suit a profile's models, with ``settings`` in the place of its own.
+
+        Raises:
+            BadInputError: the profile's table ``post_edit`` has an unknown setting, or one that is no number.
+        """
+        known = [known.name for known in fields(cls)]
+        for name, value in profile.post_edit.items():
+            if name not in known:
+                raise BadInputError(
+                    f"profile {profile.name!r}: unknown setting {name!r} in post_edit; settings are {', '.join(known)}"
+                )
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise BadInputError(f"profile {profile.name!r}: post_edit.{name} is {value!r}, but must be a number")
+        return cls(**{**profile.post_edit, **settings})
