@@ -1,4 +1,4 @@
-"""Profiles: which model plays which role. Code never names a model."""
+"""Profiles: which model plays which role, and what suits those models. Code never names a model."""
 
 from __future__ import annotations
 
