@@ -14,6 +14,7 @@ from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.editors.post_edit.config import PostEditConfig
 from editfoundry.errors import BadInputError
+from editfoundry.profiles import Profile
 from editfoundry.sources.filters import LaionFilters
 from editfoundry.sources.internvid_filters import InternVidFilters
 from editfoundry.synthesis.config import TextBranchConfig
@@ -58,8 +59,21 @@ class ReportParams:
     image_guidance_scale: float = 1.5
     batch_size: int = 32
     seed: int = 0
-    post_edit: PostEditConfig | None = None
-    """Evaluate the editor with EditWorld's post-edit too; none, without."""
+    post_edit: Mapping[str, Any] | None = None
+    """Evaluate the editor with EditWorld's post-edit too, with these settings of `PostEditConfig` in the place of the
+    profile's; none, without."""
+
+    def asking_for_post_edit(self) -> ReportParams:
+        """Return these parameters with a post-edit, the profile's where they have none."""
+        return dataclasses.replace(self, post_edit={} if self.post_edit is None else self.post_edit)
+
+    def post_edit_config(self, profile: Profile) -> PostEditConfig | None:
+        """Return the post-edit's settings, the profile's under these; none, without.
+
+        Raises:
+            BadInputError: a setting is unknown, or its value is wrong.
+        """
+        return None if self.post_edit is None else PostEditConfig.of_profile(profile, **self.post_edit)
 
 
 @dataclass(frozen=True, kw_only=True)

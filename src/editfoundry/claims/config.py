@@ -32,7 +32,7 @@ class ClaimsConfig:
     num_training_steps: int = 320
     """Optimizer steps of an arm."""
     training_batch_size: int = 32
-    learning_rate: float = 7e-4
+    learning_rate: float = 2e-3
     """Peak rate of AdamW."""
     change_weight: float = 4.0
     """Weight of the loss where a pair differs."""

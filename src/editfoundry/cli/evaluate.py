@@ -21,10 +21,8 @@ from editfoundry.cli.shared import (
     progress_bar,
     show_summary,
 )
-from editfoundry.editors.post_edit.config import PostEditConfig
 from editfoundry.errors import BadInputError
 from editfoundry.params import Params
-from editfoundry.profiles import load_profile
 
 _LINEAGE = "tinyworld"
 
@@ -104,10 +102,8 @@ def _evaluate_lineage(
         raise BadInputError(f"--benchmark tinyworld is the lineage's report and takes {what}: use tinyworld-world")
     if dataset is None and Path("data/dataset").is_dir():
         dataset = Path("data/dataset")
-    if post_edit and settings.editworld_report.post_edit is None:
-        config = PostEditConfig.of_profile(load_profile(settings.profile))
-        report = dataclasses.replace(settings.editworld_report, post_edit=config)
-        settings = dataclasses.replace(settings, editworld_report=report)
+    if post_edit:
+        settings = dataclasses.replace(settings, editworld_report=settings.editworld_report.asking_for_post_edit())
     with progress_bar("edits") as progress:
         evaluate_checkpoint(settings, Path(editors[0]), out, dataset, progress=progress)
 

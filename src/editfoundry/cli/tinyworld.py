@@ -148,7 +148,9 @@ def tinyworld_pretrain(
     num_steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps; by default those of the shipped model.")
     ] = None,
-    continue_shipped: Annotated[bool, typer.Option(help="Train the shipped diffusion or language model on.")] = False,
+    continue_shipped: Annotated[
+        bool, typer.Option(help="Train what is shipped on: diffusion, language_model, editworld.")
+    ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:

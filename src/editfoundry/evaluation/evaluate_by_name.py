@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editfoundry.editors.post_edit.config import PostEditConfig
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import TITLES
@@ -55,7 +54,7 @@ def evaluate_by_name(
     Raises:
         BadInputError: an editor, the benchmark's folder, an option or ``output`` cannot be used.
     """
-    settings = params.editworld_report
+    settings = params.editworld_report.asking_for_post_edit() if request.post_edit else params.editworld_report
     seed = settings.seed if request.seed is None else request.seed
     # A wrong folder or profile is told before torch is imported, which takes seconds.
     profile, benchmark = load_profile(params.profile), _benchmark(request, settings, seed)
@@ -69,9 +68,7 @@ def evaluate_by_name(
     options = EditorOptions(
         given=request.options,
         defaults={name: getattr(settings, name) for name in _SAMPLING} if benchmark.name in TITLES else {},
-        post_edit=(settings.post_edit or PostEditConfig.of_profile(profile))
-        if request.post_edit
-        else settings.post_edit,
+        post_edit=settings.post_edit_config(profile),
     )
     contestants = contestants_by_name(request.editors, profile, runtime, options)
     check_contestants(contestants)

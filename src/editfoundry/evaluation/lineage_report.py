@@ -26,6 +26,7 @@ from editfoundry.evaluation.tables import summary_markdown
 from editfoundry.profiles import load_profile
 
 if TYPE_CHECKING:
+    from editfoundry.editors.post_edit.config import PostEditConfig
     from editfoundry.editors.post_edit.models import PostEditModels
     from editfoundry.evaluation.cases import EditCase
     from editfoundry.params import Params, ReportParams
@@ -85,10 +86,12 @@ def evaluate_checkpoint(
         BASE: partial(_edit, load_editor_base(profile, runtime), settings),
         FINE_TUNED: partial(_edit, fine_tuned, settings),
     }
-    if settings.post_edit is not None:
+    post_edit = settings.post_edit_config(profile)
+    if post_edit is not None:
         from editfoundry.editors.post_edit.models import load_post_edit_models
 
-        editors[POST_EDITED] = partial(_post_edit, fine_tuned, load_post_edit_models(profile, runtime), settings)
+        models = load_post_edit_models(profile, runtime)
+        editors[POST_EDITED] = partial(_post_edit, fine_tuned, models, post_edit, settings)
     clip = load_clip(profile, runtime)
     cases = {name: _cases(name, settings) for name in benchmarks}
     counter = _Counter(progress, len(editors) * sum(map(len, cases.values())))
@@ -163,6 +166,7 @@ def _edit(
 def _post_edit(
     pipeline: Any,
     models: PostEditModels,
+    config: PostEditConfig,
     settings: ReportParams,
     images: Sequence[Image.Image],
     instructions: Sequence[str],
@@ -171,7 +175,7 @@ def _post_edit(
     from editfoundry.editors.post_edit.post_edit import post_edit_images
 
     made = post_edit_images(
-        pipeline, models, images, instructions, seeds=seeds, config=settings.post_edit,
+        pipeline, models, images, instructions, seeds=seeds, config=config,
         num_inference_steps=settings.num_inference_steps, guidance_scale=settings.guidance_scale,
         image_guidance_scale=settings.image_guidance_scale,
     )  # fmt: skip

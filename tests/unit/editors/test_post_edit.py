@@ -126,6 +126,14 @@ def test_the_instructions_own_tokens_share_the_weight() -> None:
     assert weights[1].sum() == 0 and weights[2, 0].sum() == pytest.approx(1)
 
 
+def test_or_every_token_but_the_start_has_an_equal_share() -> None:
+    tokenizer = tiny_pipeline().tokenizer
+    weights = instruction_token_weights(tokenizer, ["ab", ""], "all")
+    assert weights.shape == instruction_token_weights(tokenizer, ["ab", ""]).shape
+    assert not weights[:, 0, 0].any() and torch.equal(weights[0], weights[1])
+    assert weights[0, 0, 1:].unique().numel() == 1 and weights[0].sum() == pytest.approx(1)
+
+
 def test_the_mask_that_overlaps_the_region_most_is_taken_and_the_region_where_none_does() -> None:
     region, thing, other = disc((16, 16), 6), disc((15, 16), 7), disc((3, 3), 3)
 
@@ -173,7 +181,7 @@ def test_dilation_grows_by_its_share_of_the_side() -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    for values in ({"strength": 0}, {"strength": 1.5}, {"num_points": 0}, {"feather": -1}):
+    for values in ({"strength": 0}, {"strength": 1.5}, {"num_points": 0}, {"feather": -1}, {"tokens": "some"}):
         with pytest.raises(BadInputError):
             PostEditConfig(**values)
 
@@ -188,7 +196,8 @@ def test_a_profile_brings_settings_of_its_own_and_what_is_given_wins(tmp_path: P
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [("tua = 1", "profile 'mine': unknown setting 'tua' in post_edit; settings are tau, "),
+    [("tokens = 1", "profile 'mine': post_edit.tokens is 1, but must be a word"),
+     ("tua = 1", "profile 'mine': unknown setting 'tua' in post_edit; settings are tau, "),
      ('tau = "high"', "profile 'mine': post_edit.tau is 'high', but must be a number"),
      ("strength = 2", "strength is 2, but must be in \\(0, 1\\]")],
 )  # fmt: skip

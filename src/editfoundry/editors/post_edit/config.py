@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from editfoundry.errors import BadInputError
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.config import PAPER_TAU
+
+TOKENS = ("words", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +19,9 @@ class PostEditConfig:
 
     tau: float = PAPER_TAU
     """The region of the instruction is where its attention is at least this many times the mean."""
+    tokens: str = "words"
+    """Whose attention that is: ``words``, the instruction's own tokens, as in the paper, or ``all`` but the start
+    token, for editors whose text encoder gathers the instruction's meaning in the end token and the padding."""
     num_points: int = 48
     """Points in that region, at most, at which SAM is asked for masks."""
     min_overlap: float = 0.1
@@ -38,6 +44,8 @@ class PostEditConfig:
     def __post_init__(self) -> None:
         if not 0 < self.strength <= 1:
             raise BadInputError(f"strength is {self.strength}, but must be in (0, 1]")
+        if self.tokens not in TOKENS:
+            raise BadInputError(f"tokens is {self.tokens!r}, but must be one of {', '.join(TOKENS)}")
         if self.num_points < 1 or self.num_inference_steps < 1:
             raise BadInputError("num_points and num_inference_steps must be at least 1")
         for name in ("tau", "min_overlap", "dilation", "feather"):
@@ -49,14 +57,19 @@ class PostEditConfig:
         """Return the settings that suit a profile's models, with ``settings`` in the place of its own.
 
         Raises:
-            BadInputError: the profile's table ``post_edit`` has an unknown setting, or one that is no number.
+            BadInputError: a setting of the profile's table ``post_edit``, or of ``settings``, is unknown, or its value
+                is of another type.
         """
-        known = [known.name for known in fields(cls)]
-        for name, value in profile.post_edit.items():
-            if name not in known:
-                raise BadInputError(
-                    f"profile {profile.name!r}: unknown setting {name!r} in post_edit; settings are {', '.join(known)}"
-                )
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise BadInputError(f"profile {profile.name!r}: post_edit.{name} is {value!r}, but must be a number")
+        _check(profile.post_edit, f"profile {profile.name!r}: ")
+        _check(settings, "")
         return cls(**{**profile.post_edit, **settings})
+
+
+def _check(settings: Mapping[str, Any], where: str) -> None:
+    known = {setting.name: setting.default for setting in fields(PostEditConfig)}
+    for name, value in settings.items():
+        if name not in known:
+            raise BadInputError(f"{where}unknown setting {name!r} in post_edit; settings are {', '.join(known)}")
+        wanted, kinds = ("a word", str) if isinstance(known[name], str) else ("a number", (int, float))
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise BadInputError(f"{where}post_edit.{name} is {value!r}, but must be {wanted}")

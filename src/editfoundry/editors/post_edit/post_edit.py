@@ -92,7 +92,7 @@ def post_edit_images(
     if not images:
         return []
     chosen = config or PostEditConfig()
-    generated, attention = _generate(editor, images, instructions, seeds, edit_options)
+    generated, attention = _generate(editor, images, instructions, seeds, chosen.tokens, edit_options)
     originals = [image.convert("RGB").resize(generated[0].size, Image.Resampling.LANCZOS) for image in images]
     regions = [mask.numpy() for mask in attention_mask(torch.from_numpy(attention), chosen.tau)]
     masks = [
@@ -142,11 +142,11 @@ def post_edit_photo(
 
 def _generate(
     editor: StableDiffusionInstructPix2PixPipeline, images: Sequence[Image.Image], instructions: Sequence[str],
-    seeds: Sequence[int], options: dict[str, Any],
+    seeds: Sequence[int], tokens: str, options: dict[str, Any],
 ) -> tuple[list[Image.Image], np.ndarray]:  # fmt: skip
     """Return ``I_gen`` and the attention at its size, ``(B, H, W)`` float32."""
     width, height = (side // editor.vae_scale_factor for side in images[0].size)
-    weights = instruction_token_weights(editor.tokenizer, instructions)
+    weights = instruction_token_weights(editor.tokenizer, instructions, tokens)
     resolution = map_resolution(editor.unet, (height, width))
     with collected_attention(editor.unet, weights, resolution, (height, width)) as collector:
         generated = edit_images(editor, images, instructions, seeds=seeds, **options)

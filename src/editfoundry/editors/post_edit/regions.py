@@ -24,9 +24,12 @@ PAPER_RESOLUTION = 16
 """Side of the attention maps that EditWorld collects, latent pixels."""
 
 
-def instruction_token_weights(tokenizer: CLIPTokenizer, instructions: Sequence[str]) -> Tensor:
-    """Return ``(B, 1, L)`` float: the mean over each instruction's tokens, without start, end and padding."""
+def instruction_token_weights(tokenizer: CLIPTokenizer, instructions: Sequence[str], tokens: str = "words") -> Tensor:
+    """Return ``(B, 1, L)`` float: the mean over each instruction's ``words`` or over ``all`` tokens but the start."""
     ids = tokenize(tokenizer, instructions)
+    if tokens == "all":
+        after_start = (torch.arange(ids.shape[1]) > 0).float().expand(ids.shape)
+        return (after_start / (ids.shape[1] - 1))[:, None]
     ends = (ids == tokenizer.eos_token_id).long().argmax(dim=1)
     # An instruction that fills the whole length has its end cut off or at the last place.
     ends = torch.where((ids == tokenizer.eos_token_id).any(dim=1), ends, ids.shape[1])

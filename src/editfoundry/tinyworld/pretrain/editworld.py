@@ -27,7 +27,7 @@ PLAIN_SHARE = 0.2
 """Share of plain add, change and remove edits, so that they are not unlearned."""
 CHANGE_WEIGHT = 4.0
 """As the base was trained: what changes is a small part of most pictures."""
-CONFIG = LoopConfig(num_steps=6000, batch_size=32, learning_rate=7e-4, ema_decay=0.999, num_warmup_steps=100)
+CONFIG = LoopConfig(num_steps=6000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
 
 
 def train_editworld(

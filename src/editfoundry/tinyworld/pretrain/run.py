@@ -67,7 +67,7 @@ def pretrain(
 
     ``diffusion`` puts ``text_to_image`` and ``editor_base`` into ``embedded``, ``clip`` puts ``clip`` there; the
     autoencoder stays in ``work_dir`` and is shipped within the two diffusion models. ``continue_shipped`` trains the
-    shipped diffusion models, or the language model, on, in a ``work_dir`` without their optimizer's state.
+    shipped diffusion models, language model or EditWorld editor on, in a ``work_dir`` without their optimizer's state.
 
     Raises:
         BadInputError: the autoencoder is not there yet, or ``continue_shipped`` is asked of another model.
@@ -75,7 +75,7 @@ def pretrain(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = CONFIGS[name] if num_steps is None else dataclasses.replace(CONFIGS[name], num_steps=num_steps)
     if continue_shipped and name not in _CONTINUED:
-        raise BadInputError(f"{name}: only {' and '.join(_CONTINUED)} can be continued from the shipped models")
+        raise BadInputError(f"{name}: only {', '.join(_CONTINUED)} can be continued from what is shipped")
     train, before = _TRAIN[name], {}
     if continue_shipped:
         role, continued, rate = _CONTINUED[name]
@@ -176,8 +176,10 @@ def _segmenter(work_dir: Path, device: torch.device, config: LoopConfig, log: Me
     return {"segmenter": partial(segmenter.save_segmenter, model)}, result
 
 
-def _editworld(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
-    start = Path(load_profile("embedded").model("editor_base").location)
+def _editworld(
+    work_dir: Path, device: torch.device, config: LoopConfig, log: Metric, shipped: Path | None = None
+) -> Trained:
+    start = shipped or Path(load_profile("embedded").model("editor_base").location)
     pipeline, result = editworld.train_editworld(work_dir, start, config, log)
     return {"editworld": _saver(pipeline)}, result
 
@@ -189,6 +191,7 @@ _TRAIN: dict[str, Callable[[Path, torch.device, LoopConfig, Metric], Trained]] =
 }  # fmt: skip
 _CONTINUED: dict[str, tuple[str, Callable[..., Trained], float]] = {
     "diffusion": ("editor_base", _diffusion, 1.0), "language_model": ("language_model", _language_model, 0.5),
+    "editworld": ("editworld", _editworld, 1.0),
 }  # fmt: skip
 """What can be trained on from the shipped models: the role whose card tells of it, what trains, and the share of the
 learning rate."""
