@@ -132,13 +132,13 @@ def tinyworld_measure_storylines(
     params: ParamsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare instructions with the truth. Example: editfoundry tinyworld measure-storylines work."""
+    """Compare instructions with the truth, of what is made and of what the data set keeps. Example: editfoundry tinyworld measure-storylines work."""  # noqa: E501
     from editfoundry.profiles import load_profile
     from editfoundry.tinyworld.clips.measure_storylines import measure_storylines
 
     chosen = chosen_params(params, profile)
     config, roles = chosen.editworld_video, load_profile(chosen.profile)
-    print_facts(measure_storylines(work_dir, config, roles, chosen.device), as_json)
+    print_facts(measure_storylines(work_dir, config, roles, chosen.device, chosen.dataset), as_json)
 
 
 @tinyworld_app.command("pretrain")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from editfoundry.curation.config import CurationConfig
+from editfoundry.curation.curate import check_scores
 from editfoundry.data.index import read_fields, shard_paths
 from editfoundry.data.rejections import count_by_reason, read_rejections
+from editfoundry.errors import Rejection
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.editworld_video import synthesize_video
 from editfoundry.synthesis.storyline.config import VideoBranchConfig
@@ -14,40 +17,57 @@ from editfoundry.tinyworld.clips.measure import clip_key
 from editfoundry.tinyworld.clips.truth import ActionTruth, ClipTruth, read_truths
 from editfoundry.tinyworld.clips.writing import TRUTH
 
+_MEASURES = ("category_right", "instruction_true", "input_caption_right", "output_caption_right")
+
 
 def measure_storylines(
-    folder: Path, config: VideoBranchConfig, profile: Profile, device: str = "auto"
+    folder: Path,
+    config: VideoBranchConfig,
+    profile: Profile,
+    device: str = "auto",
+    curation: CurationConfig | None = None,
 ) -> dict[str, Any]:
     """Make triplets of the frame pairs that `measure.measure_frame_pairs` left in ``folder``; compare with the truth.
 
     Returns:
         Shares of the triplets whose category, instruction and captions are those of the action that the pair shows;
-        a pair that shows none has nothing right. Counts; rejections by reason.
+        a pair that shows none has nothing right. The same of those whose scores pass ``curation``. Counts; rejections
+        by reason.
     """
     triplets = folder / "editworld_video"
     synthesize_video(folder / "frame_pairs", triplets, config, profile, device)
-    return score_storylines(read_truths(folder / "world" / TRUTH), triplets)
+    return score_storylines(read_truths(folder / "world" / TRUTH), triplets, curation)
 
 
-def score_storylines(truths: list[ClipTruth], triplets: Path) -> dict[str, Any]:
+def score_storylines(truths: list[ClipTruth], triplets: Path, curation: CurationConfig | None = None) -> dict[str, Any]:
     """Compare a folder of triplets with the truth; see `measure_storylines`."""
     by_clip = {clip_key(truth.video_id, truth.start): truth for truth in truths}
     rows = [row for shard in shard_paths(triplets) for row in read_fields(shard)]
-    shown = [(row, _action(row, by_clip)) for row in rows]
+    right = [_right(row, _action(row, by_clip)) for row in rows]
+    found = {"num_triplets": len(rows), **_shares(right)}
+    if curation is not None:
+        kept = [facts for row, facts in zip(rows, right, strict=True) if _passes(row, curation)]
+        found |= {"num_kept": len(kept), **{f"{name}_of_kept": share for name, share in _shares(kept).items()}}
+    return {**found, "rejected": count_by_reason(read_rejections(triplets))}
+
+
+def _right(row: dict[str, Any], action: ActionTruth | None) -> dict[str, bool]:
+    if action is None:
+        return dict.fromkeys(_MEASURES, False)
     return {
-        "num_triplets": len(rows),
-        "category_right": _share([action is not None and row["category"] == action.category for row, action in shown]),
-        "instruction_true": _share(
-            [action is not None and row["instruction"] in action.wordings for row, action in shown]
-        ),
-        "input_caption_right": _share(
-            [action is not None and row["input_caption"] == action.input_caption for row, action in shown]
-        ),
-        "output_caption_right": _share(
-            [action is not None and row["output_caption"] == action.output_caption for row, action in shown]
-        ),
-        "rejected": count_by_reason(read_rejections(triplets)),
+        "category_right": row["category"] == action.category,
+        "instruction_true": row["instruction"] in action.wordings,
+        "input_caption_right": row["input_caption"] == action.input_caption,
+        "output_caption_right": row["output_caption"] == action.output_caption,
     }
+
+
+def _passes(row: dict[str, Any], curation: CurationConfig) -> bool:
+    try:
+        check_scores(row, curation)
+    except Rejection:
+        return False
+    return True
 
 
 def _action(row: dict[str, Any], by_clip: dict[tuple[str, float], ClipTruth]) -> ActionTruth | None:
@@ -56,5 +76,5 @@ def _action(row: dict[str, Any], by_clip: dict[tuple[str, float], ClipTruth]) ->
     return truth.action_of(facts["first_time"], facts["last_time"])
 
 
-def _share(hits: list[bool]) -> float | None:
-    return round(sum(hits) / len(hits), 4) if hits else None
+def _shares(right: list[dict[str, bool]]) -> dict[str, float | None]:
+    return {name: round(sum(facts[name] for facts in right) / len(right), 4) if right else None for name in _MEASURES}

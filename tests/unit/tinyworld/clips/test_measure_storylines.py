@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PIL import Image
 
+from editfoundry.curation.config import CurationConfig
+from editfoundry.curation.filters import ClipThresholds
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
 from editfoundry.tinyworld.clips.measure_storylines import score_storylines
@@ -41,3 +43,15 @@ def test_what_is_right_is_told_from_what_is_not(tmp_path):
         "num_triplets": 4, "category_right": 0.5, "instruction_true": 0.5, "input_caption_right": 0.75,
         "output_caption_right": 0.75, "rejected": {},
     }  # fmt: skip
+
+
+def test_what_passes_the_thresholds_is_counted_apart(tmp_path):
+    scores = dict.fromkeys(("clip_input", "clip_output", "clip_image", "clip_direction"), 0.8)
+    made = [
+        triplet(0, scores=scores), triplet(1, scores={**scores, "clip_output": 0.3}, instruction="Paint the egg."),
+        triplet(2, instruction="Paint the egg."),
+    ]  # fmt: skip
+    write_triplets(tmp_path / "00000.tar", made)
+    found = score_storylines([TRUTH], tmp_path, CurationConfig(thresholds=ClipThresholds(clip_output=0.7)))
+    assert (found["num_triplets"], found["instruction_true"]) == (3, 0.3333)
+    assert (found["num_kept"], found["instruction_true_of_kept"], found["category_right_of_kept"]) == (1, 1.0, 1.0)
