@@ -1,4 +1,4 @@
-"""Fills the tables of README and of the data set's page from what the demo made; `make figures` runs it."""
+"""Fills the tables of README and docs from what the demo and the claims made; `make figures` runs it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from editfoundry.curation.curate import kept_ids
 from editfoundry.data.index import read_fields
 from editfoundry.lineage import Paths
+from editfoundry.params import load_params
 from editfoundry.tinyworld.clips.measure_storylines import score_storylines
 from editfoundry.tinyworld.clips.truth import read_truths
 from editfoundry.tinyworld.clips.writing import TRUTH
@@ -18,6 +19,7 @@ from editfoundry.tinyworld.truth import triplet_truth
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "reports" / "editworld"
+LEDGER = ROOT / "reports" / "claims" / "ledger.md"
 EMBEDDED = ROOT / "src" / "editfoundry" / "embedded"
 
 
@@ -27,6 +29,8 @@ def main() -> None:
     table = (REPORT / "table.md").read_text().strip()
     _fill(ROOT / "README.md", {"demo-table": f"{machine}\n\n{table}", "model-table": _models()})
     _fill(ROOT / "docs" / "dataset.md", {"dataset-table": _dataset(Paths(ROOT))})
+    if LEDGER.is_file():
+        _fill(ROOT / "docs" / "claims.md", {"ledger": _ledger()})
 
 
 def _fill(page: Path, tables: dict[str, str]) -> None:
@@ -59,7 +63,8 @@ def _models() -> str:
 def _dataset(paths: Paths) -> str:
     facts = json.loads((paths.dataset / "curation.json").read_text())
     truth = triplet_truth(paths.editworld_text, kept_ids(paths.dataset)).to_dict()
-    storylines = score_storylines(read_truths(paths.tinyworld_clips / TRUTH), paths.editworld_video)
+    curation = load_params(ROOT / "params.yaml").dataset
+    storylines = score_storylines(read_truths(paths.tinyworld_clips / TRUTH), paths.editworld_video, curation)
     categories: dict[str, int] = {}
     for split in ("train", "validation", "test"):
         for row in read_fields(paths.dataset / split):
@@ -70,10 +75,18 @@ def _dataset(paths: Paths) -> str:
         f"| **dropped** | **{sum(facts['rejected'].values())}** | **{_share(truth['right_share_of_dropped'])}** |",
         f"| made by the video branch | {storylines['num_triplets']} | {storylines['instruction_true']:.2f} with a true "
         "instruction |",
+        f"| of them, good enough to keep | {storylines['num_kept']} | {storylines['instruction_true_of_kept']:.2f} "
+        "with a true instruction |",
         *(f"| dropped: {reason} | {count} | |" for reason, count in sorted(facts["rejected"].items())),
         *(f"| kept: {category} | {count} | |" for category, count in sorted(categories.items())),
     ]  # fmt: skip
     return "\n".join(rows)
+
+
+def _ledger() -> str:
+    """Return the ledger without its title, its sections one level lower."""
+    text = LEDGER.read_text().split("\n", 1)[1].strip()
+    return re.sub(r"^##", "###", text, flags=re.MULTILINE)
 
 
 def _share(interval: dict[str, Any]) -> str:

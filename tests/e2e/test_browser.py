@@ -17,28 +17,11 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
+from tiny_project import commit, git, write_project
 
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in NAMES if (found := shutil.which(name))), "")
-TINY = {
-    "profile": "embedded",
-    "device": "cpu",
-    "captions": {"num_rows": 24, "rows_per_shard": 12},
-    "quadruples": {"writer": "tinyworld"},
-    "editworld_text": {"num_input_candidates": 1, "num_output_candidates": 2, "num_inference_steps": 3},
-    "clips": {"num_clips": 6, "rows_per_shard": 6},
-    "frame_pairs": {"decoding_threads": 1},
-    "editworld_video": {"seed": 0},
-    "dataset": {"thresholds": {"clip_input": -1, "clip_output": -1, "clip_image": -1, "clip_direction": -1}},
-    "editworld": {"num_steps": 12, "batch_size": 4, "log_every": 2},
-    "editworld_report": {
-        "num_world_cases": 7, "num_new_rule_cases": 1, "num_plain_cases": 2, "num_inference_steps": 2,
-    },
-}  # fmt: skip
-
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium here: apt install chromium"),
     pytest.mark.skipif(shutil.which("node") is None, reason="no node here: apt install nodejs"),
@@ -51,18 +34,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """What git would give a newcomer, with parameters that take a minute."""
     root = tmp_path_factory.mktemp("clones") / "first"
-    listed = git(REPOSITORY, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    for name in filter(None, listed):
-        if name.startswith(("tests/", "docs/")) or not (REPOSITORY / name).is_file():
-            continue
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(REPOSITORY / name, root / name)
-    (root / "params.yaml").write_text(yaml.safe_dump(TINY))
-    (root / "dvc.lock").unlink(missing_ok=True)
-    git(root, "init", "--quiet")
-    commit(root, "clone")
+    write_project(root)
     return root
 
 
@@ -165,15 +138,6 @@ def dvc(root: Path, *arguments: str) -> str:
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     command = [sys.executable, "-m", "dvc", *arguments]
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True).stdout
-
-
-def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
-
-
-def commit(root: Path, message: str) -> None:
-    git(root, "add", ".")
-    git(root, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", message)
 
 
 def hashes(folder: Path) -> dict[str, str]:
