@@ -46,6 +46,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def commit(root: Path, message: str) -> None:
-    """Commit everything."""
+    """Commit everything, if there is anything."""
     git(root, "add", ".")
-    git(root, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", message)
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    git(root, *author, "commit", "--quiet", "--allow-empty", "--message", message)
