@@ -47,7 +47,7 @@ def test_edit_latency() -> None:
     except MissingModelError as error:
         print(f"no post-edit here: {error}")
     else:
-        config = PostEditConfig(num_inference_steps=NUM_STEPS, guidance_scale=4.0)
+        config = PostEditConfig.of_profile(profile)
         runs["editfoundry, post-edit"] = lambda: post_edit_images(
             editor, models, [image], [INSTRUCTION], seeds=[0], config=config, **options
         )

@@ -19,7 +19,7 @@ def _preserves(bench: Workbench) -> Finding:
     for role in ("segmenter", "controlnet_canny", "ip_adapter"):
         bench.profile.model(role)
     benchmark = read_benchmark("tinyworld-world", num_items=chosen.num_post_edit_items, seed=chosen.seed)
-    config = PostEditConfig.of_profile(bench.profile, num_inference_steps=chosen.num_inference_steps)
+    config = PostEditConfig.of_profile(bench.profile)
     editor = bench.editworld()
     plain = bench.scores(bench.contestant(editor), benchmark)
     edited = bench.scores(bench.contestant(editor, post_edit=config), benchmark)

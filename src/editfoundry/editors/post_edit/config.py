@@ -46,6 +46,8 @@ class PostEditConfig:
             raise BadInputError(f"strength is {self.strength}, but must be in (0, 1]")
         if self.tokens not in TOKENS:
             raise BadInputError(f"tokens is {self.tokens!r}, but must be one of {', '.join(TOKENS)}")
+        if int(self.num_inference_steps * self.strength) < 1:
+            raise BadInputError(f"a strength of {self.strength} does none of {self.num_inference_steps} steps")
         if self.num_points < 1 or self.num_inference_steps < 1:
             raise BadInputError("num_points and num_inference_steps must be at least 1")
         for name in ("tau", "min_overlap", "dilation", "feather"):
