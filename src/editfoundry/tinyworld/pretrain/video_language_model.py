@@ -56,7 +56,7 @@ LARGEST_SHIFT, LARGEST_ZOOM = 0.08, 1.16
 """Of a moving camera, as shares of the picture's width, as tinyworld's clips have it."""
 NOISE = 3.0
 """Largest standard deviation of the noise, of 255."""
-CONFIG = LoopConfig(num_steps=3000, batch_size=16, learning_rate=1.5e-3, weight_decay=0.05, ema_decay=0.995)
+CONFIG = LoopConfig(num_steps=9500, batch_size=16, learning_rate=1.5e-3, weight_decay=0.05, ema_decay=0.995)
 Pair = tuple[int, int]
 """Numbers of the first and of the last picture."""
 
