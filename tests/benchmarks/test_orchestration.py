@@ -16,7 +16,6 @@ from tiny_project import write_project
 from dagster_project.defs.automation import new_source_data
 from dagster_project.defs.partitions import SOURCE_SHARDS
 from dagster_project.defs.resources import Foundry
-from editfoundry.lineage import STAGES
 from editfoundry.tracking import s3
 from editfoundry.tracking.service_environment import service_environment
 
@@ -58,9 +57,10 @@ def test_a_lineage_through_dagster_against_its_plain_commands(tmp_path: Path) ->
     server = s3.start(through_dagster)
     try:
         plain_seconds = _seconds(_stage_commands(plain), plain, service_environment(plain, None))
-        materialize = "dagster asset materialize -m dagster_project.definitions --select".split()
+        # A selection of assets by name does not parse where DVC's omegaconf holds antlr4 at 4.9; a job needs none.
+        retraining = "dagster job execute -m dagster_project.definitions -j retraining".split()
         environment = service_environment(through_dagster, server)
-        dagster_seconds = _seconds([[*materialize, ",".join(STAGES)]], through_dagster, environment)
+        dagster_seconds = _seconds([retraining], through_dagster, environment)
     finally:
         s3.stop(through_dagster)
     assert (plain / "reports/editworld/summary.json").is_file()
@@ -68,7 +68,7 @@ def test_a_lineage_through_dagster_against_its_plain_commands(tmp_path: Path) ->
     added = dagster_seconds - plain_seconds
     rows = [
         ["each stage's command", f"{plain_seconds:.0f}", ""],
-        ["Dagster, with checks, DVC's cache and push to S3, MLflow", f"{dagster_seconds:.0f}", ""],
+        ["Dagster, with checks, DVC's cache and push to S3, MLflow, the gate", f"{dagster_seconds:.0f}", ""],
         ["added, and its share of a demo of ten minutes", f"{added:.0f}", f"{added / DEMO_SECONDS:.1%}"],
     ]
     record("Orchestration of a whole lineage", "Stages of a few seconds each.", ["", "seconds", ""], rows)
