@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -70,6 +72,10 @@ class Video:
             return float(self._stream.duration * self._stream.time_base)
         return None if self._container.duration is None else self._container.duration / av.time_base
 
+    def skip_unreferenced(self) -> None:
+        """Decode no frame that no other frame depends on, from now on: half of them in usual H.264."""
+        self._stream.codec_context.skip_frame = "NONREF"
+
     def frames(self, start: float = 0.0, end: float | None = None) -> Iterator[TimedFrame]:
         """Yield the frames with ``start <= time < end``, in the order of time; what is broken is left out.
 
@@ -136,7 +142,7 @@ class _Clock:
 
     def tick(self, frame: av.VideoFrame) -> float:
         """Return the frame's time in seconds."""
-        time = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+        time: float | None = frame.time
         if time is not None:
             if self._origin is None:
                 self._origin = time
@@ -173,6 +179,21 @@ def open_video(path: Path, num_threads: int = 0) -> Iterator[Video]:
             raise Rejection("too large", f"{context.width} x {context.height} pixels")
         stream.thread_type, context.thread_count = "AUTO", num_threads
         yield Video(container, stream)
+
+
+def decoded_ahead(frames: Iterator[TimedFrame], num_ahead: int) -> Generator[TimedFrame]:
+    """Yield what ``frames`` yields, while up to ``num_ahead`` more of them are decoded in a thread of their own.
+
+    Close it before the video. What ``frames`` raises is raised in the place of the frame that would have come.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, frames, None) for _ in range(num_ahead))
+        try:
+            while (timed := waiting.popleft().result()) is not None:
+                waiting.append(pool.submit(next, frames, None))
+                yield timed
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _between(frames: Iterator[TimedFrame], start: float, end: float | None) -> Iterator[TimedFrame]:

@@ -10,7 +10,7 @@ import pytest
 from tiny_videos import FPS, HEIGHT, WIDTH, backdrop, growing_disc, write_sound, write_video
 
 from editfoundry.data.video_pictures import picture
-from editfoundry.data.videos import open_video
+from editfoundry.data.videos import decoded_ahead, open_video
 from editfoundry.errors import Rejection
 
 CODECS = {
@@ -44,6 +44,53 @@ def numbered(tmp_path_factory):
     pictures = [np.full((HEIGHT, WIDTH, 3), 40 + 3 * n, np.uint8) for n in range(60)]
     folder = tmp_path_factory.mktemp("numbered")
     return write_video(folder / "numbered.mp4", pictures, options={"g": "25", "bf": "2", "crf": "1"})
+
+
+def test_frames_that_none_depends_on_can_be_skipped(numbered):
+    everything = times_of(numbered)
+    with open_video(numbered, num_threads=1) as video:
+        video.skip_unreferenced()
+        some = list(video.frames())
+        levels = [timed.frame.to_ndarray(format="gray").mean() for timed in some]
+    assert len(everything) / 3 <= len(some) < 0.7 * len(everything)
+    assert [everything[round((level - 40) / 3)] for level in levels] == [timed.time for timed in some]
+
+
+def test_decoding_ahead_gives_the_same_frames_and_stops_when_closed(numbered):
+    begun = []
+    with open_video(numbered, num_threads=1) as video:
+        ahead = decoded_ahead((begun.append(timed.time) or timed for timed in video.frames()), 4)
+        first = [next(ahead).time for _ in range(3)]
+        ahead.close()
+        assert first == begun[:3] and len(begun) <= 3 + 4
+    with open_video(numbered, num_threads=1) as video:
+        assert [timed.time for timed in decoded_ahead(video.frames(), 4)] == times_of(numbered)
+
+
+def test_what_breaks_while_decoding_ahead_is_raised_where_the_frame_is_due():
+    def frames():
+        yield 1
+        raise Rejection("unreadable")
+
+    ahead = decoded_ahead(frames(), 4)
+    assert next(ahead) == 1
+    with pytest.raises(Rejection, match="unreadable"):
+        next(ahead)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_no_codec_loses_more_than_a_few_frames_in_a_row(name, tmp_path):
+    """A codec of whole pictures alone, whose frames depend on none, loses none."""
+    codec, pix_fmt = CODECS[name]
+    try:
+        path = write_video(tmp_path / name, growing_disc(num_frames=60), codec, pix_fmt)
+    except (av.error.FFmpegError, ValueError) as error:
+        pytest.skip(f"no encoder: {error}")
+    with open_video(path, num_threads=1) as video:
+        video.skip_unreferenced()
+        times = [timed.time for timed in video.frames()]
+    assert max(np.diff(times)) < 4.5 / FPS and times[-1] > 2.8
+    assert len(times) == 60 or codec not in ("mjpeg", "gif", "mpeg4", "mpeg2video")
 
 
 @pytest.mark.parametrize("name", CODECS)

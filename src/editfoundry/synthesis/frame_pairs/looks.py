@@ -53,6 +53,11 @@ class Look:
         return cv2.cvtColor(self.thumbnail, cv2.COLOR_BGR2BGRA)
 
     @cached_property
+    def few(self) -> np.ndarray:
+        """``(h / 4, w / 4, 3)`` float32: the thumbnail at every fourth place."""
+        return self.thumbnail[1::4, 1::4].astype(np.float32)
+
+    @cached_property
     def few_luma(self) -> np.ndarray:
         """See `few_luma`, of the thumbnail."""
         return few_luma(self.thumbnail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from editfoundry.data.video_pictures import picture
-from editfoundry.data.videos import TimedFrame, Video, open_video
+from editfoundry.data.videos import TimedFrame, Video, decoded_ahead, open_video
 from editfoundry.errors import Rejection
 from editfoundry.synthesis.frame_pairs.choice import Candidate, choose_in_shot, refined
 from editfoundry.synthesis.frame_pairs.config import FramePairConfig
-from editfoundry.synthesis.frame_pairs.shots import Shot, shots_of
+from editfoundry.synthesis.frame_pairs.shots import Shot, sampled, shots_of
 
 if TYPE_CHECKING:
     from editfoundry.synthesis.frame_pairs.identity import IdentityJudge
@@ -23,6 +24,11 @@ REASONS = ("blur", "identity lost", "cut", "camera only", "still", "too short", 
 """Why a readable clip has no pair, in the order in which one is named where several hold."""
 _MIN_COVERED = 0.9
 """Share of a clip that must be there; less, and the file is cut off."""
+_SPARE_FRAMES = 5
+"""Frames for each that is looked at, from which on those are not decoded that no other depends on: of these there are
+rarely more than three in a row."""
+_NUM_AHEAD = 4
+"""Frames to look at that are decoded while one is being looked at."""
 _TAIL_SECONDS = 0.3
 """A shorter tail may be missing from any clip: containers round their length up."""
 
@@ -57,8 +63,11 @@ def mine_clip(
         Rejection: ``unreadable``, ``no video stream``, ``too large``, ``truncated``, or one of ``REASONS``.
     """
     with open_video(path, config.decoding_threads) as video:
+        if video.frame_rate >= _SPARE_FRAMES * config.analysis_fps:
+            video.skip_unreferenced()
         watched = _Watched(video, start, end)
-        candidates, seen = _best_candidates(watched.frames(), config)
+        with closing(decoded_ahead(sampled(watched.frames(), config.analysis_fps), _NUM_AHEAD)) as frames:
+            candidates, seen = _best_candidates(frames, config)
         watched.check()
         # A frame must not outlive its container.
         return _chosen(candidates, seen, config, identity, video)
@@ -122,13 +131,18 @@ def _chosen(
     direct = [(candidate, shot) for candidate, shot in direct if candidate.change.share >= config.min_change]
     if not direct:
         raise Rejection("camera only", "what differs follows the camera's motion")
-    similarities: list[dict[str, float]] = [{} for _ in direct]
-    if identity is not None:
-        similarities = identity.compare([(c.first.frame, c.last.frame) for c, _ in direct], video.pixel_aspect)
-    for (candidate, shot), similarity in zip(direct, similarities, strict=True):
-        if identity is None or identity.accepts(similarity, config):
-            return _pair(candidate, shot, similarity, config, video)
-    raise Rejection("identity lost", ", ".join(f"{name} {value:.3f}" for name, value in similarities[0].items()))
+    if identity is None:
+        return _pair(*direct[0], {}, config, video)
+    of_the_best: dict[str, float] = {}
+    # Most often the best is accepted, and the others need no look.
+    for some in filter(None, (direct[:1], direct[1:])):
+        frames = [(candidate.first.frame, candidate.last.frame) for candidate, _ in some]
+        similarities = identity.compare(frames, video.pixel_aspect)
+        for (candidate, shot), similarity in zip(some, similarities, strict=True):
+            if identity.accepts(similarity, config):
+                return _pair(candidate, shot, similarity, config, video)
+        of_the_best = of_the_best or similarities[0]
+    raise Rejection("identity lost", ", ".join(f"{name} {value:.3f}" for name, value in of_the_best.items()))
 
 
 def _reason(reasons: list[str]) -> str:

@@ -26,6 +26,8 @@ _CONTRAST_SHARE = 0.35
 _MIN_DIFFERENCE, _MAX_DIFFERENCE = 8.0, 24.0
 _MAX_ZOOM, _MAX_TURN = 0.04, 0.08
 """Change of scale, and radians, from one look to the next."""
+_STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
+"""How often at most, and down to how many pixels, a followed point's place is bettered."""
 _TILES = 6
 _TILE_SHARE = 0.04
 """Share of a tile that must differ for the tile to count."""
@@ -40,6 +42,8 @@ class Motion:
     """``(3, 3)`` float64, a similarity."""
     lost: float
     """Share of the followed points that could not be followed, or went another way, in [0, 1]."""
+    is_followed: bool = False
+    """Whether there were points enough to follow and enough of them were found again."""
 
     def followed_by(self, later: Motion) -> Motion:
         """Return the motion from this one's first look to the later one's last."""
@@ -69,7 +73,7 @@ def camera_motion(first: Look, second: Look) -> Motion:
         return NO_MOTION
     window = (11, 11)
     moved, found, _ = cv2.calcOpticalFlowPyrLK(  # type: ignore[call-overload]
-        first.luma, second.luma, first.points, None, winSize=window, maxLevel=3
+        first.luma, second.luma, first.points, None, winSize=window, maxLevel=3, criteria=_STEPS
     )
     kept = found[:, 0] == 1
     if kept.sum() < _MIN_TRACKS:
@@ -77,7 +81,7 @@ def camera_motion(first: Look, second: Look) -> Motion:
     ways = np.linalg.norm((moved - first.points)[kept, 0], axis=1)
     resting = float((ways < _RESTING).sum()) / len(first.points)
     if resting >= _RESTING_SHARE:
-        return Motion(np.eye(3), 1 - resting)
+        return Motion(np.eye(3), 1 - resting, is_followed=True)
     matrix, inliers = cv2.estimateAffinePartial2D(
         first.points[kept], moved[kept], ransacReprojThreshold=_TRACK_ERROR, maxIters=300
     )
@@ -86,7 +90,7 @@ def camera_motion(first: Look, second: Look) -> Motion:
     num_followed = int(inliers.sum())
     if not _is_gentle(matrix):
         matrix, num_followed = _translation((moved - first.points)[kept, 0])
-    return Motion(np.vstack([matrix, [0.0, 0.0, 1.0]]), 1 - num_followed / len(first.points))
+    return Motion(np.vstack([matrix, [0.0, 0.0, 1.0]]), 1 - num_followed / len(first.points), is_followed=True)
 
 
 def change_between(first: Look, second: Look, motion: Motion, threshold: float | None = None) -> Change:
@@ -113,9 +117,7 @@ def change_between(first: Look, second: Look, motion: Motion, threshold: float |
     if overlap is not None:
         differs = cv2.bitwise_and(differs, overlap)
         common = max(1, cv2.countNonZero(overlap))
-    tiles = cv2.resize(differs, (_TILES, _TILES), interpolation=cv2.INTER_AREA)
-    spread = float(np.count_nonzero(tiles > _TILE_SHARE * 255)) / tiles.size
-    return Change(cv2.countNonZero(differs) / common, common / differs.size, spread)
+    return Change(cv2.countNonZero(differs) / common, common / differs.size, _spread(differs))
 
 
 def mixture(first: Look, middle: Look, last: Look) -> tuple[float, float]:
@@ -126,10 +128,12 @@ def mixture(first: Look, middle: Look, last: Look) -> tuple[float, float]:
         are apart: near 0 within a cross-fade, near 1 where things move or grow.
     """
     start = first.thumbnail.astype(np.float32)
-    way_there, so_far = last.thumbnail - start, middle.thumbnail - start
-    length = max(float((way_there**2).sum()), 1.0)
-    share = float((so_far * way_there).sum()) / length
-    return share, float(np.sqrt(((so_far - share * way_there) ** 2).sum() / length))
+    return _mixture(middle.thumbnail - start, last.thumbnail - start)
+
+
+def rough_mixture(first: Look, middle: Look, last: Look) -> tuple[float, float]:
+    """Estimate `mixture` from one place in sixteen."""
+    return _mixture(middle.few - first.few, last.few - first.few)
 
 
 def between_poses(first: Motion, second: Motion) -> Motion:
@@ -140,6 +144,13 @@ def between_poses(first: Motion, second: Motion) -> Motion:
 def way(motion: Motion, look: Look) -> float:
     """Return how far the camera's motion carries a corner or the middle of the picture, as a share of its width."""
     return _largest_shift(motion.matrix, look) / look.luma.shape[1]
+
+
+def _spread(differs: np.ndarray) -> float:
+    """Return the share of tiles that differ; the few rows and columns beyond the last whole tile do not count."""
+    height, width = (max(_TILES, side - side % _TILES) for side in differs.shape)
+    tiles = cv2.resize(differs[:height, :width], (_TILES, _TILES), interpolation=cv2.INTER_AREA)
+    return float(np.count_nonzero(tiles > _TILE_SHARE * 255)) / tiles.size
 
 
 def _aligned(first: Look, second: Look, motion: Motion) -> tuple[np.ndarray, np.ndarray | None]:
@@ -189,3 +200,10 @@ def _translation(ways: np.ndarray) -> tuple[np.ndarray, int]:
     best = int(near.sum(axis=1).argmax())
     shift = ways[near[best]].mean(axis=0)
     return np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]]), int(near[best].sum())
+
+
+def _mixture(so_far: np.ndarray, way_there: np.ndarray) -> tuple[float, float]:
+    length = max(float(np.vdot(way_there, way_there)), 1.0)
+    share = float(np.vdot(so_far, way_there)) / length
+    rest = so_far - share * way_there
+    return share, math.sqrt(float(np.vdot(rest, rest)) / length)

@@ -21,6 +21,7 @@ from editfoundry.synthesis.frame_pairs.motion import (
     camera_motion,
     change_between,
     mixture,
+    rough_mixture,
     way,
 )
 
@@ -34,6 +35,8 @@ _MIXTURE_RESIDUE = 0.2
 """What may be left of a frame within a cross-fade when the mixture of its ends is taken away."""
 _ALIKE = 1.0
 """Mean difference of luma, of 255, below which two looks show the same scene."""
+_SURE_TRACKS = 0.4
+"""Share of the points followed that may get lost where it is surely no cut."""
 _MIXED = 0.07
 """Share of another scene in a frame from which it shows."""
 
@@ -65,9 +68,9 @@ class _Seen:
 
 
 def shots_of(frames: Iterable[TimedFrame], config: FramePairConfig) -> Iterator[Shot]:
-    """Yield the shots of a video, each when it ends, from one pass over its decoded frames."""
+    """Yield the shots of a video, each when it ends, from one pass over its `sampled` frames."""
     current: _OpenShot | None = None
-    for timed in _sampled(frames, config.analysis_fps):
+    for timed in frames:
         look = look_at(timed.frame, timed.time)
         if look.is_blank:
             if current is not None:
@@ -84,6 +87,17 @@ def shots_of(frames: Iterable[TimedFrame], config: FramePairConfig) -> Iterator[
             current.add(look, timed.frame)
     if current is not None:
         yield current.ended(None)
+
+
+def sampled(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
+    """Yield the first frame of every ``1 / fps`` seconds."""
+    due: float | None = None
+    for timed in frames:
+        if due is None:
+            due = timed.time
+        if timed.time >= due - 1e-6:
+            yield timed
+            due += math.ceil((timed.time - due + 1e-6) * fps + 1e-9) / fps
 
 
 class _OpenShot:
@@ -115,8 +129,10 @@ class _OpenShot:
         if look.is_blank or last.look.shape != look.shape:
             return False
         motion = camera_motion(last.look, look)
-        if _may_differ(last.look, look) and self._is_cut(change_between(last.look, look, motion), motion.lost):
-            return False
+        if not _is_same_scene(last.look, look, motion):
+            change = change_between(last.look, look, motion)
+            if self._is_cut(change, motion.lost):
+                return False
         self._next = _Seen(look, last.pose.followed_by(motion))
         return not self._is_dissolved()
 
@@ -161,10 +177,10 @@ class _OpenShot:
             return False
         if not _may_differ(first.look, self._next.look):
             return False
-        change = _change(first, self._next)
-        if change.overlap < self.config.min_overlap or not self._is_cut(change, lost=1.0):
+        if not any(_is_mixed(first.look, seen.look, self._next.look) for seen in self._recent[1:]):
             return False
-        return any(_is_mixed(first.look, seen.look, self._next.look) for seen in self._recent[1:])
+        change = _change(first, self._next)
+        return change.overlap >= self.config.min_overlap and self._is_cut(change, lost=1.0)
 
     def _last_clear(self, following: Look | None) -> float:
         """Return the time of the last look that shows the scene alone, neither darkened nor mixed with another."""
@@ -184,6 +200,8 @@ def _is_mixed(first: Look, middle: Look, last: Look) -> bool:
     """Whether ``middle`` is a moment of a cross-fade from ``first`` to ``last``."""
     if not first.shape == middle.shape == last.shape:
         return False
+    if rough_mixture(first, middle, last)[1] > 2 * _MIXTURE_RESIDUE:
+        return False
     share, residue = mixture(first, middle, last)
     return _MIXED < share < 1 - _MIXED and residue < _MIXTURE_RESIDUE
 
@@ -193,16 +211,10 @@ def _may_differ(first: Look, second: Look) -> bool:
     return bool(cv2.norm(first.luma, second.luma, cv2.NORM_L1) >= _ALIKE * first.luma.size)
 
 
+def _is_same_scene(first: Look, second: Look, motion: Motion) -> bool:
+    """Whether no cut can lie between two looks: either they are alike, or most points were followed."""
+    return (motion.is_followed and motion.lost < _SURE_TRACKS) or not _may_differ(first, second)
+
+
 def _change(first: _Seen, second: _Seen) -> Change:
     return change_between(first.look, second.look, between_poses(first.pose, second.pose))
-
-
-def _sampled(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
-    """Yield the first frame of every ``1 / fps`` seconds."""
-    due: float | None = None
-    for timed in frames:
-        if due is None:
-            due = timed.time
-        if timed.time >= due - 1e-6:
-            yield timed
-            due += math.ceil((timed.time - due + 1e-6) * fps + 1e-9) / fps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ from editfoundry.data.videos import open_video
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.synthesis.frame_pairs.config import FramePairConfig
 from editfoundry.synthesis.frame_pairs.mining import mine_clip
-from editfoundry.synthesis.frame_pairs.shots import shots_of
+from editfoundry.synthesis.frame_pairs.shots import sampled, shots_of
 
 CONFIG = FramePairConfig(decoding_threads=1)
 
@@ -43,9 +44,10 @@ def video(folder, pictures, **arguments):
     return write_video(folder / "video.mp4", pictures, **{"options": {"crf": "12"}, **arguments})
 
 
-def test_the_pair_is_the_rest_before_and_the_rest_after_in_full_resolution(tmp_path):
+@pytest.mark.parametrize("analysis_fps", [5, 4], ids=["all frames decoded", "some frames skipped"])
+def test_the_pair_is_the_rest_before_and_the_rest_after_in_full_resolution(analysis_fps, tmp_path):
     pictures = growing_disc(num_frames=90)
-    pair = mine(video(tmp_path, pictures))
+    pair = mine(video(tmp_path, pictures), config=replace(CONFIG, analysis_fps=analysis_fps))
     assert pair.first_time < 30.5 / FPS and pair.last_time > 58.5 / FPS
     for image, time in ((pair.first, pair.first_time), (pair.last, pair.last_time)):
         assert image.size == (WIDTH, HEIGHT)
@@ -167,7 +169,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
     for seconds in (4, 40):
         path = video(tmp_path, growing_disc(num_frames=seconds * FPS), options={"crf": "30"})
         with open_video(path, 1) as opened:
-            (shot,) = shots_of(opened.frames(), config)
+            (shot,) = shots_of(sampled(opened.frames(), config.analysis_fps), config)
             times = [held.time for held in shot.held]
             assert len(times) <= 6 and times[0] < seconds / 4 and times[-1] > 3 * seconds / 4
             del shot
