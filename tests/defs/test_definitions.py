@@ -1,6 +1,10 @@
+import subprocess
+import sys
+
 import dagster as dg
 import pytest
 
+from dagster_project.definitions import FORKED
 from dagster_project.definitions import defs as load_defs
 
 LINEAGE = {
@@ -109,3 +113,18 @@ def test_a_thousand_source_shards_add_partitions_and_no_definitions(repository):
         assert len(SOURCE_SHARDS.get_partition_keys(dynamic_partitions_store=instance)) == 1000
     assert len(repository.asset_graph.get_all_asset_keys()) == len(LINEAGE) + len(BESIDE)
     assert len(repository.get_job("source_shard").nodes) == 1
+
+
+PRELOADED = """
+import sys, threading
+import dagster_project.preloaded
+assert {"torch", "diffusers", "transformers", "dagster_project.defs.triplets.assets"} <= set(sys.modules)
+assert threading.active_count() == 1, threading.enumerate()
+assert not sys.modules["torch"].cuda.is_initialized()
+"""
+
+
+def test_steps_are_forked_from_a_process_that_has_loaded_everything_and_begun_nothing(repository):
+    """A module to preload that does not import is passed over in silence, and each step is slow again."""
+    assert {job.executor_def for job in repository.get_all_jobs()} == {FORKED}
+    subprocess.run([sys.executable, "-c", PRELOADED], check=True, timeout=300)
