@@ -57,7 +57,7 @@ ui: $(READY)
 	@$(BIN)/editfoundry ui
 
 bench: $(READY)
-	@$(BIN)/python -m pytest tests/benchmarks -s --override-ini norecursedirs=
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(getconf _NPROCESSORS_ONLN)} $(BIN)/python -m pytest tests/benchmarks -s --override-ini norecursedirs=
 
 figures: demo
 	@$(BIN)/editfoundry tinyworld gallery --out docs/images/gallery.png

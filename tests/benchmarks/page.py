@@ -10,7 +10,8 @@ import torch
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 _HEAD = (
     "# Benchmarks\n\n"
-    "`make bench` writes this page: our batches against diffusers' pipelines called one picture at a time.\n"
+    "`make bench` writes this page, each benchmark its own section; what is compared ran in turns or one after the "
+    "other on the same machine.\n"
 )
 _MARK = "\n## "
 

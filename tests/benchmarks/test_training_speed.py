@@ -32,6 +32,7 @@ NUM_PAIRS = 4 * BATCH_SIZE
 KINDS = {
     "script": "step of train_instruct_pix2pix.py",
     "ours": "editfoundry",
+    "ours-compiled": "editfoundry, torch.compile",
     "ours-in-parts": "editfoundry, the batch in 4 parts",
     "ours-checkpointing": "editfoundry, gradient checkpointing",
 }

@@ -57,7 +57,9 @@ def script_steps(base: str, dataset: Path, batch_size: int) -> Iterator[None]:
     drawn; the instructions go through the text encoder; the original image's mode goes through the VAE; one uniform
     draw a sample decides the dropout, for which the null prompt is encoded too; the UNet predicts; AdamW steps.
     """
-    pipeline: Any = StableDiffusionInstructPix2PixPipeline.from_pretrained(base, safety_checker=None)
+    pipeline: Any = StableDiffusionInstructPix2PixPipeline.from_pretrained(
+        base, safety_checker=None, torch_dtype=torch.float32
+    )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vae, unet, text_encoder = (part.to(device) for part in (pipeline.vae, pipeline.unet, pipeline.text_encoder))
     vae.requires_grad_(False)
@@ -115,6 +117,7 @@ def our_config(kind: str, base: str, dataset: Path, folder: Path, num_steps: int
         num_steps=num_steps + WARM_UP, learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY, use_ema=False,
         max_grad_norm=MAX_GRAD_NORM, conditioning_dropout=DROPOUT, lr_schedule="constant", checkpoint_every=1_000_000,
         gradient_checkpointing=kind == "ours-checkpointing",
+        compile_unet=kind == "ours-compiled",
         gradient_accumulation_steps=4 if kind == "ours-in-parts" else 1,
         mixed_precision=sys.argv[7] if len(sys.argv) > 7 else "no",
     )  # fmt: skip
