@@ -9,7 +9,7 @@ from editfoundry.errors import BadInputError
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimsConfig:
-    """Sizes of the ledger's arms; with the defaults the embedded profile stays within an hour of two CPU cores."""
+    """Sizes of the ledger's arms; with the defaults the embedded profile takes about an hour of two CPU cores."""
 
     num_world_items: int = 280
     """World instructions that editors are compared on, about 40 of each category."""
@@ -19,7 +19,7 @@ class ClaimsConfig:
     """World instructions of the one category that video data should help."""
     num_guidance_items: int = 60
     """Plain edits at each image guidance scale."""
-    num_post_edit_items: int = 98
+    num_post_edit_items: int = 280
     """World instructions with and without post-edit."""
     num_judged_items: int = 98
     """World instructions that the vision-language model judges, of each editor."""
