@@ -51,13 +51,20 @@ def _models() -> str:
     for folder in sorted(p for p in EMBEDDED.iterdir() if p.is_dir()):
         card = json.loads((folder / "card.json").read_text())
         parameters = sum(card["parameters"].values()) / 1e6
-        training = card["training"]
+        parts = _parts(card["training"])
+        steps, minutes = (sum(part[name] for part in parts) for name in ("steps", "minutes"))
         measured = "; ".join(f"{k.replace('_', ' ')} {v:.3g}" for k, v in card.get("measured", {}).items())
         rows.append(
-            f"| `{folder.name}` | {parameters:.1f} M | {training['steps']} steps, {training['minutes']:.0f} minutes,"
-            f" {training['machine']} | {measured} |"
+            f"| `{folder.name}` | {parameters:.1f} M | {steps} steps, {minutes:.0f} minutes,"
+            f" {parts[0]['machine']} | {measured} |"
         )
     return "\n".join(rows)
+
+
+def _parts(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a card's training and those that it was continued from, the latest first."""
+    before = training.get("continued_from")
+    return [training, *(_parts(before) if before else [])]
 
 
 def _dataset(paths: Paths) -> str:
