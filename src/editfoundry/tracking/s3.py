@@ -31,6 +31,8 @@ BUCKET = "editfoundry"
 DEFAULT_PORTS = {"s3": 8333, "master": 9333, "volume": 9340, "filer": 8888, "admin": 23646}
 GRPC_OFFSET = 10_000
 START_SECONDS = 60.0
+PROBE_KEY = ".probe"
+"""Written, read and deleted again to see that a started server serves what it holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,8 +222,11 @@ def _wait_until_up(root: Path, server: S3Server) -> None:
     s3 = client(root, server.endpoint)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and is_running(server.pid, server.start_time):
+        # The bucket is listed before the volumes with its objects have registered, so listing alone would not do.
         with contextlib.suppress(BotoCoreError, ClientError):
-            s3.head_bucket(Bucket=BUCKET)
+            s3.put_object(Bucket=BUCKET, Key=PROBE_KEY, Body=b"up")
+            s3.get_object(Bucket=BUCKET, Key=PROBE_KEY)["Body"].read()
+            s3.delete_object(Bucket=BUCKET, Key=PROBE_KEY)
             return
         time.sleep(0.2)
     end_process(server.pid, signal_number=signal.SIGTERM, grace_seconds=5)
