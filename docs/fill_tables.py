@@ -15,6 +15,7 @@ from editfoundry.params import load_params
 from editfoundry.tinyworld.clips.measure_storylines import score_storylines
 from editfoundry.tinyworld.clips.truth import read_truths
 from editfoundry.tinyworld.clips.writing import TRUTH
+from editfoundry.tinyworld.pretrain.card import training_parts
 from editfoundry.tinyworld.truth import triplet_truth
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +52,7 @@ def _models() -> str:
     for folder in sorted(p for p in EMBEDDED.iterdir() if p.is_dir()):
         card = json.loads((folder / "card.json").read_text())
         parameters = sum(card["parameters"].values()) / 1e6
-        parts = _parts(card["training"])
+        parts = training_parts(card["training"])
         steps, minutes = (sum(part[name] for part in parts) for name in ("steps", "minutes"))
         measured = "; ".join(f"{k.replace('_', ' ')} {v:.3g}" for k, v in card.get("measured", {}).items())
         rows.append(
@@ -59,12 +60,6 @@ def _models() -> str:
             f" {parts[0]['machine']} | {measured} |"
         )
     return "\n".join(rows)
-
-
-def _parts(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a card's training and those that it was continued from, the latest first."""
-    before = training.get("continued_from")
-    return [training, *(_parts(before) if before else [])]
 
 
 def _dataset(paths: Paths) -> str:

@@ -19,10 +19,11 @@ from editfoundry.tinyworld.scene import render
 WorldSplit = Literal["test", "test-new-rules"]
 
 
-def world_cases(split: WorldSplit, count: int, seed: int) -> list[EditCase]:
+def world_cases(split: WorldSplit, count: int, seed: int, held_out_wording: bool = True) -> list[EditCase]:
     """Return ``count`` world instructions, the rules taking turns.
 
-    ``test`` has unseen combinations and unseen wordings of trained rules; ``test-new-rules`` rules never trained.
+    ``test`` has unseen combinations and, but for ``held_out_wording=False``, unseen wordings of trained rules;
+    ``test-new-rules`` rules never trained.
     """
     rules = trained_rules() if split == "test" else new_rules()
     cases = []
@@ -30,7 +31,7 @@ def world_cases(split: WorldSplit, count: int, seed: int) -> list[EditCase]:
         random = random_stream("benchmark", split, seed, number)
         # The rules are ordered by category; striding makes a small count cover all categories alike.
         rule = rules[(number * 19) % len(rules)]
-        edit = _visible(partial(sample_world_edit, random, "test", rule, held_out_wording=True))
+        edit = _visible(partial(sample_world_edit, random, "test", rule, held_out_wording=held_out_wording))
         cases.append(_case(f"{split}-{seed}-{number:05d}", edit, random))
     return cases
 

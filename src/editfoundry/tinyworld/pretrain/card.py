@@ -73,6 +73,11 @@ def training_facts(config: LoopConfig, result: LoopResult, device: torch.device)
     }
 
 
+def training_parts(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a card's training and those that it was continued from, the latest first; empty for none."""
+    return [training, *training_parts(training.get("continued_from", {}))] if training else []
+
+
 def read_card(folder: Path) -> dict[str, Any]:
     """Return what a model's card says; empty where there is none."""
     path = folder / FACTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from diffusers import StableDiffusionInstructPix2PixPipeline
@@ -15,6 +16,7 @@ from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.outcomes import shows
 from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult, Metric
+from editfoundry.tinyworld.pretrain.paraphrases import paraphrase
 from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.sampling import is_held_out, random_stream
 from editfoundry.tinyworld.scene import render
@@ -25,6 +27,8 @@ NUM_TRIPLETS = 24_000
 TRIPLETS_PER_SHARD = 1_000
 PLAIN_SHARE = 0.2
 """Share of plain add, change and remove edits, so that they are not unlearned."""
+PARAPHRASED_SHARE = 0.6
+"""Share of the world edits whose instruction is a paraphrase of the rule's training wordings."""
 CHANGE_WEIGHT = 4.0
 """As the base was trained: what changes is a small part of most pictures."""
 CONFIG = LoopConfig(num_steps=6000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
@@ -32,14 +36,14 @@ CONFIG = LoopConfig(num_steps=6000, batch_size=32, learning_rate=1.2e-3, ema_dec
 
 def train_editworld(
     work_dir: Path, start: Path, config: LoopConfig = CONFIG, log_metric: Metric | None = None,
-    num_triplets: int = NUM_TRIPLETS,
+    num_triplets: int = NUM_TRIPLETS, data_seed: int = 0,
 ) -> tuple[StableDiffusionInstructPix2PixPipeline, LoopResult]:  # fmt: skip
     """Draw the triplets, which both branches of EditWorld's categories share, and fine-tune the editor ``start``.
 
-    An interrupted run resumes; the trainer chooses the device.
+    An interrupted run resumes; the trainer chooses the device. Another ``data_seed`` draws other triplets.
     """
-    dataset = work_dir / "data" / f"editworld-{num_triplets}"
-    write_world_triplets(dataset, num_triplets)
+    dataset = work_dir / "data" / f"editworld-{num_triplets}-{data_seed}"
+    write_world_triplets(dataset, num_triplets, data_seed)
     settings = training_config(work_dir, start, dataset, config)
     train(settings)
     facts = json.loads((settings.output / "training.json").read_text())
@@ -68,7 +72,8 @@ def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:
     """Write shards of seeded edits with their true outcomes; finished shards stay as they are."""
     for shard, start in enumerate(range(0, count, TRIPLETS_PER_SHARD)):
         stop = min(start + TRIPLETS_PER_SHARD, count)
-        tar, digest = folder / f"{shard:05}.tar", input_hash("editworld", seed, start, stop, PLAIN_SHARE)
+        tar = folder / f"{shard:05}.tar"
+        digest = input_hash("editworld", seed, start, stop, PLAIN_SHARE, PARAPHRASED_SHARE)
         if not is_done(tar, digest):
             write_triplets(tar, _triplets(start, stop, seed), input_hash=digest)
 
@@ -89,6 +94,8 @@ def _edit(number: int, seed: int) -> Edit:
     while True:
         rule = rules[number % len(rules)]
         edit = sample_plain_edit(random, "train") if is_plain else sample_world_edit(random, "train", rule)
+        if not is_plain and random.random() < PARAPHRASED_SHARE:
+            edit = replace(edit, instruction=paraphrase(random, rule.wordings))
         # What the test shows is in no training picture, before or after.
         if shows(edit) and not is_held_out(edit.after):
             return edit

@@ -73,7 +73,7 @@ def measure_editor_base(profile: Profile, runtime: Runtime) -> Measures:
 
 
 def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
-    """Return outcome accuracy on world instructions, by category, on rules never trained, and on plain edits."""
+    """Return outcome accuracy on world instructions, by category, in trained wordings, by new rules, on plain edits."""
     pipeline = load_editor(EMBEDDED_FOLDER / "editworld", runtime)
     world = world_cases("test", NUM_WORLD_EDITS, seed=1)
     right = _outcomes(pipeline, world)
@@ -81,7 +81,11 @@ def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
     for category in sorted({case.category for case in world}):
         chosen = [hit for hit, case in zip(right, world, strict=True) if case.category == category]
         measures[f"world_outcome_accuracy_{category}"] = float(np.mean(chosen))
-    others = {"new_rules": world_cases("test-new-rules", NUM_EDITS, seed=1), "plain": plain_cases(NUM_EDITS, seed=1)}
+    others = {
+        "trained_wordings": world_cases("test", NUM_EDITS, seed=1, held_out_wording=False),
+        "new_rules": world_cases("test-new-rules", NUM_EDITS, seed=1),
+        "plain": plain_cases(NUM_EDITS, seed=1),
+    }
     for name, cases in others.items():
         measures[f"{name}_outcome_accuracy"] = float(np.mean(_outcomes(pipeline, cases)))
     return measures

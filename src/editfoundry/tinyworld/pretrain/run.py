@@ -31,7 +31,7 @@ from editfoundry.tinyworld.pretrain import (
     video_language_model,
     vision_language_model,
 )
-from editfoundry.tinyworld.pretrain.card import read_card, training_facts, update_card
+from editfoundry.tinyworld.pretrain.card import read_card, training_facts, training_parts, update_card
 from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult, Metric
 from editfoundry.tinyworld.pretrain.measure import MEASURES
 from editfoundry.tracking.mlflow_client import default_tracking_uri, tracked_run
@@ -180,7 +180,10 @@ def _editworld(
     work_dir: Path, device: torch.device, config: LoopConfig, log: Metric, shipped: Path | None = None
 ) -> Trained:
     start = shipped or Path(load_profile("embedded").model("editor_base").location)
-    pipeline, result = editworld.train_editworld(work_dir, start, config, log)
+    # An editor that is trained on learns from triplets that it has not seen.
+    parts = training_parts(read_card(shipped).get("training", {})) if shipped is not None else []
+    seen = sum(part["steps"] for part in parts)
+    pipeline, result = editworld.train_editworld(work_dir, start, config, log, data_seed=seen)
     return {"editworld": _saver(pipeline)}, result
 
 

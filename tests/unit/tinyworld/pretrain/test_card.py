@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from editfoundry.profiles import EMBEDDED_FOLDER
-from editfoundry.tinyworld.pretrain.card import DESCRIPTIONS, read_card, training_facts, update_card
+from editfoundry.tinyworld.pretrain.card import DESCRIPTIONS, read_card, training_facts, training_parts, update_card
 from editfoundry.tinyworld.pretrain.loop import LoopConfig, LoopResult
 
 
@@ -23,6 +23,12 @@ def test_sections_are_merged_and_shown(tmp_path: Path) -> None:
     assert "minutes: 1.5" in text
     assert "retrieval among 64: 0.9877" in text
     assert set(read_card(tmp_path)) == {"parameters", "training", "measured"}
+
+
+def test_the_parts_of_a_training_are_named_the_latest_first() -> None:
+    training = {"steps": 3, "continued_from": {"steps": 2, "continued_from": {"steps": 1}}}
+    assert [part["steps"] for part in training_parts(training)] == [3, 2, 1]
+    assert training_parts({}) == []
 
 
 @pytest.mark.parametrize("role", sorted(role for role in DESCRIPTIONS if (EMBEDDED_FOLDER / role).is_dir()))
