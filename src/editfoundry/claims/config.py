@@ -17,13 +17,13 @@ class ClaimsConfig:
     """Plain add, change and remove edits."""
     num_category_items: int = 98
     """World instructions of the one category that video data should help."""
-    num_guidance_items: int = 60
+    num_guidance_items: int = 150
     """Plain edits at each image guidance scale."""
     num_post_edit_items: int = 280
     """World instructions with and without post-edit."""
     num_judged_items: int = 98
     """World instructions that the vision-language model judges, of each editor."""
-    num_caption_pairs: int = 60
+    num_caption_pairs: int = 150
     """Caption pairs that candidates are painted of."""
     num_candidates: int = 8
     """Candidates of a caption pair; InstructPix2Pix's are 100."""
