@@ -42,6 +42,8 @@ class Draws:
     """``(B, C, h, w)`` normal."""
     crops: Tensor
     """``(B, 3)`` side, across and down of each pair's crop, see `data.Crop`."""
+    drop_tokens: Tensor
+    """``(B, L)`` bool, tokens of the instruction."""
 
     def part(self, chosen: slice) -> Draws:
         """Return some of the samples."""
@@ -62,14 +64,17 @@ class Batch:
     """``(B,)`` int64."""
     text_rows: np.ndarray
     """``(B,)`` rows of the text cache, 0 where dropped."""
+    drop_tokens: Tensor
+    """``(B, L)`` bool, tokens to leave out."""
     changed: Tensor
     """``(B, 1, h, w)`` bool, where output and input differ."""
 
 
 def draw_step(
-    config: TrainingConfig, step: int, *, num_triplets: int, num_timesteps: int, latent_shape: tuple[int, ...]
-) -> Draws:
-    """Draw step ``step`` (from 0); ``latent_shape`` is (C, h, w)."""
+    config: TrainingConfig, step: int, *, num_triplets: int, num_timesteps: int, latent_shape: tuple[int, ...],
+    num_tokens: int,
+) -> Draws:  # fmt: skip
+    """Draw step ``step`` (from 0); ``latent_shape`` is (C, h, w), ``num_tokens`` the length L of an instruction."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     size = config.batch_size
     flip_draws = torch.rand(size, generator=generator)
@@ -84,6 +89,7 @@ def draw_step(
         posterior_noise=torch.randn((size, *latent_shape), generator=generator),
         noise=torch.randn((size, *latent_shape), generator=generator),
         crops=_crops(config, torch.rand(size, 3, generator=generator)),
+        drop_tokens=torch.rand(size, num_tokens, generator=generator) < config.token_dropout,
     )
 
 
@@ -122,5 +128,6 @@ def make_batch(draws: Draws, latents: PairLatents, texts: TextCache, scaling_fac
         noise=draws.noise,
         timesteps=draws.timesteps,
         text_rows=texts.rows_of(draws.indices, draws.drop_text),
+        drop_tokens=draws.drop_tokens,
         changed=((outputs - inputs) * scaling_factor).abs().mean(1, keepdim=True) > CHANGE_THRESHOLD,
     )

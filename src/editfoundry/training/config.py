@@ -75,6 +75,8 @@ class TrainingConfig:
     """Largest decay a step of the average; it starts lower. The paper's is 0.9999."""
     conditioning_dropout: float = 0.05
     """Probability of each of: no instruction, neither, no input image (InstructPix2Pix, section 3.2.1)."""
+    token_dropout: float = 0.0
+    """Probability that a token is left out of a sample's instruction, so that no instruction is learnt by heart."""
     horizontal_flip: bool = False
     """Mirror half of the pairs, both images at once. Off where instructions say left and right."""
     random_crop: bool = False
@@ -128,6 +130,7 @@ class TrainingConfig:
         _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "in [0, 1)")
         dropout = self.conditioning_dropout
         _require(0 <= dropout <= 1 / 3, "conditioning_dropout", dropout, "in [0, 1/3]: it is used three times")
+        _require(0 <= self.token_dropout < 1, "token_dropout", self.token_dropout, "in [0, 1)")
         _require(self.resolution is None or self.resolution >= 8, "resolution", self.resolution, "at least 8 pixels")
         for name, allowed in _CHOICES.items():
             _require(getattr(self, name) in allowed, name, getattr(self, name), f"one of {', '.join(allowed)}")
@@ -142,6 +145,9 @@ class TrainingConfig:
         _require(not (self.zero_terminal_snr and kind == "epsilon"), "prediction_type", kind, v_rule)
         crop_rule = "false where cache_latents is on: each crop has latents of its own"
         _require(not (self.random_crop and self.cache_latents), "random_crop", self.random_crop, crop_rule)
+        is_encoded_once = self.cache_text_embeddings and not self.train_text_encoder
+        token_rule = "0 where cache_text_embeddings is on and train_text_encoder off: instructions are encoded once"
+        _require(not (self.token_dropout and is_encoded_once), "token_dropout", self.token_dropout, token_rule)
         uri = self.checkpoint_uri
         _require(uri is None or uri.startswith("s3://"), "checkpoint_uri", uri, "an address s3://BUCKET/PREFIX")
 

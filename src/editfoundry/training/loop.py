@@ -172,6 +172,7 @@ class _Run:
             num_triplets=len(self.materials.latents),
             num_timesteps=self.materials.scheduler.config.num_train_timesteps,
             latent_shape=self.materials.latents.latent_shape,
+            num_tokens=self.materials.texts.num_tokens,
         )  # fmt: skip
         parts = parts_of(self.config, self.accelerator.process_index, self.accelerator.num_processes)
         outcomes = [self._accumulate(draws.part(part), should_stop) for part in parts]
@@ -209,7 +210,7 @@ class _Run:
                 image_latents=batch.image_latents.to(device),
                 noise=batch.noise.to(device),
                 timesteps=batch.timesteps.to(device),
-                prompt_embeds=prompt_embeds(batch.text_rows),
+                prompt_embeds=prompt_embeds(batch.text_rows, batch.drop_tokens),
                 snr_gamma=self.config.snr_gamma,
                 weights=self._weights(batch.changed.to(device)),
             )
@@ -224,8 +225,9 @@ class _Run:
         if data is None:
             return None
         draws = validation_draws(
-            config, len(data.latents), materials.scheduler.config.num_train_timesteps, data.latents.latent_shape
-        )
+            config, len(data.latents), materials.scheduler.config.num_train_timesteps, data.latents.latent_shape,
+            data.texts.num_tokens,
+        )  # fmt: skip
         embeds = prompt_embeds_from(data.texts, encoder, self.accelerator.device, config.train_text_encoder)
         part_size = max(1, config.batch_size // (self.accelerator.num_processes * config.gradient_accumulation_steps))
         scaling_factor = materials.pipeline.vae.config.scaling_factor

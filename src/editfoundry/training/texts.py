@@ -13,6 +13,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.editors.text import tokenize
+from editfoundry.training.dropout import token_dropout
 from editfoundry.training.memory_maps import new_array
 
 STAGE = "text cache"
@@ -27,13 +28,24 @@ class TextCache:
     rows: np.ndarray
     """``(N,)`` int64: each triplet's row."""
     token_ids: np.ndarray
-    """``(M, L)`` int64, memory-mapped."""
+    """``(M, L)`` int64, memory-mapped; the empty instruction's are a start token, an end token and padding."""
     embeds: np.ndarray | None
     """``(M, L, D)`` float32, memory-mapped; none where the encoder runs at every step."""
+
+    @property
+    def num_tokens(self) -> int:
+        """The length L of every instruction, padding included."""
+        return int(self.token_ids.shape[1])
 
     def rows_of(self, indices: Tensor, drop_text: Tensor) -> np.ndarray:
         """Return the rows, ``(B,)``, of triplets ``indices``, and row 0 where ``drop_text``."""
         return np.where(drop_text.numpy(), 0, self.rows[indices.numpy()])
+
+    def tokens_of(self, rows: np.ndarray, drop_tokens: Tensor) -> Tensor:
+        """Return the token ids of ``rows``, ``(B, L)`` int64, without those where ``drop_tokens``, ``(B, L)`` bool."""
+        _, end_token, *_, pad_token = self.token_ids[0].tolist()
+        token_ids = torch.from_numpy(self.token_ids[rows])
+        return token_dropout(token_ids, drop_tokens, end_token=end_token, pad_token=pad_token)
 
 
 def text_cache(

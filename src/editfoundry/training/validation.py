@@ -31,15 +31,18 @@ class ValidationData:
 
 
 def validation_draws(
-    config: TrainingConfig, num_triplets: int, num_timesteps: int, latent_shape: tuple[int, ...]
+    config: TrainingConfig, num_triplets: int, num_timesteps: int, latent_shape: tuple[int, ...], num_tokens: int
 ) -> Draws:
     """Draw the validation's samples: each triplet once, timesteps evenly spread, no dropout, no flip, no crop."""
     size = min(config.num_validation_samples, num_triplets)
     plain = replace(
         config, seed=config.seed + _SEED, batch_size=size, gradient_accumulation_steps=1, conditioning_dropout=0.0,
-        horizontal_flip=False, random_crop=False,
+        token_dropout=0.0, horizontal_flip=False, random_crop=False,
     )  # fmt: skip
-    draws = draw_step(plain, 0, num_triplets=num_triplets, num_timesteps=num_timesteps, latent_shape=latent_shape)
+    draws = draw_step(
+        plain, 0, num_triplets=num_triplets, num_timesteps=num_timesteps, latent_shape=latent_shape,
+        num_tokens=num_tokens,
+    )  # fmt: skip
     spread = ((torch.arange(size) + 0.5) / size * num_timesteps).long()
     return replace(draws, timesteps=spread)
 

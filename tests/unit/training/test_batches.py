@@ -8,7 +8,7 @@ from editfoundry.training.batches import draw_step, epoch_indices, parts_of
 from editfoundry.training.config import TrainingConfig
 
 CONFIG = TrainingConfig(editor="e", dataset=Path("d"), output=Path("o"), num_steps=9, batch_size=400, seed=3)
-SHAPE = {"num_triplets": 50, "num_timesteps": 1000, "latent_shape": (4, 2, 2)}
+SHAPE = {"num_triplets": 50, "num_timesteps": 1000, "latent_shape": (4, 2, 2), "num_tokens": 5}
 
 
 def test_a_steps_draws_depend_on_seed_and_step_alone() -> None:
@@ -52,12 +52,21 @@ def test_dropout_flips_and_timesteps_are_drawn_apart() -> None:
     assert abs((draws.drop_text & draws.drop_image).float().mean() - 0.05) < 4 * math.sqrt(0.05 * 0.95 / 40_000)
 
 
+def test_token_dropout_is_off_unless_asked_for_and_then_draws_each_token_apart() -> None:
+    assert not draw_step(CONFIG, 0, **SHAPE).drop_tokens.any()
+    config = replace(CONFIG, token_dropout=0.2, train_text_encoder=True, batch_size=20_000)
+    dropped = draw_step(config, 0, **SHAPE | {"latent_shape": (1, 1, 1)}).drop_tokens
+    assert dropped.shape == (20_000, 5)
+    assert bool(((dropped.float().mean(0) - 0.2).abs() < 4 * math.sqrt(0.16 / 20_000)).all())
+    assert bool((torch.corrcoef(dropped.T.float()) - torch.eye(5)).abs().max() < 4 / math.sqrt(20_000))
+
+
 def test_processes_share_every_epoch_without_losing_or_doubling_a_triplet() -> None:
     """Epochs of 12 triplets: the first by one process, the others by two, each with two parts a step."""
     config = replace(CONFIG, batch_size=4, gradient_accumulation_steps=2)
     seen: list[int] = []
     for step in range(9):
-        draws = draw_step(config, step, num_triplets=12, num_timesteps=10, latent_shape=(1, 1, 1))
+        draws = draw_step(config, step, num_triplets=12, num_timesteps=10, latent_shape=(1, 1, 1), num_tokens=5)
         for rank in range(count := 1 if step < 3 else 2):
             for part in parts_of(config, rank, count):
                 seen += draws.part(part).indices.tolist()

@@ -30,6 +30,8 @@ def test_a_json_file_is_read_as_well(tmp_path: Path) -> None:
     [
         ("learning_rate: -1", "learning_rate is -1.0, but must be more than 0"),
         ("batch_size: 2.5", "batch_size is 2.5, which is not of type int"),
+        ("token_dropout: 1", "token_dropout is 1"),
+        ("token_dropout: 0.1", "token_dropout is 0.1, but must be 0 where cache_text_embeddings is on"),
         ("conditioning_dropout: 0.4", "conditioning_dropout is 0.4"),
         ("lr_schedule: step", "one of cosine, linear, constant"),
         ("optimizer: lion", "one of adamw, adamw_8bit"),

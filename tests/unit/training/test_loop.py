@@ -293,6 +293,15 @@ def test_a_text_to_image_model_is_widened_and_its_text_encoder_can_train(config:
     assert any(not torch.equal(before[key], after[key]) for key in before)
 
 
+def test_token_dropout_changes_what_is_trained_on(config: TrainingConfig) -> None:
+    plain = replace(config, num_steps=2, train_text_encoder=True)
+    dropped = replace(plain, output=config.output.with_name("dropped"), token_dropout=0.9)
+    train(plain)
+    train(dropped)
+    weights, others = unet_weights(plain), unet_weights(dropped)
+    assert any(not torch.equal(weights[key], others[key]) for key in weights)
+
+
 def test_a_folder_with_other_content_is_left_alone(config: TrainingConfig, tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("dear")
     with pytest.raises(BadInputError, match="other content"):
