@@ -74,6 +74,9 @@ class Profile:
     post_edit: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the post-edit that suit these models, where the paper's do not; see `PostEditConfig.of_profile`."""
 
+    judge: Mapping[str, Any] = field(default_factory=dict)
+    """Thresholds that suit its judge, where the usual ones do not; see `JudgeThresholds.of_profile`."""
+
     def model(self, role: str) -> ModelReference:
         """Return the model of ``role``.
 
@@ -105,11 +108,12 @@ def load_profile(name_or_path: str | Path) -> Profile:
         raise BadInputError(f"{path}: not a TOML file: {error}") from error
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
-    post_edit = entries.pop("post_edit", {})
-    if not isinstance(post_edit, dict):
-        raise BadInputError(f"{path}: post_edit must be a table of settings")
+    settings = {name: entries.pop(name, {}) for name in ("post_edit", "judge")}
+    for name, table in settings.items():
+        if not isinstance(table, dict):
+            raise BadInputError(f"{path}: {name} must be a table of settings")
     models = {role: _reference(path, role, entry) for role, entry in entries.items()}
-    return Profile(name=path.stem, models=models, post_edit=post_edit)
+    return Profile(name=path.stem, models=models, **settings)
 
 
 def missing_model(reference: ModelReference, error: Exception) -> MissingModelError:

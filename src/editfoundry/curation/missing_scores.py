@@ -12,7 +12,7 @@ from torch.nn.functional import cosine_similarity
 from editfoundry.curation.filters import possible_clip_scores
 from editfoundry.curation.judge import PROMPT_VERSION, EditPair, JudgeConfig, Judgement, judge_pairs
 from editfoundry.curation.judge.prompts import QUESTIONS
-from editfoundry.curation.judge.thresholds import PREFIX
+from editfoundry.curation.judge.thresholds import CAPTION_PREFIX, PREFIX
 from editfoundry.data.fields import triplet_fields
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 UNPARSABLE = "unparsable judgement"
 _JUDGE_SCORES = tuple(PREFIX + question.name for question in QUESTIONS)
+_CAPTION_SCORES = (CAPTION_PREFIX + "fit", CAPTION_PREFIX + "contrast")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Scorer:
         ``rejected`` with what the judge wrote.
         """
         clip_scores = self._clip_scores([t for t in batch if _lacks(t, possible_clip_scores(_captions(t)))])
-        judgements = self._judgements([t for t in batch if self.judge is not None and _lacks(t, _JUDGE_SCORES)])
+        judgements = self._judgements([t for t in batch if _lacks(t, self._judge_scores(t))])
         for triplet in batch:
             judgement = judgements.get(triplet.id)
             if judgement is not None and judgement.unparsed:
@@ -49,6 +50,12 @@ class Scorer:
                 rejected.append(RejectedRow(triplet.id, UNPARSABLE, wrote, triplet_fields(triplet)))
                 continue
             yield self._with_scores(triplet, clip_scores.get(triplet.id), judgement)
+
+    def _judge_scores(self, triplet: Triplet) -> tuple[str, ...]:
+        if self.judge is None:
+            return ()
+        has_captions = all(caption.strip() for caption in _captions(triplet).values())
+        return _JUDGE_SCORES + (_CAPTION_SCORES if self.judge_config.scores_captions and has_captions else ())
 
     def _with_scores(
         self, triplet: Triplet, clip_scores: dict[str, float] | None, judgement: Judgement | None

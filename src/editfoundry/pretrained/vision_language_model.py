@@ -88,6 +88,31 @@ class VisionLanguageModel:
             answers += self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [answer.strip() for answer in answers]
 
+    @torch.inference_mode()
+    def log_likelihoods(self, images: Sequence[ImageRow], prompts: Sequence[str], answers: Sequence[str]) -> Tensor:
+        """Return how probable whole answers are, with what ends them: ``(N,)`` float32 on the CPU, in nats.
+
+        Args:
+            images: for each prompt its pictures, as in `answer_probabilities`.
+            prompts: for each what is asked.
+            answers: for each what might be answered.
+        """
+        said = [self._plain(answer).strip() for answer in answers]
+        chats = [self._chat(*parts) for parts in zip(images, prompts, said, strict=True)]
+        likelihoods = []
+        for start in range(0, len(chats), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            inputs, ids, ends = self._encoded(images[part], chats[part])
+            # Before the end of the chat, where pictures do not count.
+            begins = [chat.rfind(answer) - len(chat) for chat, answer in zip(chats[part], said[part], strict=True)]
+            is_answer = (ends > torch.tensor(begins)[:, None]).to(ids.device)
+            count = int(is_answer.sum(1).max())
+            positions = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+            logits = self.model(**inputs, position_ids=positions, use_cache=False, logits_to_keep=count + 1).logits
+            log_odds = logits[:, :-1].float().log_softmax(-1).gather(-1, ids[:, -count:, None])[..., 0]
+            likelihoods.append((log_odds * is_answer[:, -count:]).sum(1).cpu())
+        return torch.cat(likelihoods) if likelihoods else torch.empty(0)
+
     def _chat(self, row: ImageRow, prompt: str, answer: str | None = None) -> str:
         count = len(row) if self.takes_several_images else 1
         content = [{"type": "image"}] * count + [{"type": "text", "text": self._plain(prompt)}]
@@ -117,11 +142,17 @@ class VisionLanguageModel:
         self, images: Sequence[ImageRow], chats: Sequence[str], suffix: tuple[int, ...] = ()
     ) -> dict[str, Tensor]:
         """Return embeddings ``(B, L, D)`` and mask ``(B, L)`` of a batch, padded on the left."""
+        return self._encoded(images, chats, suffix)[0]
+
+    def _encoded(
+        self, images: Sequence[ImageRow], chats: Sequence[str], suffix: tuple[int, ...] = ()
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Return `_inputs`, token ids ``(B, L)``, and where each token ends, ``(B, L)``: 0 at the end of the chat."""
         rows = images if self.takes_several_images else combined(images)
         features = picture_features(self.model, self.processor, rows)
         texts = [self._expanded(chat, row) for chat, row in zip(chats, features, strict=True)]
         tokens = self.processor.tokenizer(
-            texts, padding=True, padding_side="left", return_tensors="pt",
+            texts, padding=True, padding_side="left", return_tensors="pt", return_offsets_mapping=True,
             add_special_tokens=self._adds_special_tokens(texts[0]),
         )  # fmt: skip
         tail = torch.tensor(suffix, dtype=torch.int64).expand(len(texts), -1)
@@ -130,7 +161,9 @@ class VisionLanguageModel:
         embeds = self.model.get_input_embeddings()(ids)
         places = (ids == self.model.config.image_token_id)[..., None]
         pictures = torch.cat([feature for row in features for feature in row]).to(embeds)
-        return {"inputs_embeds": embeds.masked_scatter(places, pictures), "attention_mask": mask}
+        inputs = {"inputs_embeds": embeds.masked_scatter(places, pictures), "attention_mask": mask}
+        lengths = torch.tensor([len(text) for text in texts])
+        return inputs, ids, tokens["offset_mapping"][..., 1] - lengths[:, None]
 
     def _expanded(self, chat: str, features: Sequence[Tensor]) -> str:
         """Repeat each image token as often as its picture has features."""

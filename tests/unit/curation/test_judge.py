@@ -18,6 +18,7 @@ from editfoundry.curation.judge.answers import MAX_REASON_LENGTH, short_reason
 from editfoundry.curation.judge.prompts import DESCRIBE, MAX_TEXT_LENGTH, QUESTIONS, fixed_texts, question_text
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.pretrained.picture_features import side_by_side
+from editfoundry.profiles import load_profile
 
 SCALE = ("1", "2", "3", "4", "5")
 PAIRS = [
@@ -98,6 +99,69 @@ def test_a_written_answer_that_does_not_parse_is_kept_with_its_text_and_scored_l
     assert set(judgement.scores.values()) == {1.0, 0.0} and judgement.score == 0
 
 
+def test_captions_are_scored_by_their_likelihood_beside_the_descriptions(model):
+    pairs = [pair for pair in PAIRS if pair.output_caption]
+    config = JudgeConfig(reasons=False, max_new_tokens=4)
+    for pair, judgement in zip(pairs, judge_pairs(model, pairs, config), strict=True):
+        rows = [(pair.input_image,), (pair.output_image,)]
+        said = [short_reason(text) for text in model.generate(rows, [DESCRIBE] * 2, 4)]
+
+        def likelihood(row, text):
+            return float(model.log_likelihoods([row], [DESCRIBE], [text]))
+
+        of_output, unchanged = likelihood(rows[1], pair.output_caption), likelihood(rows[1], pair.input_caption)
+        misread = max(0, likelihood(rows[0], said[0]) - likelihood(rows[0], pair.input_caption))
+        assert judgement.captions is not None
+        assert judgement.captions.contrast == pytest.approx(of_output - unchanged, abs=1e-3)
+        assert judgement.captions.fit == pytest.approx(of_output - likelihood(rows[1], said[1]) + misread, abs=1e-3)
+        assert judgement.scores["judge_caption_fit"] == round(judgement.captions.fit, 4)
+
+
+def test_captions_that_are_not_known_are_not_scored(model):
+    config = JudgeConfig(reasons=False, max_new_tokens=4)
+    judged = judge_pairs(model, PAIRS, config)
+    assert [judgement.captions is None for judgement in judged] == [not pair.output_caption for pair in PAIRS]
+    assert "judge_caption_fit" not in judged[0].scores
+    plain = judge_pairs(model, PAIRS, JudgeConfig(reasons=False, captions=False, max_new_tokens=4))
+    assert all(judgement.captions is None for judgement in plain)
+
+
+def test_without_descriptions_captions_have_nothing_to_be_compared_with(model):
+    (judgement,) = judge_pairs(model, PAIRS[1:2], JudgeConfig(reasons=False, descriptions=False))
+    assert judgement.captions is None
+
+
+def test_a_profile_says_what_suits_its_judge(tmp_path):
+    assert JudgeThresholds.of_profile(load_profile("paper")) == JudgeThresholds()
+    (tmp_path / "mine.toml").write_text("[judge]\nsuccess = 0.25\ncaption_fit = -3\n")
+    mine = JudgeThresholds.of_profile(load_profile(tmp_path / "mine.toml"))
+    assert mine == JudgeThresholds(success=0.25, caption_fit=-3.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[judge]\nsharpness = 1\n", "profile 'mine': unknown threshold 'sharpness'"),
+        ("[judge]\nsuccess = true\n", "profile 'mine': judge.success is True"),
+        ("judge = 3\n", "judge must be a table"),
+    ],
+)
+def test_wrong_thresholds_of_a_profile_are_named(tmp_path, text, said):
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(BadInputError, match=said):
+        JudgeThresholds.of_profile(load_profile(tmp_path / "mine.toml"))
+
+
+def test_caption_scores_are_looked_at_where_they_have_a_threshold():
+    scores = {"judge_" + question.name: 5.0 for question in QUESTIONS} | {"judge_caption_fit": -3.0}
+    check_judge(scores, JudgeThresholds())
+    check_judge(scores, JudgeThresholds(caption_fit=-4.0))
+    with pytest.raises(Rejection, match="low judge_caption_fit"):
+        check_judge(scores, JudgeThresholds(caption_fit=-2.0))
+    with pytest.raises(Rejection, match="judge_caption_contrast"):
+        check_judge(scores, JudgeThresholds(caption_contrast=0.0))
+
+
 def test_no_pair_has_no_judgement(model):
     assert judge_pairs(model, []) == []
 
@@ -160,7 +224,7 @@ def test_the_score_is_the_geometric_mean_of_the_four_so_that_one_failure_is_not_
     assert middling.score == pytest.approx((3 / 64) ** 0.25)
 
 
-@pytest.mark.parametrize("name", list(vars(JudgeThresholds())))
+@pytest.mark.parametrize("name", [question.name for question in QUESTIONS])
 def test_a_score_at_its_threshold_passes_one_below_and_a_missing_one_do_not(name):
     thresholds = JudgeThresholds()
     lowest = getattr(thresholds, name)

@@ -70,6 +70,46 @@ def test_text_written_in_a_padded_batch_equals_the_plain_text(model):
     assert len(set(written)) > 1
 
 
+ANSWERS = ["a cat", "it is sharp", "ok", "a cat sleeps on the mat now"]
+
+
+@torch.inference_mode()
+def plain_log_likelihood(model, row, prompt, answer):
+    """Sum of the log-probabilities of the tokens that an answer adds to a chat, from transformers' own forward pass."""
+    chat, images = plain_inputs(model, row, prompt)
+    messages = [
+        {"role": "user", "content": [*({"type": "image"} for _ in images[0]), {"type": "text", "text": prompt}]},
+        {"role": "assistant", "content": [{"type": "text", "text": answer}]},
+    ]
+    whole = model.processor.apply_chat_template(messages, tokenize=False)
+    inputs = model.processor(text=[whole], images=images, return_tensors="pt")
+    begin = model.processor(text=[whole[: whole.rfind(answer)]], images=images, return_tensors="pt")["input_ids"].shape[
+        1
+    ]
+    ids, odds = inputs["input_ids"][0], model.model(**inputs).logits[0].log_softmax(-1)
+    return sum(odds[i - 1, ids[i]] for i in range(begin, len(ids)))
+
+
+def test_the_likelihood_of_an_answer_is_that_of_its_tokens_and_of_what_ends_it(model):
+    found = model.log_likelihoods(PAIR_ROWS, PROMPTS, ANSWERS)
+    expected = [plain_log_likelihood(model, *parts) for parts in zip(PAIR_ROWS, PROMPTS, ANSWERS, strict=True)]
+    torch.testing.assert_close(found, torch.stack(expected), atol=1e-3, rtol=1e-4)
+    assert found.dtype == torch.float32 and bool((found < 0).all()) and found[3] < found[2]
+
+
+def test_what_shares_a_batch_changes_no_likelihood(model):
+    apart = [model.log_likelihoods([r], [p], [a]) for (r, p), a in zip(CHATS, ANSWERS, strict=True)]
+    torch.testing.assert_close(
+        model.log_likelihoods(PAIR_ROWS, PROMPTS, ANSWERS), torch.cat(apart), atol=1e-3, rtol=1e-4
+    )
+    assert model.log_likelihoods([], [], []).shape == (0,)
+
+
+def test_marks_inside_an_answer_open_no_turn(model):
+    found = [model.log_likelihoods([(FIRST,)], ["what?"], [text]) for text in ("a <|im_end|> </s> cat", "a     cat")]
+    torch.testing.assert_close(*found)
+
+
 def test_what_shares_a_batch_changes_no_answer(model):
     together = model.answer_probabilities(PAIR_ROWS, PROMPTS, DIGITS)
     apart = torch.cat([model.answer_probabilities([r], [p], DIGITS) for r, p in CHATS])

@@ -18,10 +18,18 @@ class JudgeConfig:
     descriptions: bool = True
     """Let it describe each picture first, and tell it with every question what it saw: what is said in words is easier
     to compare with a caption than a picture is."""
+    captions: bool = True
+    """Score too how well the captions fit the pictures, by how probable it finds them beside its own descriptions;
+    nothing where ``descriptions`` is off."""
     reasons: bool = True
     """Let it write a short reason for each score; with ``probabilities`` that takes a second, longer pass."""
     max_new_tokens: int = 40
     """Tokens of a written answer or description."""
+
+    @property
+    def scores_captions(self) -> bool:
+        """Whether captions are scored."""
+        return self.captions and self.descriptions
 
     def __post_init__(self) -> None:
         if self.answers not in ANSWERS:

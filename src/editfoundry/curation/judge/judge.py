@@ -10,9 +10,10 @@ from PIL import Image
 
 from editfoundry.curation.judge.answers import short_reason
 from editfoundry.curation.judge.asking import Inquiry, Reply, ask
+from editfoundry.curation.judge.captions import CaptionedPair, CaptionScores, score_captions
 from editfoundry.curation.judge.config import JudgeConfig
 from editfoundry.curation.judge.prompts import DESCRIBE, QUESTIONS, Question, question_text
-from editfoundry.curation.judge.thresholds import PREFIX
+from editfoundry.curation.judge.thresholds import CAPTION_PREFIX, PREFIX
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.vision_language_model import VisionLanguageModel
@@ -45,6 +46,8 @@ class Judgement:
     """1 to 5."""
     success: float
     """The paper's one-bit question: the probability of a yes, or 0 or 1 where the answer is written."""
+    captions: CaptionScores | None = None
+    """None where they were not asked for, or a caption is not known."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Question -> reason in a few words; empty where none was asked for."""
     unparsed: Mapping[str, str] = field(default_factory=dict)
@@ -65,7 +68,9 @@ class Judgement:
     @property
     def scores(self) -> dict[str, float]:
         """Return the scores as triplets carry them: ``judge_semantic_alignment`` and so on, four decimals."""
-        return {PREFIX + q.name: round(float(getattr(self, q.name)), 4) for q in QUESTIONS}
+        scores = {PREFIX + q.name: round(float(getattr(self, q.name)), 4) for q in QUESTIONS}
+        captions = vars(self.captions) if self.captions is not None else {}
+        return scores | {CAPTION_PREFIX + name: round(float(value), 4) for name, value in captions.items()}
 
 
 def judge_pairs(
@@ -85,7 +90,23 @@ def judge_pairs(
     ]
     replies = ask(model, inquiries, config)
     count = len(QUESTIONS)
-    return [_judgement(replies[start : start + count]) for start in range(0, len(replies), count)]
+    fits = _caption_scores(model, pairs, seen) if config.scores_captions else [None] * len(pairs)
+    return [_judgement(replies[row * count : (row + 1) * count], fit) for row, fit in enumerate(fits)]
+
+
+def _caption_scores(
+    model: VisionLanguageModel, pairs: Sequence[EditPair], seen: Sequence[tuple[str, str]]
+) -> list[CaptionScores | None]:
+    captioned = {
+        row: CaptionedPair(
+            input_image=pair.input_image, output_image=pair.output_image, input_caption=pair.input_caption,
+            output_caption=pair.output_caption, seen=said,
+        )
+        for row, (pair, said) in enumerate(zip(pairs, seen, strict=True))
+        if pair.input_caption.strip() and pair.output_caption.strip()
+    }  # fmt: skip
+    scores = dict(zip(captioned, score_captions(model, list(captioned.values())), strict=True))
+    return [scores.get(row) for row in range(len(pairs))]
 
 
 def _descriptions(model: VisionLanguageModel, pairs: Sequence[EditPair], config: JudgeConfig) -> list[tuple[str, str]]:
@@ -102,10 +123,11 @@ def _inquiry(pair: EditPair, seen: tuple[str, str], question: Question) -> Inqui
     return Inquiry(question=question, prompt=prompt, images=pictures)
 
 
-def _judgement(replies: Sequence[Reply]) -> Judgement:
+def _judgement(replies: Sequence[Reply], captions: CaptionScores | None) -> Judgement:
     named = dict(zip((question.name for question in QUESTIONS), replies, strict=True))
     return Judgement(
         **{name: reply.value for name, reply in named.items()},
+        captions=captions,
         reasons={name: reply.reason for name, reply in named.items() if reply.reason},
         unparsed={name: reply.unparsed for name, reply in named.items() if reply.unparsed},
     )

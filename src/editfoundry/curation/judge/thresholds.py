@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from editfoundry.errors import Rejection
+from editfoundry.errors import BadInputError, Rejection
+from editfoundry.profiles import Profile
 
 PREFIX = "judge_"
 """Before a question's name in a triplet's scores."""
+CAPTION_PREFIX = PREFIX + "caption_"
+"""Before the name of one of `captions.CaptionScores`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +26,35 @@ class JudgeThresholds:
     """1 to 5: is the output sharp and clean?"""
     success: float = 0.5
     """Probability of a yes to the paper's one-bit question."""
+    caption_fit: float | None = None
+    """In nats, see `captions.CaptionScores`; by default not looked at."""
+    caption_contrast: float | None = None
+    """In nats, likewise."""
+
+    @classmethod
+    def of_profile(cls, profile: Profile) -> JudgeThresholds:
+        """Return the thresholds that suit a profile's judge.
+
+        Raises:
+            BadInputError: a name of the profile's table ``judge`` is unknown, or its value is no number.
+        """
+        known = [threshold.name for threshold in fields(cls)]
+        for name, value in profile.judge.items():
+            if name not in known:
+                raise BadInputError(
+                    f"profile {profile.name!r}: unknown threshold {name!r} in judge; use {', '.join(known)}"
+                )
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise BadInputError(f"profile {profile.name!r}: judge.{name} is {value!r}, but must be a number")
+        return cls(**{name: float(value) for name, value in profile.judge.items()})
 
 
 def check_judge(scores: Mapping[str, float], thresholds: JudgeThresholds) -> None:
     """Raise Rejection when one of the scores ``judge_*`` is missing or below its threshold."""
     for question, lowest in vars(thresholds).items():
         name = PREFIX + question
+        if lowest is None:
+            continue
         if name not in scores:
             raise Rejection("no score", name)
         if not scores[name] >= lowest:

@@ -38,5 +38,5 @@ def judge_metrics(model: VisionLanguageModel, edits: Sequence[MadeEdit]) -> list
             "judge_identity": judgement.identity_consistency,
             "judge_quality": judgement.image_quality,
         }
-        for judgement in judge_pairs(model, pairs, JudgeConfig(reasons=False))
+        for judgement in judge_pairs(model, pairs, JudgeConfig(reasons=False, captions=False))
     ]

@@ -37,7 +37,7 @@ def plan_arms(params: Params, profile: Profile) -> tuple[list[Arm], dict[str, st
     models for them.
     """
     no_refinement, no_judge = _missing(profile, _REFINEMENT), _missing(profile, _JUDGE)
-    thresholds = None if no_judge else params.dataset.judge or JudgeThresholds()
+    thresholds = None if no_judge else params.dataset.judge or JudgeThresholds.of_profile(profile)
     config = params.editworld_text
     full = Arm(
         name="full",
