@@ -103,10 +103,13 @@ class VisionLanguageModel:
         for start in range(0, len(chats), self.batch_size):
             part = slice(start, start + self.batch_size)
             inputs, ids, ends = self._encoded(images[part], chats[part])
-            # Before the end of the chat, where pictures do not count.
-            begins = [chat.rfind(answer) - len(chat) for chat, answer in zip(chats[part], said[part], strict=True)]
+            # Counted from the end of the chat: what its pictures become stands before. Of nothing, its end remains.
+            begins = [
+                (chat.rfind(answer) if answer else len(self._chat(row, prompt))) - len(chat)
+                for row, prompt, answer, chat in zip(images[part], prompts[part], said[part], chats[part], strict=True)
+            ]
             is_answer = (ends > torch.tensor(begins)[:, None]).to(ids.device)
-            count = int(is_answer.sum(1).max())
+            count = max(1, int(is_answer.sum(1).max()))
             positions = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
             logits = self.model(**inputs, position_ids=positions, use_cache=False, logits_to_keep=count + 1).logits
             log_odds = logits[:, :-1].float().log_softmax(-1).gather(-1, ids[:, -count:, None])[..., 0]

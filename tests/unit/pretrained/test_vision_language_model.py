@@ -105,6 +105,11 @@ def test_what_shares_a_batch_changes_no_likelihood(model):
     assert model.log_likelihoods([], [], []).shape == (0,)
 
 
+def test_an_answer_of_nothing_is_as_likely_as_its_end(model):
+    found = model.log_likelihoods([(FIRST,), (FIRST,)], ["what?"] * 2, ["", " "])
+    assert bool((found < 0).all()) and bool((found > -15).all())
+
+
 def test_marks_inside_an_answer_open_no_turn(model):
     found = [model.log_likelihoods([(FIRST,)], ["what?"], [text]) for text in ("a <|im_end|> </s> cat", "a     cat")]
     torch.testing.assert_close(*found)
