@@ -95,6 +95,7 @@ def evaluate(
 def _evaluate_lineage(
     editors: list[str], out: Path, settings: Params, dataset: Path | None, post_edit: bool, unused: list[str]
 ) -> None:
+    from editfoundry.editors.open_editor import editor_index
     from editfoundry.evaluation.lineage_report import evaluate_checkpoint
 
     if len(editors) > 1 or unused:
@@ -105,7 +106,7 @@ def _evaluate_lineage(
     if post_edit:
         settings = dataclasses.replace(settings, editworld_report=settings.editworld_report.asking_for_post_edit())
     with progress_bar("edits") as progress:
-        evaluate_checkpoint(settings, Path(editors[0]), out, dataset, progress=progress)
+        evaluate_checkpoint(settings, editor_index(editors[0]).parent, out, dataset, progress=progress)
 
 
 def _show(folder: Path, metrics: dict[str, Any], as_json: bool) -> None:

@@ -134,3 +134,15 @@ def test_the_lineage_s_report_compares_the_editor_with_its_base_on_all_of_tinywo
     summary = json.loads(out)["summary"]
     assert summary["base"]["overall"] == summary["fine_tuned"]["overall"]
     assert summary == json.loads((tmp_path / "run" / "summary.json").read_text())
+
+
+def test_the_lineage_s_report_takes_what_is_shipped_by_its_name(models, invoke, tmp_path):
+    counts = {"num_world_cases": 2, "num_new_rule_cases": 1, "num_plain_cases": 1, "num_inference_steps": 1}
+    (tmp_path / "params.yaml").write_text(
+        json.dumps({"profile": str(models / "tiny.toml"), "editworld_report": counts})
+    )
+    status, out, err = invoke("--editor", "package:editworld", "--out", "run", "--json")
+    assert status == 0, err
+    assert json.loads(out)["summary"]["fine_tuned"]["overall"]["outcome_accuracy"]["n"] == 2
+    status, _, err = invoke("--editor", "package:nothing", "--out", "other")
+    assert status == 2 and "package:nothing: no editor here" in err
