@@ -62,6 +62,8 @@ bench: $(READY)
 figures: demo
 	@$(BIN)/editfoundry tinyworld gallery --out docs/images/gallery.png
 	@cp reports/editworld/grid.png docs/images/before_after.png
+	@$(BIN)/editfoundry evaluate --editor package:editworld --benchmark tinyworld --out reports/shipped
+	@cp reports/shipped/grid.png docs/images/shipped_editor.png
 	@$(BIN)/editfoundry curation-sheet data/dataset --out docs/images/dataset.png --num-each 12
 	@$(BIN)/python docs/fill_tables.py
 
