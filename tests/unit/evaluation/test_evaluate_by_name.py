@@ -145,4 +145,4 @@ def test_the_lineage_s_report_takes_what_is_shipped_by_its_name(models, invoke, 
     assert status == 0, err
     assert json.loads(out)["summary"]["fine_tuned"]["overall"]["outcome_accuracy"]["n"] == 2
     status, _, err = invoke("--editor", "package:nothing", "--out", "other")
-    assert status == 2 and "package:nothing: no editor here" in err
+    assert status == 2 and "nothing: no editor here" in err
