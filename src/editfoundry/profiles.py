@@ -116,6 +116,29 @@ def load_profile(name_or_path: str | Path) -> Profile:
     return Profile(name=path.stem, models=models, **settings)
 
 
+def check_settings(
+    table: str, given: Mapping[str, Any], known: Mapping[str, Any], *, noun: str = "setting", where: str = ""
+) -> None:
+    """Check the names of ``given`` against ``known``, and its values against those' types: words or numbers.
+
+    Args:
+        table: what the settings belong to, for messages.
+        given: name -> value.
+        known: name -> default; one that is no word is a number.
+        noun: what one of them is called in messages.
+        where: before a message.
+
+    Raises:
+        BadInputError: a name is unknown, or a value is of another type.
+    """
+    for name, value in given.items():
+        if name not in known:
+            raise BadInputError(f"{where}unknown {noun} {name!r} in {table}; {noun}s are {', '.join(known)}")
+        wanted, kinds = ("a word", str) if isinstance(known[name], str) else ("a number", (int, float))
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise BadInputError(f"{where}{table}.{name} is {value!r}, but must be {wanted}")
+
+
 def missing_model(reference: ModelReference, error: Exception) -> MissingModelError:
     """Say in one line which role, which model, and the command that fetches it."""
     if reference.source.startswith(_PACKAGE_PREFIX):

@@ -95,6 +95,7 @@ def evaluate(
 def _evaluate_lineage(
     editors: list[str], out: Path, settings: Params, dataset: Path | None, post_edit: bool, unused: list[str]
 ) -> None:
+    from editfoundry.editors.open_editor import editor_folder
     from editfoundry.evaluation.lineage_report import evaluate_checkpoint
 
     if len(editors) > 1 or unused:
@@ -105,17 +106,7 @@ def _evaluate_lineage(
     if post_edit:
         settings = dataclasses.replace(settings, editworld_report=settings.editworld_report.asking_for_post_edit())
     with progress_bar("edits") as progress:
-        evaluate_checkpoint(settings, _folder_of(editors[0]), out, dataset, progress=progress)
-
-
-def _folder_of(editor: str) -> Path:
-    from editfoundry.editors.open_editor import editor_index
-    from editfoundry.profiles import ModelReference
-    from editfoundry.tracking.registered_models import is_registered_reference
-
-    if is_registered_reference(editor):
-        return editor_index(editor).parent
-    return Path(ModelReference(role="editor_base", source=editor).location)
+        evaluate_checkpoint(settings, editor_folder(editors[0]), out, dataset, progress=progress)
 
 
 def _show(folder: Path, metrics: dict[str, Any], as_json: bool) -> None:

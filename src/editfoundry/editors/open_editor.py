@@ -67,9 +67,18 @@ def editor_index(name: str, cache: Path = Path(".cache/registered")) -> Path:
     Raises:
         BadInputError: nothing is there.
     """
+    return _index(editor_folder(name, cache), name)
+
+
+def editor_folder(name: str, cache: Path = Path(".cache/registered")) -> Path:
+    """Return the folder that a name stands for, see `open_editor`; of these only a registered model is looked into.
+
+    Raises:
+        BadInputError: there is no such registered model.
+    """
     if is_registered_reference(name):
-        return _index(registered_folder(name, cache), name)
-    return _index(Path(ModelReference(role="editor_base", source=name).location), name)
+        return _index(registered_folder(name, cache), name).parent
+    return Path(ModelReference(role="editor_base", source=name).location)
 
 
 def edit_photo_with(

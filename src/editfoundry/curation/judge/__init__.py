@@ -2,7 +2,8 @@
 
 from editfoundry.curation.judge.answers import Answer, parse_answer
 from editfoundry.curation.judge.config import JudgeConfig
-from editfoundry.curation.judge.judge import EditPair, Judgement, judge_pairs
+from editfoundry.curation.judge.edit_pair import EditPair
+from editfoundry.curation.judge.judge import Judgement, judge_pairs
 from editfoundry.curation.judge.prompts import PROMPT_VERSION
 from editfoundry.curation.judge.thresholds import JudgeThresholds, check_judge
 

@@ -12,24 +12,11 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from editfoundry.curation.judge.edit_pair import EditPair
 from editfoundry.curation.judge.prompts import DESCRIBE
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.vision_language_model import VisionLanguageModel
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaptionedPair:
-    """An edit whose two captions are known, and what the judge itself said of its pictures."""
-
-    input_image: Image.Image
-    """RGB."""
-    output_image: Image.Image
-    """RGB."""
-    input_caption: str
-    output_caption: str
-    seen: tuple[str, str]
-    """Of input and output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,27 +30,39 @@ class CaptionScores:
     """Of the output: its caption's less that of the input's caption."""
 
 
-def score_captions(model: VisionLanguageModel, pairs: Sequence[CaptionedPair]) -> list[CaptionScores]:
-    """Score whole batches at a time; what several pairs ask alike is asked once."""
-    asked: dict[tuple[int, str], Image.Image] = {}
-    for pair in pairs:
-        for picture, text in _questions(pair):
-            asked[id(picture), text] = picture
+def score_captions(
+    model: VisionLanguageModel, pairs: Sequence[EditPair], seen: Sequence[tuple[str, str]]
+) -> list[CaptionScores | None]:
+    """Score whole batches at a time; what several pairs ask alike is asked once.
+
+    Args:
+        model: the profile's vision-language model.
+        pairs: edits.
+        seen: of each, what the model itself said of input and output.
+
+    Returns:
+        In nats, one for each pair; None where a caption is not known.
+    """
+    questions = [_questions(pair, said) for pair, said in zip(pairs, seen, strict=True)]
+    asked = {(id(picture), text): picture for row in questions for picture, text in row}
     images, texts = [(picture,) for picture in asked.values()], [text for _, text in asked]
     found = model.log_likelihoods(images, [DESCRIBE] * len(texts), texts).tolist()
     likelihoods = dict(zip(asked, found, strict=True))
-    scores = []
-    for pair in pairs:
-        asked_of_pair = [likelihoods[id(picture), text] for picture, text in _questions(pair)]
-        said_of_input, of_input, said_of_output, of_output, unchanged = asked_of_pair
-        misread = max(0.0, said_of_input - of_input)
-        scores.append(CaptionScores(fit=of_output - said_of_output + misread, contrast=of_output - unchanged))
-    return scores
+    return [_scores([likelihoods[id(picture), text] for picture, text in row]) if row else None for row in questions]
 
 
-def _questions(pair: CaptionedPair) -> list[tuple[Image.Image, str]]:
+def _questions(pair: EditPair, seen: tuple[str, str]) -> list[tuple[Image.Image, str]]:
+    """Return which picture is described by which text, in the order that `_scores` takes; none without captions."""
+    if not (pair.input_caption.strip() and pair.output_caption.strip()):
+        return []
     before, after = pair.input_image, pair.output_image
     return [
-        (before, pair.seen[0]), (before, pair.input_caption),
-        (after, pair.seen[1]), (after, pair.output_caption), (after, pair.input_caption),
+        (before, seen[0]), (before, pair.input_caption),
+        (after, seen[1]), (after, pair.output_caption), (after, pair.input_caption),
     ]  # fmt: skip
+
+
+def _scores(likelihoods: Sequence[float]) -> CaptionScores:
+    said_of_input, of_input, said_of_output, of_output, unchanged = likelihoods
+    misread = max(0.0, said_of_input - of_input)
+    return CaptionScores(fit=of_output - said_of_output + misread, contrast=of_output - unchanged)

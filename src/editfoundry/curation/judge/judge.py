@@ -6,32 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from editfoundry.curation.judge.answers import short_reason
 from editfoundry.curation.judge.asking import Inquiry, Reply, ask
-from editfoundry.curation.judge.captions import CaptionedPair, CaptionScores, score_captions
+from editfoundry.curation.judge.captions import CaptionScores, score_captions
 from editfoundry.curation.judge.config import JudgeConfig
+from editfoundry.curation.judge.edit_pair import EditPair
 from editfoundry.curation.judge.prompts import DESCRIBE, QUESTIONS, Question, question_text
 from editfoundry.curation.judge.thresholds import CAPTION_PREFIX, PREFIX
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.vision_language_model import VisionLanguageModel
-
-
-@dataclass(frozen=True, kw_only=True)
-class EditPair:
-    """An edit that is judged."""
-
-    input_image: Image.Image
-    """RGB."""
-    output_image: Image.Image
-    """RGB."""
-    instruction: str
-    input_caption: str = ""
-    """Empty where it is not known: the judge is not told it then."""
-    output_caption: str = ""
-    """Empty where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +51,7 @@ class Judgement:
 
     @property
     def scores(self) -> dict[str, float]:
-        """Return the scores as triplets carry them: ``judge_semantic_alignment`` and so on, four decimals."""
+        """Return the scores as triplets carry them, ``judge_semantic_alignment`` and so on, to four decimals."""
         scores = {PREFIX + q.name: round(float(getattr(self, q.name)), 4) for q in QUESTIONS}
         captions = vars(self.captions) if self.captions is not None else {}
         return scores | {CAPTION_PREFIX + name: round(float(value), 4) for name, value in captions.items()}
@@ -90,23 +74,8 @@ def judge_pairs(
     ]
     replies = ask(model, inquiries, config)
     count = len(QUESTIONS)
-    fits = _caption_scores(model, pairs, seen) if config.scores_captions else [None] * len(pairs)
+    fits = score_captions(model, pairs, seen) if config.scores_captions else [None] * len(pairs)
     return [_judgement(replies[row * count : (row + 1) * count], fit) for row, fit in enumerate(fits)]
-
-
-def _caption_scores(
-    model: VisionLanguageModel, pairs: Sequence[EditPair], seen: Sequence[tuple[str, str]]
-) -> list[CaptionScores | None]:
-    captioned = {
-        row: CaptionedPair(
-            input_image=pair.input_image, output_image=pair.output_image, input_caption=pair.input_caption,
-            output_caption=pair.output_caption, seen=said,
-        )
-        for row, (pair, said) in enumerate(zip(pairs, seen, strict=True))
-        if pair.input_caption.strip() and pair.output_caption.strip()
-    }  # fmt: skip
-    scores = dict(zip(captioned, score_captions(model, list(captioned.values())), strict=True))
-    return [scores.get(row) for row in range(len(pairs))]
 
 
 def _descriptions(model: VisionLanguageModel, pairs: Sequence[EditPair], config: JudgeConfig) -> list[tuple[str, str]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from editfoundry.errors import BadInputError, Rejection
-from editfoundry.profiles import Profile
+from editfoundry.errors import Rejection
+from editfoundry.profiles import Profile, check_settings
 
 PREFIX = "judge_"
 """Before a question's name in a triplet's scores."""
@@ -38,14 +38,8 @@ class JudgeThresholds:
         Raises:
             BadInputError: a name of the profile's table ``judge`` is unknown, or its value is no number.
         """
-        known = [threshold.name for threshold in fields(cls)]
-        for name, value in profile.judge.items():
-            if name not in known:
-                raise BadInputError(
-                    f"profile {profile.name!r}: unknown threshold {name!r} in judge; use {', '.join(known)}"
-                )
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise BadInputError(f"profile {profile.name!r}: judge.{name} is {value!r}, but must be a number")
+        known = {threshold.name: threshold.default for threshold in fields(cls)}
+        check_settings("judge", profile.judge, known, noun="threshold", where=f"profile {profile.name!r}: ")
         return cls(**{name: float(value) for name, value in profile.judge.items()})
 
 

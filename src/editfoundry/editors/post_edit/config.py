@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from editfoundry.errors import BadInputError
-from editfoundry.profiles import Profile
+from editfoundry.profiles import Profile, check_settings
 from editfoundry.synthesis.config import PAPER_TAU
 
 TOKENS = ("words", "all")
@@ -62,16 +61,7 @@ class PostEditConfig:
             BadInputError: a setting of the profile's table ``post_edit``, or of ``settings``, is unknown, or its value
                 is of another type.
         """
-        _check(profile.post_edit, f"profile {profile.name!r}: ")
-        _check(settings, "")
+        known = {setting.name: setting.default for setting in fields(cls)}
+        check_settings("post_edit", profile.post_edit, known, where=f"profile {profile.name!r}: ")
+        check_settings("post_edit", settings, known)
         return cls(**{**profile.post_edit, **settings})
-
-
-def _check(settings: Mapping[str, Any], where: str) -> None:
-    known = {setting.name: setting.default for setting in fields(PostEditConfig)}
-    for name, value in settings.items():
-        if name not in known:
-            raise BadInputError(f"{where}unknown setting {name!r} in post_edit; settings are {', '.join(known)}")
-        wanted, kinds = ("a word", str) if isinstance(known[name], str) else ("a number", (int, float))
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            raise BadInputError(f"{where}post_edit.{name} is {value!r}, but must be {wanted}")
