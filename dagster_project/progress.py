@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from editfoundry.lineage import Progress
+from editfoundry.lineage.stages import Progress
 
 SECONDS = 15.0
 

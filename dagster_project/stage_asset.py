@@ -22,9 +22,9 @@ from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.failures import told_clearly
 from dagster_project.metadata import OWNERS, column_schema, counts, mlflow_link
 from dagster_project.progress import log_progress
-from editfoundry import lineage
 from editfoundry.data.stage import StageResult
-from editfoundry.lineage import Params, Paths, Progress
+from editfoundry.lineage import stages as lineage
+from editfoundry.lineage.stages import Params, Paths, Progress
 
 GPU_POOL = "gpu"
 CPU_POOL = "dvc"

@@ -8,9 +8,9 @@ from typing import Any
 
 import dagster as dg
 
-from editfoundry import lineage
 from editfoundry.errors import BadInputError
-from editfoundry.params import with_overrides
+from editfoundry.lineage import stages as lineage
+from editfoundry.lineage.params import with_overrides
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.diffusion.decoding import decode
+from editfoundry.diffusion.prompt_embeds import encode_prompts
+from editfoundry.diffusion.sampling import denoise, noise_for, record_generator
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.pretrained.editor import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import load_profile
-from editfoundry.synthesis.decoding import decode
-from editfoundry.synthesis.prompts import encode_prompts
-from editfoundry.synthesis.sampling import denoise, noise_for, record_generator
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import render
 

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from timing import alternating_seconds, record
 
-from editfoundry.editors.instruct_pix2pix import edit_images
-from editfoundry.editors.post_edit.config import PostEditConfig
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.post_edit.models import load_post_edit_models
 from editfoundry.editors.post_edit.post_edit import post_edit_images
+from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.errors import MissingModelError
 from editfoundry.pretrained.editor import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime

@@ -20,21 +20,21 @@ from diffusers import StableDiffusionControlNetPipeline
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.curation.judge import EditPair
 from editfoundry.data.record import Caption, Quadruple
+from editfoundry.diffusion.attention import attention_mask, collected_attention
+from editfoundry.diffusion.canny import canny_edges
+from editfoundry.diffusion.keyword_tokens import keyword_token_weights
+from editfoundry.diffusion.sampling import noise_for, record_generator
 from editfoundry.errors import Rejection
-from editfoundry.params import Params
+from editfoundry.judging import EditPair
+from editfoundry.judging.clip_similarity import direction_similarity
+from editfoundry.lineage.params import Params
 from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.pretraining.ablation.arms import plan_arms
 from editfoundry.profiles import load_profile
-from editfoundry.synthesis.attention import attention_mask, collected_attention
-from editfoundry.synthesis.canny import canny_edges
-from editfoundry.synthesis.config import TextBranchConfig
-from editfoundry.synthesis.keyword_tokens import keyword_token_weights
-from editfoundry.synthesis.sampling import noise_for, record_generator
-from editfoundry.synthesis.scores import direction_similarity
-from editfoundry.synthesis.text_branch import make_triplets
-from editfoundry.synthesis.text_branch_models import TextBranch, load_branch
-from editfoundry.tinyworld.ablation.arms import plan_arms
+from editfoundry.synthesis.editworld_text.config import TextBranchConfig
+from editfoundry.synthesis.editworld_text.models import TextBranch, load_branch
+from editfoundry.synthesis.editworld_text.triplets import make_triplets
 from editfoundry.tinyworld.quadruples import TinyworldWriter
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
 

@@ -20,7 +20,7 @@ import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline
 from torch.utils.data import DataLoader, Dataset
 
-from editfoundry.editors.instruct_pix2pix import native_size
+from editfoundry.editors.families.instruct_pix2pix.sampling import native_size
 from editfoundry.training.config import TrainingConfig
 from editfoundry.training.data import TripletPixels
 from editfoundry.training.loop import train

@@ -9,20 +9,20 @@ import yaml
 from typer.testing import CliRunner
 
 from dagster_project.definitions import defs as load_defs
-from editfoundry import lineage
 from editfoundry.cli import app
 from editfoundry.data.stage import StageResult
-from editfoundry.lineage import Paths
+from editfoundry.lineage import stages as lineage
+from editfoundry.lineage.stages import Paths
 
 ROOT = Path(__file__).resolve().parents[2]
 ONLY_IN_DAGSTER = {"source_shards", "champion_gate", "claims_report"}
 """Parts of the stages' outputs, aliases in a registry, and a report that is no stage of the lineage."""
 WORK = [
-    "editfoundry.tinyworld.captions.write_laion_table", "editfoundry.lineage.clean_captions",
-    "editfoundry.lineage.take_in_captions", "editfoundry.lineage.write_caption_quadruples",
-    "editfoundry.lineage.synthesize_editworld_text", "editfoundry.tinyworld.clips.writing.write_clips",
-    "editfoundry.lineage.clean_clips", "editfoundry.lineage.mine_frame_pairs",
-    "editfoundry.lineage.synthesize_editworld_video", "editfoundry.lineage.curate_triplets",
+    "editfoundry.tinyworld.captions.write_laion_table", "editfoundry.lineage.stages.clean_captions",
+    "editfoundry.lineage.stages.take_in_captions", "editfoundry.lineage.stages.write_caption_quadruples",
+    "editfoundry.lineage.stages.synthesize_editworld_text", "editfoundry.tinyworld.clips.writing.write_clips",
+    "editfoundry.lineage.stages.clean_clips", "editfoundry.lineage.stages.mine_frame_pairs",
+    "editfoundry.lineage.stages.synthesize_editworld_video", "editfoundry.lineage.stages.curate_triplets",
     "editfoundry.training.launch.launch_training", "editfoundry.evaluation.lineage_report.evaluate_checkpoint",
 ]  # fmt: skip
 """What commands and stages call to have the work done."""

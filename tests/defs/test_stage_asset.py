@@ -6,9 +6,9 @@ from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.defs.sources.assets import captions
 from dagster_project.metadata import histograms, shares
 from dagster_project.progress import log_progress
-from editfoundry import lineage
 from editfoundry.errors import BadInputError, UnavailableError
-from editfoundry.params import Params, with_overrides
+from editfoundry.lineage import stages as lineage
+from editfoundry.lineage.params import Params, with_overrides
 
 
 @pytest.fixture

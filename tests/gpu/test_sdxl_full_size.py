@@ -26,12 +26,12 @@ from diffusers import (  # noqa: E402
 )
 from tiny_models import tiny_tokenizer  # noqa: E402
 
-from editfoundry.synthesis.attention import attention_mask, collected_attention  # noqa: E402
-from editfoundry.synthesis.blended_inpainting import inpaint  # noqa: E402
-from editfoundry.synthesis.decoding import decode  # noqa: E402
-from editfoundry.synthesis.image_conditions import ImageConditions  # noqa: E402
-from editfoundry.synthesis.prompts import PromptEmbeds, image_size  # noqa: E402
-from editfoundry.synthesis.sampling import denoise, noise_for, record_generator  # noqa: E402
+from editfoundry.diffusion.attention import attention_mask, collected_attention  # noqa: E402
+from editfoundry.diffusion.blended_inpainting import inpaint  # noqa: E402
+from editfoundry.diffusion.decoding import decode  # noqa: E402
+from editfoundry.diffusion.image_conditions import ImageConditions  # noqa: E402
+from editfoundry.diffusion.prompt_embeds import PromptEmbeds, image_size  # noqa: E402
+from editfoundry.diffusion.sampling import denoise, noise_for, record_generator  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 PUBLISHED = UNIT / "pretrained" / "published"

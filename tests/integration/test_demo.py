@@ -14,16 +14,16 @@ from diffusers import StableDiffusionInstructPix2PixPipeline
 from PIL import Image
 from rich.console import Console
 
-from editfoundry import lineage
-from editfoundry.curation.config import CurationConfig
+from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.filters import ClipThresholds
 from editfoundry.data.shards import shard_paths
-from editfoundry.demo import run_demo
-from editfoundry.editors.instruct_pix2pix import edit_images
-from editfoundry.params import CaptionParams, ClipParams, ReportParams
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.lineage import stages as lineage
+from editfoundry.lineage.demo import run_demo
+from editfoundry.lineage.params import CaptionParams, ClipParams, ReportParams
 from editfoundry.pretrained.editor import load_editor
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.synthesis.config import TextBranchConfig
+from editfoundry.synthesis.editworld_text.config import TextBranchConfig
 
 EVERYTHING = ClipThresholds(clip_input=-1, clip_output=-1, clip_image=-1, clip_direction=-1)
 

@@ -13,8 +13,8 @@ import yaml
 from dvc.repo import Repo
 from tiny_models import tiny_triplets
 
-from editfoundry import lineage
 from editfoundry.data.shards import write_triplets
+from editfoundry.lineage import stages as lineage
 from editfoundry.tracking import s3
 from editfoundry.tracking.dvc_client import locked_hashes, set_local_endpoint
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from chat_server import Reply
 
-from editfoundry.synthesis.quadruples.prompts import NULL, caption_answer, free_answer
+from editfoundry.pretraining.quadruple_chats import sample_true
+from editfoundry.synthesis.quadruples.quadruple_prompts import NULL, caption_answer, free_answer
 from editfoundry.tinyworld.captions import scene_from_caption
-from editfoundry.tinyworld.pretrain.quadruple_chats import sample_true
 from editfoundry.tinyworld.quadruple_truth import sample_quadruple
 from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.sampling import random_stream

@@ -11,7 +11,7 @@ from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.metadata import curve
 from dagster_project.stage_asset import GPU_POOL, StageConfig, StageRun, materialize_stage, stage_options
 from dagster_project.training_process import train_in_a_process
-from editfoundry import lineage
+from editfoundry.lineage import stages as lineage
 
 
 @dg.asset(**stage_options("checkpoints", kinds={"pytorch", "huggingface"}, pool=GPU_POOL, deps=["dataset"]))

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from editfoundry.data.record import short_hash
-from editfoundry.editors.baselines.ddim import DdimSchedule
-from editfoundry.editors.baselines.prompt_to_prompt.alignment import align
-from editfoundry.editors.baselines.prompt_to_prompt.sampling import sample_pairs
-from editfoundry.evaluation.cases import EditCase
-from editfoundry.synthesis.decoding import decode
-from editfoundry.synthesis.prompts import encode_empty_prompt, encode_prompts
-from editfoundry.synthesis.sampling import noise_for, record_generator
+from editfoundry.diffusion.ddim_inversion import DdimSchedule
+from editfoundry.diffusion.decoding import decode
+from editfoundry.diffusion.prompt_embeds import encode_empty_prompt, encode_prompts
+from editfoundry.diffusion.prompt_to_prompt.alignment import align
+from editfoundry.diffusion.prompt_to_prompt.paired_sampling import sample_pairs
+from editfoundry.diffusion.sampling import noise_for, record_generator
+from editfoundry.tinyworld.edit_case import EditCase
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter

@@ -18,7 +18,7 @@ from editfoundry.data.output_folder import claim_output
 from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.evaluation.json_file import write_json
-from editfoundry.params import Params
+from editfoundry.lineage.params import Params
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
 

@@ -11,10 +11,10 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
-from editfoundry.tinyworld.outcomes import shows
 from editfoundry.tinyworld.rules import Rule, trained_rules
 from editfoundry.tinyworld.sampling import is_held_out, random_stream
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.wrong_outcomes import shows
 
 TEXT_CATEGORIES = ("Long-Term", "Physical-Trans", "Implicit-Logic", "Story-Type", "Real-to-Virtual")
 """Categories that EditWorld's text-to-image branch yields."""

@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editfoundry.claims.config import ClaimsConfig
+from editfoundry.claims.claims_config import ClaimsConfig
 from editfoundry.claims.scores import ArmScores, scores_of
 from editfoundry.claims.triplets import write_category_triplets
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import WORLD_CATEGORIES, short_hash
 from editfoundry.editors.baselines import BASELINES, setting_names
-from editfoundry.editors.post_edit.config import PostEditConfig
+from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.evaluation.benchmark_run import METRICS_FILE, run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant

@@ -30,7 +30,7 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Add the CLIP and judge scores that triplets lack. Example: editfoundry score data/imported data/scored."""
-    from editfoundry import lineage
+    from editfoundry.lineage import stages as lineage
 
     chosen = chosen_params(params, profile)
     if not judge:
@@ -49,7 +49,7 @@ def curate(
     as_json: JsonOption = False,
 ) -> None:
     """Filter, deduplicate, split. Example: editfoundry curate data/triplets/editworld-text data/dataset."""
-    from editfoundry.lineage import curate_triplets
+    from editfoundry.lineage.stages import curate_triplets
 
     show_result(curate_triplets(chosen_params(params, profile), sources, output), output, as_json)
 
@@ -68,7 +68,7 @@ def curation_sheet(
     """Show kept and dropped triplets with their scores and reasons. Example: editfoundry curation-sheet data/dataset --out sheet.html."""  # noqa: E501
     from editfoundry.curation.judged_grid import write_sheet
     from editfoundry.curation.shown_triplets import choose_shown
-    from editfoundry.lineage import Paths
+    from editfoundry.lineage.stages import Paths
 
     lineage = Paths(Path.cwd())
     if triplets is None and dataset.resolve() == lineage.dataset:

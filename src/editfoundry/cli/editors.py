@@ -32,7 +32,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune an editor with Accelerate; resumes what was interrupted. Example: editfoundry train params.yaml."""
-    from editfoundry.lineage import editworld
+    from editfoundry.lineage.stages import editworld
     from editfoundry.training.config import TrainingConfig
     from editfoundry.training.launch import launch_training
 
@@ -91,7 +91,7 @@ def edit(
 ) -> None:
     """Edit a picture. Example: editfoundry edit photo.jpg "It starts to rain." --out rain.png."""
     from editfoundry.editors.edit_file import edit_file
-    from editfoundry.lineage import Paths
+    from editfoundry.lineage.stages import Paths
 
     lineage_editor = Paths(Path.cwd()).editworld
     if editor is None and (lineage_editor / "model_index.json").is_file() and profile is None:

@@ -22,7 +22,7 @@ from editfoundry.cli.shared import (
     show_summary,
 )
 from editfoundry.errors import BadInputError
-from editfoundry.params import Params
+from editfoundry.lineage.params import Params
 
 _LINEAGE = "tinyworld"
 

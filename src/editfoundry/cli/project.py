@@ -27,7 +27,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole lineage and print its table. Example: editfoundry demo."""
-    from editfoundry.demo import run_demo
+    from editfoundry.lineage.demo import run_demo
 
     report = run_demo(chosen_params(params, profile), root.resolve(), Console(stderr=True))
     show_summary(report, as_json)

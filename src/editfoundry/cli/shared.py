@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from editfoundry.data.stage import StageResult
 from editfoundry.errors import BadInputError
-from editfoundry.params import Params, load_params
+from editfoundry.lineage.params import Params, load_params
 
 ProfileOption = Annotated[str | None, typer.Option("--profile", help="embedded, paper, modern, or a TOML file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]

@@ -35,7 +35,7 @@ def sources_laion(
     as_json: JsonOption = False,
 ) -> None:
     """Clean a LAION-schema table. Example: editfoundry sources laion part-0.parquet data/captions."""
-    from editfoundry.lineage import clean_captions
+    from editfoundry.lineage.stages import clean_captions
 
     show_result(clean_captions(chosen_params(params, profile), table, output, limit), output, as_json)
 
@@ -50,7 +50,7 @@ def sources_incoming(
     as_json: JsonOption = False,
 ) -> None:
     """Clean tables that arrived, each into a shard of its name. Example: editfoundry sources incoming data/incoming data/captions."""  # noqa: E501
-    from editfoundry.lineage import take_in_captions
+    from editfoundry.lineage.stages import take_in_captions
 
     show_result(take_in_captions(chosen_params(params, profile), incoming, output, only), output, as_json)
 
@@ -67,7 +67,7 @@ def sources_internvid(
     as_json: JsonOption = False,
 ) -> None:
     """Find a table's clips. Example: editfoundry sources internvid clips.jsonl data/clips --videos videos."""
-    from editfoundry.lineage import clean_clips
+    from editfoundry.lineage.stages import clean_clips
 
     show_result(clean_clips(chosen_params(params, profile), table, videos, output, limit, download), output, as_json)
 

@@ -48,7 +48,7 @@ def quadruples(
     as_json: JsonOption = False,
 ) -> None:
     """Write quadruples. Example: editfoundry quadruples data/captions data/quadruples."""
-    from editfoundry import lineage
+    from editfoundry.lineage import stages as lineage
 
     if len(paths) != (2 if free is None else 1):
         raise BadInputError("give INPUT and OUTPUT, or --free N and OUTPUT alone")
@@ -75,7 +75,7 @@ def synthesize_editworld_text(
     as_json: JsonOption = False,
 ) -> None:
     """Paint, mask, inpaint, refine, judge. Example: editfoundry synthesize editworld-text data/quadruples data/triplets/editworld-text."""  # noqa: E501
-    from editfoundry import lineage
+    from editfoundry.lineage import stages as lineage
 
     with progress_bar("shards") as progress:
         result = lineage.synthesize_editworld_text(chosen_params(params, profile), source, output, progress)
@@ -91,7 +91,7 @@ def synthesize_frame_pairs(
     as_json: JsonOption = False,
 ) -> None:
     """Find before and after in clips. Example: editfoundry synthesize frame-pairs data/clips data/frame_pairs."""
-    from editfoundry import lineage
+    from editfoundry.lineage import stages as lineage
 
     with progress_bar("shards") as progress:
         result = lineage.mine_frame_pairs(chosen_params(params, profile), source, output, progress)
@@ -107,7 +107,7 @@ def synthesize_editworld_video(
     as_json: JsonOption = False,
 ) -> None:
     """Describe clips, write instructions. Example: editfoundry synthesize editworld-video data/frame_pairs data/triplets/editworld-video."""  # noqa: E501
-    from editfoundry import lineage
+    from editfoundry.lineage import stages as lineage
 
     with progress_bar("shards") as progress:
         result = lineage.synthesize_editworld_video(chosen_params(params, profile), source, output, progress)

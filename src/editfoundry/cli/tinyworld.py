@@ -114,8 +114,8 @@ def tinyworld_measure_frame_pairs(
     as_json: JsonOption = False,
 ) -> None:
     """Compare mined pairs with the truth. Example: editfoundry tinyworld measure-frame-pairs work --num 200."""
+    from editfoundry.pretraining.measure_mining import measure_frame_pairs
     from editfoundry.profiles import load_profile
-    from editfoundry.tinyworld.clips.measure import measure_frame_pairs
 
     chosen = chosen_params(params, profile)
     with progress_bar("videos") as progress:
@@ -133,8 +133,8 @@ def tinyworld_measure_storylines(
     as_json: JsonOption = False,
 ) -> None:
     """Compare instructions with the truth, of what is made and of what the data set keeps. Example: editfoundry tinyworld measure-storylines work."""  # noqa: E501
+    from editfoundry.pretraining.measure_storylines import measure_storylines
     from editfoundry.profiles import load_profile
-    from editfoundry.tinyworld.clips.measure_storylines import measure_storylines
 
     chosen = chosen_params(params, profile)
     config, roles = chosen.editworld_video, load_profile(chosen.profile)
@@ -155,7 +155,7 @@ def tinyworld_pretrain(
     as_json: JsonOption = False,
 ) -> None:
     """Train an embedded model; resumes where it stopped. Example: editfoundry tinyworld pretrain clip."""
-    from editfoundry.tinyworld.pretrain.run import pretrain
+    from editfoundry.pretraining.run import pretrain
 
     print_facts(pretrain(model.value, work_dir, num_steps, device, continue_shipped), as_json)
 
@@ -167,7 +167,7 @@ def tinyworld_measure(
     as_json: JsonOption = False,
 ) -> None:
     """Measure an embedded model on held-out scenes, into its card. Example: editfoundry tinyworld measure clip."""
-    from editfoundry.tinyworld.pretrain.run import measure
+    from editfoundry.pretraining.run import measure
 
     print_facts(measure(role.value, device), as_json)
 
@@ -180,7 +180,7 @@ def tinyworld_truth(
 ) -> None:
     """Count triplets that show the true outcome. Example: editfoundry tinyworld truth data/triplets/editworld-text."""
     from editfoundry.curation.curate import kept_ids
-    from editfoundry.tinyworld.truth import triplet_truth
+    from editfoundry.pretraining.triplet_truth import triplet_truth
 
     print_facts(triplet_truth(triplets, None if dataset is None else kept_ids(dataset)).to_dict(), as_json)
 
@@ -195,8 +195,8 @@ def tinyworld_ablation(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the text branch with itself without its parts. Example: editfoundry tinyworld ablation data/quadruples ablation."""  # noqa: E501
-    from editfoundry.tinyworld.ablation import run_ablation
-    from editfoundry.tinyworld.ablation.table import terminal_table
+    from editfoundry.pretraining.ablation import run_ablation
+    from editfoundry.pretraining.ablation.table import terminal_table
 
     with progress_bar("shards") as progress:
         summary = run_ablation(chosen_params(params, profile), quadruples, out, num, progress)

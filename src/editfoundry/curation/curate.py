@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from editfoundry.curation.config import CurationConfig
+from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.duplicates import SeenTriplets
 from editfoundry.curation.filters import check_clip, possible_clip_scores
-from editfoundry.curation.judge.thresholds import check_judge
 from editfoundry.curation.splits import split_of
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.index import index_path
@@ -22,6 +21,7 @@ from editfoundry.data.shards import input_hash, is_done, read_fields, read_tripl
 from editfoundry.data.split_leaks import SPLITS
 from editfoundry.data.stage import StageResult
 from editfoundry.errors import BadInputError, Rejection
+from editfoundry.judging.judge_thresholds import check_judge
 
 STAGE = "dataset"
 _SUMMARY = "curation.json"

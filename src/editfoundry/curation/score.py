@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from editfoundry.curation.judge import PROMPT_VERSION, JudgeConfig
-from editfoundry.curation.missing_scores import Scorer
 from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import index_path, shards_of
@@ -17,6 +15,8 @@ from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import is_done, read_triplets, reused_result, write_triplets
 from editfoundry.data.stage import StageResult, add_up
 from editfoundry.errors import BadInputError
+from editfoundry.judging import PROMPT_VERSION, JudgeConfig
+from editfoundry.judging.missing_scores import Scorer
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import choose_runtime

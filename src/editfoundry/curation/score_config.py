@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from editfoundry.curation.judge.config import JudgeConfig
 from editfoundry.errors import BadInputError
+from editfoundry.judging.judge_config import JudgeConfig
 
 
 @dataclass(frozen=True, kw_only=True)

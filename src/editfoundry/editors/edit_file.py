@@ -73,8 +73,8 @@ def sweep_file(
     """
     _check_output(out)
     picture, chosen = open_image(image), load_profile(profile)
+    from editfoundry.editors.families.instruct_pix2pix.sampling import working_size
     from editfoundry.editors.guidance_sweep import draw_sweep, sweep_guidance
-    from editfoundry.editors.instruct_pix2pix import working_size
     from editfoundry.pretrained.runtime import choose_runtime
 
     opened = _open(editor, chosen, choose_runtime(device))
@@ -101,10 +101,10 @@ def _post_edit(
     opened: Editor, profile: Profile, runtime: Runtime, picture: Image.Image, instruction: str, seed: int,
     explain: Path | None, options: dict[str, Any],
 ) -> Image.Image:  # fmt: skip
-    from editfoundry.editors.post_edit.config import PostEditConfig
     from editfoundry.editors.post_edit.explain import write_explanation
     from editfoundry.editors.post_edit.models import load_post_edit_models
     from editfoundry.editors.post_edit.post_edit import post_edit_photo
+    from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 
     _require_instruct_pix2pix(opened, "the post-edit collects attention")
     given = {name: value for name, value in options.items() if value is not None}

@@ -54,7 +54,7 @@ def sweep_guidance(
         batch_size: edits that are sampled together.
         options: other options of `edit_images`.
     """
-    from editfoundry.editors.instruct_pix2pix import edit_images
+    from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 
     pairs = [(text, picture) for text in guidance_scales for picture in image_guidance_scales]
     edits: list[Image.Image] = []

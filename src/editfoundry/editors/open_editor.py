@@ -99,7 +99,7 @@ def edit_photo_with(
     """
     given = {name: value for name, value in options.items() if value is not None}
     if editor.is_instruct_pix2pix:
-        from editfoundry.editors.instruct_pix2pix import edit_photo
+        from editfoundry.editors.families.instruct_pix2pix.sampling import edit_photo
 
         return edit_photo(editor.pipeline, image, instruction, seed=seed, **given)
     arguments = _arguments(editor, given)

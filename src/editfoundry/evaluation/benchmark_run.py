@@ -25,7 +25,7 @@ from editfoundry.evaluation.metrics.edits import ItemPictures, open_pictures
 from editfoundry.evaluation.metrics.metric import Scores
 from editfoundry.evaluation.metrics.models import MetricModels
 from editfoundry.evaluation.metrics.scoring import Scorer, batches
-from editfoundry.evaluation.outcome import check_case
+from editfoundry.tinyworld.outcome import check_case
 
 STAGE = "evaluation"
 METRICS_FILE = "metrics.json"

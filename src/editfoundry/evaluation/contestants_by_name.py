@@ -22,7 +22,7 @@ from editfoundry.evaluation.pipeline_editors import edit_with_pipeline, edit_wit
 from editfoundry.pretrained.identity import model_identity
 
 if TYPE_CHECKING:
-    from editfoundry.editors.post_edit.config import PostEditConfig
+    from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
     from editfoundry.pretrained.runtime import Runtime
     from editfoundry.profiles import Profile
 

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.errors import Rejection
-from editfoundry.evaluation.cases import EditCase
 from editfoundry.evaluation.item_editors import editor_of
+from editfoundry.tinyworld.edit_case import EditCase
 
 Editor = Callable[[Sequence[Image.Image], Sequence[str], Sequence[int]], list[Image.Image]]
 """Images (RGB), instructions and noise seeds in; as many edited images (RGB, each its input's size) out."""

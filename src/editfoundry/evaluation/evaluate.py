@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.cases import EditCase, case_seed, sample_cases
+from editfoundry.evaluation.cases import case_seed, sample_cases
 from editfoundry.evaluation.clip_scores import ClipEncoder, caption_embeddings, clip_scores
 from editfoundry.evaluation.editing import Edit, Editor, run_editor
-from editfoundry.evaluation.outcome import Outcome, check_case, nearest_outcome
 from editfoundry.evaluation.preservation import preservation_mse, psnr
+from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.outcome import Outcome, check_case, nearest_outcome
 
 
 @dataclass(frozen=True, kw_only=True)

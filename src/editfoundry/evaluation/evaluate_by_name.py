@@ -14,7 +14,7 @@ from editfoundry.evaluation.benchmarks.tinyworld import TITLES
 from editfoundry.profiles import load_profile
 
 if TYPE_CHECKING:
-    from editfoundry.params import Params, ReportParams
+    from editfoundry.lineage.params import Params, ReportParams
 
 _PARAMS_COUNTS = {
     "tinyworld-world": "num_world_cases",

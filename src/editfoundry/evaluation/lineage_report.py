@@ -26,10 +26,10 @@ from editfoundry.evaluation.tables import summary_markdown
 from editfoundry.profiles import load_profile
 
 if TYPE_CHECKING:
-    from editfoundry.editors.post_edit.config import PostEditConfig
     from editfoundry.editors.post_edit.models import PostEditModels
-    from editfoundry.evaluation.cases import EditCase
-    from editfoundry.params import Params, ReportParams
+    from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
+    from editfoundry.lineage.params import Params, ReportParams
+    from editfoundry.tinyworld.edit_case import EditCase
 
 STAGE = "report"
 NUM_SHOWN_PER_CATEGORY = 4
@@ -155,7 +155,7 @@ def _edit(
     instructions: Sequence[str],
     seeds: Sequence[int],
 ) -> list[Image.Image]:
-    from editfoundry.editors.instruct_pix2pix import edit_images
+    from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 
     return edit_images(
         pipeline, images, instructions, seeds=seeds, num_inference_steps=settings.num_inference_steps,

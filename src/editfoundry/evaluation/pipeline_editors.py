@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from editfoundry.editors.baselines.working_size import at_working_size
-from editfoundry.editors.instruct_pix2pix import edit_images, working_size
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images, working_size
 from editfoundry.editors.open_editor import Editor as OpenedEditor
 from editfoundry.editors.open_editor import edit_photo_with
+from editfoundry.editors.working_size import at_working_size
 
 if TYPE_CHECKING:
-    from editfoundry.editors.post_edit.config import PostEditConfig
     from editfoundry.editors.post_edit.models import PostEditModels
+    from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 
 
 def edit_with_pipeline(

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from editfoundry.evaluation.cases import EditCase
-from editfoundry.evaluation.outcome import changed_region
+from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.outcome import changed_region
 
 PSNR_CAP = 60.0
 """Decibels. An untouched surrounding has an infinite PSNR; in means and intervals an item counts for at most this."""

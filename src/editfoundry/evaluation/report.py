@@ -17,9 +17,9 @@ from editfoundry.evaluation.charts import axis_range, axis_svg, curve_svg, dots_
 from editfoundry.evaluation.evaluate import Evaluation, ShownCase
 from editfoundry.evaluation.grid import data_uri
 from editfoundry.evaluation.numbers import METRIC_TITLES, editor_title, interval_text, is_clear, number
-from editfoundry.evaluation.outcome import CHANGE_THRESHOLD
 from editfoundry.evaluation.preservation import PSNR_CAP
 from editfoundry.evaluation.summary import editor_names
+from editfoundry.tinyworld.outcome import CHANGE_THRESHOLD
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from editfoundry import lineage
 from editfoundry.data.stage import StageResult
-from editfoundry.lineage import Params, Paths, Progress
+from editfoundry.lineage import stages as lineage
+from editfoundry.lineage.stages import Params, Paths, Progress
 
 
 def make_source_shard(

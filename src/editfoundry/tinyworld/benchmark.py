@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 
 from editfoundry.data.record import PLAIN_CATEGORIES
-from editfoundry.evaluation.cases import EditCase
+from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
-from editfoundry.tinyworld.outcomes import shows, wrong_outcomes
 from editfoundry.tinyworld.rules import new_rules, trained_rules
 from editfoundry.tinyworld.sampling import random_stream
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
 
 WorldSplit = Literal["test", "test-new-rules"]
 

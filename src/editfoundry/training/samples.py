@@ -9,7 +9,7 @@ from diffusers import StableDiffusionInstructPix2PixPipeline
 from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
-from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.training.config import TrainingConfig
 from editfoundry.training.data import TripletPixels
 

@@ -10,8 +10,8 @@ from accelerate import Accelerator
 from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline
 
 from editfoundry.data.hashing import input_hash
-from editfoundry.editors.instruct_pix2pix import native_size
-from editfoundry.editors.widen import widen_conv_in
+from editfoundry.editors.families.instruct_pix2pix.sampling import native_size
+from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import quiet_libraries
 from editfoundry.training.config import TrainingConfig

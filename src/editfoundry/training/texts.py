@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from editfoundry.data.atomic import atomic_folder
-from editfoundry.editors.text import tokenize
+from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import tokenize
 from editfoundry.training.dropout import token_dropout
 from editfoundry.training.memory_maps import new_array
 

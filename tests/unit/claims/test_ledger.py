@@ -5,7 +5,7 @@ import pytest
 from tiny_painter import save_models
 from typer.testing import CliRunner
 
-from editfoundry.claims.config import ClaimsConfig
+from editfoundry.claims.claims_config import ClaimsConfig
 from editfoundry.claims.ledger import run_ledger
 from editfoundry.claims.register import CLAIMS
 from editfoundry.claims.rows import clip_filter
@@ -15,7 +15,7 @@ from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.data.shards import read_triplets
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation import benchmark_run, editing_pass
-from editfoundry.params import Params
+from editfoundry.lineage.params import Params
 
 TINY = ClaimsConfig(
     num_world_items=8, num_plain_items=20, num_guidance_items=20, num_category_items=2, num_caption_pairs=3,

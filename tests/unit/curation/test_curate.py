@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.curate import curate
+from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.filters import ClipThresholds
 from editfoundry.curation.splits import SplitShares
 from editfoundry.data.record import Triplet

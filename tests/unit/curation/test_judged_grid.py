@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.curate import curate
+from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.judged_grid import draw_sheet, render_sheet, write_sheet
 from editfoundry.curation.shown_triplets import choose_shown
 from editfoundry.curation.splits import SplitShares

@@ -13,10 +13,9 @@ from tiny_llava import saved_profile, tiny_llava
 from tiny_models import tiny_image
 from tiny_painter import tiny_clip
 
-from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.curate import curate
+from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.filters import ClipThresholds, check_clip, possible_clip_scores
-from editfoundry.curation.judge import EditPair, JudgeConfig, JudgeThresholds, judge_pairs
 from editfoundry.curation.score import score
 from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.curation.splits import SplitShares
@@ -25,6 +24,7 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import read_rejections
 from editfoundry.data.shards import read_triplets, write_triplets
 from editfoundry.errors import BadInputError, Rejection
+from editfoundry.judging import EditPair, JudgeConfig, JudgeThresholds, judge_pairs
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
@@ -140,7 +140,7 @@ def test_a_run_that_is_killed_goes_on_and_its_bytes_equal_an_undisturbed_runs(so
         "from editfoundry.curation.score import score\n"
         "from editfoundry.curation.score_config import ScoreConfig\n"
         "from editfoundry.profiles import load_profile\n"
-        "from editfoundry.curation.missing_scores import Scorer\n"
+        "from editfoundry.judging.missing_scores import Scorer\n"
         "plain, calls = Scorer.add_scores, []\n"
         "def dying(self, batch, rejected):\n"
         "    for number, triplet in enumerate(plain(self, batch, rejected)):\n"

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
-from editfoundry.curation.config import CurationConfig
 from editfoundry.curation.curate import curate
+from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.filters import ClipThresholds
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow, read_rejections

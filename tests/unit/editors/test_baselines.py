@@ -8,12 +8,15 @@ from PIL import Image
 from tiny_models import psnr, tiny_image
 from tiny_painter import save_models, tiny_painter
 
+from editfoundry.diffusion.ddim_inversion import DdimSchedule, invert, predictor, sample
+from editfoundry.diffusion.decoding import decode
+from editfoundry.diffusion.encoding import encode
+from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.editors.baselines import BASELINES, open_baseline
-from editfoundry.editors.baselines.ddim import DdimSchedule, invert, predictor, sample
-from editfoundry.editors.baselines.diffedit import DiffEditSettings, difference_mask, masked_decoding
-from editfoundry.editors.baselines.prompt_to_prompt.editing import edit_latents
-from editfoundry.editors.baselines.prompt_to_prompt.settings import PromptToPromptSettings
-from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.editors.families.diffedit.editing import DiffEditSettings, difference_mask, masked_decoding
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.editors.families.prompt_to_prompt.editing import edit_latents
+from editfoundry.editors.families.prompt_to_prompt.settings import PromptToPromptSettings
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.editing import run_editor
 from editfoundry.evaluation.item_editors import editor_of
@@ -21,9 +24,6 @@ from editfoundry.pretrained.editor import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import load_profile
-from editfoundry.synthesis.decoding import decode
-from editfoundry.synthesis.encoding import encode
-from editfoundry.synthesis.prompts import encode_prompts
 from editfoundry.tinyworld.benchmark import plain_cases
 
 RUNTIME = choose_runtime("cpu")

@@ -10,12 +10,12 @@ from tiny_painter import tiny_painter
 from tiny_sam import tiny_sam_config
 from tiny_sdxl import save_branch
 
-from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.post_edit.compositing import composite, feathered
-from editfoundry.editors.post_edit.config import PostEditConfig
 from editfoundry.editors.post_edit.explain import write_explanation
 from editfoundry.editors.post_edit.models import PostEditModels, load_post_edit_models
 from editfoundry.editors.post_edit.post_edit import post_edit_images, post_edit_photo
+from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.editors.post_edit.regions import (
     best_overlap_mask,
     dilated,

@@ -10,8 +10,8 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
 from editfoundry.evaluation.benchmark_leaks import find_benchmark_leaks
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case, read_tinyworld
+from editfoundry.pretraining.editworld import write_world_triplets
 from editfoundry.tinyworld.benchmark import world_cases
-from editfoundry.tinyworld.pretrain.editworld import write_world_triplets
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from tiny_models import tiny_image, tiny_pipeline, write_dataset
 from tiny_painter import tiny_clip
 
-from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.pretrained.runtime import choose_runtime

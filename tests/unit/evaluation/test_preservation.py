@@ -5,9 +5,9 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 from worlds import make_cases
 
-from editfoundry.evaluation.cases import EditCase
-from editfoundry.evaluation.outcome import changed_region
 from editfoundry.evaluation.preservation import PSNR_CAP, capped_psnr, preservation_mse, psnr
+from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.outcome import changed_region
 
 
 def test_returning_the_input_preserves_infinitely_well() -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from editfoundry.evaluation.cases import EditCase
 from editfoundry.evaluation.editing import Editor
 from editfoundry.tinyworld.colours import COLOURS
+from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import render

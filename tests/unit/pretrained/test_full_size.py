@@ -17,7 +17,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from editfoundry.synthesis.attention import cross_attention_sizes
+from editfoundry.diffusion.attention import cross_attention_sizes
 
 PUBLISHED = Path(__file__).parent / "published"
 CLASSES = {

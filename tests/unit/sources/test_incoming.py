@@ -3,11 +3,11 @@ import pytest
 from editfoundry.data.record import Caption
 from editfoundry.data.tables import count_rows, read_rows
 from editfoundry.errors import BadInputError
-from editfoundry.lineage import Paths, captions, quadruples
-from editfoundry.params import CaptionParams, Params
+from editfoundry.lineage.params import CaptionParams, Params
+from editfoundry.lineage.stages import Paths, captions, quadruples
 from editfoundry.sources.filters import LaionFilters
 from editfoundry.sources.incoming import incoming_tables, take_in
-from editfoundry.synthesis.quadruple_config import QuadrupleConfig
+from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 
 FILTERS = LaionFilters()
 

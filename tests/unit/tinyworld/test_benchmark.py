@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from editfoundry.data.record import PLAIN_CATEGORIES, WORLD_CATEGORIES
-from editfoundry.evaluation.cases import EditCase
-from editfoundry.evaluation.outcome import defect
 from editfoundry.tinyworld.benchmark import plain_cases, world_cases
 from editfoundry.tinyworld.captions import scene_from_caption
+from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.objects import KINDS
+from editfoundry.tinyworld.outcome import defect
 from editfoundry.tinyworld.rules import new_rules, trained_rules
 from editfoundry.tinyworld.sampling import is_held_out
 from editfoundry.tinyworld.scene import Scene

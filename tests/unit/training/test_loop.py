@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_models import psnr, tiny_image, tiny_pipeline, write_dataset
 
-from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.errors import BadInputError
 from editfoundry.training.adapters import switch_on
 from editfoundry.training.config import TrainingConfig

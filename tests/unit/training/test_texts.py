@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from tiny_models import tiny_pipeline
 
-from editfoundry.editors.text import embed_instructions, tokenize
+from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import embed_instructions, tokenize
 from editfoundry.training.texts import text_cache
 
 TEXTS = ["melt it", "add a cat", "melt it"]

@@ -16,13 +16,13 @@ from editfoundry.claims.verdicts import is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.hashing import input_hash
 from editfoundry.evaluation.bootstrap import bootstrap_interval, paired_difference
-from editfoundry.evaluation.cases import EditCase
 from editfoundry.evaluation.json_file import write_json
-from editfoundry.evaluation.outcome import nearest_outcome
+from editfoundry.judging.clip_similarity import direction_similarity
 from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.identity import model_identity
-from editfoundry.synthesis.scores import direction_similarity
 from editfoundry.tinyworld.benchmark import plain_cases
+from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.outcome import nearest_outcome
 from editfoundry.tinyworld.scene import IMAGE_SIZE
 
 

@@ -6,7 +6,7 @@ from editfoundry.claims.claim import Claim, Detail, Finding
 from editfoundry.claims.scores import gain
 from editfoundry.claims.verdicts import all_of, is_above
 from editfoundry.claims.workbench import Workbench
-from editfoundry.editors.post_edit.config import PostEditConfig
+from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 
 CLIP_MARGIN = 0.01

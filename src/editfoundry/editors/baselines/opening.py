@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from editfoundry.editors.baselines.diffedit import DiffEditSettings, diffedit
 from editfoundry.editors.baselines.item_captions import CaptionEditor, TruthEditor, return_the_input
-from editfoundry.editors.baselines.prompt_to_prompt.editing import prompt_to_prompt
-from editfoundry.editors.baselines.prompt_to_prompt.settings import PromptToPromptSettings
-from editfoundry.editors.baselines.sdedit import SdeditSettings, sdedit
-from editfoundry.editors.baselines.working_size import at_working_size
-from editfoundry.editors.instruct_pix2pix import edit_images
+from editfoundry.editors.families.diffedit.editing import DiffEditSettings, diffedit
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.editors.families.prompt_to_prompt.editing import prompt_to_prompt
+from editfoundry.editors.families.prompt_to_prompt.settings import PromptToPromptSettings
+from editfoundry.editors.families.sdedit.editing import SdeditSettings, sdedit
+from editfoundry.editors.working_size import at_working_size
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.editing import Editor
 from editfoundry.pretrained.editor import load_editor_base

@@ -11,10 +11,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from editfoundry.editors.instruct_pix2pix import edit_images, working_size
+from editfoundry.diffusion.attention import attention_mask, collected_attention
+from editfoundry.diffusion.blended_inpainting import inpaint
+from editfoundry.diffusion.canny import canny_edges, control_images
+from editfoundry.diffusion.decoding import decode
+from editfoundry.diffusion.encoding import encode
+from editfoundry.diffusion.image_conditions import ImageConditions
+from editfoundry.diffusion.prompt_embeds import encode_prompts
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images, working_size
 from editfoundry.editors.post_edit.compositing import composite
-from editfoundry.editors.post_edit.config import PostEditConfig
 from editfoundry.editors.post_edit.models import PostEditModels
+from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.editors.post_edit.regions import (
     best_overlap_mask,
     dilated,
@@ -22,13 +29,6 @@ from editfoundry.editors.post_edit.regions import (
     map_resolution,
     resized_mask,
 )
-from editfoundry.synthesis.attention import attention_mask, collected_attention
-from editfoundry.synthesis.blended_inpainting import inpaint
-from editfoundry.synthesis.canny import canny_edges, control_images
-from editfoundry.synthesis.decoding import decode
-from editfoundry.synthesis.encoding import encode
-from editfoundry.synthesis.image_conditions import ImageConditions
-from editfoundry.synthesis.prompts import encode_prompts
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionInstructPix2PixPipeline

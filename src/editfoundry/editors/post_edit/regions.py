@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.editors.text import tokenize
-from editfoundry.synthesis.attention import cross_attention_sizes
+from editfoundry.diffusion.attention import cross_attention_sizes
+from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import tokenize
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel

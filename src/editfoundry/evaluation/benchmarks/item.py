@@ -9,7 +9,7 @@ from typing import Literal
 from PIL import Image
 
 from editfoundry.evaluation.benchmarks.picture import PictureSource, open_picture
-from editfoundry.evaluation.cases import EditCase
+from editfoundry.tinyworld.edit_case import EditCase
 
 Reference = Literal["input", "truth"]
 

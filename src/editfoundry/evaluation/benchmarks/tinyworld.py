@@ -6,7 +6,7 @@ from PIL import Image
 
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
-from editfoundry.evaluation.cases import EditCase
+from editfoundry.tinyworld.edit_case import EditCase
 
 TITLES = {
     "tinyworld-world": "tinyworld: world instructions, trained rules in unseen combinations and wordings",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from editfoundry.curation.judge import PROMPT_VERSION, EditPair, JudgeConfig, judge_pairs
 from editfoundry.evaluation.metrics.edits import MadeEdit
 from editfoundry.evaluation.metrics.metric import Scores
+from editfoundry.judging import PROMPT_VERSION, EditPair, JudgeConfig, judge_pairs
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.vision_language_model import VisionLanguageModel

@@ -6,8 +6,8 @@ import numpy as np
 
 from editfoundry.evaluation.metrics.edits import MadeEdit
 from editfoundry.evaluation.metrics.metric import Scores
-from editfoundry.evaluation.outcome import nearest_outcome
 from editfoundry.evaluation.preservation import preservation_mse, psnr
+from editfoundry.tinyworld.outcome import nearest_outcome
 
 OUTCOME_PREPROCESSING = "nearest (L2) of truth, input and wrong outcomes, inside the region that truly changes"
 PRESERVATION_PREPROCESSING = "PSNR against the input outside the region that truly changes, 8-bit RGB"

@@ -9,8 +9,8 @@ from typing import Any
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import Rejection
-from editfoundry.synthesis.keywords import check_keywords
-from editfoundry.synthesis.quadruple_config import QuadrupleConfig
+from editfoundry.synthesis.quadruples.config import QuadrupleConfig
+from editfoundry.synthesis.quadruples.keywords import check_keywords
 
 UNPARSABLE = "unparsable answer"
 _THOUGHT = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)

@@ -9,9 +9,9 @@ from typing import Any
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import BadInputError, Rejection
-from editfoundry.synthesis.keywords import check_keywords
 from editfoundry.synthesis.prompt_files import read_prompt_file
-from editfoundry.synthesis.quadruple_config import TEXT_CATEGORIES
+from editfoundry.synthesis.quadruples.config import TEXT_CATEGORIES
+from editfoundry.synthesis.quadruples.keywords import check_keywords
 
 _FOLDER = Path(__file__).parent / "exemplar_files"
 _PROMPTS = ("from_caption", "caption", "free", "first_turn", "next_turn", "verify", "quadruple")

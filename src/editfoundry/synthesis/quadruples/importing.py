@@ -15,7 +15,7 @@ from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.stage import StageResult
 from editfoundry.data.tables import table_is_done
 from editfoundry.errors import BadInputError, Rejection
-from editfoundry.synthesis.keywords import check_keywords
+from editfoundry.synthesis.quadruples.keywords import check_keywords
 from editfoundry.synthesis.quadruples.stage import SHARD_SUFFIXES, STAGE, reused, store
 
 

@@ -21,8 +21,8 @@ from editfoundry.pretrained.language_model import (
     load_language_model,
 )
 from editfoundry.profiles import Profile
-from editfoundry.synthesis.quadruple_config import QuadrupleConfig
 from editfoundry.synthesis.quadruples.asking import Asker, LoadModel
+from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 from editfoundry.synthesis.quadruples.free import write_freely
 from editfoundry.synthesis.quadruples.from_captions import write_from_captions
 from editfoundry.synthesis.quadruples.stage import (

@@ -16,8 +16,8 @@ from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejec
 from editfoundry.data.stage import StageResult, add_up
 from editfoundry.data.tables import count_rows, read_rows, stored_metadata, table_is_done, table_paths, write_rows
 from editfoundry.errors import Rejection
-from editfoundry.synthesis.keywords import check_keywords
 from editfoundry.synthesis.quadruples.journal import journal_path
+from editfoundry.synthesis.quadruples.keywords import check_keywords
 
 STAGE = "quadruples"
 SHARD_SUFFIXES = (".parquet", ".jsonl")

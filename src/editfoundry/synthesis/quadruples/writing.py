@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.language_model import Sampling
-from editfoundry.synthesis.quadruple_config import QuadrupleConfig
+from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 from editfoundry.synthesis.quadruples.exemplars import load_exemplars
-from editfoundry.synthesis.quadruples.prompts import Prompts
+from editfoundry.synthesis.quadruples.quadruple_prompts import Prompts
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from editfoundry.evaluation.outcome import changed_region
 from editfoundry.tinyworld.edits import Edit, sample_world_edit, world_edit
+from editfoundry.tinyworld.outcome import changed_region
 from editfoundry.tinyworld.rules import Rule, trained_rules
 from editfoundry.tinyworld.sampling import Split, sample_scene
 from editfoundry.tinyworld.scene import render

@@ -13,12 +13,12 @@ from tiny_painter import tiny_clip
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 from worlds import make_cases
 
-from editfoundry.curation.judge import EditPair, JudgeConfig, judge_pairs
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.evaluation.metrics.edits import open_pictures
 from editfoundry.evaluation.metrics.models import MetricModels, load_metric_models
 from editfoundry.evaluation.metrics.scoring import Scorer
+from editfoundry.judging import EditPair, JudgeConfig, judge_pairs
 from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.dino import DinoEncoder
 from editfoundry.pretrained.lpips import load_lpips

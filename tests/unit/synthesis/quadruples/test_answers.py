@@ -5,8 +5,8 @@ import json
 import pytest
 
 from editfoundry.errors import Rejection
-from editfoundry.synthesis.quadruple_config import TEXT_CATEGORIES, QuadrupleConfig
 from editfoundry.synthesis.quadruples.answers import is_refusal, json_objects, read_category, read_quadruple
+from editfoundry.synthesis.quadruples.config import TEXT_CATEGORIES, QuadrupleConfig
 
 CONFIG = QuadrupleConfig()
 FIELDS = {

@@ -3,7 +3,7 @@
 import pytest
 
 from editfoundry.errors import BadInputError
-from editfoundry.synthesis.quadruple_config import TEXT_CATEGORIES
+from editfoundry.synthesis.quadruples.config import TEXT_CATEGORIES
 from editfoundry.synthesis.quadruples.exemplars import load_exemplars
 from editfoundry.synthesis.quadruples.near_copies import NearCopies
 from editfoundry.tinyworld.quadruple_truth import is_true

@@ -18,7 +18,7 @@ from editfoundry.data.rejections import read_rejections
 from editfoundry.data.tables import read_rows, write_rows
 from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.profiles import load_profile
-from editfoundry.synthesis.quadruple_config import TEXT_CATEGORIES, QuadrupleConfig
+from editfoundry.synthesis.quadruples.config import TEXT_CATEGORIES, QuadrupleConfig
 from editfoundry.synthesis.quadruples.journal import journal_path
 from editfoundry.synthesis.quadruples.model_stage import write_free_quadruples, write_model_quadruples
 from editfoundry.tinyworld.captions import laion_rows
@@ -226,7 +226,7 @@ def test_free_quadruples_are_as_many_of_every_category_as_asked_for(tmp_path):
 
 def test_a_model_without_new_ideas_is_given_up_and_copies_of_exemplars_are_dropped(tmp_path):
     from editfoundry.synthesis.quadruples.exemplars import load_exemplars
-    from editfoundry.synthesis.quadruples.prompts import free_answer
+    from editfoundry.synthesis.quadruples.quadruple_prompts import free_answer
 
     known = load_exemplars("world").categories["Long-Term"].exemplars
     with chat_server(lambda body, before: Reply(free_answer(known[:2]))) as server:

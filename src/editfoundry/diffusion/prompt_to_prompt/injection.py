@@ -1,0 +1,95 @@
+"""Attention of the source branch put in the place of the target branch's, inside the UNet (Hertz et al., 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
+
+from editfoundry.diffusion.attention import attention_probabilities, normalised_inputs
+from editfoundry.diffusion.prompt_to_prompt.alignment import Alignment
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+
+
+@dataclass
+class Injection:
+    """What is shared at the step at hand; the sampler switches it from step to step."""
+
+    alignment: Alignment
+    max_self_attention_pixels: int
+    """Self-attention is shared in layers of at most this many latent pixels."""
+    cross_is_on: Tensor
+    """``(B,)`` bool: the pairs whose cross-attention is shared now."""
+    self_is_on: Tensor
+    """``(B,)`` bool: likewise for self-attention."""
+
+    def changes(self, is_cross: bool, num_queries: int) -> bool:
+        """Return whether a layer's probabilities are to be changed at all now."""
+        if is_cross:
+            return bool(self.cross_is_on.any()) or bool((self.alignment.weights != 1).any())
+        return bool(self.self_is_on.any()) and num_queries <= self.max_self_attention_pixels
+
+    def apply(self, probabilities: Tensor, is_cross: bool) -> Tensor:
+        """Return ``(R, heads, Q, K)`` probabilities whose last ``B`` rows, the target's, take from the ``B`` before.
+
+        ``R`` is ``2B`` without guidance and ``4B`` with it; the rows of the null condition stay as they are.
+        """
+        count = len(self.cross_is_on)
+        others, source, target = probabilities.split((len(probabilities) - 2 * count, count, count))
+        edited = self._cross(source, target) if is_cross else self._chosen(self.self_is_on, source, target)
+        return torch.cat([others, source, edited])
+
+    def _cross(self, source: Tensor, target: Tensor) -> Tensor:
+        given = torch.einsum("bhqs,bst->bhqt", source, self.alignment.mapper)
+        shared = self.alignment.shared[:, None, None]
+        edited = self._chosen(self.cross_is_on, given * shared + target * (1 - shared), target)
+        return edited * self.alignment.weights[:, None, None]
+
+    @staticmethod
+    def _chosen(is_on: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        return torch.where(is_on[:, None, None, None], first, second)
+
+
+class _InjectingProcessor:
+    """A layer's own processor where nothing is shared; elsewhere attention by hand, with the shared probabilities."""
+
+    def __init__(self, injection: Injection, processor: Any, is_cross: bool) -> None:
+        self.injection, self.processor, self.is_cross = injection, processor, is_cross
+
+    def __call__(
+        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None, temb: Tensor | None = None, **extra: Any,
+    ) -> Tensor:  # fmt: skip
+        num_queries = hidden_states.shape[1] if hidden_states.ndim == 3 else hidden_states[0, 0].numel()
+        if not self.injection.changes(self.is_cross, num_queries):
+            return self.processor(attn, hidden_states, encoder_hidden_states, attention_mask, temb, **extra)
+        inputs, context = normalised_inputs(attn, hidden_states, encoder_hidden_states, temb)
+        probabilities = self.injection.apply(attention_probabilities(attn, inputs, context), self.is_cross)
+        values = attn.to_v(context).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+        attended = (probabilities.to(values.dtype) @ values).transpose(1, 2).flatten(2)
+        output = attn.to_out[1](attn.to_out[0](attended))
+        if hidden_states.ndim == 4:
+            output = output.transpose(1, 2).reshape(hidden_states.shape)
+        return (output + hidden_states if attn.residual_connection else output) / attn.rescale_output_factor
+
+
+@contextmanager
+def injected(unet: UNet2DConditionModel, injection: Injection) -> Iterator[None]:
+    """Share attention as ``injection`` says in everything that ``unet`` does inside the ``with`` block."""
+    layers = {n: m for n, m in unet.named_modules() if isinstance(m, Attention) and n.endswith(("attn1", "attn2"))}
+    before = {name: layer.processor for name, layer in layers.items()}
+    for name, layer in layers.items():
+        processor: Any = _InjectingProcessor(injection, layer.processor, name.endswith("attn2"))
+        layer.set_processor(processor)
+    try:
+        yield
+    finally:
+        for name, layer in layers.items():
+            layer.set_processor(before[name])

@@ -1,0 +1,1 @@
+"""Editor families: one folder for each way of editing an image."""

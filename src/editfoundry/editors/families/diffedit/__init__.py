@@ -1,0 +1,1 @@
+"""DiffEdit (Couairon et al. 2022)."""

@@ -1,0 +1,211 @@
+"""Samples edits from an InstructPix2Pix editor: batched, one seed per image, as diffusers' own pipeline would.
+
+Each image has its own CPU generator, and draws from it in the pipeline's order: first the initial latents, then
+whatever the scheduler asks for at each step. An edit is therefore the same alone and in a batch, and the same as
+``StableDiffusionInstructPix2PixPipeline(..., generator=torch.Generator().manual_seed(seed))``, up to rounding.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionInstructPix2PixPipeline
+from diffusers.utils.torch_utils import randn_tensor
+from PIL import Image
+from torch import Tensor
+
+from editfoundry.diffusion.guidance import combine_guidance, uses_guidance
+from editfoundry.diffusion.schedulers import scheduler_by_name
+from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import embed_instructions
+from editfoundry.errors import BadInputError
+
+Scale = float | Sequence[float]
+"""One guidance scale for all edits of a batch, or one for each."""
+
+
+@torch.no_grad()
+def edit_images(
+    pipeline: StableDiffusionInstructPix2PixPipeline,
+    images: Sequence[Image.Image],
+    instructions: Sequence[str],
+    *,
+    seeds: Sequence[int],
+    num_inference_steps: int = 100,
+    guidance_scale: Scale = 7.5,
+    image_guidance_scale: Scale = 1.5,
+    guidance_rescale: float = 0.0,
+    scheduler: str | None = None,
+) -> list[Image.Image]:
+    """Edit a batch of equally large images, each by its own instruction.
+
+    Args:
+        pipeline: the editor, on its device.
+        images: RGB, all of one size; sides are rounded down to multiples of the VAE's scale factor (pixels).
+        instructions: one per image.
+        seeds: one per image.
+        num_inference_steps: denoising steps.
+        guidance_scale: ``s_T`` of InstructPix2Pix eq. 3.
+        image_guidance_scale: ``s_I`` of eq. 3. As in diffusers, there is no guidance at all where ``s_T <= 1`` or
+            ``s_I < 1``.
+        guidance_rescale: in [0, 1], see `rescale_guidance`.
+        scheduler: name of the sampler, see `scheduler_by_name`; by default the editor's own.
+
+    Returns:
+        RGB images of the size that the VAE decodes to.
+
+    Raises:
+        BadInputError: the lists differ in length, or the images in size; or there is no such sampler.
+    """
+    _check_batch(images, instructions, seeds)
+    if not images:
+        return []
+    guidance = _Guidance.of(guidance_scale, image_guidance_scale, guidance_rescale, len(images))
+    device = pipeline._execution_device
+    prompt_embeds = _prompt_embeds(pipeline, instructions, device, guidance.is_on)
+    sampler = pipeline.scheduler if scheduler is None else scheduler_by_name(scheduler, pipeline.scheduler)
+    sampler.set_timesteps(num_inference_steps, device=device)
+    image_latents = _image_latents(pipeline, images, device, prompt_embeds.dtype)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    latents = randn_tensor(image_latents.shape, generator=generators, device=device, dtype=prompt_embeds.dtype)
+    latents = latents * sampler.init_noise_sigma
+    if guidance.is_on:
+        image_latents = torch.cat([torch.zeros_like(image_latents), image_latents, image_latents])
+    step_options = _step_options(sampler, generators)
+    for t in sampler.timesteps:
+        model_input = torch.cat([latents] * 3) if guidance.is_on else latents
+        model_input = torch.cat([sampler.scale_model_input(model_input, t), image_latents], dim=1)
+        eps = pipeline.unet(model_input, t, encoder_hidden_states=prompt_embeds, return_dict=False)[0]
+        latents = sampler.step(guidance.apply(eps), t, latents, **step_options, return_dict=False)[0]
+    return _decode(pipeline, latents, prompt_embeds.dtype, device)
+
+
+def edit_photo(
+    pipeline: StableDiffusionInstructPix2PixPipeline,
+    image: Image.Image,
+    instruction: str,
+    *,
+    seed: int = 0,
+    **options: Any,
+) -> Image.Image:
+    """Edit a photograph of any size and return the edit at the photograph's size.
+
+    The photograph is resized (Lanczos) so that its long side is the size that the editor was trained at, edited there
+    (see `edit_images` for the options), and the edit resized back: what the editor cannot see at its own size is lost.
+    """
+    working = image.convert("RGB").resize(working_size(pipeline, image.size), Image.Resampling.LANCZOS)
+    edited = edit_images(pipeline, [working], [instruction], seeds=[seed], **options)[0]
+    return edited.resize(image.size, Image.Resampling.LANCZOS)
+
+
+def native_size(pipeline: StableDiffusionInstructPix2PixPipeline) -> int:
+    """Return the side, in pixels, of the square images that the editor was made for."""
+    sample_size = pipeline.unet.config.sample_size
+    side = sample_size if isinstance(sample_size, int) else max(sample_size)
+    return int(side * pipeline.vae_scale_factor)
+
+
+def working_size(pipeline: StableDiffusionInstructPix2PixPipeline, size: tuple[int, int]) -> tuple[int, int]:
+    """Return (width, height) in pixels to edit a photograph of ``size`` at.
+
+    The long side is `native_size`, the short side keeps the aspect ratio as nearly as multiples of 8 pixels (or of the
+    VAE's scale factor, if that is more) allow, and is at least one such multiple.
+    """
+    multiple = max(8, pipeline.vae_scale_factor)
+    scale = native_size(pipeline) / max(size)
+    width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
+    return width, height
+
+
+@dataclass(frozen=True)
+class _Guidance:
+    """The guidance of B edits; the UNet sees null condition, image only and full condition, in this order."""
+
+    is_on: bool
+    guidance_scale: float | Tensor
+    image_guidance_scale: float | Tensor
+    rescale: float
+
+    @classmethod
+    def of(cls, guidance_scale: Scale, image_guidance_scale: Scale, rescale: float, count: int) -> _Guidance:
+        if not 0 <= rescale <= 1:
+            raise BadInputError(f"guidance_rescale is {rescale}, but must be in [0, 1]")
+        pairs = list(zip(_for_each(guidance_scale, count), _for_each(image_guidance_scale, count), strict=True))
+        is_on = any(uses_guidance(*pair) for pair in pairs)
+        if len(set(pairs)) == 1:
+            return cls(is_on, *pairs[0], rescale)
+        # Both scales at 1 give the conditional prediction, which is what no guidance means.
+        pairs = [pair if uses_guidance(*pair) else (1.0, 1.0) for pair in pairs]
+        text, image = torch.tensor(pairs).T.reshape(2, count, 1, 1, 1)
+        return cls(is_on, text, image, rescale)
+
+    def apply(self, eps: Tensor) -> Tensor:
+        """``(3B, C, h, w)`` to ``(B, C, h, w)``; without guidance, as it is."""
+        if not self.is_on:
+            return eps
+        null, image, full = eps.chunk(3)
+        scales = [s.to(eps) if isinstance(s, Tensor) else s for s in (self.guidance_scale, self.image_guidance_scale)]
+        return combine_guidance(
+            full, image, null, guidance_scale=scales[0], image_guidance_scale=scales[1], guidance_rescale=self.rescale
+        )
+
+
+def _for_each(scale: Scale, count: int) -> Sequence[float]:
+    scales = [float(scale)] * count if isinstance(scale, (int, float)) else list(scale)
+    if len(scales) != count:
+        raise BadInputError(f"{len(scales)} guidance scales for {count} edits: give one, or one per edit")
+    return scales
+
+
+def _check_batch(images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> None:
+    if not len(images) == len(instructions) == len(seeds):
+        raise BadInputError(
+            f"{len(images)} images, {len(instructions)} instructions and {len(seeds)} seeds: give one of each per edit"
+        )
+    sizes = {image.size for image in images}
+    if len(sizes) > 1:
+        raise BadInputError(f"images of one batch must have one size, these have {sorted(sizes)}: resize them first")
+
+
+def _prompt_embeds(
+    pipeline: StableDiffusionInstructPix2PixPipeline, instructions: Sequence[str], device: torch.device, guided: bool
+) -> Tensor:
+    if not guided:
+        return embed_instructions(pipeline, instructions, device)
+    null = [""] * (2 * len(instructions))
+    return embed_instructions(pipeline, [*null, *instructions], device)
+
+
+def _image_latents(
+    pipeline: StableDiffusionInstructPix2PixPipeline,
+    images: Sequence[Image.Image],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Return the posteriors' modes, ``(B, 4, h, w)``, which InstructPix2Pix does not scale; no image twice."""
+    distinct = {id(image): image for image in images}
+    pixels = pipeline.image_processor.preprocess([image.convert("RGB") for image in distinct.values()])
+    latents: Tensor = pipeline.vae.encode(pixels.to(device=device, dtype=dtype)).latent_dist.mode()
+    places = list(distinct)
+    return latents[[places.index(id(image)) for image in images]]
+
+
+def _step_options(scheduler: Any, generators: list[torch.Generator]) -> dict[str, Any]:
+    accepted = inspect.signature(scheduler.step).parameters
+    return {"generator": generators} if "generator" in accepted else {}
+
+
+def _decode(
+    pipeline: StableDiffusionInstructPix2PixPipeline, latents: Tensor, dtype: torch.dtype, device: torch.device
+) -> list[Image.Image]:
+    pixels = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor, return_dict=False)[0]
+    pixels, flagged = pipeline.run_safety_checker(pixels, device, dtype)
+    denormalize = [True] * len(pixels) if flagged is None else [not unsafe for unsafe in flagged]
+    pipeline.maybe_free_model_hooks()
+    edited: list[Image.Image] = pipeline.image_processor.postprocess(
+        pixels, output_type="pil", do_denormalize=denormalize
+    )
+    return edited

@@ -1,0 +1,1 @@
+"""Prompt-to-prompt on a real image, by DDIM inversion."""

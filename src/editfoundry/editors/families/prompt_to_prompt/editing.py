@@ -1,0 +1,87 @@
+"""Edits of real pictures: inverted under the input caption, painted again under both captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from editfoundry.diffusion.ddim_inversion import DdimSchedule, invert, predictor
+from editfoundry.diffusion.decoding import decode
+from editfoundry.diffusion.encoding import encode
+from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt, encode_prompts
+from editfoundry.diffusion.prompt_to_prompt.alignment import align
+from editfoundry.diffusion.prompt_to_prompt.null_text import null_text_embeds
+from editfoundry.diffusion.prompt_to_prompt.paired_sampling import sample_pairs
+from editfoundry.editors.families.prompt_to_prompt.settings import PromptToPromptSettings
+from editfoundry.editors.working_size import at_working_size
+
+if TYPE_CHECKING:
+    from editfoundry.pretrained.text_to_image import Painter
+
+
+def prompt_to_prompt(
+    pipeline: Painter,
+    settings: PromptToPromptSettings,
+    images: Sequence[Image.Image],
+    input_captions: Sequence[str],
+    output_captions: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Image.Image]:
+    """Edit RGB images of any size; nothing is drawn, so the seeds change nothing."""
+
+    def edit(places: list[int], resized: list[Image.Image]) -> list[Image.Image]:
+        before, after = ([captions[place] for place in places] for captions in (input_captions, output_captions))
+        _, edited = edit_latents(pipeline, encode(pipeline, resized).clone(), before, after, settings)
+        return decode(pipeline, edited)
+
+    return at_working_size(pipeline, images, edit)
+
+
+def edit_latents(
+    pipeline: Painter,
+    latents: Tensor,
+    input_captions: Sequence[str],
+    output_captions: Sequence[str],
+    settings: PromptToPromptSettings,
+) -> tuple[Tensor, Tensor]:
+    """Return what the inversion makes of the pictures again, and the edits: ``(B, C, H, W)`` clean latents each.
+
+    Args:
+        pipeline: the text-to-image model.
+        latents: ``(B, C, H, W)`` clean, scaled.
+        input_captions: what the pictures show.
+        output_captions: what they must show.
+        settings: inversion, sharing, guidance.
+    """
+    schedule = DdimSchedule.of(pipeline, settings.num_inference_steps)
+    source, target = (_trainable(encode_prompts(pipeline, texts)) for texts in (input_captions, output_captions))
+    empty = _trainable(encode_empty_prompt(pipeline)).expanded(len(latents))
+    with torch.no_grad():
+        trajectory = invert(schedule, predictor(pipeline, schedule, source), latents, 0, settings.num_refinements)
+    nulls = [empty] * len(schedule)
+    if settings.num_null_text_iterations and settings.guidance_scale != 1:
+        nulls = null_text_embeds(
+            pipeline, schedule, trajectory, source, empty, settings.guidance_scale, settings.num_null_text_iterations
+        )
+    alignment = align(
+        pipeline.tokenizer, input_captions, output_captions, settings.control, settings.new_word_weight
+    )  # fmt: skip
+    return sample_pairs(
+        pipeline, schedule, trajectory[0], source, target, nulls, alignment,
+        guidance_scale=settings.guidance_scale, cross_share=settings.cross_share, self_share=settings.self_share,
+        max_self_attention_pixels=settings.max_self_attention_pixels,
+    )  # fmt: skip
+
+
+def _trainable(prompts: PromptEmbeds) -> PromptEmbeds:
+    """Return the prompts as tensors that autograd may see; the encoder makes them in inference mode."""
+    pooled, time_ids = prompts.pooled_prompt_embeds, prompts.add_time_ids
+    return PromptEmbeds(
+        prompts.prompt_embeds.clone(),
+        None if pooled is None else pooled.clone(),
+        None if time_ids is None else time_ids.clone(),
+    )

@@ -1,0 +1,1 @@
+"""SDEdit (Meng et al. 2022)."""

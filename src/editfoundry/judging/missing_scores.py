@@ -1,0 +1,119 @@
+"""Gives triplets the CLIP and judge scores that they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from editfoundry.curation.filters import possible_clip_scores
+from editfoundry.data.fields import triplet_fields
+from editfoundry.data.record import Triplet
+from editfoundry.data.rejections import RejectedRow
+from editfoundry.judging import PROMPT_VERSION, EditPair, JudgeConfig, Judgement, judge_pairs
+from editfoundry.judging.judge_prompts import QUESTIONS
+from editfoundry.judging.judge_thresholds import CAPTION_PREFIX, PREFIX
+
+if TYPE_CHECKING:
+    from editfoundry.pretrained.clip import ClipEncoder
+    from editfoundry.pretrained.vision_language_model import VisionLanguageModel
+
+UNPARSABLE = "unparsable judgement"
+_JUDGE_SCORES = tuple(PREFIX + question.name for question in QUESTIONS)
+_CAPTION_SCORES = (CAPTION_PREFIX + "fit", CAPTION_PREFIX + "contrast")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """The models that score, loaded once."""
+
+    clip: ClipEncoder
+    judge: VisionLanguageModel | None
+    """None leaves the judge's scores out."""
+    judge_config: JudgeConfig
+
+    def add_scores(self, batch: Sequence[Triplet], rejected: list[RejectedRow]) -> Iterator[Triplet]:
+        """Yield the batch's triplets, in order, with what they lack; scores that they have stay as they are.
+
+        A triplet without captions gets the CLIP scores that need none. One whose judgement cannot be read goes to
+        ``rejected`` with what the judge wrote.
+        """
+        clip_scores = self._clip_scores([t for t in batch if _lacks(t, possible_clip_scores(_captions(t)))])
+        judgements = self._judgements([t for t in batch if _lacks(t, self._judge_scores(t))])
+        for triplet in batch:
+            judgement = judgements.get(triplet.id)
+            if judgement is not None and judgement.unparsed:
+                wrote = "; ".join(f"{question}: {text}" for question, text in judgement.unparsed.items())
+                rejected.append(RejectedRow(triplet.id, UNPARSABLE, wrote, triplet_fields(triplet)))
+                continue
+            yield self._with_scores(triplet, clip_scores.get(triplet.id), judgement)
+
+    def _judge_scores(self, triplet: Triplet) -> tuple[str, ...]:
+        if self.judge is None:
+            return ()
+        has_captions = all(caption.strip() for caption in _captions(triplet).values())
+        return _JUDGE_SCORES + (_CAPTION_SCORES if self.judge_config.scores_captions and has_captions else ())
+
+    def _with_scores(
+        self, triplet: Triplet, clip_scores: dict[str, float] | None, judgement: Judgement | None
+    ) -> Triplet:
+        added: dict[str, float] = {}
+        facts: dict[str, Any] = {}
+        scored_by: dict[str, str] = dict(triplet.provenance.get("scored_by") or {})
+        if clip_scores is not None:
+            added |= clip_scores
+            scored_by["clip"] = self.clip.name
+        if judgement is not None and self.judge is not None:
+            added |= judgement.scores
+            scored_by |= {"vision_language_model": self.judge.name, "judge_prompts": PROMPT_VERSION}
+            facts["judge_reasons"] = dict(judgement.reasons)
+        if not added:
+            return triplet
+        return replace(
+            triplet,
+            scores={**added, **triplet.scores},
+            provenance={**triplet.provenance, **facts, "scored_by": scored_by},
+        )
+
+    def _clip_scores(self, triplets: Sequence[Triplet]) -> dict[str, dict[str, float]]:
+        count = len(triplets)
+        images = self.clip.encode_images([t.input_image for t in triplets] + [t.output_image for t in triplets])
+        texts = self.clip.encode_texts([t.input_caption for t in triplets] + [t.output_caption for t in triplets])
+        values = {
+            "clip_input": _cosines(images[:count], texts[:count]),
+            "clip_output": _cosines(images[count:], texts[count:]),
+            "clip_image": _cosines(images[:count], images[count:]),
+            "clip_direction": _cosines(images[count:] - images[:count], texts[count:] - texts[:count]),
+        }
+        return {
+            t.id: {name: values[name][row] for name in possible_clip_scores(_captions(t))}
+            for row, t in enumerate(triplets)
+        }
+
+    def _judgements(self, triplets: Sequence[Triplet]) -> dict[str, Judgement]:
+        if self.judge is None:
+            return {}
+        pairs = [
+            EditPair(
+                input_image=t.input_image, output_image=t.output_image, instruction=t.instruction,
+                input_caption=t.input_caption, output_caption=t.output_caption,
+            )
+            for t in triplets
+        ]  # fmt: skip
+        judged = judge_pairs(self.judge, pairs, self.judge_config)
+        return {triplet.id: judgement for triplet, judgement in zip(triplets, judged, strict=True)}
+
+
+def _lacks(triplet: Triplet, names: Sequence[str]) -> bool:
+    return any(name not in triplet.scores for name in names)
+
+
+def _captions(triplet: Triplet) -> dict[str, str]:
+    return {"input_caption": triplet.input_caption, "output_caption": triplet.output_caption}
+
+
+def _cosines(first: Tensor, second: Tensor) -> list[float]:
+    return [round(float(value), 4) for value in cosine_similarity(first, second, dim=-1)]

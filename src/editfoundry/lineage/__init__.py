@@ -1,0 +1,1 @@
+"""The lineage: its stages, their parameters, and how they follow each other."""

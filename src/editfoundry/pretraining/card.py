@@ -1,0 +1,112 @@
+"""Model cards: what an embedded model is, how it was trained, and what it was measured to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from editfoundry.pretraining.loop import LoopConfig, LoopResult
+
+CARD = "README.md"
+FACTS = "card.json"
+
+DESCRIPTIONS = {
+    "text_to_image": "AutoencoderKL, CLIP text encoder and UNet2DConditionModel in the layout of Stable Diffusion, 64 x 64 pixels.",  # noqa: E501
+    "clip": "A transformers CLIPModel for 64 x 64 pixels.",
+    "editor_base": "InstructPix2Pix's editor (UNet of 8 input channels), trained on plain add, change and remove edits alone: no world rule was ever shown to it.",  # noqa: E501
+    "controlnet_canny": "A diffusers ControlNetModel for `text_to_image`: canny edges of the picture that is to be painted.",  # noqa: E501
+    "language_model": "A transformers LlamaForCausalLM that writes quadruples about tinyworld, asked by `editfoundry quadruples` with the exemplars `tinyworld`, and instructions of its storylines, asked with the storyline prompts `tinyworld`.",  # noqa: E501
+    "vision_language_model": "A transformers LlavaForConditionalGeneration with `clip`'s vision tower, frozen; it judges edits by the prompts of `editfoundry.judging` and captions pictures.",  # noqa: E501
+    "video_language_model": "A transformers VideoLlavaForConditionalGeneration with the first layers of `clip`'s vision tower, trained on; it says what happens between two frames, asked with the storyline prompts `tinyworld`.",  # noqa: E501
+    "editworld": "EditWorld's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's training rules.",
+    "segmenter": "segment-anything's `Sam` for 64 x 64 pixels, in the layout of transformers: from a point, three masks of a thing.",  # noqa: E501
+    "ip_adapter": "An IP-Adapter for `text_to_image` in the published layout (4 image tokens); its image encoder is `clip`'s.",  # noqa: E501
+}
+RECIPES = {
+    "text_to_image": "diffusion",
+    "clip": "clip",
+    "editor_base": "diffusion",
+    "controlnet_canny": "controlnet_canny",
+    "ip_adapter": "ip_adapter",
+    "language_model": "language_model",
+    "vision_language_model": "vision_language_model",
+    "video_language_model": "video_language_model",
+    "segmenter": "segmenter",
+    "editworld": "editworld",
+}
+DATA = {
+    "text_to_image": "Captioned scenes of tinyworld's training split; one network with `editor_base`, whose plain edits it saw too.",  # noqa: E501
+    "clip": "Captioned scenes of tinyworld's training split, each with a twin that has one object in another state.",
+    "editor_base": "Plain edits of tinyworld's training split; one network with `text_to_image`, whose captioned scenes it saw too.",  # noqa: E501
+    "controlnet_canny": "Captioned scenes of tinyworld's training split with their edges; the painter is frozen.",
+    "language_model": "The quadruple writer's own chats about scenes of tinyworld's training split, and descriptions of their storylines, with true answers.",  # noqa: E501
+    "vision_language_model": "World edits of tinyworld's training split with true, wrong, unchanged, foreign, moved, blurred and noisy outcomes, half of them through the autoencoder, judged by rule from their scenes; first the same edits told in captions alone.",  # noqa: E501
+    "video_language_model": "Scenes of tinyworld's training split and their twins with one object in another state, half of them by a rule of the video categories, under a moving camera and noise.",  # noqa: E501
+    "editworld": "World edits by tinyworld's training rules with their true outcomes, lastly with paraphrases of their wordings, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
+    "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
+    "ip_adapter": "Twin scenes of tinyworld's training split: one is painted, the other's features are given.",
+}
+
+
+def machine_name(device: torch.device) -> str:
+    """Name what a model was trained on, for example ``"2 CPU cores (x86_64)"``."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+
+
+def training_facts(config: LoopConfig, result: LoopResult, device: torch.device) -> dict[str, Any]:
+    """Return what a card says of a training run."""
+    return {
+        "steps": result.num_steps,
+        "batch_size": config.batch_size,
+        "learning_rate": config.learning_rate,
+        "seed": config.seed,
+        "minutes": round(result.seconds / 60, 1),
+        "final_loss": round(result.final_loss, 5),
+        "machine": machine_name(device),
+    }
+
+
+def training_parts(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a card's training and those that it was continued from, the latest first; empty for none."""
+    return [training, *training_parts(training.get("continued_from", {}))] if training else []
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return what a model's card says; empty where there is none."""
+    path = folder / FACTS
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def update_card(folder: Path, role: str, **sections: dict[str, Any]) -> dict[str, Any]:
+    """Merge ``parameters``, ``training`` or ``measured`` into ``card.json``, and write ``README.md`` from it."""
+    facts = read_card(folder) | sections
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+    (folder / CARD).write_text(_markdown(role, facts))
+    return facts
+
+
+def _markdown(role: str, facts: dict[str, Any]) -> str:
+    lines = ["---", "license: apache-2.0", "---", "", f"# editfoundry embedded `{role}`", "", DESCRIPTIONS[role], ""]
+    lines += [f"Trained on: {DATA[role]}", "", f"Made by `editfoundry tinyworld pretrain {RECIPES[role]}`.", ""]
+    for title, section in facts.items():
+        lines += [f"## {title.capitalize()}", ""]
+        lines += [f"* {name.replace('_', ' ')}: {_text(value)}" for name, value in section.items()]
+        lines.append("")
+    if "measured" in facts:
+        lines += [f"Measured on held-out scenes by `editfoundry tinyworld measure {role}`.", ""]
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k.replace('_', ' ')} {_text(v)}" for k, v in value.items())
+    if isinstance(value, int) and value >= 10_000:
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,143 @@
+"""Measures each embedded model on held-out scenes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from editfoundry.data.record import PLAIN_CATEGORIES
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.pretrained.clip import load_clip
+from editfoundry.pretrained.editor import load_editor, load_editor_base
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.pretraining.clip import measure_clip, twin_scenes
+from editfoundry.pretraining.controlnet import measure_controlnet
+from editfoundry.pretraining.ip_adapter import measure_ip_adapter
+from editfoundry.pretraining.measure_judge import measure_vision_language_model
+from editfoundry.pretraining.measure_language_model import measure_language_model
+from editfoundry.pretraining.measure_video_language_model import measure_video_language_model
+from editfoundry.pretraining.segmenter import measure_segmenter
+from editfoundry.pretraining.vae import reconstruction_psnr
+from editfoundry.profiles import EMBEDDED_FOLDER, Profile
+from editfoundry.tinyworld.benchmark import plain_cases, world_cases
+from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.outcome import nearest_outcome
+from editfoundry.tinyworld.sampling import random_stream, sample_scene
+from editfoundry.tinyworld.scene import render
+
+NUM_SCENES = 512
+NUM_GENERATED = 256
+NUM_EDITS = 150
+NUM_WORLD_EDITS = 350
+NUM_CHOICES = 16
+NUM_INFERENCE_STEPS = 20
+GUIDANCE_SCALE = 4.0
+IMAGE_GUIDANCE_SCALE = 1.5
+
+Measures = dict[str, float]
+
+
+def measure_text_to_image(profile: Profile, runtime: Runtime) -> Measures:
+    """Return the VAE's PSNR and how often CLIP picks the right caption of 16 for a generated picture."""
+    pipeline: Any = load_text_to_image(profile, runtime)
+    scenes = [sample_scene(random_stream("measure", "test", i), "test") for i in range(NUM_SCENES)]
+    pictures = np.stack([render(scene) for scene in scenes])
+    return {
+        "vae_reconstruction_psnr_db": reconstruction_psnr(pipeline.vae, pictures, runtime.device),
+        "caption_picked_among_16": _named_share(pipeline, [s.caption for s in scenes], profile, runtime),
+    }
+
+
+def measure_clip_model(profile: Profile, runtime: Runtime) -> Measures:
+    """Return caption retrieval among 64 and accuracy against hard negatives."""
+    clip = load_clip(profile, runtime)
+    scenes = twin_scenes("test", NUM_SCENES)
+    pictures = np.stack([render(scene) for scene in scenes])
+    return measure_clip(clip.model, clip.processor.tokenizer, pictures, scenes, runtime.device)
+
+
+def measure_editor_base(profile: Profile, runtime: Runtime) -> Measures:
+    """Return outcome accuracy on plain edits, and on world instructions, which this editor must not know."""
+    pipeline = load_editor_base(profile, runtime)
+    plain, world = plain_cases(NUM_EDITS, seed=1), world_cases("test", NUM_EDITS, seed=1)
+    right = _outcomes(pipeline, plain)
+    measures = {"plain_outcome_accuracy": float(np.mean(right))}
+    for category in PLAIN_CATEGORIES:
+        chosen = [hit for hit, case in zip(right, plain, strict=True) if case.category == category]
+        measures[f"plain_outcome_accuracy_{category}"] = float(np.mean(chosen))
+    return {**measures, "world_outcome_accuracy": float(np.mean(_outcomes(pipeline, world)))}
+
+
+def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
+    """Return outcome accuracy on world instructions, by category, in trained wordings, by new rules, on plain edits."""
+    pipeline = load_editor(EMBEDDED_FOLDER / "editworld", runtime)
+    world = world_cases("test", NUM_WORLD_EDITS, seed=1)
+    right = _outcomes(pipeline, world)
+    measures = {"world_outcome_accuracy": float(np.mean(right))}
+    for category in sorted({case.category for case in world}):
+        chosen = [hit for hit, case in zip(right, world, strict=True) if case.category == category]
+        measures[f"world_outcome_accuracy_{category}"] = float(np.mean(chosen))
+    others = {
+        "trained_wordings": world_cases("test", NUM_EDITS, seed=1, held_out_wording=False),
+        "new_rules": world_cases("test-new-rules", NUM_EDITS, seed=1),
+        "plain": plain_cases(NUM_EDITS, seed=1),
+    }
+    for name, cases in others.items():
+        measures[f"{name}_outcome_accuracy"] = float(np.mean(_outcomes(pipeline, cases)))
+    return measures
+
+
+MEASURES = {
+    "text_to_image": measure_text_to_image,
+    "clip": measure_clip_model,
+    "editor_base": measure_editor_base,
+    "controlnet_canny": measure_controlnet,
+    "ip_adapter": measure_ip_adapter,
+    "language_model": measure_language_model,
+    "vision_language_model": measure_vision_language_model,
+    "video_language_model": measure_video_language_model,
+    "segmenter": measure_segmenter,
+    "editworld": measure_editworld,
+}
+
+
+def _named_share(pipeline: Any, captions: list[str], profile: Profile, runtime: Runtime) -> float:
+    captions = list(dict.fromkeys(captions))[:NUM_GENERATED]
+    clip = load_clip(profile, runtime)
+    images = generate(pipeline, captions, seed=0)
+    similarity = clip.encode_images(images) @ clip.encode_texts(captions).T
+    hits = 0
+    for index in range(len(captions)):
+        others = random_stream("choices", index).permutation([i for i in range(len(captions)) if i != index])
+        choices = [index, *others[: NUM_CHOICES - 1].tolist()]
+        hits += int(similarity[index, choices].argmax() == 0)
+    return hits / len(captions)
+
+
+def generate(pipeline: Any, captions: list[str], seed: int, batch_size: int = 64) -> list[Image.Image]:
+    """Paint each caption once, each picture from a seed of its own."""
+    images: list[Image.Image] = []
+    for start in range(0, len(captions), batch_size):
+        batch = captions[start : start + batch_size]
+        generators = [torch.Generator().manual_seed(seed + start + i) for i in range(len(batch))]
+        images += pipeline(
+            batch, num_inference_steps=NUM_INFERENCE_STEPS, guidance_scale=GUIDANCE_SCALE, generator=generators
+        ).images
+    return images
+
+
+def _outcomes(pipeline: Any, cases: list[EditCase], batch_size: int = 48) -> list[bool]:
+    right: list[bool] = []
+    for start in range(0, len(cases), batch_size):
+        batch = cases[start : start + batch_size]
+        edits = edit_images(
+            pipeline, [Image.fromarray(c.input_image) for c in batch], [c.instruction for c in batch],
+            seeds=list(range(start, start + len(batch))), num_inference_steps=NUM_INFERENCE_STEPS,
+            guidance_scale=GUIDANCE_SCALE, image_guidance_scale=IMAGE_GUIDANCE_SCALE,
+        )  # fmt: skip
+        right += [nearest_outcome(np.asarray(e), c) == "truth" for e, c in zip(edits, batch, strict=True)]
+    return right

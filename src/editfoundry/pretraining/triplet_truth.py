@@ -1,0 +1,102 @@
+"""Whether triplets made from tinyworld's captions show the outcome that their captions name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from editfoundry.data.record import Triplet
+from editfoundry.data.shards import read_triplets
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.bootstrap import Interval, bootstrap_interval
+from editfoundry.tinyworld.captions import scene_from_caption
+from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.edits import Edit
+from editfoundry.tinyworld.outcome import Outcome, defect, nearest_outcome
+from editfoundry.tinyworld.sampling import random_stream
+from editfoundry.tinyworld.scene import IMAGE_SIZE, render
+from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
+
+
+@dataclass(frozen=True, kw_only=True)
+class TripletTruth:
+    """How many triplets became what their output caption says."""
+
+    kept: Interval
+    """Share of right outcomes among the triplets that were kept; all of them when nothing chose."""
+    dropped: Interval
+    """Share of right outcomes among the others."""
+    num_unreadable: int
+    """Triplets whose captions are not tinyworld's, or whose change cannot be seen."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        facts: dict[str, Any] = {"right_share": self.kept.to_dict()}
+        if self.dropped.n:
+            facts["right_share_of_dropped"] = self.dropped.to_dict()
+        return {**facts, "num_unreadable": self.num_unreadable}
+
+
+def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed: int = 0) -> TripletTruth:
+    """Score triplet shards against the outcomes that their captions name.
+
+    Args:
+        triplets: shard, or folder of shards.
+        kept_ids: what a later stage kept of them; None means all.
+        seed: of the bootstrap.
+
+    Raises:
+        BadInputError: there is no shard, or no triplet whose captions are tinyworld's.
+    """
+    right: dict[bool, list[float]] = {True: [], False: []}
+    num_unreadable = 0
+    for triplet in read_triplets(triplets):
+        outcome = triplet_outcome(triplet)
+        if outcome is None:
+            num_unreadable += 1
+        else:
+            right[kept_ids is None or triplet.id in kept_ids].append(float(outcome == "truth"))
+    if not (right[True] or right[False]):
+        raise BadInputError(f"{triplets}: no triplet here has captions of tinyworld, so none has a known outcome")
+    intervals = {kept: bootstrap_interval(np.array(values), seed=seed) for kept, values in right.items()}
+    return TripletTruth(kept=intervals[True], dropped=intervals[False], num_unreadable=num_unreadable)
+
+
+def triplet_outcome(triplet: Triplet) -> Outcome | None:
+    """Return what a triplet's output picture is nearest to; None when its captions name no visible change."""
+    case = case_from_captions(triplet.input_caption, triplet.output_caption, triplet.instruction)
+    if case is None:
+        return None
+    picture = triplet.output_image.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
+    return nearest_outcome(np.asarray(picture), case)
+
+
+def case_from_captions(input_caption: str, output_caption: str, instruction: str) -> EditCase | None:
+    """Draw the edit that two captions name; None when they are not tinyworld's or differ in nothing that shows."""
+    try:
+        before, after = scene_from_caption(input_caption), scene_from_caption(output_caption)
+    except ValueError:
+        return None
+    changed = [i for i, pair in enumerate(zip(before.objects, after.objects, strict=False)) if pair[0] != pair[1]]
+    index = changed[0] if changed and len(before.objects) == len(after.objects) else None
+    edit = Edit(before=before, after=after, instruction=instruction, category="", index=index)
+    if before == after or not shows(edit):
+        return None
+    random = random_stream("truth", input_caption, output_caption)
+    case = EditCase(
+        id=f"{input_caption} -> {output_caption}",
+        category="",
+        rule="",
+        instruction=instruction,
+        input_caption=input_caption,
+        output_caption=output_caption,
+        input_image=render(before),
+        true_output=render(after),
+        wrong_outputs=np.stack([render(scene) for scene in wrong_outcomes(random, edit)]),
+    )
+    return case if defect(case) is None else None

@@ -1,0 +1,23 @@
+"""Profiles: which model plays which role, and what suits those models. Code never names a model."""
+
+from editfoundry.profiles.profile import (
+    EMBEDDED_FOLDER,
+    PROFILES_FOLDER,
+    ROLES,
+    ModelReference,
+    Profile,
+    check_settings,
+    load_profile,
+    missing_model,
+)
+
+__all__ = [
+    "EMBEDDED_FOLDER",
+    "PROFILES_FOLDER",
+    "ROLES",
+    "ModelReference",
+    "Profile",
+    "check_settings",
+    "load_profile",
+    "missing_model",
+]

@@ -1,0 +1,1 @@
+"""The recipe editworld-text: EditWorld's text-to-image branch."""

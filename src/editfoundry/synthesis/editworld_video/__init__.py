@@ -1,0 +1,1 @@
+"""The recipe editworld-video: EditWorld's video branch."""

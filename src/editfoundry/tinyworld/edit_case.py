@@ -1,0 +1,37 @@
+"""One edit to make, its true outcome and plausible wrong ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditCase:
+    """One edit whose right answer is known."""
+
+    id: str
+    category: str
+    rule: str
+    """The rule of the world that the instruction sets off."""
+    instruction: str
+    input_caption: str
+    output_caption: str
+    input_image: np.ndarray
+    """``(H, W, 3)`` uint8 RGB."""
+    true_output: np.ndarray
+    """``(H, W, 3)`` uint8 RGB."""
+    wrong_outputs: np.ndarray
+    """``(K, H, W, 3)`` uint8 RGB: plausible outcomes that the instruction does not ask for; K is 3 in tinyworld."""
+
+    def __post_init__(self) -> None:
+        shape = self.input_image.shape
+        if len(shape) != 3 or shape[2] != 3:
+            raise ValueError(f"case {self.id}: input_image is {shape}, not (H, W, 3)")
+        if self.true_output.shape != shape:
+            raise ValueError(f"case {self.id}: true_output is {self.true_output.shape}, input_image is {shape}")
+        if self.wrong_outputs.ndim != 4 or self.wrong_outputs.shape[1:] != shape:
+            raise ValueError(f"case {self.id}: wrong_outputs is {self.wrong_outputs.shape}, not (K, {shape})")
+        if {a.dtype for a in (self.input_image, self.true_output, self.wrong_outputs)} != {np.dtype(np.uint8)}:
+            raise ValueError(f"case {self.id}: its images are not all uint8")

@@ -1,0 +1,149 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from editfoundry.data.record import Triplet
+from editfoundry.data.shards import write_triplets
+
+SRC = Path(__file__).parents[3] / "src"
+COMMANDS = [
+    ["sources", "internvid"], ["sources", "videos"], ["synthesize", "frame-pairs"], ["synthesize", "editworld-video"],
+    ["tinyworld", "clips"], ["tinyworld", "measure-frame-pairs"],
+    ["sources", "laion"], ["quadruples"], ["synthesize", "editworld-text"], ["score"], ["curate"], ["curation-sheet"],
+    ["train"], ["evaluate"], ["report"], ["compare"], ["dataset-report"], ["trade-off"],
+    ["edit"], ["sweep"], ["export"], ["import"], ["demo"], ["ui"], ["tinyworld", "gallery"], ["tinyworld", "captions"],
+    ["tinyworld", "pretrain"], ["tinyworld", "measure"], ["tinyworld", "truth"], ["tinyworld", "ablation"],
+]  # fmt: skip
+HEAVY = ["torch", "diffusers", "transformers", "dagster", "mlflow", "datasets", "pandas"]
+
+
+def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "editfoundry", *map(str, arguments)]
+    env = {**os.environ, "PYTHONPATH": str(SRC), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def invoke(monkeypatch, tmp_path, capsys):
+    """Run the command line in this process: (exit code, stdout, stderr)."""
+    from editfoundry.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["editfoundry", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+def write_table(path: Path, **columns: list[object]) -> Path:
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_help_of_every_command_has_an_example_of_it(invoke, command):
+    status, out, _ = invoke(*command, "--help")
+    assert status == 0
+    assert f"Example: editfoundry {' '.join(command)}" in " ".join(out.split())
+
+
+def test_starting_up_imports_no_heavy_package(tmp_path):
+    program = (
+        "import sys; sys.argv = ['editfoundry', '--help']\n"
+        "from editfoundry.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "import editfoundry.synthesis.quadruples, editfoundry.curation.filters\n"
+        f"print('heavy:', [name for name in {HEAVY} if name in sys.modules])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(SRC)}
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stdout.strip().endswith("heavy: []"), done.stdout + done.stderr
+
+
+def test_bad_input_ends_with_2_and_one_line(tmp_path):
+    done = run("quadruples", "gone.json", "out", cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "error: gone.json: no such file or folder\n"
+
+
+def test_captions_become_quadruples_and_json_is_parseable(invoke):
+    assert invoke("tinyworld", "captions", "--out", "captions.parquet", "--num-rows", 40)[0] == 0
+    for command in (["sources", "laion", "captions.parquet", "captions"], ["quadruples", "captions", "quadruples"]):
+        status, out, err = invoke(*command, "--json")
+        facts = json.loads(out)
+        assert (status, err) == (0, "")
+        assert facts["num_in"] == facts["num_out"] + sum(facts["rejected"].values())
+
+
+def test_without_json_the_counts_are_lines_for_people(invoke):
+    invoke("tinyworld", "captions", "--out", "captions.parquet", "--num-rows", 40)
+    status, out, _ = invoke("sources", "laion", "captions.parquet", "captions")
+    assert status == 0 and "num in: 40" in out
+
+
+BAD_CALLS = {
+    "no caption column": (["sources", "laion", "wrong.parquet", "out"], "wrong.parquet: no caption column"),
+    "no rows": (["sources", "laion", "empty.parquet", "out"], "empty.parquet: has no rows"),
+    "truncated picture": (["edit", "cut.png", "melt it", "--out", "out.png"], "cut.png: truncated"),
+    "cut tar": (["curate", "triplets", "out"], "00000.tar"),
+    "no shards": (["curate", "other", "out"], "other: holds no triplet shard"),
+    "other content": (["sources", "laion", "good.parquet", "other"], "other: exists with other content"),
+    "unknown profile": (["edit", "good.png", "melt it", "--out", "out.png", "--profile", "x"], "no profile 'x'"),
+    "unknown benchmark": (["evaluate", "--editor", "x", "--out", "out", "--benchmark", "x"], "no benchmark 'x'"),
+    "unknown parameter": (["curate", "triplets", "out", "--params", "bad.yaml"], "unknown parameter nothing"),
+    "malformed yaml": (["train", "other/thesis.txt"], "cannot be read as YAML"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_bad_input_is_named_in_one_line_and_writes_nothing(invoke, tmp_path, case):
+    write_table(tmp_path / "wrong.parquet", URL=["https://example.com/a.png"])
+    write_table(tmp_path / "empty.parquet", TEXT=pa.array([], pa.string()))
+    write_table(tmp_path / "good.parquet", TEXT=["a cat"])
+    (tmp_path / "bad.yaml").write_text("nothing: 1")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("a: [")
+    picture = Image.effect_noise((64, 64), 90).convert("RGB")
+    picture.save(tmp_path / "good.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:900])
+    scores = {"clip_input": 1.0, "clip_output": 1.0, "clip_image": 1.0, "clip_direction": 1.0}
+    triplet = Triplet(instruction="melt it", input_image=picture, output_image=picture, scores=scores)
+    write_triplets(tmp_path / "triplets" / "00000.tar", [triplet])
+    tar = tmp_path / "triplets" / "00000.tar"
+    tar.write_bytes(tar.read_bytes()[: tar.stat().st_size // 2])
+    arguments, message = BAD_CALLS[case]
+    status, out, err = invoke(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ") and message in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists() and not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["curate"], ["edit", "a.png", "x", "--out", "b.png", "--seed", "x"]]
+)
+def test_wrong_usage_ends_with_2(invoke, arguments):
+    status, _, err = invoke(*arguments)
+    assert status == 2 and "Usage" in err
+
+
+def test_a_fault_of_ours_ends_with_1_and_its_traceback(invoke, monkeypatch):
+    def broken(*_: object) -> None:
+        raise RuntimeError("the disc fell out")
+
+    monkeypatch.setattr("editfoundry.lineage.stages.curate_triplets", broken)
+    status, _, err = invoke("curate", "in", "out")
+    assert status == 1 and "Traceback" in err and err.endswith("error: the disc fell out\n")

@@ -1,0 +1,28 @@
+import pytest
+import torch
+from tiny_models import tiny_unet
+
+from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
+from editfoundry.errors import BadInputError
+
+
+def test_a_widened_unet_predicts_the_same_whatever_image_it_is_shown() -> None:
+    narrow, wide = tiny_unet(4).eval(), widen_conv_in(tiny_unet(4)).eval()
+    noisy, image, text = torch.randn(2, 4, 16, 16), torch.randn(2, 4, 16, 16), torch.randn(2, 24, 16)
+    with torch.no_grad():
+        expected = narrow(noisy, 7, encoder_hidden_states=text).sample
+        found = wide(torch.cat([noisy, image], dim=1), 7, encoder_hidden_states=text).sample
+    torch.testing.assert_close(found, expected)
+
+
+def test_widening_keeps_old_weights_and_bias_and_starts_new_channels_at_zero() -> None:
+    old, wide = tiny_unet(4).conv_in, widen_conv_in(tiny_unet(4))
+    assert wide.config.in_channels == 8
+    assert torch.equal(wide.conv_in.weight[:, :4], old.weight)
+    assert torch.equal(wide.conv_in.bias, old.bias) and bool(old.bias.abs().sum() > 0)
+    assert not wide.conv_in.weight[:, 4:].any()
+
+
+def test_a_widened_unet_is_not_widened_again() -> None:
+    with pytest.raises(BadInputError, match="takes 8 channels"):
+        widen_conv_in(tiny_unet(8))

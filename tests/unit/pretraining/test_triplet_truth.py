@@ -1,0 +1,74 @@
+"""Ground truth of triplets, read from their captions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from editfoundry.data.record import Triplet
+from editfoundry.data.shards import write_triplets
+from editfoundry.errors import BadInputError
+from editfoundry.pretraining.triplet_truth import case_from_captions, triplet_outcome, triplet_truth
+from editfoundry.tinyworld.captions import scene_from_caption
+from editfoundry.tinyworld.scene import render
+
+BEFORE = "an ice cube on the left and a melting white clock on the right on a beach"
+AFTER = "a melted ice cube on the left and a melting white clock on the right on a beach"
+
+
+def triplet(output: np.ndarray, input_caption: str, output_caption: str) -> Triplet:
+    return Triplet(
+        instruction="Fry it.",
+        input_image=Image.fromarray(np.zeros((64, 64, 3), np.uint8)),
+        output_image=Image.fromarray(output),
+        input_caption=input_caption,
+        output_caption=output_caption,
+    )
+
+
+def picture(caption: str) -> np.ndarray:
+    return render(scene_from_caption(caption))
+
+
+def test_the_true_scene_counts_as_right_the_unchanged_one_does_not() -> None:
+    assert triplet_outcome(triplet(picture(AFTER), BEFORE, AFTER)) == "truth"
+    assert triplet_outcome(triplet(picture(BEFORE), BEFORE, AFTER)) == "input"
+
+
+def test_each_wrong_outcome_counts_as_wrong() -> None:
+    case = case_from_captions(BEFORE, AFTER, "Heat the ice cube.")
+    assert case is not None
+    assert [triplet_outcome(triplet(wrong, BEFORE, AFTER)) for wrong in case.wrong_outputs] == ["wrong"] * 3
+
+
+def test_what_happens_outside_the_change_does_not_matter() -> None:
+    output = picture(AFTER).copy()
+    output[:, 40:] = 0
+    assert triplet_outcome(triplet(output, BEFORE, AFTER)) == "truth"
+
+
+def test_a_picture_of_another_size_is_scored_all_the_same() -> None:
+    large = render(scene_from_caption(AFTER), size=256)
+    assert triplet_outcome(triplet(large, BEFORE, AFTER)) == "truth"
+
+
+def test_captions_of_the_real_world_have_no_known_outcome() -> None:
+    assert triplet_outcome(triplet(picture(AFTER), "a man in a boat", "a man on the shore")) is None
+    assert triplet_outcome(triplet(picture(AFTER), BEFORE, BEFORE)) is None
+
+
+def test_shares_are_counted_apart_for_what_was_kept_and_dropped(tmp_path: Path) -> None:
+    right, wrong = triplet(picture(AFTER), BEFORE, AFTER), triplet(picture(BEFORE), BEFORE, AFTER)
+    foreign = triplet(np.zeros((64, 64, 3), np.uint8), "a boat", "a ship")
+    write_triplets(tmp_path / "00000.tar", [right, wrong, foreign], input_hash="x")
+    truth = triplet_truth(tmp_path, kept_ids={right.id})
+    assert (truth.kept.value, truth.dropped.value, truth.num_unreadable) == (1.0, 0.0, 1)
+    everything = triplet_truth(tmp_path)
+    assert (everything.kept.value, everything.kept.n, everything.dropped.n) == (0.5, 2, 0)
+
+
+def test_shards_without_any_tinyworld_caption_are_refused(tmp_path: Path) -> None:
+    write_triplets(tmp_path / "00000.tar", [triplet(picture(AFTER), "a boat", "a ship")], input_hash="x")
+    with pytest.raises(BadInputError, match="captions of tinyworld"):
+        triplet_truth(tmp_path)
