@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.hashing import file_hash, input_hash
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.output_folder import claim_output
 from editfoundry.data.record import Clip
 from editfoundry.data.rejections import RejectedRow
@@ -88,7 +89,7 @@ def convert_internvid(
     if not results:
         raise BadInputError(f"{table}: has no rows")
     remove_shards_from(output, len(results))
-    return add_up(results)
+    return require_something_kept(add_up(results), table)
 
 
 def _shard(
@@ -147,8 +148,12 @@ def _checked(row: TableRow, filters: InternVidFilters) -> InternVidRow:
 
 
 def _at_least(reason: str, value: float | None, bound: float | None) -> None:
-    if bound is not None and (value is None or value < bound):
-        raise Rejection(reason, "no score" if value is None else f"{value:g} < {bound:g}")
+    if bound is None:
+        return
+    if value is None:
+        raise Rejection(f"{reason.removeprefix('low ')} unknown")
+    if value < bound:
+        raise Rejection(reason, f"{value:g} < {bound:g}")
 
 
 def _fetch_wanted(row: TableRow, source: _Source, filters: InternVidFilters) -> None:

@@ -9,6 +9,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 
 from editfoundry.data.hashing import file_hash, input_hash
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.output_folder import claim_output
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import (
@@ -22,7 +23,7 @@ from editfoundry.data.stage import StageResult, add_up
 from editfoundry.data.tables import read_rows, table_is_done, write_rows
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.sources.columns import parse_row, printable, resolve_columns, values_by_role
-from editfoundry.sources.filters import LaionFilters, SeenRows, check_row
+from editfoundry.sources.filters import LaionFilters, SeenRows, check_row, check_score_columns
 from editfoundry.sources.table_reader import TableRow, read_table_rows, table_columns, table_files
 
 STAGE = "captions"
@@ -62,7 +63,7 @@ def convert_laion(
 
     Raises:
         BadInputError: no such table, unknown suffix, no caption column, no rows, damaged file, a score that a filter
-            needs has no column, or ``output`` holds something else.
+            needs has no column, no row is kept, or ``output`` holds something else.
     """
     filters = filters or LaionFilters()
     if rows_per_shard < 1 or (limit is not None and limit < 1):
@@ -74,7 +75,7 @@ def convert_laion(
     source = input_hash("laion", [(path.name, file_hash(path)) for path in files], filters, rows_per_shard)
     while True:
         try:
-            return _convert(files, output, source, filters, rows_per_shard, limit)
+            return require_something_kept(_convert(files, output, source, filters, rows_per_shard, limit), table)
         except _RejectionsLostError:
             continue
 
@@ -97,7 +98,7 @@ def convert_one_shard(table: Path, shard: Path, filters: LaionFilters, digest: s
         make = _reuse_shard if table_is_done(shard, digest) else _write_shard
         rows = chain.from_iterable(read_table_rows(path) for path in files)
         try:
-            return make(_Shard(shard, digest), rows, filters, SeenRows())
+            return require_something_kept(make(_Shard(shard, digest), rows, filters, SeenRows()), table)
         except _RejectionsLostError:
             continue
 
@@ -177,9 +178,7 @@ def _check_table(table: Path, files: list[Path], filters: LaionFilters) -> None:
         roles.update(found)
     if next(_first_rows(files), None) is None:
         raise BadInputError(f"{table}: has no rows")
-    for option, role in (("min_similarity", "similarity"), ("min_aesthetic_score", "aesthetic_score")):
-        if getattr(filters, option) is not None and role not in roles:
-            raise BadInputError(f"{table}: no {role} column, which {option} needs; its columns are {_listed(names)}")
+    check_score_columns(table, names, roles, filters)
 
 
 def _first_rows(files: list[Path]) -> Iterator[TableRow]:

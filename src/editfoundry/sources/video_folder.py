@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.output_folder import claim_output
 from editfoundry.data.record import Clip
 from editfoundry.data.rejections import RejectedRow
@@ -48,7 +49,7 @@ def convert_video_folder(
         reused = reused_clips(target, digest)
         results.append(reused.result if reused else _shard(target, paths, videos, parts, min_shot_seconds, digest))
     remove_shards_from(output, len(results))
-    return add_up(results)
+    return require_something_kept(add_up(results), videos)
 
 
 def _batches(files: list[Path], size: int) -> Iterator[list[Path]]:

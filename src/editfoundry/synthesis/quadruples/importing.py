@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.hashing import input_hash
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
@@ -49,7 +50,7 @@ def import_quadruples(path: Path, output: Path) -> StageResult:
     target, digest = output / "00000.parquet", input_hash(path)
     remove_other_shards(output, {target.stem}, SHARD_SUFFIXES)
     if table_is_done(target, digest):
-        return reused(target)
+        return require_something_kept(reused(target), path)
     kept: list[Quadruple] = []
     rejected: list[RejectedRow] = []
     for number, row in enumerate(rows, start=1):
@@ -57,7 +58,7 @@ def import_quadruples(path: Path, output: Path) -> StageResult:
             kept.append(_parse(row, f"{path.name}:{number}"))
         except Rejection as error:
             rejected.append(RejectedRow(f"{path.name}:{number}", error.reason, error.detail, _as_dict(row)))
-    return store(target, digest, kept, rejected)
+    return require_something_kept(store(target, digest, kept, rejected), path)
 
 
 def _json_rows(path: Path) -> list[Any]:
