@@ -56,7 +56,13 @@ class LatentCache:
 
 
 def latent_cache(
-    folder: Path, dataset: Path, vae: AutoencoderKL, *, resolution: int, horizontal_flip: bool
+    folder: Path,
+    dataset: Path,
+    vae: AutoencoderKL,
+    *,
+    resolution: int,
+    horizontal_flip: bool,
+    split: str = "train",
 ) -> LatentCache:
     """Open the cache in ``folder``, first making it if it is not there; the folder's name says what it was made from.
 
@@ -66,10 +72,11 @@ def latent_cache(
         vae: on the device to encode on.
         resolution: side of the square images, pixels.
         horizontal_flip: keep the mirrored pairs as well.
+        split: see `TripletPixels`.
     """
     if not folder.exists():
         variants = [
-            TripletPixels(dataset, resolution, flip) for flip in ((False, True) if horizontal_flip else (False,))
+            TripletPixels(dataset, resolution, flip, split) for flip in ((False, True) if horizontal_flip else (False,))
         ]
         with atomic_folder(folder, STAGE) as partial:
             _encode_all(partial, variants, vae)

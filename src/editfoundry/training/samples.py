@@ -33,7 +33,8 @@ def write_samples(
         resolution: side of the square images, pixels.
         step: optimizer steps done.
     """
-    pixels = TripletPixels(config.validation_dataset or config.dataset, resolution)
+    split = "train" if config.validation_dataset is None else "validation"
+    pixels = TripletPixels(config.validation_dataset or config.dataset, resolution, split=split)
     numbers = range(min(config.num_samples, len(pixels)))
     pairs = [[_to_image(image) for image in pixels[number]] for number in numbers]
     instructions = pixels.instructions()[: len(numbers)]

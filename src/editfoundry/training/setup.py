@@ -79,7 +79,8 @@ def prepare_materials(config: TrainingConfig, accelerator: Accelerator) -> Mater
         latents, texts = _opened(config, config.dataset, pipeline, accelerator.device)
         if config.validation_dataset is not None:
             plain = replace(config, horizontal_flip=False)
-            validation = ValidationData(*_opened(plain, config.validation_dataset, pipeline, accelerator.device))
+            opened = _opened(plain, config.validation_dataset, pipeline, accelerator.device, "validation")
+            validation = ValidationData(*opened)
     validated = None if validation is None else validation.latents
     for folder, found in ((config.dataset, latents), (config.validation_dataset, validated)):
         if found is not None and len(found) == 0:
@@ -98,15 +99,21 @@ def _resolution(config: TrainingConfig, pipeline: StableDiffusionInstructPix2Pix
 
 
 def _opened(
-    config: TrainingConfig, dataset: Path, pipeline: StableDiffusionInstructPix2PixPipeline, device: torch.device
+    config: TrainingConfig,
+    dataset: Path,
+    pipeline: StableDiffusionInstructPix2PixPipeline,
+    device: torch.device,
+    split: str = "train",
 ) -> tuple[PairLatents, TextCache]:
     data, resolution = dataset_hash(dataset), _resolution(config, pipeline)
-    vae, pixels = pipeline.vae.to(device), TripletPixels(dataset, resolution)
+    if split != "train":
+        data = input_hash(data, split)
+    vae, pixels = pipeline.vae.to(device), TripletPixels(dataset, resolution, split=split)
     latents: PairLatents = EncodedPairs(pixels, vae)
     if config.cache_latents:
         key = input_hash(data, editor_hash(config.editor, ["vae"]), resolution, config.horizontal_flip)
         folder, flip = config.work_dir / f"latents-{key[:16]}", config.horizontal_flip
-        latents = latent_cache(folder, dataset, vae, resolution=resolution, horizontal_flip=flip)
+        latents = latent_cache(folder, dataset, vae, resolution=resolution, horizontal_flip=flip, split=split)
     embed = config.cache_text_embeddings and not config.train_text_encoder
     key = input_hash(data, editor_hash(config.editor, ["text_encoder", "tokenizer"]), embed)
     text_encoder = pipeline.text_encoder.to(device)
