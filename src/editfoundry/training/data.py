@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from editfoundry.data.index import read_index, read_member, rows_of_split
 from editfoundry.data.png import decode_png
+from editfoundry.data.shards import check_pictures
 from editfoundry.data.storage import locate
 from editfoundry.errors import BadInputError
 
@@ -66,7 +67,9 @@ class TripletPixels(Dataset[Tensor]):
             members = {role: read_member(tar, *place) for role, place in places.items()}
         except FileNotFoundError as error:
             raise BadInputError(f"{tar}: missing, though its index is there; make the shard again") from error
-        return [decode_png(data, "RGB", f"{tar}: {row['id']}, its {role}") for role, data in members.items()]
+        images = [decode_png(data, "RGB", f"{tar}: {row['id']}, its {role}") for role, data in members.items()]
+        check_pictures(row, images[0], images[1], f"{tar}: {row['id']}")
+        return images
 
     def instructions(self) -> list[str]:
         """Return every triplet's instruction, in order."""
