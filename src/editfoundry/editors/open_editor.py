@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from editfoundry.data.untrusted import parse_json
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import open_pipeline
 from editfoundry.pretrained.runtime import Runtime
@@ -143,7 +143,7 @@ def pipeline_class_of(index: Path) -> type[Any]:
     import diffusers
 
     try:
-        name = json.loads(index.read_text())["_class_name"]
+        name = parse_json(index.read_text())["_class_name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInputError(f"{index}: names no pipeline class") from error
     pipeline_class = getattr(diffusers, name, None) if isinstance(name, str) and name.endswith("Pipeline") else None

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from editfoundry.claims.claims_config import ClaimsConfig
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.score_config import ScoreConfig
+from editfoundry.data.untrusted import read_yaml
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.errors import BadInputError
 from editfoundry.profiles import Profile
@@ -29,7 +30,8 @@ class CaptionParams:
 
     num_rows: int = 480
     """Rows of the tinyworld table."""
-    rows_per_shard: int = 60
+    rows_per_shard: int = 100_000
+    """Rows of a table that are read for each shard; a shard is the unit of work and of resumption."""
     seed: int = 0
     filters: LaionFilters = field(default_factory=LaionFilters)
 
@@ -42,7 +44,8 @@ class ClipParams:
     """Clips of tinyworld."""
     frame_size: int = 128
     """Pixels to a side of tinyworld's clips; even."""
-    rows_per_shard: int = 16
+    rows_per_shard: int = 1000
+    """Rows of a table that are read for each shard."""
     seed: int = 0
     filters: InternVidFilters = field(default_factory=InternVidFilters)
 
@@ -104,14 +107,9 @@ def load_params(path: Path | None) -> Params:
     Raises:
         BadInputError: the file is missing or malformed, or has an unknown key or a wrong value.
     """
-    import yaml
-
     if path is None:
         return Params()
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInputError(f"{path}: cannot be read as parameters: {' '.join(str(error).split())}") from error
+    values = read_yaml(path, "parameters")
     try:
         return _build(Params, values or {}, "")
     except (TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from editfoundry.data.untrusted import read_yaml
 from editfoundry.errors import BadInputError
 
 MIXED_PRECISIONS = ("no", "fp16", "bf16")
@@ -158,13 +159,7 @@ class TrainingConfig:
         Raises:
             BadInputError: the file is missing, is not a mapping, or a key or value is wrong.
         """
-        import yaml
-
-        try:
-            values = yaml.safe_load(Path(path).read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise BadInputError(f"{path}: cannot be read as a training configuration: {reason}") from error
+        values = read_yaml(Path(path), "a training configuration")
         if not isinstance(values, dict):
             raise BadInputError(f"{path}: a training configuration is a mapping of names to values")
         try:

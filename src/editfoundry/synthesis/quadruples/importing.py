@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.stage import StageResult
 from editfoundry.data.tables import table_is_done
+from editfoundry.data.untrusted import parse_json
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.synthesis.quadruples.keywords import check_keywords
 from editfoundry.synthesis.quadruples.stage import SHARD_SUFFIXES, STAGE, reused, store
@@ -28,6 +28,8 @@ class _Malformed:
     error: str
 
 
+_MAX_SHOWN = 1000
+"""Characters of a malformed line that are kept with its rejection."""
 _SPELLINGS = {
     "input_caption": ("input_caption", "original_caption", "input", "caption"),
     "instruction": ("instruction", "instuction", "edit"),
@@ -62,14 +64,19 @@ def import_quadruples(path: Path, output: Path) -> StageResult:
 
 
 def _json_rows(path: Path) -> list[Any]:
+    if path.suffix.lower() == ".jsonl":
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise BadInputError(f"{path}: not JSON: {error}") from error
+        return [_json_line(line) for line in text.split("\n") if line.strip()]
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() == ".jsonl":
-            return [_json_line(line) for line in text.split("\n") if line.strip()]
-        data = json.loads(text)
+        data = parse_json(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise BadInputError(f"{path}: not JSON: {error}") from error
     if isinstance(data, dict):
         return list(data.values()) if all(isinstance(value, dict) for value in data.values()) else [data]
@@ -80,9 +87,9 @@ def _json_rows(path: Path) -> list[Any]:
 
 def _json_line(line: str) -> Any:
     try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        return _Malformed(line, str(error))
+        return parse_json(line)
+    except ValueError as error:
+        return _Malformed(line[:_MAX_SHOWN], str(error))
 
 
 def _parse(row: object, source: str) -> Quadruple:
