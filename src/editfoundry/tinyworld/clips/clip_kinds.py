@@ -11,7 +11,7 @@ from editfoundry.tinyworld.clips.camera import Camera, sample_camera
 from editfoundry.tinyworld.clips.plan import Action, Blur, ClipPlan, Take, shifted
 from editfoundry.tinyworld.clips.storylines import sample_pair_of_edits, sample_visible_edit
 from editfoundry.tinyworld.edits import Edit
-from editfoundry.tinyworld.rules import Rule
+from editfoundry.tinyworld.rule import Rule
 from editfoundry.tinyworld.sampling import Split, sample_scene
 
 KINDS: dict[str, str] = {
