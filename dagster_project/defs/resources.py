@@ -9,8 +9,8 @@ from typing import Any
 import dagster as dg
 
 from editfoundry.errors import BadInputError
-from editfoundry.lineage import stages as lineage
-from editfoundry.lineage.params import with_overrides
+from editfoundry.lineage.params import Params, load_params, with_overrides
+from editfoundry.lineage.stages import Paths
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -40,22 +40,22 @@ class Foundry(dg.ConfigurableResource):
         return Path(self.root).resolve()
 
     @property
-    def paths(self) -> lineage.Paths:
+    def paths(self) -> Paths:
         """Where each stage's output is."""
-        return lineage.Paths(self.folder)
+        return Paths(self.folder)
 
     @property
-    def params(self) -> lineage.Params:
+    def params(self) -> Params:
         """The parameters as the file has them now, with the profile chosen here."""
-        params = lineage.load_params(self.folder / self.params_file)
+        params = load_params(self.folder / self.params_file)
         return dataclasses.replace(params, profile=self.profile) if self.profile else params
 
     @property
     def is_as_tracked(self) -> bool:
         """Whether the profile is that of the parameters' file, which DVC tracks."""
-        return self.profile in ("", lineage.load_params(self.folder / self.params_file).profile)
+        return self.profile in ("", load_params(self.folder / self.params_file).profile)
 
-    def params_with(self, section: str, overrides: Mapping[str, Any]) -> lineage.Params:
+    def params_with(self, section: str, overrides: Mapping[str, Any]) -> Params:
         """Return the parameters with some values of one section replaced.
 
         Raises:

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editfoundry.claims.claims_config import ClaimsConfig
 from editfoundry.claims.scores import ArmScores, scores_of
 from editfoundry.claims.triplets import write_category_triplets
 from editfoundry.data.hashing import input_hash
@@ -22,6 +21,7 @@ from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.pretrained.clip import ClipEncoder, load_clip
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import Runtime

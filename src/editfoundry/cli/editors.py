@@ -32,15 +32,15 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune an editor with Accelerate; resumes what was interrupted. Example: editfoundry train params.yaml."""
-    from editfoundry.lineage.stages import editworld
+    from editfoundry.lineage.editor_stage import EDITWORLD, train_editor
+    from editfoundry.lineage.stages import check_params, stage_request
     from editfoundry.training.config import TrainingConfig
     from editfoundry.training.launch import launch_training
 
     if _holds_lineage(config):
-        output = editworld(
-            chosen_params(config, profile), config.resolve().parent, num_processes=num_processes,
-            accelerate_config=accelerate_config,
-        )  # fmt: skip
+        chosen, root = chosen_params(config, profile), config.resolve().parent
+        check_params(chosen, root, config, [EDITWORLD])
+        output = train_editor(stage_request(EDITWORLD.name, chosen, root), num_processes, accelerate_config)
     elif profile is not None:
         raise BadInputError(f"--profile needs a params.yaml; {config} names its editor itself")
     else:

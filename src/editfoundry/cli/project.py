@@ -14,7 +14,9 @@ from editfoundry.cli.shared import (
     ParamsOption,
     ProfileOption,
     chosen_params,
+    params_file,
     print_facts,
+    progress_bar,
     show_summary,
 )
 
@@ -28,8 +30,11 @@ def demo(
 ) -> None:
     """Run the whole lineage and print its table. Example: editfoundry demo."""
     from editfoundry.lineage.demo import run_demo
+    from editfoundry.lineage.stages import check_params
 
-    report = run_demo(chosen_params(params, profile), root.resolve(), Console(stderr=True))
+    chosen = chosen_params(params, profile)
+    check_params(chosen, root.resolve(), params_file(params))
+    report = run_demo(chosen, root.resolve(), Console(stderr=True), progress_bar)
     show_summary(report, as_json)
 
 

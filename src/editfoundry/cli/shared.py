@@ -22,6 +22,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 ParamsOption = Annotated[
     Path | None, typer.Option("--params", help="Parameters; by default params.yaml of the current folder, if there.")
 ]
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", metavar="SHARD", help="Work on the shard of that name alone.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
 
 
@@ -36,9 +39,14 @@ def chosen_params(path: Path | None, profile: str | None) -> Params:
     Raises:
         BadInputError: the file is missing or malformed.
     """
-    default = Path("params.yaml")
-    params = load_params(path or (default if default.is_file() else None))
+    params = load_params(params_file(path))
     return params if profile is None else dataclasses.replace(params, profile=profile)
+
+
+def params_file(path: Path | None) -> Path | None:
+    """Return the parameters' file: the one that is given, else that of the current folder; None without any."""
+    default = Path("params.yaml")
+    return path or (default if default.is_file() else None)
 
 
 @contextmanager

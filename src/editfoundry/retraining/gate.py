@@ -15,7 +15,8 @@ from editfoundry.data.index import index_path, shard_paths
 from editfoundry.data.split_leaks import split_folders
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.summary import BASE, FINE_TUNED
-from editfoundry.lineage.stages import Params, Paths
+from editfoundry.lineage.params import Params
+from editfoundry.lineage.stages import Paths
 from editfoundry.retraining.comparison import Comparison, Rows, compare, rows_of, same_cases
 from editfoundry.tracking.mlflow_client import TrackedRun, default_tracking_uri, source_tags, tracked_run
 from editfoundry.tracking.model_registry import (

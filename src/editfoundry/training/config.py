@@ -168,9 +168,18 @@ class TrainingConfig:
         if not isinstance(values, dict):
             raise BadInputError(f"{path}: a training configuration is a mapping of names to values")
         try:
-            return cls(**_typed(values))
+            return cls.from_values(values)
         except BadInputError as error:
             raise BadInputError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> TrainingConfig:
+        """Take plain values, as a YAML file gives them.
+
+        Raises:
+            BadInputError: a key or value is wrong.
+        """
+        return cls(**_typed(values))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -3,8 +3,9 @@ import pytest
 from editfoundry.data.record import Caption
 from editfoundry.data.tables import count_rows, read_rows
 from editfoundry.errors import BadInputError
-from editfoundry.lineage.params import CaptionParams, Params
-from editfoundry.lineage.stages import Paths, captions, quadruples
+from editfoundry.lineage.params import Params
+from editfoundry.lineage.stages import Paths, run_stage
+from editfoundry.sources.caption_stage import CaptionParams
 from editfoundry.sources.filters import LaionFilters
 from editfoundry.sources.incoming import incoming_tables, take_in
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
@@ -55,16 +56,16 @@ def test_what_arrived_goes_through_the_lineage_beside_the_numbered_shards(incomi
     params = Params(
         captions=CaptionParams(num_rows=12, rows_per_shard=12), quadruples=QuadrupleConfig(writer="tinyworld")
     )
-    result = captions(params, tmp_path)
+    result = run_stage("captions", params, tmp_path)
     assert (result.num_in, result.num_shards) == (15, 3)
-    alone = quadruples(params, tmp_path, only="cats")
+    alone = run_stage("quadruples", params, tmp_path, only="cats")
     assert alone.num_in == 2
     made = (Paths(tmp_path).quadruples / "cats.parquet").read_bytes()
-    whole = quadruples(params, tmp_path)
+    whole = run_stage("quadruples", params, tmp_path)
     assert (whole.num_in, whole.num_shards_reused) == (result.num_out, 1)
     assert (Paths(tmp_path).quadruples / "cats.parquet").read_bytes() == made
     with pytest.raises(BadInputError, match="no shard 'birds'"):
-        quadruples(params, tmp_path, only="birds")
+        run_stage("quadruples", params, tmp_path, only="birds")
 
 
 def test_two_tables_of_one_name_are_refused(incoming):

@@ -18,7 +18,8 @@ from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
 from editfoundry.synthesis.editworld_text.models import TextBranch, load_branch, roles_of
-from editfoundry.synthesis.editworld_text.triplets import RECIPE, make_triplets
+from editfoundry.synthesis.editworld_text.recipe import RECIPE
+from editfoundry.synthesis.editworld_text.triplets import make_triplets
 
 
 def synthesize(

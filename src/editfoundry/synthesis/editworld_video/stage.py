@@ -15,6 +15,7 @@ from PIL import Image
 from editfoundry.data.fields import triplet_fields
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import index_path, shards_of
+from editfoundry.data.one_shard import chosen_shards
 from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Quadruple, Triplet
 from editfoundry.data.rejections import RejectedRow
@@ -33,11 +34,10 @@ from editfoundry.profiles import Profile
 from editfoundry.synthesis.editworld_video.clip_frames import storyline_frames
 from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
 from editfoundry.synthesis.editworld_video.instructing import Described, Refused, write_instructions
+from editfoundry.synthesis.editworld_video.recipe import RECIPE
 from editfoundry.synthesis.editworld_video.storyline_prompts import StorylinePrompts, load_storyline_prompts
 from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.journal import journal_path
-
-RECIPE = "editworld-video"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def synthesize_video(
     profile: Profile,
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
+    only: str | None = None,
 ) -> StageResult:
     """Make a shard of triplets of each shard of frame pairs that has none yet; the videos must still be there.
 
@@ -67,19 +68,21 @@ def synthesize_video(
             ``vision_language_model``.
         device: ``auto``, ``cpu``, ``cuda``.
         progress: called with shards done and shards in all.
+        only: a shard to work on alone.
 
     Raises:
         BadInputError: ``source`` holds no shard, or ``output`` something else.
         MissingModelError: a model is not on this machine.
         UnavailableError: the language model did not answer for now.
     """
-    shards = shards_of(source)
+    shards = chosen_shards(shards_of(source), only)
     if source.resolve() == output.resolve():
         raise BadInputError(f"{output}: is the input too; give another folder")
     prompts = load_storyline_prompts(_prompts_of(profile) if config.prompts == "auto" else config.prompts)
     identity = _identity(profile, config, prompts)
     claim_output(output, RECIPE)
-    remove_other_shards(output, {path.stem for path in shards})
+    if only is None:
+        remove_other_shards(output, {path.stem for path in shards})
 
     @lru_cache(maxsize=1)
     def branch() -> _Branch:

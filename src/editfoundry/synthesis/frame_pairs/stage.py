@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.hashing import input_hash
+from editfoundry.data.one_shard import chosen_shards
 from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Clip, Triplet
 from editfoundry.data.rejections import RejectedRow
@@ -36,6 +37,7 @@ def mine_frame_pairs(
     profile: Profile,
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
+    only: str | None = None,
 ) -> StageResult:
     """Make a shard of pairs of each shard of clips that has none yet; clips without a pair are rejected by reason.
 
@@ -49,16 +51,18 @@ def mine_frame_pairs(
         profile: names the role ``clip``, and ``dino`` where there is one.
         device: ``auto``, ``cpu``, ``cuda``.
         progress: called with shards done and shards in all.
+        only: a shard to work on alone.
 
     Raises:
         BadInputError: ``source`` holds no shard, or ``output`` something else.
         MissingModelError: a model is not on this machine.
     """
-    shards = table_paths(source)
+    shards = chosen_shards(table_paths(source), only)
     if source.resolve() == output.resolve():
         raise BadInputError(f"{output}: is the input too; give another folder")
     claim_output(output, STAGE)
-    remove_other_shards(output, {path.stem for path in shards})
+    if only is None:
+        remove_other_shards(output, {path.stem for path in shards})
     parameters = {name: value for name, value in asdict(config).items() if name not in _WITHOUT_EFFECT}
     models = [model_identity(profile, role) for role in identity_roles(profile)]
 
