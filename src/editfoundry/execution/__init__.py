@@ -1,1 +1,1 @@
-"""How work is described and carried out: what a stage is, and what runs it over its shards."""
+"""Runs stages: what a stage is, who makes its shards, and everything that is the same for all of them."""

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from editfoundry.data.stage import StageResult
-
-Progress = Callable[[int, int], None]
-"""Called with how much is done and how much there is in all."""
+from editfoundry.execution.progress import Progress
 
 
 class StageParams(Protocol):

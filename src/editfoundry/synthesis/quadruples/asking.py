@@ -17,8 +17,16 @@ LoadModel = Callable[[], LanguageModel]
 class Asker:
     """Asks for one shard; counts what its answers took, now or in an earlier run."""
 
-    def __init__(self, load: LoadModel, model_name: str, shard: Path, requests_per_batch: int) -> None:
-        self._load, self._name, self._requests_per_batch = load, model_name, requests_per_batch
+    def __init__(
+        self,
+        load: LoadModel,
+        model_name: str,
+        shard: Path,
+        requests_per_batch: int,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``told`` is called at every answer that the model gives."""
+        self._load, self._name, self._requests_per_batch, self._told = load, model_name, requests_per_batch, told
         self._journal = Journal(journal_path(shard))
         self.totals: dict[str, float] = {"num_requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
@@ -57,6 +65,7 @@ class Asker:
                 failures.append(answer.error)
             else:
                 self._journal.add(batch[index][0], answer)
+            self._told()
 
         try:
             self._load().answer([request for _, request in batch], sampling, record)

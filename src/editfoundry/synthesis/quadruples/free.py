@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
 from editfoundry.data.record import Quadruple
@@ -39,6 +39,7 @@ class _Shard:
 
     wanted: dict[str, int]
     """Category -> number of quadruples that are still missing."""
+    tell: Callable[[int], None]
     kept: list[Quadruple] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
 
@@ -47,18 +48,24 @@ class _Shard:
 
 
 def write_freely(
-    count: int, shard: int, writing: Writing, asker: Asker, earlier: Iterable[Quadruple] = ()
+    count: int,
+    shard: int,
+    writing: Writing,
+    asker: Asker,
+    earlier: Iterable[Quadruple] = (),
+    tell: Callable[[int], None] = lambda done: None,
 ) -> tuple[list[Quadruple], list[RejectedRow]]:
     """Write ``count`` quadruples, the same number of every category, and return them with what was dropped.
 
     There are fewer where the model has no new ideas any more. ``earlier`` are those of other shards; what is like
-    one of them, like an exemplar or like another one is dropped.
+    one of them, like an exemplar or like another one is dropped. ``tell`` is called with the number written so far.
 
     Raises:
         UnavailableError: the model did not answer; what it did answer is in the journal.
     """
     categories = writing.config.categories
-    state = _Shard({c: count // len(categories) + (i < count % len(categories)) for i, c in enumerate(categories)})
+    wanted = {c: count // len(categories) + (i < count % len(categories)) for i, c in enumerate(categories)}
+    state = _Shard(wanted, tell)
     seen = NearCopies(writing.config.max_similarity)
     for known in (*writing.exemplars, *earlier):
         seen.add(known)
@@ -138,3 +145,4 @@ def _keep(candidates: list[Quadruple], state: _Shard, seen: NearCopies, writing:
         else:
             state.wanted[quadruple.category] -= 1
             state.kept.append(quadruple)
+    state.tell(len(state.kept))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 from editfoundry.data.record import Caption, Quadruple
@@ -52,12 +52,16 @@ class _Open:
 
 
 def write_from_captions(
-    captions: Sequence[Caption], writing: Writing, asker: Asker
+    captions: Sequence[Caption],
+    writing: Writing,
+    asker: Asker,
+    tell: Callable[[int], None] = lambda done: None,
 ) -> tuple[list[Quadruple], list[RejectedRow]]:
     """Return the quadruples of a shard's captions, in their order, and the captions that got none, with the reason.
 
     Each caption is tried with its categories in an order of its own; the model may refuse one. An answer that is
-    unusable is asked for anew with another seed. What is like an exemplar or an earlier quadruple is dropped.
+    unusable is asked for anew with another seed. What is like an exemplar or an earlier quadruple is dropped. ``tell``
+    is called with the number of captions that need no more questions.
 
     Raises:
         UnavailableError: the model did not answer; what it did answer is in the journal.
@@ -75,6 +79,7 @@ def write_from_captions(
                 failed = Rejection("category not confirmed", quadruple.category)
                 one.next_category(failed, json.dumps(asdict(quadruple)))
         open_ones = [one for one in open_ones if one.categories and one.number not in written]
+        tell(len(tried) - len(open_ones))
     return _without_copies(tried, written, writing)
 
 
