@@ -20,6 +20,8 @@ class EditingDefaults:
     """Options that hold where a person gives none, in the place of diffusers' defaults."""
     made_for: str = ""
     """The only pictures that the editor knows, in words; empty where it takes any photograph."""
+    side: int | None = None
+    """Side of those pictures, pixels, where they are squares of one size."""
 
 
 def read_editing_defaults(folder: Path) -> EditingDefaults:
@@ -33,10 +35,11 @@ def read_editing_defaults(folder: Path) -> EditingDefaults:
         return EditingDefaults()
     try:
         found = json.loads(path.read_text())
-        options, made_for = found.get("options", {}), found.get("made_for", "")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise BadInputError(f"{path}: cannot be read as JSON with options and made_for: {error}") from error
+        defaults = EditingDefaults(**found)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise BadInputError(f"{path}: not a JSON object of options, made_for, side: {error}") from error
+    options = defaults.options
     plain = isinstance(options, dict) and all(isinstance(value, int | float | str) for value in options.values())
-    if not plain or not isinstance(made_for, str):
-        raise BadInputError(f"{path}: options must be names with numbers or words, made_for a text")
-    return EditingDefaults(options=options, made_for=made_for)
+    if not plain or not isinstance(defaults.made_for, str) or not isinstance(defaults.side, int | None):
+        raise BadInputError(f"{path}: options must be names with numbers or words, made_for a text, side a number")
+    return defaults

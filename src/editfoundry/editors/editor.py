@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +62,8 @@ class EditRequest:
     """The session's earlier turns, in order."""
     truth: Image.Image | None = None
     """RGB of the picture's size: the right answer, which only the upper bound ``truth`` reads."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of this edit alone, over the editor's; only the family's ``per_request_options``."""
 
     def at_size(self, size: tuple[int, int]) -> EditRequest:
         """Return the request with picture and mask at (width, height) ``size``, in pixels."""
@@ -127,9 +129,13 @@ class Editor:
 
         Raises:
             OutOfMemoryError: one request alone does not fit into memory.
+            BadInputError: a request has an option that only the whole editor can have.
         """
         edits: dict[int, Edit] = {}
         for place, request in enumerate(requests):
+            fixed = set(request.options) - set(self.source.family.per_request_options)
+            if fixed:
+                raise BadInputError(f"{self.name}: {min(fixed)} cannot differ from request to request")
             lacking = next((part for part in self.source.family.needs if not _has(request, part)), None)
             if lacking is not None:
                 edits[place] = _lacking(self, request, lacking)

@@ -51,8 +51,8 @@ class EditorFamily:
     """Parts that it looks at where they are there, also ``history``."""
     supports_post_edit: bool = False
     """Whether ``Editor.model`` has a ``unet`` whose cross-attention says where an instruction applies."""
-    listed_options: tuple[str, ...] = ()
-    """Options that may be a list too: one value for each request of a batch of one size."""
+    per_request_options: tuple[str, ...] = ()
+    """Options in which the requests of a batch may differ, see ``EditRequest.options``."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -85,19 +85,27 @@ class EditorSource:
         if self.folder is not None:
             weights = [*self.folder.glob("**/*.safetensors"), self.folder / "model_index.json"]
             return tuple(file_hash(path) for path in sorted(weights))
-        return tuple(part for role in self.family.roles for part in model_identity(self._profile, role)) or (self.name,)
+        return tuple(part for role in self.family.roles for part in model_identity(self.own_profile, role)) or (
+            self.name,
+        )
 
     @property
     def option_names(self) -> tuple[str, ...]:
         """The options that the editor has."""
         return tuple(known.name for known in fields(self._options_class))
 
+    @property
+    def option_kinds(self) -> dict[str, type[int | float | str]]:
+        """The options that have a number or a word as default, and of which kind."""
+        defaults = {name: type(value) for name, value in vars(self._options_class()).items()}
+        return {name: kind for name, kind in defaults.items() if kind in (int, float, str)}
+
     @cached_property
     def defaults(self) -> EditingDefaults:
         """What the checkpoint's own folder says about editing with it."""
         folder = self.folder
         if folder is None and len(self.family.roles) == 1:
-            folder = Path(self._profile.model(self.family.roles[0]).location)
+            folder = Path(self.own_profile.model(self.family.roles[0]).location)
         return EditingDefaults() if folder is None else read_editing_defaults(folder)
 
     def options(self, given: Mapping[str, Any], over: Any = None) -> Any:
@@ -127,7 +135,19 @@ class EditorSource:
         return found if isinstance(found, type) else found(self)
 
     @property
-    def _profile(self) -> Profile:
+    def own_profile(self) -> Profile:
+        """The profile that names the models of an editor that is no checkpoint.
+
+        Raises:
+            BadInputError: none was given.
+        """
         if self.profile is None:
             raise BadInputError(f"{self.name} is made of a profile's models: name a profile")
         return self.profile
+
+
+def load_painter(source: EditorSource, runtime: Runtime) -> Any:
+    """Load the profile's ``text_to_image`` model, which families that edit by captions paint with."""
+    from editfoundry.pretrained.text_to_image import load_text_to_image
+
+    return load_text_to_image(source.own_profile, runtime)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 
-import torch
-
 _SIGNS = (
     "out of memory",
     "can't allocate memory",
@@ -18,6 +16,8 @@ _SIGNS = (
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether the device, or the machine, had too little memory, so that a smaller batch may fit."""
+    import torch
+
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
@@ -25,6 +25,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def free_memory() -> None:
     """Give back what a failed batch has left; call it where the error is no longer held."""
+    import torch
+
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
