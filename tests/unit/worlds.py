@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from function_editors import editor_of
 from PIL import Image
 
-from editfoundry.evaluation.editing import Editor
+from editfoundry.editors.editor import Editor, EditRequest
 from editfoundry.tinyworld.colours import COLOURS
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.objects import KINDS
@@ -69,19 +70,16 @@ def _unit(rows: np.ndarray) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.tensor(rows, dtype=torch.float32), dim=1)
 
 
-def return_the_input(
-    images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]
-) -> list[Image.Image]:
-    """An editor that does nothing."""
-    return list(images)
+return_the_input = editor_of(lambda requests: [request.image for request in requests])
+"""An editor that does nothing."""
 
 
 def return_the_truth(cases: Sequence[EditCase], only: Sequence[str] | None = None) -> Editor:
     """Return an editor that knows the answers to the cases ``only`` (ids; default all) and does nothing on others."""
     known = {(c.input_image.tobytes(), c.instruction): c.true_output for c in cases if only is None or c.id in only}
 
-    def edit(images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
-        answers = ((known.get((i.tobytes(), t)), i) for i, t in zip(images, instructions, strict=True))
+    def edit(requests: Sequence[EditRequest]) -> list[Image.Image]:
+        answers = ((known.get((r.image.tobytes(), r.instruction)), r.image) for r in requests)
         return [image if answer is None else Image.fromarray(answer) for answer, image in answers]
 
-    return edit
+    return editor_of(edit)

@@ -13,7 +13,7 @@ from editfoundry.claims.scores import ArmScores, scores_of
 from editfoundry.claims.triplets import write_category_triplets
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import WORLD_CATEGORIES, short_hash
-from editfoundry.editors.baselines import BASELINES, setting_names
+from editfoundry.editors.open_editor import find_editor
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.evaluation.benchmark_run import METRICS_FILE, run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
@@ -66,7 +66,7 @@ class Workbench:
 
         With ``post_edit`` it is the editor followed by EditWorld's post-edit.
         """
-        known = setting_names(source) if source in BASELINES else _SAMPLING
+        known = find_editor(source, self.profile).option_names
         sampling = {name: getattr(self.config, name) for name in _SAMPLING if name in known}
         options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit)
         return contestants_by_name([source], self.profile, self.runtime, options)[-1]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from editfoundry.evaluation.editing import Editor
+from editfoundry.editors.editor import Editor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from editfoundry.editors.editor import Edit, Editor
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.cases import case_seed, sample_cases
 from editfoundry.evaluation.clip_scores import ClipEncoder, caption_embeddings, clip_scores
-from editfoundry.evaluation.editing import Edit, Editor, run_editor
+from editfoundry.evaluation.editing import run_editor
 from editfoundry.evaluation.preservation import preservation_mse, psnr
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import Outcome, check_case, nearest_outcome
@@ -164,8 +165,9 @@ def _check_benchmark(editors: Mapping[str, Editor], cases: Sequence[EditCase]) -
 def _score(
     cases: Sequence[EditCase], edits: Sequence[Edit], captions: np.ndarray, clip: ClipEncoder, seed: int
 ) -> list[ItemResult]:
-    made = [i for i, edit in enumerate(edits) if edit.image is not None]
-    images = [edit.image for edit in edits if edit.image is not None]
+    pictures = [None if edit.image is None else np.asarray(edit.image) for edit in edits]
+    made = [i for i, picture in enumerate(pictures) if picture is not None]
+    images = [picture for picture in pictures if picture is not None]
     scores = dict(zip(made, clip_scores(clip, images, captions[made]), strict=True))
     return [
         ItemResult(
@@ -173,11 +175,11 @@ def _score(
             category=case.category,
             rule=case.rule,
             seed=case_seed(case, seed),
-            outcome=None if edit.image is None else nearest_outcome(edit.image, case),
+            outcome=None if picture is None else nearest_outcome(picture, case),
             clip_score=scores.get(i),
-            preservation_mse=None if edit.image is None else preservation_mse(edit.image, case),
+            preservation_mse=None if picture is None else preservation_mse(picture, case),
             failure=edit.failure,
             detail=edit.detail,
         )
-        for i, (case, edit) in enumerate(zip(cases, edits, strict=True))
+        for i, (case, edit, picture) in enumerate(zip(cases, edits, pictures, strict=True))
     ]

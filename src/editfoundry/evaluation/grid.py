@@ -63,7 +63,8 @@ def _draw_row(
     draw.text((_GAP, top + 6), item.case.category, fill=(110, 116, 130), font=ImageFont.load_default(13))
     text = "\n".join(textwrap.wrap(item.case.instruction, 30)[:5])
     draw.multiline_text((_GAP, top + 28), text, fill=(24, 28, 38), font=ImageFont.load_default(16), spacing=5)
-    images = [item.case.input_image, *(item.edits[e].image for e in editors), item.case.true_output]
+    edits = [None if (made := item.edits[e].image) is None else np.asarray(made) for e in editors]
+    images = [item.case.input_image, *edits, item.case.true_output]
     marks = [None, *(item.results[e].correct for e in editors), None]
     for column, (pixels, correct) in enumerate(zip(images, marks, strict=True)):
         left = _GAP + _TEXT_WIDTH + column * (tile + _GAP)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from PIL import Image
 
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.output_folder import claim_output
@@ -27,8 +24,6 @@ from editfoundry.evaluation.tables import summary_markdown
 from editfoundry.profiles import load_profile
 
 if TYPE_CHECKING:
-    from editfoundry.editors.post_edit.models import PostEditModels
-    from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
     from editfoundry.lineage.params import Params
     from editfoundry.tinyworld.edit_case import EditCase
 
@@ -41,6 +36,7 @@ BENCHMARKS = {
     "tinyworld-plain": "Plain add, change and remove edits, which world data may not unlearn.",
 }
 _DONE = "evaluated.json"
+_SAMPLING = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
 
 Progress = Callable[[int, int], None]
 
@@ -71,28 +67,27 @@ def evaluate_checkpoint(
     Raises:
         BadInputError: there is no editor, or ``output`` holds something else.
     """
+    from editfoundry.editors.open_editor import BASE as BASE_NAME
+    from editfoundry.editors.open_editor import open_editor
     from editfoundry.pretrained.clip import load_clip
-    from editfoundry.pretrained.editor import load_editor, load_editor_base
     from editfoundry.pretrained.runtime import choose_runtime
 
     profile, runtime = load_profile(params.profile), choose_runtime(params.device)
-    fine_tuned = load_editor(editor, runtime)
+    settings = params.editworld_report
+    sampling = {name: getattr(settings, name) for name in _SAMPLING}
+    fine_tuned = open_editor(str(editor), runtime, **sampling)
     claim_output(output, STAGE)
     weights = sorted(editor.glob("**/*.safetensors"))
     digest = input_hash([file_hash(w) for w in weights], dataclasses.asdict(params), list(benchmarks))
     if _is_done(output, digest):
         return False
-    settings = params.editworld_report
-    editors = {
-        BASE: partial(_edit, load_editor_base(profile, runtime), settings),
-        FINE_TUNED: partial(_edit, fine_tuned, settings),
-    }
+    editors = {BASE: open_editor(BASE_NAME, runtime, profile, **sampling), FINE_TUNED: fine_tuned}
     post_edit = settings.post_edit_config(profile)
     if post_edit is not None:
         from editfoundry.editors.post_edit.models import load_post_edit_models
+        from editfoundry.editors.post_edit.post_edit import with_post_edit
 
-        models = load_post_edit_models(profile, runtime)
-        editors[POST_EDITED] = partial(_post_edit, fine_tuned, models, post_edit, settings)
+        editors[POST_EDITED] = with_post_edit(fine_tuned, load_post_edit_models(profile, runtime), post_edit)
     clip = load_clip(profile, runtime)
     cases = {name: _cases(name, settings) for name in benchmarks}
     counter = _Counter(progress, len(editors) * sum(map(len, cases.values())))
@@ -147,40 +142,6 @@ def _cases(name: str, settings: ReportParams) -> list[EditCase]:
     if name == "tinyworld-new-rules":
         return world_cases("test-new-rules", settings.num_new_rule_cases, settings.seed)
     return plain_cases(settings.num_plain_cases, settings.seed)
-
-
-def _edit(
-    pipeline: Any,
-    settings: ReportParams,
-    images: Sequence[Image.Image],
-    instructions: Sequence[str],
-    seeds: Sequence[int],
-) -> list[Image.Image]:
-    from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
-
-    return edit_images(
-        pipeline, images, instructions, seeds=seeds, num_inference_steps=settings.num_inference_steps,
-        guidance_scale=settings.guidance_scale, image_guidance_scale=settings.image_guidance_scale,
-    )  # fmt: skip
-
-
-def _post_edit(
-    pipeline: Any,
-    models: PostEditModels,
-    config: PostEditConfig,
-    settings: ReportParams,
-    images: Sequence[Image.Image],
-    instructions: Sequence[str],
-    seeds: Sequence[int],
-) -> list[Image.Image]:
-    from editfoundry.editors.post_edit.post_edit import post_edit_images
-
-    made = post_edit_images(
-        pipeline, models, images, instructions, seeds=seeds, config=config,
-        num_inference_steps=settings.num_inference_steps, guidance_scale=settings.guidance_scale,
-        image_guidance_scale=settings.image_guidance_scale,
-    )  # fmt: skip
-    return [edit.image for edit in made]
 
 
 class _Counter:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.stage import StageResult
@@ -189,7 +190,7 @@ def _shown(shown: ShownCase) -> dict[str, Any]:
     edits = [
         {
             "title": editor_title(name),
-            "uri": None if edit.image is None else data_uri(edit.image),
+            "uri": None if edit.image is None else data_uri(np.asarray(edit.image)),
             "mark": shown.results[name].outcome or "failed",
             "detail": edit.failure or "",
         }

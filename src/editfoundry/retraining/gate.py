@@ -13,6 +13,7 @@ from typing import Any
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.index import index_path, shard_paths
 from editfoundry.data.split_leaks import split_folders
+from editfoundry.editors.open_editor import editor_folder, find_editor
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.summary import BASE, FINE_TUNED
 from editfoundry.lineage.params import Params
@@ -80,7 +81,8 @@ def pass_gate(params: Params, root: Path, evaluate: Evaluate | None = None) -> G
     metrics = _read_metrics(paths.editworld_report)
     rows = rows_of(metrics, FINE_TUNED)
     tags = _version_tags(params, paths)
-    candidate = register_version(paths.editworld, tags=tags, tracking_uri=uri, root=root)
+    options = find_editor(str(paths.editworld)).option_kinds
+    candidate = register_version(paths.editworld, tags=tags, tracking_uri=uri, root=root, options=options)
     champion = version_by_alias(CHAMPION, tracking_uri=uri)
     set_alias(CANDIDATE, candidate, uri)
     with tracked_run(EXPERIMENT, f"{MODEL_NAME} {candidate.version}", {}, tags, uri, root=root) as run:
@@ -155,15 +157,9 @@ def _champion_rows(
         rows = rows_of(_read_metrics(cache), FINE_TUNED)
         if same_cases(rows, wanted):
             return rows
-    evaluate(params, _editor_folder(champion, root), cache / "report")
+    editor = editor_folder(champion.uri, root / ".cache" / "registered", tracking_uri(root))
+    evaluate(params, editor, cache / "report")
     return rows_of(_read_metrics(cache / "report"), FINE_TUNED)
-
-
-def _editor_folder(version: RegisteredVersion, root: Path) -> Path:
-    from editfoundry.tracking.registered_models import registered_folder
-
-    folder = registered_folder(version.uri, root / ".cache" / "registered", tracking_uri(root))
-    return next(folder.rglob("model_index.json")).parent
 
 
 def _evaluate(params: Params, editor: Path, output: Path) -> None:

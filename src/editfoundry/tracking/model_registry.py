@@ -51,6 +51,7 @@ def register_version(
     tracking_uri: str | None = None,
     run_id: str | None = None,
     root: Path | None = None,
+    options: Mapping[str, type] | None = None,
 ) -> RegisteredVersion:
     """Log a diffusers folder as a pyfunc model that edits images, and register it as the name's next version.
 
@@ -63,6 +64,7 @@ def register_version(
         tracking_uri: by default MLFLOW_TRACKING_URI, else ``sqlite:///<root>/mlflow.db``.
         run_id: the training run that the version comes from.
         root: folder of the project, by default the current one.
+        options: see `save_pyfunc`; by default rows have a seed and no other option.
 
     Raises:
         BadInputError: ``folder`` is no diffusers folder.
@@ -82,7 +84,7 @@ def register_version(
         return present
     experiment = experiment_id(client, EXPERIMENT, project)
     logged = client.create_logged_model(experiment, name, source_run_id=run_id, tags=tagged, model_type="editor")
-    _send_model(client, logged, folder, project)
+    _send_model(client, logged, folder, project, options or {})
     # Without a server, the registry would look the logged model up in the process's default store.
     has_server = client.tracking_uri.startswith("http")
     source = f"models:/{logged.model_id}" if has_server else logged.artifact_location
@@ -113,7 +115,9 @@ def set_version_tag(version: RegisteredVersion, key: str, value: str, tracking_u
     open_client(tracking_uri).set_model_version_tag(version.name, version.version, key, value)
 
 
-def _send_model(client: MlflowClient, logged: LoggedModel, folder: Path, root: Path) -> None:
+def _send_model(
+    client: MlflowClient, logged: LoggedModel, folder: Path, root: Path, options: Mapping[str, type]
+) -> None:
     """Save the model in a temporary folder and send it to the artifact store."""
     from mlflow.models import Model
 
@@ -124,7 +128,7 @@ def _send_model(client: MlflowClient, logged: LoggedModel, folder: Path, root: P
             origin = Model(
                 artifact_path=logged.artifact_location, run_id=logged.source_run_id, model_id=logged.model_id
             )
-            save_pyfunc(local, folder, origin)
+            save_pyfunc(local, folder, origin, options)
             client.log_model_artifacts(logged.model_id, local)
         status = "READY"
     finally:

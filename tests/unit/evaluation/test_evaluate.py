@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from function_editors import editor_of
 from PIL import Image
 from worlds import CATEGORIES, ColourEncoder, make_cases, return_the_input, return_the_truth
 
+from editfoundry.editors.editor import EditRequest
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.cases import case_seed, order_categories, sample_cases
 from editfoundry.evaluation.evaluate import evaluate_editors
@@ -58,11 +60,11 @@ def test_every_editor_gets_the_same_seed_for_a_case() -> None:
     received: dict[str, list[int]] = {"a": [], "b": []}
 
     def recorder(name: str):  # type: ignore[no-untyped-def]
-        def edit(images: Sequence[Image.Image], texts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
-            received[name] += seeds
-            return list(images)
+        def edit(requests: Sequence[EditRequest]) -> list[Image.Image]:
+            received[name] += [request.seed for request in requests]
+            return [request.image for request in requests]
 
-        return edit
+        return editor_of(edit)
 
     evaluate_editors({"a": recorder("a"), "b": recorder("b")}, CASES, CLIP, seed=9, batch_size=3)
     assert received["a"] == received["b"] == [case_seed(c, 9) for c in CASES]
@@ -74,13 +76,13 @@ def test_each_way_to_fail_is_recorded_for_its_item_and_the_others_are_scored() -
     strange = {0: "raise", 1: Image.new("RGB", (32, 64)), 2: nan, 3: np.zeros((64, 64, 3))}
     by_instruction = {(CASES[i].instruction, CASES[i].input_image.tobytes()): v for i, v in strange.items()}
 
-    def edit(images: Sequence[Image.Image], texts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
-        outputs = [by_instruction.get((t, i.tobytes()), i) for i, t in zip(images, texts, strict=True)]
+    def edit(requests: Sequence[EditRequest]) -> list[Image.Image]:
+        outputs = [by_instruction.get((r.instruction, r.image.tobytes()), r.image) for r in requests]
         if any(isinstance(o, str) for o in outputs):
             raise RuntimeError("out of paint")
         return outputs  # type: ignore[return-value]
 
-    evaluation = evaluate_editors({"frail": edit}, CASES, CLIP, batch_size=8)
+    evaluation = evaluate_editors({"frail": editor_of(edit)}, CASES, CLIP, batch_size=8)
     results = evaluation.results["frail"]
     assert [r.failure for r in results[:5]] == ["crashed", "wrong-size", "not-finite", "wrong-type", None]
     assert results[0].detail == "RuntimeError: out of paint"
@@ -90,7 +92,7 @@ def test_each_way_to_fail_is_recorded_for_its_item_and_the_others_are_scored() -
 
 
 def test_an_editor_that_returns_too_few_images_fails_on_each() -> None:
-    evaluation = evaluate_editors({"lazy": lambda images, texts, seeds: []}, CASES[:3], CLIP)
+    evaluation = evaluate_editors({"lazy": editor_of(lambda requests: [])}, CASES[:3], CLIP)
     assert evaluation.failures("lazy") == {"wrong-count": 3}
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from function_editors import editor_of
 from PIL import Image
 from worlds import CATEGORIES, ColourEncoder, make_cases, return_the_input, return_the_truth
 
@@ -18,12 +19,12 @@ CASES = make_cases(16)
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    def frail(images, texts, seeds):  # type: ignore[no-untyped-def]
-        if len(images) > 1 or texts[0] == CASES[3].instruction:
+    def frail(requests):  # type: ignore[no-untyped-def]
+        if len(requests) > 1 or requests[0].instruction == CASES[3].instruction:
             raise RuntimeError("<b>broken</b>")
-        return return_the_truth(CASES)(images, texts, seeds)
+        return [edit.require() for edit in return_the_truth(CASES).edit(requests)]
 
-    return evaluate_editors({"base": return_the_input, "fine_tuned": frail}, CASES, ColourEncoder())
+    return evaluate_editors({"base": return_the_input, "fine_tuned": editor_of(frail)}, CASES, ColourEncoder())
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from function_editors import editor_of
 from worlds import ColourEncoder, make_cases, return_the_input, return_the_truth
 
 from editfoundry.evaluation.evaluate import Evaluation, evaluate_editors
@@ -46,12 +47,12 @@ def test_infinite_preservation_counts_for_the_cap_in_the_mean(evaluation: Evalua
 
 
 def test_failed_edits_count_as_wrong_and_are_absent_from_the_other_means() -> None:
-    def half(images, texts, seeds):  # type: ignore[no-untyped-def]
-        if len(images) > 1 or texts[0] == CASES[0].instruction:
+    def half(requests):  # type: ignore[no-untyped-def]
+        if len(requests) > 1 or requests[0].instruction == CASES[0].instruction:
             raise RuntimeError("no")
-        return return_the_truth(CASES)(images, texts, seeds)
+        return [edit.require() for edit in return_the_truth(CASES).edit(requests)]
 
-    scores = summarise(evaluate_editors({"x": half}, CASES[:2], ColourEncoder()), "test")["x"]
+    scores = summarise(evaluate_editors({"x": editor_of(half)}, CASES[:2], ColourEncoder()), "test")["x"]
     assert scores["overall"]["outcome_accuracy"]["value"] == 0.5
     assert scores["overall"]["outcome_accuracy"]["n"] == 2
     assert scores["overall"]["clip_score"]["n"] == scores["overall"]["preservation_psnr"]["n"] == 1

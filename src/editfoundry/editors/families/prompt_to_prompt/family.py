@@ -1,15 +1,23 @@
-"""Settings of the baseline ``prompt-to-prompt``."""
+"""Prompt-to-prompt (Hertz et al. 2022) on real pictures, by DDIM inversion."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from editfoundry.diffusion.prompt_to_prompt.alignment import Control
+from editfoundry.editors.editor_family import EditorFamily, load_painter
 from editfoundry.errors import BadInputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from editfoundry.diffusion.prompt_to_prompt.alignment import Control
+    from editfoundry.editors.editor import Editor, EditRequest
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptToPromptSettings:
+class PromptToPromptOptions:
     """How a picture is inverted and how long its attention is kept."""
 
     num_inference_steps: int = 50
@@ -42,3 +50,22 @@ class PromptToPromptSettings:
                 raise BadInputError(f"{name} is {getattr(self, name)}, but must be at least 0")
         if self.num_inference_steps < 1:
             raise BadInputError("num_inference_steps must be at least 1")
+
+
+def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
+    from editfoundry.editors.families.prompt_to_prompt.editing import prompt_to_prompt
+
+    return prompt_to_prompt(editor.model, editor.options, requests)
+
+
+PROMPT_TO_PROMPT = EditorFamily(
+    name="prompt_to_prompt",
+    names={
+        "prompt-to-prompt": "Prompt-to-prompt with DDIM inversion: text_to_image with the input caption's attention."
+    },
+    roles=("text_to_image",),
+    options_class=PromptToPromptOptions,
+    needs=("input_caption", "output_caption"),
+    load=load_painter,
+    edit=_edit,
+)
