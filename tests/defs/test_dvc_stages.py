@@ -23,7 +23,7 @@ WORK = [
     "editfoundry.lineage.stages.synthesize_editworld_text", "editfoundry.tinyworld.clips.writing.write_clips",
     "editfoundry.lineage.stages.clean_clips", "editfoundry.lineage.stages.mine_frame_pairs",
     "editfoundry.lineage.stages.synthesize_editworld_video", "editfoundry.lineage.stages.curate_triplets",
-    "editfoundry.training.launch.launch_training", "editfoundry.evaluation.lineage_report.evaluate_checkpoint",
+    "editfoundry.editors.train.launch_training", "editfoundry.evaluation.lineage_report.evaluate_checkpoint",
 ]  # fmt: skip
 """What commands and stages call to have the work done."""
 

@@ -244,7 +244,7 @@ def editworld(
     accelerate_config: Path | None = None,
 ) -> Path:  # fmt: skip
     """The editor, fine-tuned with Accelerate from the profile's ``editor_base``."""
-    from editfoundry.training.launch import launch_training
+    from editfoundry.editors.train import launch_training
 
     launch_training(write_training_config(params, root), num_processes, accelerate_config)
     return Paths(root).editworld
