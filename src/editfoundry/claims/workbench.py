@@ -113,8 +113,8 @@ class Workbench:
 
         An interrupted training resumes, a finished one is taken.
         """
-        from editfoundry.training.config import TrainingConfig
-        from editfoundry.training.loop import train
+        from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+        from editfoundry.editors.train import train_editor
 
         chosen = self.config
         count = chosen.num_training_triplets
@@ -122,14 +122,14 @@ class Workbench:
         dataset = self.work_dir / "triplets" / digest
         write_category_triplets(dataset, count, branches, chosen.seed)
         # The trainer itself tells whether a checkpoint has other settings, data or starting weights.
-        config = TrainingConfig(
+        config = InstructPix2PixTraining(
             editor=self.profile.model("editor_base").location, dataset=dataset, work_dir=self.work_dir / "training",
             output=self.work_dir / "checkpoints" / digest, num_steps=chosen.num_training_steps,
             batch_size=chosen.training_batch_size, learning_rate=chosen.learning_rate,
             num_warmup_steps=min(20, chosen.num_training_steps // 4), ema_decay=0.98, train_text_encoder=True,
             change_weight=chosen.change_weight, checkpoint_every=50, seed=chosen.seed,
         )  # fmt: skip
-        train(config)
+        train_editor(config)
         return str(config.output)
 
 

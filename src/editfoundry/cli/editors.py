@@ -32,10 +32,9 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune an editor with Accelerate; resumes what was interrupted. Example: editfoundry train params.yaml."""
+    from editfoundry.editors.train import launch_training, read_training_config
     from editfoundry.lineage.editor_stage import EDITWORLD, train_editor
     from editfoundry.lineage.stages import check_params, stage_request
-    from editfoundry.training.config import TrainingConfig
-    from editfoundry.training.launch import launch_training
 
     if _holds_lineage(config):
         chosen, root = chosen_params(config, profile), config.resolve().parent
@@ -44,7 +43,7 @@ def train(
     elif profile is not None:
         raise BadInputError(f"--profile needs a params.yaml; {config} names its editor itself")
     else:
-        output = TrainingConfig.from_file(config).output
+        output = read_training_config(config).output
         launch_training(config, num_processes, accelerate_config)
     training = json.loads((output / "training.json").read_text())
     facts = {k: training[k] for k in ("num_steps", "final_loss", "seconds", "samples_per_second") if k in training}

@@ -20,6 +20,7 @@ from editfoundry.cli.shared import (
     print_facts,
     progress_bar,
 )
+from editfoundry.pretraining.card import PRETRAININGS, RECIPES
 
 
 class WorldSplit(StrEnum):
@@ -27,36 +28,6 @@ class WorldSplit(StrEnum):
 
     TRAIN = "train"
     TEST = "test"
-
-
-class PretrainModel(StrEnum):
-    """Embedded models that can be trained here."""
-
-    VAE = "vae"
-    CLIP = "clip"
-    DIFFUSION = "diffusion"
-    CONTROLNET_CANNY = "controlnet_canny"
-    IP_ADAPTER = "ip_adapter"
-    LANGUAGE_MODEL = "language_model"
-    VISION_LANGUAGE_MODEL = "vision_language_model"
-    VIDEO_LANGUAGE_MODEL = "video_language_model"
-    SEGMENTER = "segmenter"
-    EDITWORLD = "editworld"
-
-
-class MeasuredRole(StrEnum):
-    """Roles whose embedded model can be measured."""
-
-    TEXT_TO_IMAGE = "text_to_image"
-    CLIP = "clip"
-    EDITOR_BASE = "editor_base"
-    CONTROLNET_CANNY = "controlnet_canny"
-    IP_ADAPTER = "ip_adapter"
-    LANGUAGE_MODEL = "language_model"
-    VISION_LANGUAGE_MODEL = "vision_language_model"
-    VIDEO_LANGUAGE_MODEL = "video_language_model"
-    SEGMENTER = "segmenter"
-    EDITWORLD = "editworld"
 
 
 @tinyworld_app.command("gallery")
@@ -143,7 +114,12 @@ def tinyworld_measure_storylines(
 
 @tinyworld_app.command("pretrain")
 def tinyworld_pretrain(
-    model: Annotated[PretrainModel, typer.Argument(help="vae first; diffusion gives text_to_image and editor_base.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help=f"{', '.join(PRETRAININGS)}; vae first, and diffusion gives text_to_image and editor_base."
+        ),
+    ],
     work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints and MLflow log.")] = Path(".pretrain"),
     num_steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps; by default those of the shipped model.")
@@ -157,19 +133,19 @@ def tinyworld_pretrain(
     """Train an embedded model; resumes where it stopped. Example: editfoundry tinyworld pretrain clip."""
     from editfoundry.pretraining.run import pretrain
 
-    print_facts(pretrain(model.value, work_dir, num_steps, device, continue_shipped), as_json)
+    print_facts(pretrain(model, work_dir, num_steps, device, continue_shipped), as_json)
 
 
 @tinyworld_app.command("measure")
 def tinyworld_measure(
-    role: Annotated[MeasuredRole, typer.Argument(help="The model's role.")],
+    role: Annotated[str, typer.Argument(help=f"The model's role: {', '.join(RECIPES)}.")],
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Measure an embedded model on held-out scenes, into its card. Example: editfoundry tinyworld measure clip."""
     from editfoundry.pretraining.run import measure
 
-    print_facts(measure(role.value, device), as_json)
+    print_facts(measure(role, device), as_json)
 
 
 @tinyworld_app.command("truth")

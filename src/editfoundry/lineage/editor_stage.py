@@ -23,7 +23,7 @@ def train_editor(
         BadInputError: a parameter is wrong, or the data set or the base cannot be used.
         TrainingError: anything else that the trainer could not go on from.
     """
-    from editfoundry.training.launch import launch_training
+    from editfoundry.editors.train import launch_training
 
     launch_training(write_training_config(request), num_processes, accelerate_config)
     return request.output
@@ -46,9 +46,9 @@ def write_training_config(request: StageRequest) -> Path:
 
 def check_training(request: StageRequest) -> None:
     """Raise BadInputError where the section is no training configuration."""
-    from editfoundry.training.config import TrainingConfig
+    from editfoundry.editors.train import training_config
 
-    TrainingConfig.from_values(training_values(request))
+    training_config(training_values(request))
 
 
 def training_values(request: StageRequest) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from editfoundry.errors import BadInputError
 from editfoundry.tracking.artifact_store import reachable_artifacts
 from editfoundry.tracking.mlflow_client import experiment_id, open_client
 from editfoundry.tracking.pyfunc_model import save_pyfunc
-from editfoundry.training.finished import SUMMARY_NAME
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,6 +23,8 @@ MODEL_NAME = "world-editor"
 EXPERIMENT = "models"
 REQUIRED_TAGS = ("data_hash", "code_revision", "profile", "report")
 CHECKPOINT_TAG = "checkpoint_hash"
+TRAINING_SUMMARY = "training.json"
+"""In a checkpoint's folder: what the trainer says of its run; no part of the editor."""
 _COUNTED = (".safetensors", ".json", ".txt")
 
 
@@ -161,6 +162,6 @@ def _registered(found: Any) -> RegisteredVersion:
 
 def _folder_hash(folder: Path) -> str:
     """Return the sha256 of the names and bytes of weights and settings; how the training went does not count."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in _COUNTED and path.name != SUMMARY_NAME)
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _COUNTED and path.name != TRAINING_SUMMARY)
     listing = "\n".join(f"{path.relative_to(folder).as_posix()} {file_hash(path)}" for path in files)
     return hashlib.sha256(listing.encode()).hexdigest()

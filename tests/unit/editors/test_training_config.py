@@ -2,16 +2,17 @@ from pathlib import Path
 
 import pytest
 
+from editfoundry.editors.train import read_training_config
 from editfoundry.errors import BadInputError
-from editfoundry.training.config import TrainingConfig
+from editfoundry.training.loop_config import LoopConfig
 
 MINIMAL = "editor: base\ndataset: data\noutput: out\nnum_steps: 3\n"
 
 
-def read(folder: Path, text: str) -> TrainingConfig:
+def read(folder: Path, text: str) -> LoopConfig:
     path = folder / "train.yaml"
     path.write_text(text)
-    return TrainingConfig.from_file(path)
+    return read_training_config(path)
 
 
 def test_a_yaml_file_gives_the_fields_their_types(tmp_path: Path) -> None:
@@ -56,7 +57,13 @@ def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, line: str, messa
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("num_steps: 3", "'editor' is missing"), ("[1]", "mapping"), ("{", "cannot be read")],
+    [
+        ("num_steps: 3", "'output', 'dataset', 'editor' are missing"),
+        ("num_steps: 3\neditor: e\noutput: o", "'dataset' is missing"),
+        ("family: dream_booth", "family is 'dream_booth', but must be one of instruct_pix2pix"),
+        ("[1]", "mapping"),
+        ("{", "cannot be read"),
+    ],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(BadInputError, match=message):

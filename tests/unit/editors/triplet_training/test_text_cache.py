@@ -5,7 +5,7 @@ import torch
 from tiny_models import tiny_pipeline
 
 from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import embed_instructions, tokenize
-from editfoundry.training.texts import text_cache
+from editfoundry.editors.triplet_training.text_cache import text_cache
 
 TEXTS = ["melt it", "add a cat", "melt it"]
 

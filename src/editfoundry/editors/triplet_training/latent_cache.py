@@ -15,8 +15,8 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from editfoundry.data.atomic import atomic_folder
-from editfoundry.training.data import TripletPixels
-from editfoundry.training.memory_maps import new_array
+from editfoundry.editors.triplet_training.memory_maps import new_array
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 
 STAGE = "latent cache"
 PAIRS_PER_STEP = 32

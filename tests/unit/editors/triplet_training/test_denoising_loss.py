@@ -4,14 +4,14 @@ from diffusers import DDIMScheduler, EulerAncestralDiscreteScheduler, PNDMSchedu
 from diffusers.training_utils import compute_snr
 from torch import Tensor, nn
 
-from editfoundry.errors import BadInputError
-from editfoundry.training.loss import (
+from editfoundry.editors.triplet_training.denoising_loss import (
     denoising_loss,
     min_snr_weights,
     noise_scheduler,
     prediction_target,
     sampling_scheduler,
 )
+from editfoundry.errors import BadInputError
 
 LATENTS, NOISE = torch.randn(2, 2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
 TIMESTEPS = torch.tensor([100, 999])

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from editfoundry.training.data import TripletPixels
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 
 _NUM_READERS = 8
 """Threads that read and decode images."""
@@ -31,7 +31,7 @@ class PairLatents(Protocol):
         Args:
             indices: ``(B,)`` int64 triplets.
             flips: ``(B,)`` int64, 1 for the mirrored pair.
-            crops: ``(B, 3)`` float, see `data.Crop`.
+            crops: ``(B, 3)`` float, see `triplet_pixels.Crop`.
             noise: ``(B, C, h, w)`` normal.
 
         Returns:

@@ -14,12 +14,10 @@ import yaml
 from safetensors.torch import load_file
 from tiny_models import tiny_pipeline, write_dataset
 
+from editfoundry.editors.train import MODULE, launch_training, read_training_config, train_editor
 from editfoundry.errors import BadInputError
-from editfoundry.training.config import TrainingConfig
 from editfoundry.training.failures import TrainingInterrupted
 from editfoundry.training.history import History
-from editfoundry.training.launch import launch_training
-from editfoundry.training.loop import train
 from editfoundry.training.resume_folder import saved_steps
 
 
@@ -39,7 +37,7 @@ def test_a_terminated_run_saves_its_state_and_ends_every_process(tmp_path: Path)
     config = write_config(tmp_path, 100_000)
     log_path = tmp_path / "log"
     with log_path.open("w") as log:
-        parent = subprocess.Popen([sys.executable, "-m", "editfoundry.training.launch", config, "1"], stderr=log)
+        parent = start(config, 1, log)
         wait_for(log_path, "step 2/")
         parent.send_signal(signal.SIGTERM)
         assert parent.wait(60) != 0
@@ -118,7 +116,7 @@ def run_to(folder: Path, output: str, **settings: object) -> Path:
 
 
 def start(config: Path, num_processes: int, log: IO[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "editfoundry.training.launch", str(config), str(num_processes)]
+    command = [sys.executable, "-m", MODULE, str(config), "--launch", "--num-processes", str(num_processes)]
     return subprocess.Popen(command, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
@@ -138,9 +136,9 @@ def kill_a_process(launcher: int, rank: str, saved: Path, step: int) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     workers = psutil.Process(launcher).children(recursive=True)
-    [worker] = [w for w in workers if "editfoundry.training" in w.cmdline() and w.environ().get("RANK", "0") == rank
-                and "torch.distributed.run" not in w.cmdline()
-                and "accelerate.commands.accelerate_cli" not in w.cmdline()]  # fmt: skip
+    launchers = ("torch.distributed.run", "accelerate.commands.accelerate_cli")
+    trainers = [w for w in workers if MODULE in w.cmdline() and not any(name in w.cmdline() for name in launchers)]
+    [worker] = [w for w in trainers if w.environ().get("RANK", "0") == rank]
     worker.kill()
 
 
@@ -149,7 +147,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two undisturbed runs, ``out`` of one process and ``two`` of two."""
     folder = tmp_path_factory.mktemp("runs")
     config = write_config(folder, 24, batch_size=4, learning_rate=1e-3)
-    train(TrainingConfig.from_file(config))
+    train_editor(read_training_config(config))
     # Without this, one process compared with itself would pass.
     assert "processes: 2," in launch(run_to(folder, "two"), 2)
     return folder
@@ -186,7 +184,7 @@ def test_a_run_goes_on_with_two_processes_after_an_epoch_with_one(runs: Path) ->
     config = run_to(runs, "grown")
     calls = iter(range(1, 100))
     with pytest.raises(TrainingInterrupted, match="after step 4"):
-        train(TrainingConfig.from_file(config), should_stop=lambda: next(calls) >= 4)
+        train_editor(read_training_config(config), should_stop=lambda: next(calls) >= 4)
     printed = launch(config, 2)
     assert "processes: 2," in printed and "resuming at step 4" in printed
     assert curve(runs / "grown")[:4] == pytest.approx(curve(runs / "out")[:4], abs=1e-6)

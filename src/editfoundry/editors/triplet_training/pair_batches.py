@@ -6,20 +6,23 @@ neither the samples nor the noise: every process draws the whole batch and keeps
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from editfoundry.training.config import TrainingConfig
-from editfoundry.training.data import CENTRED
-from editfoundry.training.dropout import conditioning_dropout
-from editfoundry.training.pair_latents import PairLatents
-from editfoundry.training.texts import TextCache
+from editfoundry.editors.triplet_training.dropout import conditioning_dropout
+from editfoundry.editors.triplet_training.pair_latents import PairLatents
+from editfoundry.editors.triplet_training.text_cache import TextCache
+from editfoundry.editors.triplet_training.triplet_config import TripletConfig
+from editfoundry.editors.triplet_training.triplet_pixels import CENTRED
 
 CHANGE_THRESHOLD = 0.25
 """Mean difference of scaled latents, whose deviation is 1, from which a place of the picture has changed."""
+
+_VALIDATION_SEED = 7_919
+"""Added to the run's seed, so that validation shares no noise with training."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Draws:
     noise: Tensor
     """``(B, C, h, w)`` normal."""
     crops: Tensor
-    """``(B, 3)`` side, across and down of each pair's crop, see `data.Crop`."""
+    """``(B, 3)`` side, across and down of each pair's crop, see `triplet_pixels.Crop`."""
     drop_tokens: Tensor
     """``(B, L)`` bool, tokens of the instruction."""
 
@@ -71,7 +74,7 @@ class Batch:
 
 
 def draw_step(
-    config: TrainingConfig, step: int, *, num_triplets: int, num_timesteps: int, latent_shape: tuple[int, ...],
+    config: TripletConfig, step: int, *, num_triplets: int, num_timesteps: int, latent_shape: tuple[int, ...],
     num_tokens: int,
 ) -> Draws:  # fmt: skip
     """Draw step ``step`` (from 0); ``latent_shape`` is (C, h, w), ``num_tokens`` the length L of an instruction."""
@@ -93,7 +96,7 @@ def draw_step(
     )
 
 
-def _crops(config: TrainingConfig, draws: Tensor) -> Tensor:
+def _crops(config: TripletConfig, draws: Tensor) -> Tensor:
     if not config.random_crop:
         return torch.tensor(CENTRED).expand(len(draws), 3)
     sides = config.min_crop_share + (1 - config.min_crop_share) * draws[:, :1]
@@ -111,11 +114,31 @@ def epoch_indices(seed: int, start: int, count: int, num_triplets: int) -> Tenso
     return torch.cat(parts)
 
 
-def parts_of(config: TrainingConfig, process: int, num_processes: int) -> list[slice]:
-    """Return the samples of a step that a process works through, one slice for each accumulation step."""
-    size = config.batch_size // (num_processes * config.gradient_accumulation_steps)
-    first = process * config.gradient_accumulation_steps
-    return [slice(i * size, (i + 1) * size) for i in range(first, first + config.gradient_accumulation_steps)]
+def validation_draws(
+    config: TripletConfig, num_triplets: int, num_timesteps: int, latent_shape: tuple[int, ...], num_tokens: int
+) -> Draws:
+    """Draw a validation's samples: each triplet once, timesteps evenly spread, no dropout, no flip, no crop."""
+    size = min(config.num_validation_samples, num_triplets)
+    plain = replace(
+        config,
+        seed=config.seed + _VALIDATION_SEED,
+        batch_size=size,
+        gradient_accumulation_steps=1,
+        conditioning_dropout=0.0,
+        token_dropout=0.0,
+        horizontal_flip=False,
+        random_crop=False,
+    )
+    draws = draw_step(
+        plain,
+        0,
+        num_triplets=num_triplets,
+        num_timesteps=num_timesteps,
+        latent_shape=latent_shape,
+        num_tokens=num_tokens,
+    )
+    spread = ((torch.arange(size) + 0.5) / size * num_timesteps).long()
+    return replace(draws, timesteps=spread)
 
 
 def make_batch(draws: Draws, latents: PairLatents, texts: TextCache, scaling_factor: float) -> Batch:

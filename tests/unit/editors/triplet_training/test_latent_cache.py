@@ -5,9 +5,9 @@ import pytest
 import torch
 from tiny_models import IMAGE_SIZE, tiny_pipeline, write_dataset
 
-from editfoundry.training.data import TripletPixels
+from editfoundry.editors.triplet_training.latent_cache import latent_cache
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.training.failures import TrainingError
-from editfoundry.training.latents import latent_cache
 from editfoundry.training.run_folder import writing
 
 INDICES = torch.tensor([6, 1])

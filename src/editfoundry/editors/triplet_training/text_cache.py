@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import tokenize
-from editfoundry.training.dropout import token_dropout
-from editfoundry.training.memory_maps import new_array
+from editfoundry.editors.triplet_training.dropout import token_dropout
+from editfoundry.editors.triplet_training.memory_maps import new_array
 
 STAGE = "text cache"
 TEXTS_PER_STEP = 64
@@ -46,6 +46,26 @@ class TextCache:
         _, end_token, *_, pad_token = self.token_ids[0].tolist()
         token_ids = torch.from_numpy(self.token_ids[rows])
         return token_dropout(token_ids, drop_tokens, end_token=end_token, pad_token=pad_token)
+
+
+def batch_embeds(
+    texts: TextCache, rows: np.ndarray, drop_tokens: Tensor, text_encoder: nn.Module, device: torch.device, trains: bool
+) -> Tensor:
+    """Return a batch's embeddings, ``(B, L, D)``, the cheapest way: looked up, or encoded where none are kept.
+
+    Args:
+        texts: the cache.
+        rows: ``(B,)`` of the cache.
+        drop_tokens: ``(B, L)`` bool, tokens to leave out; none where embeddings are looked up.
+        text_encoder: on the device.
+        device: of the embeddings.
+        trains: whether gradients reach the encoder.
+    """
+    if texts.embeds is not None and not trains:
+        return torch.from_numpy(texts.embeds[rows]).to(device, non_blocking=True)
+    with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
+        encoded: Tensor = text_encoder(texts.tokens_of(rows, drop_tokens).to(device))[0]
+    return encoded
 
 
 def text_cache(

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from editfoundry.training.dropout import conditioning_dropout, token_dropout
+from editfoundry.editors.triplet_training.dropout import conditioning_dropout, token_dropout
 
 
 def test_each_case_takes_five_percent_of_the_draws() -> None:

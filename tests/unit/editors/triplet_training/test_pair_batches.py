@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
-from editfoundry.training.batches import draw_step, epoch_indices, parts_of
-from editfoundry.training.config import TrainingConfig
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+from editfoundry.editors.triplet_training.pair_batches import draw_step, epoch_indices
+from editfoundry.training.loop import parts_of
 
-CONFIG = TrainingConfig(editor="e", dataset=Path("d"), output=Path("o"), num_steps=9, batch_size=400, seed=3)
+CONFIG = InstructPix2PixTraining(editor="e", dataset=Path("d"), output=Path("o"), num_steps=9, batch_size=400, seed=3)
 SHAPE = {"num_triplets": 50, "num_timesteps": 1000, "latent_shape": (4, 2, 2), "num_tokens": 5}
 
 

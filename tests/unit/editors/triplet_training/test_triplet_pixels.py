@@ -7,9 +7,9 @@ from tiny_models import IMAGE_SIZE, tiny_triplets, write_dataset
 
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
+from editfoundry.editors.triplet_training.content_hashes import dataset_hash
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.errors import BadInputError
-from editfoundry.training.data import TripletPixels
-from editfoundry.training.fingerprint import dataset_hash
 
 
 def test_pairs_come_in_the_shards_order_in_minus_one_to_one(tmp_path: Path) -> None:
