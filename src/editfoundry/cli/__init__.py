@@ -7,7 +7,7 @@ import traceback
 
 # The order is that of the commands in --help.
 from editfoundry.cli import dataset, editors, evaluate, leaks, claims  # noqa: F401 # isort: skip
-from editfoundry.cli import exchange, project, reports, sources, synthesize, tinyworld  # noqa: F401 # isort: skip
+from editfoundry.cli import exchange, init, project, reports, sources, synthesize, tinyworld  # noqa: F401 # isort: skip
 from editfoundry.cli.app import app
 from editfoundry.cli.shared import one_line
 from editfoundry.errors import BadInputError, UnavailableError

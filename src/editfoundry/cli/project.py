@@ -28,8 +28,12 @@ def demo(
 ) -> None:
     """Run the whole lineage and print its table. Example: editfoundry demo."""
     from editfoundry.lineage.demo import run_demo
+    from editfoundry.tracking.shipped_files import project_file
 
-    report = run_demo(chosen_params(params, profile), root.resolve(), Console(stderr=True))
+    # The parameters' own defaults suit real data; without a file, the demo's are those that are shipped.
+    here = Path("params.yaml")
+    chosen = here if here.is_file() and not (root / here).is_file() else project_file(root, "params.yaml")
+    report = run_demo(chosen_params(params or chosen, profile), root.resolve(), Console(stderr=True))
     show_summary(report, as_json)
 
 
