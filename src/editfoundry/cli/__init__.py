@@ -9,6 +9,7 @@ import traceback
 from editfoundry.cli import dataset, editors, evaluate, leaks, claims  # noqa: F401 # isort: skip
 from editfoundry.cli import exchange, init, project, reports, sources, synthesize, tinyworld  # noqa: F401 # isort: skip
 from editfoundry.cli.app import app
+from editfoundry.cli.progress import heartbeat_of_command
 from editfoundry.cli.shared import one_line
 from editfoundry.errors import BadInputError, UnavailableError
 
@@ -16,7 +17,8 @@ from editfoundry.errors import BadInputError, UnavailableError
 def main() -> None:
     """Run the command line: exit 0 done, 2 wrong usage or bad input, 1 anything else."""
     try:
-        app()
+        with heartbeat_of_command(sys.argv[1:]):
+            app()
     except BadInputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
