@@ -11,6 +11,7 @@ from editfoundry.cli import (  # noqa: F401
     editors,
     evaluate,
     exchange,
+    init,
     leaks,
     lineage,
     project,
@@ -20,6 +21,7 @@ from editfoundry.cli import (  # noqa: F401
     tinyworld,
 )
 from editfoundry.cli.app import app
+from editfoundry.cli.progress import heartbeat_of_command
 from editfoundry.cli.shared import one_line
 from editfoundry.errors import BadInputError, UnavailableError
 
@@ -27,7 +29,8 @@ from editfoundry.errors import BadInputError, UnavailableError
 def main() -> None:
     """Run the command line: exit 0 done, 2 wrong usage or bad input, 130 interrupted, 1 anything else."""
     try:
-        app()
+        with heartbeat_of_command(sys.argv[1:]):
+            app()
     except BadInputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from editfoundry.cli.progress import progress_bar  # noqa: F401
 from editfoundry.data.stage import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.lineage.params import Params, load_params
@@ -47,16 +45,6 @@ def params_file(path: Path | None) -> Path | None:
     """Return the parameters' file: the one that is given, else that of the current folder; None without any."""
     default = Path("params.yaml")
     return path or (default if default.is_file() else None)
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Any]:
-    """Draw a bar on a terminal's stderr; yields ``(done, total) -> None``."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def show_result(result: StageResult, output: Path, as_json: bool) -> None:

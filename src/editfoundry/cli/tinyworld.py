@@ -39,6 +39,25 @@ def tinyworld_gallery(out: Annotated[Path, typer.Option(help="PNG file of the co
     print_facts({"gallery": str(out)}, False)
 
 
+@tinyworld_app.command("samples")
+def tinyworld_samples(
+    out: Annotated[Path, typer.Option(help="Folder of the pictures and their pairs.csv.")],
+    num_world: Annotated[int, typer.Option(min=1, help="World instructions.")] = 7,
+    num_plain: Annotated[int, typer.Option(min=0, help="Add, change and remove edits.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a few pictures to try an editor on. Example: editfoundry tinyworld samples --out samples."""
+    from editfoundry.tinyworld.samples import write_samples
+
+    rows = write_samples(out, num_world, num_plain, seed)
+    if as_json:
+        print_facts({"samples": str(out), "pairs": rows}, as_json)
+        return
+    for row in rows:
+        print(f"{out / row['input']}  {row['instruction']}")
+
+
 @tinyworld_app.command("captions")
 def tinyworld_captions(
     out: Annotated[Path, typer.Option(help="Parquet file in LAION's schema.")],
