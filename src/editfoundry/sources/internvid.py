@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from editfoundry.data.hashing import file_hash, input_hash
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.output_folder import input_of
 from editfoundry.data.record import Clip
 from editfoundry.data.rejections import RejectedRow
@@ -168,7 +169,7 @@ def convert_internvid(
         videos.mkdir(parents=True, exist_ok=True)
     where = _Source(videos, videos_by_id(videos), downloader)
     stage = InternVidStage(table, where, filters, rows_per_shard, limit)
-    return run_stage(stage, output, only=only, progress=progress, replace=replace)
+    return require_something_kept(run_stage(stage, output, only=only, progress=progress, replace=replace), table)
 
 
 def _clip(row: TableRow, output: Path, source: _Source, filters: InternVidFilters) -> Clip:
@@ -198,8 +199,12 @@ def _checked(row: TableRow, filters: InternVidFilters) -> InternVidRow:
 
 
 def _at_least(reason: str, value: float | None, bound: float | None) -> None:
-    if bound is not None and (value is None or value < bound):
-        raise Rejection(reason, "no score" if value is None else f"{value:g} < {bound:g}")
+    if bound is None:
+        return
+    if value is None:
+        raise Rejection(f"{reason.removeprefix('low ')} unknown")
+    if value < bound:
+        raise Rejection(reason, f"{value:g} < {bound:g}")
 
 
 def _fetch_wanted(row: TableRow, source: _Source, filters: InternVidFilters) -> None:

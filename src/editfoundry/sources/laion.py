@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from editfoundry.data.hashing import file_hash, input_hash
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.output_folder import input_of
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow
@@ -22,7 +23,7 @@ from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import RowStore, ShardNotes
 from editfoundry.sources.columns import parse_row, printable, resolve_columns, values_by_role
-from editfoundry.sources.filters import LaionFilters, SeenRows, check_row
+from editfoundry.sources.filters import LaionFilters, SeenRows, check_row, check_score_columns
 from editfoundry.sources.row_ranges import RowRange, num_table_rows, row_ranges
 from editfoundry.sources.table_reader import TableRow, read_table_rows, table_columns, table_files
 
@@ -127,13 +128,14 @@ def convert_laion(
 
     Raises:
         BadInputError: no such table, unknown suffix, no caption column, no rows, damaged file, a score that a filter
-            needs has no column, or ``output`` holds something else.
+            needs has no column, no row is kept, or ``output`` holds something else.
     """
     filters = filters or LaionFilters()
     if rows_per_shard < 1 or (limit is not None and limit < 1):
         raise BadInputError(f"rows_per_shard ({rows_per_shard}) and limit ({limit}) must be at least 1")
     stage = LaionStage(Path(table), filters, rows_per_shard, limit)
-    return run_stage(stage, Path(output), only=only, progress=progress, replace=replace)
+    made = run_stage(stage, Path(output), only=only, progress=progress, replace=replace)
+    return require_something_kept(made, table)
 
 
 def kept_captions(
@@ -182,9 +184,7 @@ def check_table(table: Path, files: list[Path], filters: LaionFilters) -> None:
         roles.update(found)
     if next(_first_rows(files), None) is None:
         raise BadInputError(f"{table}: has no rows")
-    for option, role in (("min_similarity", "similarity"), ("min_aesthetic_score", "aesthetic_score")):
-        if getattr(filters, option) is not None and role not in roles:
-            raise BadInputError(f"{table}: no {role} column, which {option} needs; its columns are {_listed(names)}")
+    check_score_columns(table, names, roles, filters)
 
 
 def _first_rows(files: list[Path]) -> Iterator[TableRow]:

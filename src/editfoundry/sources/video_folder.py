@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from editfoundry.data.hashing import input_hash
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Clip
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.stage import StageResult
@@ -99,7 +100,7 @@ def convert_video_folder(
     if parts not in ("whole", "shots") or files_per_shard < 1:
         raise BadInputError(f"parts is {parts!r}, files_per_shard {files_per_shard}: use whole or shots, and 1 or more")
     stage = VideoFolderStage(videos, parts, files_per_shard, min_shot_seconds)
-    return run_stage(stage, output, only=only, progress=progress, replace=replace)
+    return require_something_kept(run_stage(stage, output, only=only, progress=progress, replace=replace), videos)
 
 
 def _ranges(path: Path, parts: str, min_shot_seconds: float) -> list[tuple[float, float | None]]:

@@ -17,8 +17,8 @@ FILTERS = LaionFilters()
 def incoming(tmp_path):
     folder = tmp_path / "data" / "incoming"
     folder.mkdir(parents=True)
-    (folder / "cats.csv").write_text("caption\na black cat on a red sofa\na white cat in green grass\n")
-    (folder / "dogs.jsonl").write_text('{"caption": "a brown dog on a sandy beach"}\n')
+    (folder / "cats.csv").write_text("caption,punsafe\na black cat on a red sofa,0\na white cat in green grass,0\n")
+    (folder / "dogs.jsonl").write_text('{"caption": "a brown dog on a sandy beach", "punsafe": 0}\n')
     return folder
 
 
@@ -46,7 +46,9 @@ def test_a_shard_stays_when_its_table_is_taken_away_and_is_made_anew_when_it_cha
     out = tmp_path / "out"
     take_in(incoming, out, FILTERS)
     (incoming / "cats.csv").unlink()
-    (incoming / "dogs.jsonl").write_text('{"caption": "a grey dog"}\n{"caption": "a dog asleep"}\n')
+    (incoming / "dogs.jsonl").write_text(
+        '{"caption": "a grey dog", "punsafe": 0}\n{"caption": "a dog asleep", "punsafe": 0}\n'
+    )
     result = take_in(incoming, out, FILTERS)
     assert (result.num_in, result.num_shards_reused) == (4, 1)
     assert count_rows(out / "cats.parquet") == count_rows(out / "dogs.parquet") == 2

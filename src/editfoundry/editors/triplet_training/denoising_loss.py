@@ -10,6 +10,7 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from editfoundry.diffusion.schedulers import on_schedule_of
 from editfoundry.errors import BadInputError
 
 
@@ -29,7 +30,7 @@ def noise_scheduler(
     changes: dict[str, Any] = {} if prediction_type is None else {"prediction_type": prediction_type}
     if zero_terminal_snr:
         changes["rescale_betas_zero_snr"] = True
-    forward_process: DDPMScheduler = DDPMScheduler.from_config(scheduler.config, **changes)
+    forward_process: DDPMScheduler = on_schedule_of(scheduler, DDPMScheduler, **changes)
     config = forward_process.config
     if config.prediction_type not in ("epsilon", "v_prediction"):
         kind = config.prediction_type
@@ -50,7 +51,7 @@ def sampling_scheduler(scheduler: Any, forward_process: DDPMScheduler) -> Any:
         changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
         if "rescale_betas_zero_snr" not in inspect.signature(scheduler_class.__init__).parameters:
             scheduler_class = DDIMScheduler
-    return scheduler_class.from_config(scheduler.config, **changes)
+    return on_schedule_of(scheduler, scheduler_class, **changes)
 
 
 def min_snr_weights(scheduler: DDPMScheduler, timesteps: Tensor, gamma: float) -> Tensor:

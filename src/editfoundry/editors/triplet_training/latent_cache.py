@@ -15,10 +15,13 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from editfoundry.data.atomic import atomic_folder
+from editfoundry.data.verify import verify_once
 from editfoundry.editors.triplet_training.memory_maps import new_array
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 
 STAGE = "latent cache"
+VERIFIED = "verified.json"
+"""Of which bytes of the data set's shards the cache was made."""
 PAIRS_PER_STEP = 32
 """Pairs that go through the VAE at once."""
 
@@ -56,23 +59,35 @@ class LatentCache:
 
 
 def latent_cache(
-    folder: Path, dataset: Path, vae: AutoencoderKL, *, resolution: int, horizontal_flip: bool
+    folder: Path,
+    dataset: Path,
+    vae: AutoencoderKL,
+    *,
+    resolution: int,
+    horizontal_flip: bool,
+    split: str = "train",
 ) -> LatentCache:
     """Open the cache in ``folder``, first making it if it is not there; the folder's name says what it was made from.
 
     Args:
-        folder: its name should contain the hashes of data set and VAE, for the content is never checked again.
+        folder: its name should contain the hashes of the data set's indexes and of the VAE.
         dataset: triplet shards.
         vae: on the device to encode on.
         resolution: side of the square images, pixels.
         horizontal_flip: keep the mirrored pairs as well.
+        split: see `TripletPixels`.
+
+    Raises:
+        BadInputError: a shard does not hold the pictures that its index was written for.
     """
     if not folder.exists():
         variants = [
-            TripletPixels(dataset, resolution, flip) for flip in ((False, True) if horizontal_flip else (False,))
+            TripletPixels(dataset, resolution, flip, split) for flip in ((False, True) if horizontal_flip else (False,))
         ]
         with atomic_folder(folder, STAGE) as partial:
+            verify_once(dataset, partial / VERIFIED)
             _encode_all(partial, variants, vae)
+    verify_once(dataset, folder / VERIFIED)
     return LatentCache(
         np.load(folder / "input_modes.npy", mmap_mode="r"), np.load(folder / "output_moments.npy", mmap_mode="r")
     )

@@ -58,14 +58,23 @@ class TripletData:
 
 
 def open_triplets(
-    config: TripletConfig, dataset: Path, encoders: Encoders, resolution: int, device: torch.device
+    config: TripletConfig,
+    dataset: Path,
+    encoders: Encoders,
+    resolution: int,
+    device: torch.device,
+    split: str = "train",
 ) -> TripletData:
     """Make or open the caches of a data set; the encoders are moved to ``device``.
+
+    Of a folder whose rows belong to several splits, as an import has them, those of ``split`` are taken.
 
     Raises:
         BadInputError: the data set is missing, unfinished or empty.
     """
-    data, pixels = dataset_hash(dataset), TripletPixels(dataset, resolution)
+    data, pixels = dataset_hash(dataset), TripletPixels(dataset, resolution, split=split)
+    if split != "train":
+        data = input_hash(data, split)
     if len(pixels) == 0:
         raise BadInputError(f"{dataset}: there is no triplet to train on")
     vae = encoders.vae.to(device)
@@ -74,7 +83,7 @@ def open_triplets(
         flip = config.horizontal_flip
         key = input_hash(data, editor_hash(encoders.editor, ["vae"]), resolution, flip)
         folder = config.work_dir / f"latents-{key[:16]}"
-        latents = latent_cache(folder, dataset, vae, resolution=resolution, horizontal_flip=flip)
+        latents = latent_cache(folder, dataset, vae, resolution=resolution, horizontal_flip=flip, split=split)
     embed = config.cache_text_embeddings and not config.train_text_encoder
     key = input_hash(data, editor_hash(encoders.editor, ["text_encoder", "tokenizer"]), embed)
     folder, text_encoder = config.work_dir / f"texts-{key[:16]}", encoders.text_encoder.to(device)

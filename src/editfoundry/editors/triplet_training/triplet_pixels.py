@@ -10,8 +10,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from editfoundry.data.index import read_index, read_member
+from editfoundry.data.index import read_index, read_member, rows_of_split
 from editfoundry.data.png import decode_png
+from editfoundry.data.shards import check_pictures
 from editfoundry.data.storage import locate
 from editfoundry.errors import BadInputError
 
@@ -28,15 +29,17 @@ class TripletPixels(Dataset[Tensor]):
     to the same centred square and, with ``flip``, mirrored together.
     """
 
-    def __init__(self, dataset: Path, resolution: int, flip: bool = False) -> None:
+    def __init__(self, dataset: Path, resolution: int, flip: bool = False, split: str = "train") -> None:
         """Read the index of ``dataset``, a folder of shards or one shard; ``resolution`` is in pixels.
 
+        Of a folder whose rows belong to several splits, as an import has them, those of ``split`` are taken.
+
         Raises:
-            BadInputError: no shards, or one that was never finished.
+            BadInputError: no shards, one that was never finished, or none of ``split`` among several splits.
         """
         dataset = locate(dataset)
         self._folder = dataset if dataset.is_dir() else dataset.parent
-        self._rows = read_index(dataset).select(_COLUMNS)
+        self._rows = rows_of_split(read_index(dataset), split, dataset).select(_COLUMNS)
         self.resolution = resolution
         self.flip = flip
 
@@ -64,7 +67,9 @@ class TripletPixels(Dataset[Tensor]):
             members = {role: read_member(tar, *place) for role, place in places.items()}
         except FileNotFoundError as error:
             raise BadInputError(f"{tar}: missing, though its index is there; make the shard again") from error
-        return [decode_png(data, "RGB", f"{tar}: {row['id']}, its {role}") for role, data in members.items()]
+        images = [decode_png(data, "RGB", f"{tar}: {row['id']}, its {role}") for role, data in members.items()]
+        check_pictures(row, images[0], images[1], f"{tar}: {row['id']}")
+        return images
 
     def instructions(self) -> list[str]:
         """Return every triplet's instruction, in order."""

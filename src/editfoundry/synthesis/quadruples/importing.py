@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.hashing import input_hash
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.stage import StageResult
@@ -77,7 +78,7 @@ def import_quadruples(path: Path, output: Path, replace: bool = False) -> StageR
         BadInputError: the file is missing, malformed as a whole, or empty. A malformed line of a JSONL file is
             recorded as rejected instead.
     """
-    return run_stage(ImportStage(path), output, replace=replace)
+    return require_something_kept(run_stage(ImportStage(path), output, replace=replace), path)
 
 
 def _json_rows(path: Path) -> list[Any]:

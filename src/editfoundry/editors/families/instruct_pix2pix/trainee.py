@@ -71,7 +71,7 @@ class InstructPix2PixTrainee:
             data = open_triplets(config, config.dataset, encoders, resolution, device)
             if config.validation_dataset is not None:
                 plain = replace(config, horizontal_flip=False)
-                validated = open_triplets(plain, config.validation_dataset, encoders, resolution, device)
+                validated = open_triplets(plain, config.validation_dataset, encoders, resolution, device, "validation")
         if config.cache_latents:
             pipeline.vae.to("cpu")
         pipeline.text_encoder.to(device).train(config.train_text_encoder)
@@ -116,7 +116,8 @@ class InstructPix2PixTrainee:
     def write_samples(self, path: Path) -> None:
         """Edit the first triplets of the validation data, or else of the training data, and write the grid."""
         config, pipeline = self.config, self.pipeline
-        pixels = TripletPixels(config.validation_dataset or config.dataset, self.resolution)
+        split = "train" if config.validation_dataset is None else "validation"
+        pixels = TripletPixels(config.validation_dataset or config.dataset, self.resolution, split=split)
 
         def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
             seeds = [config.seed + number for number in range(len(images))]
