@@ -7,8 +7,12 @@ from pathlib import Path
 from types import TracebackType
 
 from editfoundry.errors import UnavailableError
-from editfoundry.pretrained.language_model import Answer, LanguageModel, Request, Sampling
+from editfoundry.pretrained.language_model import FAILED, Answer, LanguageModel, Request, Sampling
 from editfoundry.synthesis.quadruples.journal import Journal, journal_path, request_key
+
+MAX_FAILED = 3
+ANSWERED_PER_FAILED = 4
+"""So many requests of a shard may be failed at, and one more for so many answered: more, and the model is at fault."""
 
 LoadModel = Callable[[], LanguageModel]
 """Gives the model; called when something must be asked, and cheap from the second time on."""
@@ -58,24 +62,39 @@ class Asker:
         return answers
 
     def _ask_batch(self, batch: Sequence[tuple[str, Request]], sampling: Sampling) -> None:
-        failures: list[str] = []
+        unanswered: list[str] = []
+        failed: list[tuple[str, Answer]] = []
 
         def record(index: int, answer: Answer) -> None:
+            key = batch[index][0]
             if answer.error:
-                failures.append(answer.error)
+                unanswered.append(answer.error)
+            elif answer.finish_reason == FAILED:
+                failed.append((key, answer))
             else:
-                self._journal.add(batch[index][0], answer)
+                self._journal.add(key, answer)
             self._told()
 
         try:
             self._load().answer([request for _, request in batch], sampling, record)
+            if self._are_few(len(failed)):
+                for key, answer in failed:
+                    self._journal.add(key, answer)
+            else:
+                unanswered += [answer.text for _, answer in failed]
         finally:
             self._journal.sync()
-        if failures:
+        if unanswered:
             raise UnavailableError(
-                f"{len(failures)} of {len(batch)} requests stayed unanswered: {failures[0]}; "
+                f"{len(unanswered)} of {len(batch)} requests stayed unanswered: {unanswered[0]}; "
                 "run the same command again to go on where it stopped"
             )
+
+    def _are_few(self, num_failed: int) -> bool:
+        """Return whether it is prompts that are at fault, rather than a model that fails at a good part of them all."""
+        num_before = self._journal.count(FAILED)
+        num_answered = len(self._journal) - num_before
+        return num_before + num_failed <= MAX_FAILED + num_answered // ANSWERED_PER_FAILED
 
     def _known(self, key: str) -> Answer:
         answer = self._journal.get(key)
