@@ -44,7 +44,7 @@ def curate(triplets: Path | Sequence[Path], output: Path, config: CurationConfig
     """
     folders = [triplets] if isinstance(triplets, Path) else list(triplets)
     shards = [shard for folder in folders for shard in _shards_of(folder)]
-    digest = input_hash(*(index_path(shard) for shard in shards), config)
+    digest = input_hash(*(index_path(shard) for shard in shards), config.digest_parts())
     check_claim(output, STAGE)
     done = _finished(output, digest)
     if done is not None:
@@ -77,8 +77,8 @@ def kept_ids(dataset: Path) -> set[str]:
 
 
 def check_scores(row: Mapping[str, Any], config: CurationConfig) -> None:
-    """Raise Rejection when a score of a triplet's ``scores`` is missing or below its threshold."""
-    check_clip(row["scores"], config.thresholds, possible_clip_scores(row))
+    """Raise Rejection when a score of a triplet's ``scores`` is missing or below its recipe's threshold."""
+    check_clip(row["scores"], config.thresholds_of(row["recipe"]), possible_clip_scores(row))
     if config.judge is not None:
         check_judge(row["scores"], config.judge)
 
