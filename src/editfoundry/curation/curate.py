@@ -10,7 +10,7 @@ from typing import Any
 
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.duplicates import SeenTriplets
-from editfoundry.curation.filters import check_clip, possible_clip_scores
+from editfoundry.curation.filters import check_clip
 from editfoundry.curation.splits import split_of
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.index import index_path
@@ -78,7 +78,7 @@ def kept_ids(dataset: Path) -> set[str]:
 
 def check_scores(row: Mapping[str, Any], config: CurationConfig) -> None:
     """Raise Rejection when a score of a triplet's ``scores`` is missing or below its threshold."""
-    check_clip(row["scores"], config.thresholds, possible_clip_scores(row))
+    check_clip(row["scores"], config.thresholds, row)
     if config.judge is not None:
         check_judge(row["scores"], config.judge)
 
