@@ -18,9 +18,10 @@ from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.filters import ClipThresholds
 from editfoundry.data.shards import shard_paths
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.lineage import stages as lineage
 from editfoundry.lineage.demo import run_demo
-from editfoundry.lineage.params import CaptionParams, ClipParams, ReportParams
+from editfoundry.lineage.params import CaptionParams, ClipParams
 from editfoundry.pretrained.editor import load_editor
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig

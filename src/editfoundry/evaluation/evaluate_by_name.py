@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import TITLES
+from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.profiles import load_profile
 
 if TYPE_CHECKING:
-    from editfoundry.lineage.params import Params, ReportParams
+    from editfoundry.lineage.params import Params
 
 _PARAMS_COUNTS = {
     "tinyworld-world": "num_world_cases",

@@ -21,6 +21,7 @@ from editfoundry.evaluation.evaluate import Evaluation, evaluate_editors
 from editfoundry.evaluation.grid import grid_png
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.report import BenchmarkSection, Report, write_report
+from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.evaluation.summary import BASE, FINE_TUNED, POST_EDITED, editor_names, summarise, write_results
 from editfoundry.evaluation.tables import summary_markdown
 from editfoundry.profiles import load_profile
@@ -28,7 +29,7 @@ from editfoundry.profiles import load_profile
 if TYPE_CHECKING:
     from editfoundry.editors.post_edit.models import PostEditModels
     from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
-    from editfoundry.lineage.params import Params, ReportParams
+    from editfoundry.lineage.params import Params
     from editfoundry.tinyworld.edit_case import EditCase
 
 STAGE = "report"

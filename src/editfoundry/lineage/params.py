@@ -12,9 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from editfoundry.claims.claims_config import ClaimsConfig
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.score_config import ScoreConfig
-from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.errors import BadInputError
-from editfoundry.profiles import Profile
+from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.sources.filters import LaionFilters
 from editfoundry.sources.internvid_filters import InternVidFilters
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
@@ -45,35 +44,6 @@ class ClipParams:
     rows_per_shard: int = 16
     seed: int = 0
     filters: InternVidFilters = field(default_factory=InternVidFilters)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportParams:
-    """Parameters of the stage ``editworld_report``."""
-
-    num_world_cases: int = 196
-    num_new_rule_cases: int = 50
-    num_plain_cases: int = 60
-    num_inference_steps: int = 20
-    guidance_scale: float = 5.0
-    image_guidance_scale: float = 1.5
-    batch_size: int = 32
-    seed: int = 0
-    post_edit: Mapping[str, Any] | None = None
-    """Evaluate the editor with EditWorld's post-edit too, with these settings of `PostEditConfig` in the place of the
-    profile's; none, without."""
-
-    def asking_for_post_edit(self) -> ReportParams:
-        """Return these parameters with a post-edit, the profile's where they have none."""
-        return dataclasses.replace(self, post_edit={} if self.post_edit is None else self.post_edit)
-
-    def post_edit_config(self, profile: Profile) -> PostEditConfig | None:
-        """Return the post-edit's settings, the profile's under these; none, without.
-
-        Raises:
-            BadInputError: a setting is unknown, or its value is wrong.
-        """
-        return None if self.post_edit is None else PostEditConfig.of_profile(profile, **self.post_edit)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ import pytest
 
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.errors import BadInputError
-from editfoundry.lineage.params import Params, ReportParams, load_params, with_overrides
+from editfoundry.evaluation.report_params import ReportParams
+from editfoundry.lineage.params import Params, load_params, with_overrides
 from editfoundry.profiles import load_profile
 
 

@@ -4,7 +4,8 @@ import pytest
 from gate_projects import outcomes, rows, write_candidate
 
 from editfoundry.errors import BadInputError
-from editfoundry.lineage.params import Params, ReportParams
+from editfoundry.evaluation.report_params import ReportParams
+from editfoundry.lineage.params import Params
 from editfoundry.retraining.comparison import compare
 from editfoundry.retraining.gate import ITSELF, decide, pass_gate, tracking_uri
 from editfoundry.tracking.mlflow_client import open_client
