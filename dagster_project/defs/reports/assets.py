@@ -1,6 +1,5 @@
 """What the fine-tuned editor is worth against the base it started from."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -10,6 +9,7 @@ import dagster as dg
 from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.scores import headline, score_rows
 from dagster_project.stage_asset import GPU_POOL, StageConfig, StageRun, materialize_stage, stage_options
+from editfoundry.evaluation.lineage_report import headline_summary
 
 WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_window=timedelta(days=8))
 """A week and a day's grace; after two weeks, two retrainings have failed."""
@@ -27,7 +27,7 @@ def editworld_report(
 
 
 def _show_report(run: StageRun) -> Mapping[str, Any]:
-    summary = json.loads((run.folder / "summary.json").read_text())
+    summary = headline_summary(run.folder)
     return {
         "report": dg.MetadataValue.url((run.folder / "report.html").as_uri()),
         **headline(summary),

@@ -37,8 +37,8 @@ class Scorer:
     def add_scores(self, batch: Sequence[Triplet], rejected: list[RejectedRow]) -> Iterator[Triplet]:
         """Yield the batch's triplets, in order, with what they lack; scores that they have stay as they are.
 
-        A triplet without captions gets the CLIP scores that need none, one whose captions are equal gets no direction. One whose judgement cannot be read goes to
-        ``rejected`` with what the judge wrote.
+        A triplet without captions gets the CLIP scores that need none, one whose captions are equal gets no direction.
+        One whose judgement cannot be read goes to ``rejected`` with what the judge wrote.
         """
         clip_scores = self._clip_scores([t for t in batch if _lacks(t, possible_clip_scores(_captions(t)))])
         judgements = self._judgements([t for t in batch if _lacks(t, self._judge_scores(t))])

@@ -281,7 +281,8 @@ def editworld_report(params: Params, root: Path, progress: Progress | None = Non
 
     paths = Paths(root)
     folder = paths.editworld_report
-    if evaluate_checkpoint(params, paths.editworld, folder, dataset=paths.dataset, progress=progress):
+    runs = root / ".cache" / "editworld_report"
+    if evaluate_checkpoint(params, paths.editworld, folder, dataset=paths.dataset, progress=progress, runs=runs):
         log_to_mlflow(folder, params, root)
     return folder
 
