@@ -227,8 +227,10 @@ def _costs(contestant: Contestant, folder: EditFolder) -> dict[str, Any]:
 
 
 def _captions_read(contestant: Contestant) -> list[str]:
-    """Return the captions that an editor is told, which one that follows instructions is not."""
-    return [caption for caption in ("input caption", "output caption") if caption in contestant.description]
+    """Return the captions that an editor is told, which one that follows instructions alone is not."""
+    needs = [need.replace("_", " ") for need in getattr(contestant, "needs", ())]
+    captions = ("input caption", "output caption")
+    return [caption for caption in captions if caption in needs or caption in contestant.description]
 
 
 def _keep_shown(output: Path, pictures: ItemPictures) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,10 +25,9 @@ from editfoundry.evaluation.reports.run import ScoredItem
 from editfoundry.evaluation.reports.summary import OUTCOMES, no_interval
 
 NUM_OPEN = 1
-"""Metrics whose tables are open; the others open by a click."""
+"""Metrics of the first benchmark whose tables are open; the others open by a click."""
 NUM_PICTURES_OPEN = 4
 """Figures that are open; the others open by a click."""
-_NUM_SCORES_SHOWN = 2
 _OUTCOME_TITLES = {"truth": "right", "wrong": "another outcome", "input": "left as it was", "failed": "failed"}
 
 
@@ -49,9 +49,8 @@ def render_html(reports: Sequence[RunReport], made: MadeBy, cover: Cover | None 
         "headline": headline(first.summary) if knows_outcome else [],
         "curve": "" if cover is None else curve_svg(cover.loss_curve),
         "stages": [] if cover is None else stage_rows(cover.stages),
-        "views": [_view(report) for report in reports],
+        "views": [_view(report, is_first=report is first) for report in reports],
         "report": first,
-        "num_open": NUM_OPEN,
         "num_pictures_open": NUM_PICTURES_OPEN,
         "better_when": better_when,
         "num_resamples": NUM_RESAMPLES,
@@ -60,12 +59,13 @@ def render_html(reports: Sequence[RunReport], made: MadeBy, cover: Cover | None 
     })  # fmt: skip
 
 
-def _view(report: RunReport) -> dict[str, Any]:
+def _view(report: RunReport, *, is_first: bool) -> dict[str, Any]:
     missing = list(report.run.benchmark.get("missing") or ())
     drawn = [_shown(report, item, list(report.run.editors)) for item in report.drawn]
     return {
         "report": report,
         "name": report.run.name,
+        "num_open": NUM_OPEN if is_first else 0,
         "sections": [_section(report, section) for section in report.metrics],
         "drawn": drawn,
         "extremes": [group for extremes in report.extremes for group in _extremes(report, extremes)],
@@ -117,7 +117,7 @@ def _extremes(report: RunReport, extremes: Extremes) -> list[dict[str, Any]]:
 
 def _shown(report: RunReport, item: ScoredItem, editors: list[str], group: str = "drawn") -> ShownItem:
     run = report.run
-    edits = [edited_picture(run, editor, item.id, text=_scores(report, editor, item.id)) for editor in editors]
+    edits = [edited_picture(run, editor, item.id, text=_score(report, editor, item.id)) for editor in editors]
     return ShownItem(
         id=item.id,
         anchor=f"{run.name}-{group}-{item.id}",
@@ -127,17 +127,14 @@ def _shown(report: RunReport, item: ScoredItem, editors: list[str], group: str =
     )
 
 
-def _scores(report: RunReport, editor: str, item_id: str) -> str:
+def _score(report: RunReport, editor: str, item_id: str) -> str:
     item = report.run.items[editor].get(item_id)
     scores: Mapping[str, float] = {} if item is None else item.scores
-    names = [section.name for section in report.metrics if section.name in scores]
-    wanted = [report.ranked_by] if report.ranked_by in names else []
-    chosen = [*wanted, *(name for name in names if name not in wanted)][:_NUM_SCORES_SHOWN]
-    return ", ".join(f"{_title(report, name)} {_score_text(report, name, scores[name])}" for name in chosen if name)
-
-
-def _score_text(report: RunReport, metric: str, value: float) -> str:
-    return "∞" if value == float("inf") else value_text(report.run.metrics[metric], value)
+    metric = report.ranked_by
+    if metric is None or metric not in scores:
+        return ""
+    value = "∞" if math.isinf(scores[metric]) else value_text(report.run.metrics[metric], scores[metric])
+    return f"{_title(report, metric)} {value}"
 
 
 def _seed(report: RunReport) -> dict[str, Any]:
