@@ -33,7 +33,9 @@ def test_accelerate_reads_every_configuration(name, distributed_type, num_proces
 def test_every_configuration_is_covered_and_turned_into_a_command_by_the_launcher():
     """Accelerate's own parser and launcher, up to where processes would start."""
     for path in sorted((INFRA / "accelerate").glob("*.yaml")):
-        args = launch_command_parser().parse_args(["--config_file", str(path), "-m", "editfoundry.training", "c.yaml"])
+        args = launch_command_parser().parse_args(
+            ["--config_file", str(path), "-m", "editfoundry.editors.train", "c.yaml"]
+        )
         validated, _, _ = _validate_launch_command(args)
         assert (validated.use_fsdp, validated.use_deepspeed) == ("fsdp" in path.stem, "deepspeed" in path.stem)
         if path.stem == "fsdp":

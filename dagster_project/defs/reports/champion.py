@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from dagster_project.defs.reports.assets import WEEKLY
+from dagster_project.defs.reports.shown_report import WEEKLY
 from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.failures import told_clearly
 from dagster_project.metadata import OWNERS

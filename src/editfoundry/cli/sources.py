@@ -35,9 +35,10 @@ def sources_laion(
     as_json: JsonOption = False,
 ) -> None:
     """Clean a LAION-schema table. Example: editfoundry sources laion part-0.parquet data/captions."""
-    from editfoundry.lineage.stages import clean_captions
+    from editfoundry.sources.laion import convert_laion
 
-    show_result(clean_captions(chosen_params(params, profile), table, output, limit), output, as_json)
+    chosen = chosen_params(params, profile).captions
+    show_result(convert_laion(table, output, chosen.filters, chosen.rows_per_shard, limit), output, as_json)
 
 
 @sources_app.command("incoming")
@@ -50,9 +51,10 @@ def sources_incoming(
     as_json: JsonOption = False,
 ) -> None:
     """Clean tables that arrived, each into a shard of its name. Example: editfoundry sources incoming data/incoming data/captions."""  # noqa: E501
-    from editfoundry.lineage.stages import take_in_captions
+    from editfoundry.sources.incoming import take_in
 
-    show_result(take_in_captions(chosen_params(params, profile), incoming, output, only), output, as_json)
+    filters = chosen_params(params, profile).captions.filters
+    show_result(take_in(incoming, output, filters, only), output, as_json)
 
 
 @sources_app.command("internvid")
@@ -67,9 +69,13 @@ def sources_internvid(
     as_json: JsonOption = False,
 ) -> None:
     """Find a table's clips. Example: editfoundry sources internvid clips.jsonl data/clips --videos videos."""
-    from editfoundry.lineage.stages import clean_clips
+    from editfoundry.sources.downloads import Downloader
+    from editfoundry.sources.internvid import convert_internvid
 
-    show_result(clean_clips(chosen_params(params, profile), table, videos, output, limit, download), output, as_json)
+    chosen = chosen_params(params, profile).clips
+    downloader = Downloader(folder=videos) if download else None
+    result = convert_internvid(table, videos, output, chosen.filters, chosen.rows_per_shard, limit, downloader)
+    show_result(result, output, as_json)
 
 
 @sources_app.command("videos")

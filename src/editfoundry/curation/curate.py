@@ -11,7 +11,7 @@ from typing import Any
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.duplicates import SeenTriplets
 from editfoundry.curation.filters import check_clip
-from editfoundry.curation.splits import split_of
+from editfoundry.curation.splits import SplitsTaken, given_splits
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.index import index_path
 from editfoundry.data.output_folder import check_claim
@@ -101,27 +101,27 @@ def _nothing_left(folders: Sequence[Path], num_kept: int, counts: dict[str, int]
 
 def _decide(shards: list[Path], config: CurationConfig, rejected: list[RejectedRow]) -> Iterator[Place]:
     seen = SeenTriplets()
-    split_of_picture: dict[str, str] = {}
+    taken = SplitsTaken(config.shares, config.seed, given_splits(row for s in shards for row in read_fields(s)))
     for shard in shards:
         for row in read_fields(shard):
             try:
                 check_scores(row, config)
                 triplet = read_triplet(shard, row)
+                _check_sizes(triplet)
                 picture = short_hash(triplet.input_image.tobytes())
-                split = split_of(row["input_caption"] or picture, config.shares, config.seed)
-                _check_picture(split_of_picture.get(picture, split), split)
+                split = taken.split_for(row, picture)
                 seen.add(triplet, shard, row)
             except Rejection as error:
                 rejected.append(RejectedRow(row["id"], error.reason, error.detail, row))
                 continue
-            split_of_picture[picture] = split
+            taken.take(row, picture, split)
             yield shard, row, split
 
 
-def _check_picture(taken: str, split: str) -> None:
-    """Keep one input picture out of two splits, where two captions name it."""
-    if taken != split:
-        raise Rejection("input picture of another split", f"{taken}, and its caption goes into {split}")
+def _check_sizes(triplet: Triplet) -> None:
+    sizes = {image.size for image in (triplet.input_image, triplet.output_image, triplet.mask) if image is not None}
+    if len(sizes) > 1:
+        raise Rejection("size mismatch", " and ".join(f"{width} x {height}" for width, height in sorted(sizes)))
 
 
 def _write_split(folder: Path, places: list[Place], config: CurationConfig, digest: str) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from editfoundry.data.storage import locate
+
+ONLY_WHEN_SET = MappingProxyType({"hashed": "only when set"})
+"""Metadata of a dataclass's field that counts in `input_hash` only where it differs from its default, so that outputs
+made before the field was there stay valid."""
 
 
 def file_hash(path: Path) -> str:
@@ -30,9 +35,22 @@ def _plain(part: object) -> Any:
     if isinstance(part, Path):
         return file_hash(part) if part.is_file() else str(part)
     if is_dataclass(part) and not isinstance(part, type):
-        return {type(part).__name__: asdict(part)}
+        return {type(part).__name__: _field_values(part)}
     if isinstance(part, bytes):
         return part.hex()
     if part is None or isinstance(part, (str, int, float, bool, list, tuple, dict)):
         return part
     return str(part)
+
+
+def _field_values(value: Any) -> Any:
+    """Return a dataclass's fields as a dict, those of dataclasses inside it too."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _field_values(getattr(value, field.name))
+            for field in fields(value)
+            if field.metadata != ONLY_WHEN_SET or getattr(value, field.name) != field.default
+        }
+    if isinstance(value, dict):
+        return {key: _field_values(item) for key, item in value.items()}
+    return [_field_values(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -12,13 +12,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from editfoundry.data.colour import to_srgb
 from editfoundry.errors import BadInputError
 
 IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
 """Multi-picture JPEGs, as phones write them, count as JPEG."""
 MAX_IMAGE_PIXELS = 64_000_000
 """64 megapixels."""
-
+MAX_FILE_BYTES = 512 * 2**20
+MAX_SCANS = 24
+"""Scans of a progressive JPEG that are decoded whatever its size."""
+_MAX_SCANNED_PIXELS = 200_000_000
+"""Pixels times scans, decoded in about two seconds."""
+_JPEG_START_OF_SCAN = b"\xff\xda"
 _ORIENTATION_TAG = 0x0112
 _TIFF_BITS_PER_SAMPLE_TAG = 258
 _UPRIGHT = {
@@ -49,23 +55,26 @@ _DECODER_ERRORS = (
 def open_image(source: Path | bytes, name: str = "") -> Image.Image:
     """Decode an image file in full to upright 8-bit RGB.
 
-    EXIF orientation is applied, transparency is laid on white, deeper samples than 8 bits are scaled, and of an
-    animation or a multi-page file the first frame is taken. The result carries no metadata of the file.
+    EXIF orientation is applied, colours of an ICC profile are turned into sRGB, transparency is laid on white, deeper
+    samples than 8 bits are scaled, and of an animation or a multi-page file the first frame is taken. The result
+    carries no metadata of the file.
 
     Args:
         source: A path, or the file's bytes.
         name: What to call the image in errors; default the path.
 
     Returns:
-        Mode ``RGB``, (W, H) upright, values 0 to 255.
+        Mode ``RGB``, (W, H) upright, values 0 to 255, sRGB.
 
     Raises:
-        BadInputError: missing, truncated or damaged file, a format outside ``IMAGE_FORMATS``, or more than
-            64 megapixels, which is found before any pixel is decoded.
+        BadInputError: missing, truncated or damaged file, no regular file, a format outside ``IMAGE_FORMATS``, or more
+            than 64 megapixels or a JPEG of very many scans, both of which are found before any pixel is decoded.
     """
     name = name or (str(source) if isinstance(source, Path) else "the image")
-    with _opened(source, name) as image:
+    data = source if isinstance(source, bytes) else _read(source, name)
+    with _opened(data, name) as image:
         _check_size(image, name)
+        _check_scans(image, data, name)
         try:
             image.load()
             upright = _upright(image)
@@ -76,13 +85,23 @@ def open_image(source: Path | bytes, name: str = "") -> Image.Image:
     return rgb
 
 
+def _read(path: Path, name: str) -> bytes:
+    # Reading a named pipe or a device may never end.
+    if not path.is_file():
+        raise BadInputError(f"{name}: {'is no image file' if path.exists() else 'no such image file'}")
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise BadInputError(f"{name}: more than {MAX_FILE_BYTES // 2**20} MiB; save it as a smaller file first")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"{name}: cannot be read as an image ({_one_line(error)})") from error
+
+
 @contextmanager
-def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
+def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     Image.init()  # Pillow registers WebP and TIFF only then.
     try:
-        image = Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=IMAGE_FORMATS)
-    except FileNotFoundError as error:
-        raise BadInputError(f"{name}: no such image file") from error
+        image = Image.open(BytesIO(data), formats=IMAGE_FORMATS)
     except UnidentifiedImageError as error:
         raise BadInputError(
             f"{name}: damaged, or not an image of a known format ({', '.join(IMAGE_FORMATS)})"
@@ -103,6 +122,15 @@ def _check_size(image: Image.Image, name: str) -> None:
         )
 
 
+def _check_scans(image: Image.Image, data: bytes, name: str) -> None:
+    """Refuse a JPEG whose decoding goes over its pixels very often; cameras and programs write about ten scans."""
+    if image.format not in ("JPEG", "MPO"):
+        return
+    num_scans = data.count(_JPEG_START_OF_SCAN)
+    if num_scans > MAX_SCANS and num_scans * image.width * image.height > _MAX_SCANNED_PIXELS:
+        raise BadInputError(f"{name}: a JPEG of {num_scans} scans takes too long to decode; save it anew")
+
+
 def _upright(image: Image.Image) -> Image.Image:
     try:
         # After decoding: Pillow turns TIFF pages upright itself then, and drops their tag.
@@ -114,13 +142,14 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
     if image.mode.startswith(("I", "F")):
-        return _scaled_to_8_bits(image).convert("RGB")
+        return to_srgb(_scaled_to_8_bits(image), profile)
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return to_srgb(image, profile)
     rgba = image.convert("RGBA")
     on_white = Image.new("RGB", image.size, (255, 255, 255))
-    on_white.paste(rgba, mask=rgba.getchannel("A"))
+    on_white.paste(to_srgb(image if image.mode == "LA" else rgba, profile), mask=rgba.getchannel("A"))
     return on_white
 
 

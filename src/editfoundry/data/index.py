@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from editfoundry.data.atomic import atomic_file
@@ -82,6 +83,24 @@ def read_index(path_or_folder: Path) -> pa.Table:
         table = _read_one(tar).replace_schema_metadata(None)
         tables.append(table.append_column("shard", pa.array([tar.name] * table.num_rows, pa.string())))
     return pa.concat_tables(tables)
+
+
+def rows_of_split(index: pa.Table, split: str, where: Path) -> pa.Table:
+    """Return the rows of an index that belong to one split; all of them where no row or every row has the same split.
+
+    An imported data set holds the splits it came with in one folder; rows without a split count as ``train``.
+
+    Raises:
+        BadInputError: the index has several splits, and not the one that is asked for.
+    """
+    column = index.column("split")
+    if len(column.unique()) < 2:
+        return index
+    rows = index.filter(pc.is_in(column, pa.array([split, ""] if split == "train" else [split])))
+    if rows.num_rows == 0:
+        there = ", ".join(sorted(value or "none" for value in column.unique().to_pylist()))
+        raise BadInputError(f"{where}: has no triplet of the split {split}; its splits are {there}")
+    return rows
 
 
 def read_fields(path_or_folder: Path) -> Iterator[dict[str, Any]]:

@@ -128,7 +128,12 @@ class Triplet:
     @property
     def id(self) -> str:
         """First 16 hex digits of the sha256 of the instruction and both images' pixels."""
-        return short_hash(self.instruction, *(_pixels(i) for i in (self.input_image, self.output_image)))
+        return triplet_id(self.instruction, self.input_image, self.output_image)
+
+
+def triplet_id(instruction: str, input_image: Image.Image, output_image: Image.Image) -> str:
+    """Return the first 16 hex digits of the sha256 of an instruction and both images' RGB pixels."""
+    return short_hash(instruction, _pixels(input_image), _pixels(output_image))
 
 
 def _pixels(image: Image.Image) -> bytes:

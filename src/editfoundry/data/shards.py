@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
+from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.fields import to_json, triplet_fields, triplet_from_fields
@@ -30,7 +31,7 @@ from editfoundry.data.index import (
 )
 from editfoundry.data.output_folder import claim_output
 from editfoundry.data.png import decode_png, encode_png
-from editfoundry.data.record import Triplet
+from editfoundry.data.record import Triplet, triplet_id
 from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejections, write_rejections
 from editfoundry.data.stage import StageResult
 from editfoundry.data.storage import locate, parquet_source
@@ -38,6 +39,7 @@ from editfoundry.data.tables import stored_metadata
 from editfoundry.errors import BadInputError
 
 __all__ = [
+    "check_pictures",
     "claim_output",
     "count_triplets",
     "file_hash",
@@ -87,7 +89,8 @@ def read_triplets(path_or_folder: Path) -> Iterator[Triplet]:
     """Yield the triplets of a shard, or of all shards of a folder, in order, one in memory at a time.
 
     Raises:
-        BadInputError: a shard without index, a cut tar, an index that points elsewhere, a broken image.
+        BadInputError: a shard without index, a cut tar, an index that points elsewhere, a broken image, or one that is
+            not the picture which the triplet's id was made of.
     """
     for tar in shards_of(path_or_folder):
         rows = read_checked_rows(tar)
@@ -101,6 +104,12 @@ def read_triplet(tar: Path, row: Mapping[str, Any]) -> Triplet:
     # One buffer holds the whole record: one read, and from S3 one request.
     with locate(tar).open("rb", buffering=_span(row)) as file:
         return _read_row(file, row, f"{tar}: record {row['id']}")
+
+
+def check_pictures(row: Mapping[str, Any], input_image: Image.Image, output_image: Image.Image, where: str) -> None:
+    """Raise BadInputError, which begins with ``where``, unless two pictures are those of an index row's id."""
+    if triplet_id(row["instruction"], input_image, output_image) != row["id"]:
+        raise BadInputError(f"{where}: holds other pictures than those its index was written for; make the shard again")
 
 
 def count_triplets(path_or_folder: Path) -> int:
@@ -163,7 +172,9 @@ def _read_row(file: BinaryIO, row: Mapping[str, Any], where: str) -> Triplet:
         if row[f"{role}_offset"] is not None
     }
     fields = parse_row(row) if isinstance(row["provenance"], str) else row
-    return triplet_from_fields(fields, images["input"], images["output"], images.get("mask"))
+    triplet = triplet_from_fields(fields, images["input"], images["output"], images.get("mask"))
+    check_pictures(row, triplet.input_image, triplet.output_image, where)
+    return triplet
 
 
 def _span(row: Mapping[str, Any]) -> int:

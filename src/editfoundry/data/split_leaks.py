@@ -10,6 +10,7 @@ from pathlib import Path
 from editfoundry.data.record import Triplet, short_hash
 from editfoundry.data.shards import read_triplets, shard_paths
 from editfoundry.data.storage import locate
+from editfoundry.errors import BadInputError
 
 SPLITS = ("train", "validation", "test")
 
@@ -35,9 +36,15 @@ def find_leaks(folder: Path) -> list[Leak]:
     """Return every triplet, input image and quadruple (input caption with instruction) that two splits share.
 
     Records are streamed; only 16-digit hashes are kept.
+
+    Raises:
+        BadInputError: there is no split to look at.
     """
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for split, shards in split_folders(folder).items():
+    folders = split_folders(folder)
+    if not folders:
+        raise BadInputError(f"{folder}: has no split ({', '.join(SPLITS)}) with shards, so nothing can be compared")
+    for split, shards in folders.items():
         for triplet in read_triplets(shards):
             for key in _marks(triplet):
                 seen[key].add(split)

@@ -7,8 +7,30 @@ from typing import Any
 
 from editfoundry.errors import BadInputError
 
+PREDICTION_TYPES = ("epsilon", "v_prediction")
+"""What our denoisers predict, by diffusers' names."""
 _DROPPED = ("scheduler", "discrete")
 """Parts of diffusers' class names that a person may leave out."""
+
+_OFF_WHERE_UNKNOWN = ("clip_sample", "thresholding")
+"""What a scheduler that has no such setting does not do."""
+_KEPT = (
+    *_OFF_WHERE_UNKNOWN,
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "trained_betas",
+    "prediction_type",
+    "rescale_betas_zero_snr",
+    "clip_sample_range",
+    "dynamic_thresholding_ratio",
+    "sample_max_value",
+    "set_alpha_to_one",
+    "steps_offset",
+    "timestep_spacing",
+)
+"""Settings that belong to the model and its noise schedule, whichever scheduler samples from it."""
 
 
 def scheduler_by_name(name: str, current: Any) -> Any:
@@ -32,9 +54,27 @@ def scheduler_by_name(name: str, current: Any) -> Any:
     if current.config.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in accepted:
         raise BadInputError(f"scheduler {name!r} has no zero-terminal-SNR schedule, which this editor was trained on")
     try:
-        return scheduler_class.from_config(current.config)
+        return on_schedule_of(current, scheduler_class)
     except (ImportError, ValueError) as error:
         raise BadInputError(f"scheduler {name!r} cannot be used: {' '.join(str(error).split())[:200]}") from error
+
+
+def on_schedule_of(current: Any, scheduler_class: Any, **changes: Any) -> Any:
+    """Return a scheduler of another class for the model that ``current`` samples from, which stays as it is.
+
+    diffusers fills in what a configuration leaves out with the defaults of the class that reads it, and those differ:
+    DDIM clips samples to [-1, 1] where PNDM, which knows no such setting, never does, and a latent picture washes out.
+    Here what is left out is what ``current`` takes for it.
+
+    Args:
+        current: the model's own scheduler.
+        scheduler_class: one that can take its place.
+        changes: settings that shall differ.
+    """
+    accepted = inspect.signature(scheduler_class.__init__).parameters
+    kept = {name: current.config[name] for name in _KEPT if name in accepted and name in current.config}
+    off = {name: False for name in _OFF_WHERE_UNKNOWN if name in accepted and name not in current.config}
+    return scheduler_class.from_config(current.config, **{**kept, **off, **changes})
 
 
 def scheduler_names(current: Any) -> list[str]:

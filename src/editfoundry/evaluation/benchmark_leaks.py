@@ -12,9 +12,11 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.curation.perceptual_hash import are_near, hash_bands, look_alike, perceptual_hash, thumbnail
+from editfoundry.data.index import read_index
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.data.split_leaks import split_folders
+from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import BenchmarkItem
 from editfoundry.judging.clip_similarity import plain_text
 
@@ -69,18 +71,20 @@ def find_benchmark_leaks(
         progress: called with the number of triplets read.
 
     Raises:
-        BadInputError: there is no shard, or one that cannot be read; or a picture of an item cannot.
+        BadInputError: there is no shard or triplet, or one that cannot be read; or a picture of an item cannot.
     """
     pictures, texts = _PictureIndex(items), _TextIndex(items)
     found: dict[tuple[str, str], BenchmarkLeak] = {}
     num_triplets = 0
-    for triplet in read_triplets(split_folders(dataset).get("train", dataset)):
+    for triplet in _training_triplets(dataset):
         for kind, item_id, detail in (*pictures.matches(triplet), *texts.matches(triplet)):
             leak = BenchmarkLeak(kind=kind, item_id=item_id, triplet_id=triplet.id, detail=detail)
             found.setdefault((kind, item_id), leak)
         num_triplets += 1
         if progress is not None:
             progress(num_triplets)
+    if num_triplets == 0:
+        raise BadInputError(f"{dataset}: has no triplet for training, so nothing was compared")
     places = {item.id: place for place, item in enumerate(items)}
     return LeakReport(
         num_items=len(items),
@@ -88,6 +92,13 @@ def find_benchmark_leaks(
         leaks=_ordered(found.values(), LEAKS, places),
         shared_texts=_ordered(found.values(), SHARED_TEXTS, places),
     )
+
+
+def _training_triplets(dataset: Path) -> Iterator[Triplet]:
+    """Yield what training would read: of a folder with several splits, the triplets of ``train`` or of none."""
+    folder = split_folders(dataset).get("train", dataset)
+    num_splits = len(read_index(folder).column("split").unique())
+    return (triplet for triplet in read_triplets(folder) if num_splits < 2 or triplet.split in ("train", ""))
 
 
 def _ordered(found: Iterable[BenchmarkLeak], kinds: Sequence[str], places: dict[str, int]) -> tuple[BenchmarkLeak, ...]:

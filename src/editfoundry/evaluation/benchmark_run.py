@@ -219,18 +219,11 @@ def _described(benchmark: Benchmark, seed: int, facts: Mapping[str, object]) -> 
 def _costs(contestant: Contestant, folder: EditFolder) -> dict[str, Any]:
     return {
         "description": contestant.description,
-        "reads": _captions_read(contestant),
+        "reads": [part.replace("_", " ") for part in contestant.reads if part.endswith("caption")],
         "seconds_per_edit": folder.seconds / folder.num_timed if folder.num_timed else None,
         "peak_memory_mb": folder.peak_memory_mb or None,
         "settings": dict(contestant.settings),
     }
-
-
-def _captions_read(contestant: Contestant) -> list[str]:
-    """Return the captions that an editor is told, which one that follows instructions alone is not."""
-    needs = [need.replace("_", " ") for need in getattr(contestant, "needs", ())]
-    captions = ("input caption", "output caption")
-    return [caption for caption in captions if caption in needs or caption in contestant.description]
 
 
 def _keep_shown(output: Path, pictures: ItemPictures) -> None:

@@ -118,11 +118,12 @@ def headline_summary(folder: Path) -> dict[str, Any]:
 
 def _contestants(params: EvaluationParams, profile: Profile, runtime: Runtime, editor: Path) -> list[Contestant]:
     """Return base, fine-tuned and, where the parameters ask for it, post-edited, by the names that reports read."""
+    from editfoundry.editors.open_editor import BASE as BASE_NAME
     from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 
     settings = params.editworld_report
     options = EditorOptions(given=settings.sampling(), post_edit=settings.post_edit_config(profile))
-    base = contestants_by_name([BASE], profile, runtime, EditorOptions(given=settings.sampling()))
+    base = contestants_by_name([BASE_NAME], profile, runtime, EditorOptions(given=settings.sampling()))
     tuned = contestants_by_name([f"{FINE_TUNED}={editor}"], profile, runtime, options)
     names = (BASE, FINE_TUNED, POST_EDITED)
     return [dataclasses.replace(one, name=name) for one, name in zip([*base, *tuned], names, strict=False)]

@@ -11,10 +11,12 @@ from pathlib import Path
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.index import index_path, shard_paths
 from editfoundry.data.split_leaks import split_folders
+from editfoundry.editors.open_editor import editor_folder, find_editor
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.reports.before_after import BASE, FINE_TUNED
 from editfoundry.evaluation.reports.run import METRICS_FILE, Run, read_runs
-from editfoundry.lineage.stages import Params, Paths
+from editfoundry.lineage.params import Params
+from editfoundry.lineage.stages import Paths
 from editfoundry.retraining.comparison import (
     METRIC,
     EditorComparison,
@@ -85,7 +87,8 @@ def pass_gate(params: Params, root: Path, evaluate: Evaluate | None = None) -> G
     runs = _read_report(paths.editworld_report)
     edits = edits_of(runs, FINE_TUNED)
     tags = _version_tags(params, paths)
-    candidate = register_version(paths.editworld, tags=tags, tracking_uri=uri, root=root)
+    options = find_editor(str(paths.editworld)).option_kinds
+    candidate = register_version(paths.editworld, tags=tags, tracking_uri=uri, root=root, options=options)
     champion = version_by_alias(CHAMPION, tracking_uri=uri)
     set_alias(CANDIDATE, candidate, uri)
     with tracked_run(EXPERIMENT, f"{MODEL_NAME} {candidate.version}", {}, tags, uri, root=root) as run:
@@ -160,7 +163,8 @@ def _champion_edits(
         kept = _kept_edits(cache)
         if kept is not None and are_same_items(kept, wanted):
             return kept
-    evaluate(params, _editor_folder(champion, root), cache / "report")
+    editor = editor_folder(champion.uri, root / ".cache" / "registered", tracking_uri(root))
+    evaluate(params, editor, cache / "report")
     return edits_of(_read_report(cache / "report"), FINE_TUNED)
 
 
@@ -170,13 +174,6 @@ def _kept_edits(folder: Path) -> Edits | None:
         return edits_of(_read_report(folder), FINE_TUNED)
     except BadInputError:
         return None
-
-
-def _editor_folder(version: RegisteredVersion, root: Path) -> Path:
-    from editfoundry.tracking.registered_models import registered_folder
-
-    folder = registered_folder(version.uri, root / ".cache" / "registered", tracking_uri(root))
-    return next(folder.rglob("model_index.json")).parent
 
 
 def _evaluate(params: Params, editor: Path, output: Path) -> None:

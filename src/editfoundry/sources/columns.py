@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -26,8 +26,30 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
         "clip_similarity_vitb32",
         "clip_b32_similarity_score",
     ),
-    "punsafe": ("punsafe", "p_unsafe", "unsafe", "nsfw_score", "nsfw_score_opennsfw2", "nsfw_score_gantman"),
-    "pwatermark": ("pwatermark", "p_watermark", "watermark", "watermark_score"),
+    "punsafe": (
+        "punsafe",
+        "p_unsafe",
+        "unsafe",
+        "unsafe_probability",
+        "unsafe_prob",
+        "unsafe_score",
+        "nsfw_score",
+        "nsfw_probability",
+        "nsfw_prob",
+        "p_nsfw",
+        "pnsfw",
+        "nsfw_score_opennsfw2",
+        "nsfw_score_gantman",
+        "opennsfw2",
+    ),
+    "pwatermark": (
+        "pwatermark",
+        "p_watermark",
+        "watermark",
+        "watermark_score",
+        "watermark_probability",
+        "watermark_prob",
+    ),
     "aesthetic_score": ("aesthetic_score", "aesthetic", "aesthetic_score_laion_v2", "aesthetics", "prediction"),
     "nsfw_tag": ("nsfw", "nsfw_tag"),
 }
@@ -39,6 +61,8 @@ aesthetic`` or ``AESTHETIC_SCORE``, ``NSFW``), the tables translated to English 
 where ``original_width`` is LAION's ``WIDTH`` and ``width`` that of the resized copy.
 """
 
+_SUSPECTS = {"punsafe": re.compile("nsfw|safe|porn"), "pwatermark": re.compile("watermark")}
+"""Role -> what in a column's name tells that the column may play it under a name that is not known."""
 _NO_VALUE = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>"})
 _TRUTH = {"true": 1.0, "false": 0.0}
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff]")
@@ -56,9 +80,18 @@ class LaionRow:
 @lru_cache(maxsize=1024)
 def resolve_columns(names: tuple[str, ...]) -> dict[str, str]:
     """Return role -> the column of a table that plays it; roles that no column plays are absent."""
-    spelled = {re.sub(r"[\s\-]+", "_", name.strip().lower()): name for name in reversed(names)}
+    spelled = {_spelling(name): name for name in reversed(names)}
     found = {role: next((spelled[s] for s in spellings if s in spelled), None) for role, spellings in SPELLINGS.items()}
     return {role: name for role, name in found.items() if name is not None}
+
+
+def unknown_spelling(names: Iterable[str], role: str) -> str | None:
+    """Return the first column that may play ``punsafe`` or ``pwatermark`` by a name that `SPELLINGS` has not."""
+    suspect = _SUSPECTS.get(role)
+    if suspect is None:
+        return None
+    known = {spelling for spellings in SPELLINGS.values() for spelling in spellings}
+    return next((n for n in names if suspect.search(_spelling(n)) and _spelling(n) not in known), None)
 
 
 def values_by_role(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +102,8 @@ def values_by_role(values: Mapping[str, Any]) -> dict[str, Any]:
 def parse_row(values: Mapping[str, Any]) -> LaionRow:
     """Turn a row as read (column name -> value, text as ``str`` or UTF-8 ``bytes``) into a typed one.
 
-    Runs of whitespace in the caption become one space. Scores that are missing or not finite are None.
+    Runs of whitespace in the caption become one space. Scores that are missing or not finite are None, and so are
+    probabilities outside [0, 1]: LAION writes -1 where a classifier gave none.
 
     Raises:
         Rejection: ``empty caption``, ``caption is not text``, or ``unreadable row`` where a score is no number.
@@ -81,8 +115,8 @@ def parse_row(values: Mapping[str, Any]) -> LaionRow:
         width=_pixels("width", by_role),
         height=_pixels("height", by_role),
         similarity=_number("similarity", by_role),
-        punsafe=_number("punsafe", by_role),
-        pwatermark=_number("pwatermark", by_role),
+        punsafe=_probability("punsafe", by_role),
+        pwatermark=_probability("pwatermark", by_role),
         aesthetic_score=_number("aesthetic_score", by_role),
     )
     return LaionRow(caption=caption, nsfw_tag=_nsfw_tag(by_role))
@@ -96,6 +130,10 @@ def printable(value: Any, max_chars: int = 1000) -> Any:
         return value if math.isfinite(value) else None
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     return text[:max_chars].encode("utf-8", "replace").decode()
+
+
+def _spelling(name: str) -> str:
+    return re.sub(r"[\s\-]+", "_", name.strip().lower())
 
 
 def _caption(value: Any) -> str:
@@ -127,12 +165,19 @@ def _nsfw_tag(by_role: Mapping[str, Any]) -> str:
     except Rejection:
         return _text_or_empty(by_role["nsfw_tag"]).upper()
     # Derived tables turn the tag into a flag or a probability under the same name.
-    return "NSFW" if score is not None and score > 0.5 else ""
+    if score is None or not 0 <= score <= 1:
+        return ""
+    return "NSFW" if score > 0.5 else "UNLIKELY"
 
 
 def _pixels(role: str, by_role: Mapping[str, Any]) -> int | None:
     number = _number(role, by_role)
     return round(number) if number is not None and 0 < number < 2**31 else None
+
+
+def _probability(role: str, by_role: Mapping[str, Any]) -> float | None:
+    number = _number(role, by_role)
+    return number if number is not None and 0 <= number <= 1 else None
 
 
 def _number(role: str, by_role: Mapping[str, Any]) -> float | None:

@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
+from typing import ClassVar
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.hashing import file_hash, input_hash
-from editfoundry.data.output_folder import claim_output
-from editfoundry.data.rejections import count_by_reason, read_rejections
+from editfoundry.data.record import Caption
 from editfoundry.data.stage import StageResult, add_up
 from editfoundry.data.storage import locate
-from editfoundry.data.tables import REJECTED_SUFFIX, count_rows
+from editfoundry.data.tables import REJECTED_SUFFIX
 from editfoundry.errors import BadInputError
-from editfoundry.sources.filters import LaionFilters
-from editfoundry.sources.laion import STAGE, convert_one_shard
-from editfoundry.sources.table_reader import PARQUET_SUFFIXES, TEXT_SUFFIXES
+from editfoundry.execution.progress import Progress
+from editfoundry.execution.runner import run_stage
+from editfoundry.execution.shard_stage import Shard, ShardStage
+from editfoundry.execution.shard_store import RowStore, ShardNotes
+from editfoundry.sources.filters import LaionFilters, SeenRows
+from editfoundry.sources.laion import STAGE, check_table, kept_captions
+from editfoundry.sources.row_ranges import RowRange, num_table_rows
+from editfoundry.sources.table_reader import PARQUET_SUFFIXES, TEXT_SUFFIXES, TableRow, read_table_rows, table_files
 
 SHARD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 """A source shard's name: never that of a numbered shard, and always a file's name."""
@@ -60,7 +69,60 @@ def fetch_table(table: Path, folder: Path) -> Path:
     return target
 
 
-def take_in(incoming: Path, output: Path, filters: LaionFilters, only: str | None = None) -> StageResult:
+@dataclass(frozen=True)
+class IncomingStage(ShardStage[RowRange, None, Caption]):
+    """Captions of tables that arrived, each a shard of its name, beside the numbered ones."""
+
+    source: Path
+    """Folder of the tables."""
+    filters: LaionFilters
+
+    name: ClassVar[str] = STAGE
+    store: ClassVar[RowStore[Caption]] = RowStore(Caption)
+
+    @cached_property
+    def _tables(self) -> dict[str, Path]:
+        return incoming_tables(self.source)
+
+    def shards(self) -> list[Shard[RowRange]]:
+        """Return the tables; a damaged one is found when it is read."""
+        return [
+            Shard(name, RowRange(partial(_rows, path)), num_table_rows(table_files(path)) or 0)
+            for name, path in self._tables.items()
+        ]
+
+    def num_in(self, shard: Shard[RowRange]) -> int:
+        """Return the number of a table's rows."""
+        return shard.source.count()
+
+    def digest(self, shard: Shard[RowRange], target: Path) -> str:
+        """Hash the table and the filters."""
+        table = self._tables[shard.name]
+        check_table(table, table_files(table), self.filters)
+        return input_hash("source shard", file_hash(table), self.filters)
+
+    def setup(self) -> None:
+        """Load nothing."""
+
+    def process(self, models: None, shard: Shard[RowRange], target: Path, notes: ShardNotes) -> Iterator[Caption]:
+        """Yield what the filters keep; rows count as seen within this table alone."""
+        return kept_captions(shard.source, self.filters, SeenRows(), notes)
+
+    def made_of(self, output: Path) -> None:
+        """Return None: what arrives is added to what is there, from whichever inbox."""
+
+    def owns(self, name: str) -> bool:
+        """Return False: a shard stays when its table is taken away."""
+        return False
+
+
+def take_in(
+    incoming: Path,
+    output: Path,
+    filters: LaionFilters,
+    only: str | None = None,
+    progress: Progress | None = None,
+) -> StageResult:
     """Clean each incoming table into ``output/NAME.parquet``; what is there already, of the same table, is reused.
 
     A source shard stays when its table is taken away: the folder is an inbox that may be emptied.
@@ -70,20 +132,19 @@ def take_in(incoming: Path, output: Path, filters: LaionFilters, only: str | Non
         output: folder of caption shards.
         filters: what a row must be like.
         only: a source shard's name, to clean that one alone.
+        progress: called with rows done and rows in all, of Parquet tables.
 
     Raises:
         BadInputError: see `incoming_tables` and `convert_laion`; or there is no table named ``only``.
     """
     tables = incoming_tables(incoming)
+    if only is not None and only not in tables:
+        raise BadInputError(f"{incoming}: no table of the source shard {only!r}")
+    result = run_stage(IncomingStage(incoming, filters), output, only=only, progress=progress)
     if only is not None:
-        if only not in tables:
-            raise BadInputError(f"{incoming}: no table of the source shard {only!r}")
-        tables = {only: tables[only]}
-    claim_output(output, STAGE)
-    results = [_clean(table, output / f"{name}.parquet", filters) for name, table in tables.items()]
-    if only is None:
-        results += [_counted(shard) for shard in source_shards(output) if shard.stem not in tables]
-    return add_up(results)
+        return result
+    others = [shard for shard in source_shards(output) if shard.stem not in tables]
+    return add_up([result, *(IncomingStage.store.stored(shard) for shard in others)])
 
 
 def source_shards(captions: Path) -> list[Path]:
@@ -92,10 +153,5 @@ def source_shards(captions: Path) -> list[Path]:
     return sorted(path for path in found if SHARD_NAME.fullmatch(path.stem))
 
 
-def _clean(table: Path, shard: Path, filters: LaionFilters) -> StageResult:
-    return convert_one_shard(table, shard, filters, input_hash("source shard", file_hash(table), filters))
-
-
-def _counted(shard: Path) -> StageResult:
-    kept, counts = count_rows(shard), count_by_reason(read_rejections(shard))
-    return StageResult(num_in=kept + sum(counts.values()), num_out=kept, rejected=counts, num_shards_reused=1)
+def _rows(table: Path) -> Iterator[TableRow]:
+    return chain.from_iterable(read_table_rows(path) for path in table_files(table))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+from editfoundry.errors import BadInputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,3 +18,8 @@ class InternVidFilters:
     """InternVid's measure of how well the caption fits."""
     max_seconds: float | None = 120.0
     """Longest clip."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not math.isfinite(value):
+                raise BadInputError(f"{name} is {value}; it is a number")

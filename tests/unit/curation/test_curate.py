@@ -204,3 +204,24 @@ def test_the_summary_holds_the_counts(source, output):
     curate(source, output, CONFIG)
     summary = json.loads((output / "curation.json").read_text())
     assert (summary["num_in"], summary["num_out"], summary["rejected"]) == (8, 8, {})
+
+
+def test_a_split_that_came_with_the_data_is_kept_and_no_edit_of_it_goes_elsewhere(source, output):
+    given = [triplet(n, split=split) for n, split in enumerate(["train"] * 4 + ["validation"] * 4 + ["test"] * 4)]
+    same_caption = triplet(20, given[8].input_caption, instruction="freeze it")
+    same_edit = triplet(21, given[9].input_caption, split="train")
+    same_picture = replace(triplet(22), input_image=given[10].input_image, split="train")
+    write(source, [*given, same_caption, same_edit, same_picture])
+    result = curate(source, output, CONFIG)
+    assert result.rejected == {"edit of another split": 1, "input picture of another split": 1}
+    found = {t.id: name for name, folder in split_folders(output).items() for t in read_triplets(folder)}
+    assert found == {**{t.id: t.split for t in given}, same_caption.id: "test"}
+    assert find_leaks(output) == []
+
+
+@pytest.mark.parametrize("part", ["output_image", "mask"])
+def test_pictures_of_two_sizes_are_no_pair(part, source, output):
+    odd = replace(triplet(50), **{part: Image.new("L" if part == "mask" else "RGB", (96, 128))})
+    write(source, [*(triplet(n) for n in range(10)), odd])
+    assert curate(source, output, CONFIG).rejected == {"size mismatch": 1}
+    assert next(read_rejections(output)).detail == "32 x 32 and 96 x 128"

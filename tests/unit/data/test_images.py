@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import struct
+import time
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import skimage.data
 import sklearn.datasets
-from PIL import Image
+from PIL import Image, ImageCms
 
 from editfoundry.data.images import MAX_IMAGE_PIXELS, open_image
 from editfoundry.errors import BadInputError
@@ -198,5 +200,80 @@ def test_formats_outside_the_list_are_refused_even_with_an_innocent_name(tmp_pat
 def test_a_missing_file_or_a_folder_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="nowhere.png: no such image file"):
         open_image(tmp_path / "nowhere.png")
-    with pytest.raises(BadInputError, match="cannot be read as an image"):
+    with pytest.raises(BadInputError, match="is no image file"):
         open_image(tmp_path)
+
+
+def swapping_profile() -> bytes:
+    """sRGB's profile with the primaries of red and blue exchanged."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"\0tmp").replace(b"bXYZ", b"rXYZ").replace(b"\0tmp", b"bXYZ")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [("PNG", {}), ("JPEG", {"quality": 100, "subsampling": 0}), ("WEBP", {"lossless": True}), ("TIFF", {})],
+)
+def test_a_profile_that_swaps_red_and_blue_is_applied(format: str, options: dict[str, object], mode: str) -> None:
+    if (format, mode) in (("JPEG", "RGBA"), ("JPEG", "P"), ("WEBP", "P")):
+        pytest.skip("no such file")
+    pixels = np.full((16, 16, 3), (200, 90, 20), np.uint8)
+    picture = Image.fromarray(pixels)
+    picture = picture.quantize(2) if mode == "P" else picture.convert(mode)
+    found = np.asarray(open_image(encoded(picture, format, icc_profile=swapping_profile(), **options)))
+    assert np.abs(found.astype(int) - (20, 90, 200)).max() <= 3
+    plain = np.asarray(open_image(encoded(picture, format, **options)))
+    assert np.abs(plain.astype(int) - (200, 90, 20)).max() <= 3
+
+
+def test_wider_colours_become_those_that_little_cms_gives() -> None:
+    wide = ImageCms.createProfile("sRGB")
+    profile = bytearray(ImageCms.ImageCmsProfile(wide).tobytes())
+    # Adobe RGB's green primary in D50: x 0.20528, y 0.62567, z 0.06087, as s15Fixed16 numbers.
+    place = profile.index(b"gXYZ")
+    offset = struct.unpack(">I", profile[place + 4 : place + 8])[0] + 8
+    profile[offset : offset + 12] = struct.pack(">3i", *(round(v * 65536) for v in (0.20528, 0.62567, 0.06087)))
+    picture = Image.fromarray(noise() // 2 + 40)
+    expected = ImageCms.profileToProfile(
+        picture, ImageCms.ImageCmsProfile(BytesIO(bytes(profile))), ImageCms.createProfile("sRGB")
+    )
+    found = open_image(encoded(picture, "PNG", icc_profile=bytes(profile)))
+    assert np.array_equal(np.asarray(found), np.asarray(expected))
+    assert np.abs(np.asarray(found).astype(int) - np.asarray(picture)).max() > 5
+
+
+def test_a_picture_in_srgb_keeps_every_pixel() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    found = open_image(encoded(Image.fromarray(noise()), "PNG", icc_profile=profile))
+    assert np.array_equal(np.asarray(found), noise())
+    assert "icc_profile" not in found.info
+
+
+@pytest.mark.parametrize("profile", [b"junk", b"\0" * 200, swapping_profile()[:300]])
+def test_a_damaged_profile_or_one_for_another_kind_of_picture_is_passed_over(profile: bytes) -> None:
+    for mode in ("RGB", "L", "LA"):
+        picture = Image.fromarray(noise()).convert(mode)
+        found = open_image(encoded(picture, "PNG", icc_profile=profile))
+        assert np.array_equal(np.asarray(found), np.asarray(picture.convert("RGB")))
+    cmyk = Image.fromarray(noise()).convert("CMYK")
+    plain = np.asarray(open_image(encoded(cmyk, "TIFF")))
+    assert np.array_equal(np.asarray(open_image(encoded(cmyk, "TIFF", icc_profile=swapping_profile()))), plain)
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path("/dev/zero"), tmp_path):
+        with pytest.raises(BadInputError, match="is no image file"):
+            open_image(path)
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_decoded() -> None:
+    data = encoded(Image.fromarray(noise(512, 512)), "JPEG", progressive=True, quality=30)
+    assert open_image(data).size == (512, 512)
+    start = data.rindex(b"\xff\xda")
+    many = data[:start] + data[start:-2] * 3000 + data[-2:]
+    started = time.perf_counter()
+    with pytest.raises(BadInputError, match="a JPEG of 30.. scans takes too long"):
+        open_image(many)
+    assert time.perf_counter() - started < 5

@@ -1,8 +1,10 @@
+import pytest
 from PIL import Image
 
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
 from editfoundry.data.split_leaks import find_leaks, split_folders
+from editfoundry.errors import BadInputError
 
 
 def triplet(colour, instruction, caption):
@@ -46,3 +48,8 @@ def test_a_split_without_shards_is_left_out(tmp_path):
     write(tmp_path, train=[triplet("red", "melt", "ice")])
     (tmp_path / "test").mkdir()
     assert list(split_folders(tmp_path)) == ["train"]
+
+
+def test_a_folder_without_splits_is_bad_input_and_not_a_clean_data_set(tmp_path):
+    with pytest.raises(BadInputError, match="nothing can be compared"):
+        find_leaks(tmp_path)

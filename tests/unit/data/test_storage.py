@@ -17,10 +17,10 @@ from editfoundry.data.s3_client import s3_client
 from editfoundry.data.shards import count_triplets, read_index, read_member, read_triplet, read_triplets, write_triplets
 from editfoundry.data.storage import locate, upload_folder
 from editfoundry.data.tables import count_rows, read_rows, write_rows
+from editfoundry.editors.triplet_training.content_hashes import dataset_hash
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.errors import BadInputError
 from editfoundry.tracking import s3
-from editfoundry.training.data import TripletPixels
-from editfoundry.training.fingerprint import dataset_hash
 
 ADDRESS = f"s3://{s3.BUCKET}"
 THRESHOLDS = ClipThresholds(clip_input=-1, clip_output=-1, clip_image=-1, clip_direction=-1)

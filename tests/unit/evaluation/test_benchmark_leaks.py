@@ -8,6 +8,7 @@ from PIL import Image, ImageEnhance
 from editfoundry.cli.app import app
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
+from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmark_leaks import find_benchmark_leaks
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
@@ -78,3 +79,17 @@ def test_the_command_lists_leaks_and_exits_with_1(tmp_path):
     assert [run.exit_code for run in runs] == [0, 1]
     assert "leaks: 0" in runs[0].output
     assert f"input picture: {case.id} is in triplet" in runs[1].output
+
+
+def test_of_an_import_with_several_splits_the_train_split_is_searched(tmp_path, cases):
+    leaking = {"input_image": Image.fromarray(cases[0].input_image), "split": "test"}
+    triplets = [_triplet(cases[1], split="train"), _triplet(cases[2], split=""), _triplet(cases[3], **leaking)]
+    write_triplets(tmp_path / "00000.tar", triplets)
+    report = find_benchmark_leaks([item_of_case(case) for case in cases[:1]], tmp_path)
+    assert (report.num_triplets, report.is_clean) == (2, True)
+
+
+def test_a_data_set_without_triplets_is_bad_input_and_not_clean(tmp_path, cases):
+    write_triplets(tmp_path / "00000.tar", [])
+    with pytest.raises(BadInputError, match="nothing was compared"):
+        find_benchmark_leaks([item_of_case(case) for case in cases[:1]], tmp_path)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from function_editors import request
 from html_outline import check_self_contained
 from tiny_models import tiny_image, tiny_pipeline, write_dataset
 from tiny_painter import tiny_clip
@@ -100,7 +101,8 @@ def test_an_instruct_pix2pix_is_sampled_in_batches_as_edit_images_does(models):
     [contestant] = contestants_by_name([str(models / "editor")], load_profile(models / "tiny.toml"), CPU, options)
     assert contestant.settings == {"num_inference_steps": 2, "guidance_scale": 3.0}
     images = [tiny_image(n) for n in range(2)]
-    made = contestant.open()(images, ["a", "b"], [1, 2])
+    requests = [request(image, text, seed) for image, text, seed in zip(images, "ab", (1, 2), strict=True)]
+    made = [edit.require() for edit in contestant.open().edit(requests)]
     expected = edit_images(tiny_pipeline(), images, ["a", "b"], seeds=[1, 2], **contestant.settings)
     for ours, theirs in zip(made, expected, strict=True):
         assert (np.asarray(ours) == np.asarray(theirs)).all()

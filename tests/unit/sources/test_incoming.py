@@ -3,8 +3,9 @@ import pytest
 from editfoundry.data.record import Caption
 from editfoundry.data.tables import count_rows, read_rows
 from editfoundry.errors import BadInputError
-from editfoundry.lineage.params import CaptionParams, Params
-from editfoundry.lineage.stages import Paths, captions, quadruples
+from editfoundry.lineage.params import Params
+from editfoundry.lineage.stages import Paths, run_stage
+from editfoundry.sources.caption_stage import CaptionParams
 from editfoundry.sources.filters import LaionFilters
 from editfoundry.sources.incoming import incoming_tables, take_in
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
@@ -16,8 +17,8 @@ FILTERS = LaionFilters()
 def incoming(tmp_path):
     folder = tmp_path / "data" / "incoming"
     folder.mkdir(parents=True)
-    (folder / "cats.csv").write_text("caption\na black cat on a red sofa\na white cat in green grass\n")
-    (folder / "dogs.jsonl").write_text('{"caption": "a brown dog on a sandy beach"}\n')
+    (folder / "cats.csv").write_text("caption,punsafe\na black cat on a red sofa,0\na white cat in green grass,0\n")
+    (folder / "dogs.jsonl").write_text('{"caption": "a brown dog on a sandy beach", "punsafe": 0}\n')
     return folder
 
 
@@ -45,7 +46,9 @@ def test_a_shard_stays_when_its_table_is_taken_away_and_is_made_anew_when_it_cha
     out = tmp_path / "out"
     take_in(incoming, out, FILTERS)
     (incoming / "cats.csv").unlink()
-    (incoming / "dogs.jsonl").write_text('{"caption": "a grey dog"}\n{"caption": "a dog asleep"}\n')
+    (incoming / "dogs.jsonl").write_text(
+        '{"caption": "a grey dog", "punsafe": 0}\n{"caption": "a dog asleep", "punsafe": 0}\n'
+    )
     result = take_in(incoming, out, FILTERS)
     assert (result.num_in, result.num_shards_reused) == (4, 1)
     assert count_rows(out / "cats.parquet") == count_rows(out / "dogs.parquet") == 2
@@ -55,16 +58,16 @@ def test_what_arrived_goes_through_the_lineage_beside_the_numbered_shards(incomi
     params = Params(
         captions=CaptionParams(num_rows=12, rows_per_shard=12), quadruples=QuadrupleConfig(writer="tinyworld")
     )
-    result = captions(params, tmp_path)
+    result = run_stage("captions", params, tmp_path)
     assert (result.num_in, result.num_shards) == (15, 3)
-    alone = quadruples(params, tmp_path, only="cats")
+    alone = run_stage("quadruples", params, tmp_path, only="cats")
     assert alone.num_in == 2
     made = (Paths(tmp_path).quadruples / "cats.parquet").read_bytes()
-    whole = quadruples(params, tmp_path)
+    whole = run_stage("quadruples", params, tmp_path)
     assert (whole.num_in, whole.num_shards_reused) == (result.num_out, 1)
     assert (Paths(tmp_path).quadruples / "cats.parquet").read_bytes() == made
     with pytest.raises(BadInputError, match="no shard 'birds'"):
-        quadruples(params, tmp_path, only="birds")
+        run_stage("quadruples", params, tmp_path, only="birds")
 
 
 def test_two_tables_of_one_name_are_refused(incoming):

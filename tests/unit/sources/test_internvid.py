@@ -72,7 +72,7 @@ def test_each_drop_has_its_reason_and_its_row_number(videos, tmp_path):
     result = convert_internvid(table, videos, tmp_path / "out", rows_per_shard=4)
     assert result.num_in == len(changes) and result.num_out == 1
     assert [(r.row["row_number"], r.reason) for r in read_rejections(tmp_path / "out")] == [
-        (1, "low aesthetic score"), (2, "low aesthetic score"), (3, "bad video id"), (4, "video not found"),
+        (1, "low aesthetic score"), (2, "aesthetic score unknown"), (3, "bad video id"), (4, "video not found"),
         (5, "bad time range"), (6, "bad time range"), (7, "clip too long"), (8, "unreadable row"),
         (10, "duplicate clip"),
     ]  # fmt: skip
@@ -124,3 +124,9 @@ def test_shots_are_found_at_the_cuts(tmp_path):
 def test_a_folder_without_videos_is_bad_input(tmp_path):
     with pytest.raises(BadInputError, match="no videos here"):
         convert_video_folder(tmp_path, tmp_path / "out")
+
+
+def test_filters_that_let_everything_pass_by_comparing_with_nan_are_refused():
+    for name in ("min_aesthetic_score", "min_umt_score", "max_seconds"):
+        with pytest.raises(BadInputError, match=f"{name} is nan"):
+            InternVidFilters(**{name: float("nan")})

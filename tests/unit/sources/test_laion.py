@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import read_rejections
 from editfoundry.data.tables import read_rows
@@ -78,7 +80,13 @@ COYO = {
     "watermark_score": 0.02,
     "aesthetic_score_laion_v2": 6.7,
 }
-TRANSLATED = {"URL": "https://example.org/1.jpg", "TEXT": "Ein roter Fuchs", "ENG TEXT": "A red fox in the snow"}
+TRANSLATED = {
+    "URL": "https://example.org/1.jpg",
+    "TEXT": "Ein roter Fuchs",
+    "ENG TEXT": "A red fox in the snow",
+    "punsafe": 0.01,
+}
+ANY_SAFETY = LaionFilters(keep_unknown=("punsafe", "pwatermark"))
 RELEASES = {
     "laion-400m": LAION_400M,
     "aesthetics-v1": AESTHETICS_V1,
@@ -178,15 +186,29 @@ def test_each_drop_has_its_reason_and_its_row_number(tmp_path: Path) -> None:
     assert second.row["url"] == "https://example.org/2.jpg"
 
 
-@pytest.mark.parametrize(("tag", "num_out"), [("UNLIKELY", 1), ("UNSURE", 0), ("NSFW", 0), ("nsfw", 0), (None, 1)])
-def test_the_tags_of_laion_400m_tell_unsafe_rows(tag: str | None, num_out: int, tmp_path: Path) -> None:
-    table = write_table(tmp_path, [{**LAION_400M, "NSFW": tag}], "jsonl")
-    assert convert_laion(table, tmp_path / "out").num_out == num_out
+@pytest.mark.parametrize(
+    ("tag", "reason"),
+    [("UNLIKELY", None), ("UNSURE", "unsafe"), ("NSFW", "unsafe"), ("nsfw", "unsafe"), (None, "safety unknown")]
+    + [("PERHAPS", "safety unknown"), ("", "safety unknown")],
+)
+def test_the_tags_of_laion_400m_tell_unsafe_rows(tag: str | None, reason: str | None, tmp_path: Path) -> None:
+    table = write_table(tmp_path, [{**LAION_400M, "NSFW": tag}, {**LAION_400M, "TEXT": "a hare", "URL": "u"}], "jsonl")
+    rejected = convert_laion(table, tmp_path / "out").rejected
+    assert rejected == ({} if reason is None else {reason: 1})
 
 
-@pytest.mark.parametrize(("flag", "num_out"), [(True, 0), (False, 1), (0.93, 0), (0.1, 1), ("1", 0)])
-def test_an_nsfw_column_of_flags_or_scores_tells_unsafe_rows_too(flag: Any, num_out: int, tmp_path: Path) -> None:
-    assert convert_laion(write_table(tmp_path, [{**LAION_400M, "NSFW": flag}]), tmp_path / "out").num_out == num_out
+@pytest.mark.parametrize(
+    ("flag", "reason"),
+    [(True, "unsafe"), (False, None), (0.93, "unsafe"), (0.1, None), ("1", "unsafe")]
+    + [(-1.0, "safety unknown"), (37.0, "safety unknown"), (float("nan"), "safety unknown")],
+)
+def test_an_nsfw_column_of_flags_or_scores_tells_unsafe_rows_too(flag: Any, reason: str | None, tmp_path: Path) -> None:
+    table = write_table(tmp_path, [{**LAION_400M, "NSFW": flag}])
+    if reason is None:
+        assert convert_laion(table, tmp_path / "out").num_out == 1
+        return
+    with pytest.raises(BadInputError, match=f"none of its 1 records was kept .{reason} 1"):
+        convert_laion(table, tmp_path / "out")
 
 
 def test_a_dropped_row_does_not_make_later_ones_duplicates(tmp_path: Path) -> None:
@@ -200,18 +222,71 @@ def test_rows_without_a_url_are_no_duplicates_of_each_other(tmp_path: Path) -> N
     assert convert_laion(write_table(tmp_path, rows), tmp_path / "out").num_out == 3
 
 
-def test_missing_scores_pass_maxima_and_fail_minima(tmp_path: Path) -> None:
-    table = write_table(tmp_path, [row("a fox", punsafe=None, pwatermark=None, AESTHETIC_SCORE=None), row("a hare", 2)])
-    assert convert_laion(table, tmp_path / "all").num_out == 2
-    convert_laion(table, tmp_path / "best", LaionFilters(min_aesthetic_score=6.5))
-    assert captions(tmp_path / "best") == ["a hare"]
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -float("inf"), -1.0, 2.0])
+def test_what_is_not_known_to_be_safe_is_dropped_unless_it_is_asked_for(value: float | None, tmp_path: Path) -> None:
+    table = write_table(tmp_path, [row("a fox", punsafe=value), row("a hare", 2)])
+    assert convert_laion(table, tmp_path / "out").rejected == {"safety unknown": 1}
+    assert captions(tmp_path / "out") == ["a hare"]
+    assert convert_laion(table, tmp_path / "all", ANY_SAFETY).num_out == 2
+    assert convert_laion(table, tmp_path / "off", LaionFilters(max_punsafe=None)).num_out == 2
+
+
+def test_an_unknown_score_is_dropped_for_a_reason_of_its_own_by_each_filter_that_needs_it(tmp_path: Path) -> None:
+    rows = [
+        row("a hare", 1),
+        row("a fox", 2, similarity=None),
+        row("an owl", 3, AESTHETIC_SCORE=None),
+        row("a mole", 4, pwatermark=-1.0),
+    ]
+    table = write_table(tmp_path, rows)
+    assert convert_laion(table, tmp_path / "all").num_out == 4
+    strict = LaionFilters(min_similarity=0.2, min_aesthetic_score=6.0, keep_unknown=())
+    assert convert_laion(table, tmp_path / "strict", strict).rejected == {
+        "aesthetic score unknown": 1,
+        "similarity unknown": 1,
+        "watermark unknown": 1,
+    }
 
 
 def test_a_filter_on_a_score_that_the_table_lacks_is_refused(tmp_path: Path) -> None:
     table = write_table(tmp_path, [LAION_400M])
-    with pytest.raises(BadInputError, match="no aesthetic_score column, which min_aesthetic_score needs.*SAMPLE_ID"):
+    with pytest.raises(BadInputError, match="no aesthetic_score column.*SAMPLE_ID.*captions.filters.keep_unknown"):
         convert_laion(table, tmp_path / "out", LaionFilters(min_aesthetic_score=6.5))
+    with pytest.raises(BadInputError, match="no punsafe column"):
+        convert_laion(write_table(tmp_path, [{"TEXT": "a fox", "URL": "u"}]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "role"),
+    [("nsfw_likelihood", "punsafe"), ("is_safe", "punsafe"), ("Has-Watermark", "pwatermark")],
+)
+def test_a_score_under_an_unknown_name_is_pointed_out(column: str, role: str, tmp_path: Path) -> None:
+    values = {name: value for name, value in row().items() if name != role}
+    table = write_table(tmp_path, [{**values, column: 0.9}])
+    with pytest.raises(BadInputError, match=f"column '{column}' looks like {role}"):
+        convert_laion(table, tmp_path / "out")
+
+
+@pytest.mark.parametrize("column", ["nsfw_probability", "p_unsafe", "NSFW Score"])
+def test_other_spellings_of_the_safety_score_drop_unsafe_rows(column: str, tmp_path: Path) -> None:
+    rows = [{"TEXT": "a fox", column: 0.9}, {"TEXT": "a hare", column: 0.1}]
+    assert convert_laion(write_table(tmp_path, rows), tmp_path / "out").rejected == {"unsafe": 1}
+
+
+def test_filters_that_let_everything_pass_by_comparing_with_nan_are_refused() -> None:
+    for name in ("max_punsafe", "max_pwatermark", "min_similarity", "min_aesthetic_score"):
+        with pytest.raises(BadInputError, match=f"{name} is nan"):
+            LaionFilters(**{name: float("nan")})
+    with pytest.raises(BadInputError, match="keep_unknown has 'unsafe'"):
+        LaionFilters(keep_unknown=("unsafe",))
+
+
+def test_an_option_that_is_left_at_its_default_leaves_digests_as_they_were() -> None:
+    assert input_hash(LaionFilters()) == input_hash(LaionFilters(keep_unknown=("pwatermark",)))
+    assert input_hash(LaionFilters()) != input_hash(ANY_SAFETY)
+    old = {name: value for name, value in asdict(LaionFilters()).items() if name != "keep_unknown"}
+    assert input_hash(LaionFilters()) == input_hash({"LaionFilters": old})
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -254,7 +329,7 @@ def test_captions_with_quotes_commas_and_newlines_survive_csv(tmp_path: Path) ->
 def test_text_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_bytes("\ufeffTEXT,URL\r\na fox,u1\r\n\r\na hare,u2\r\n".encode())
-    convert_laion(table, tmp_path / "out")
+    convert_laion(table, tmp_path / "out", ANY_SAFETY)
     assert captions(tmp_path / "out") == ["a fox", "a hare"]
 
 
@@ -274,7 +349,7 @@ def test_a_score_that_appears_first_late_in_a_jsonl_table_still_counts(tmp_path:
     table = tmp_path / "table.jsonl"
     rows = [{"TEXT": f"fox number {n} runs"} for n in range(1500)] + [{"TEXT": "a naked fox", "punsafe": 0.99}]
     table.write_text("\n".join(json.dumps(values) for values in rows))
-    assert convert_laion(table, tmp_path / "out").rejected == {"unsafe": 1}
+    assert convert_laion(table, tmp_path / "out", ANY_SAFETY).rejected == {"unsafe": 1}
 
 
 def test_broken_csv_rows_and_scores_are_recorded_rejections(tmp_path: Path) -> None:
@@ -283,8 +358,9 @@ def test_broken_csv_rows_and_scores_are_recorded_rejections(tmp_path: Path) -> N
         f"TEXT,punsafe\na fox,0.1\ntoo,many,fields\na hare\nan owl,high\n{'x' * 200_000},0.1\na mole,nan\n"
     )
     convert_laion(table, tmp_path / "out")
-    assert captions(tmp_path / "out") == ["a fox", "a mole"]
-    assert reasons(tmp_path / "out") == [(number, "unreadable row") for number in (2, 3, 4, 5)]
+    assert captions(tmp_path / "out") == ["a fox"]
+    unreadable = [(number, "unreadable row") for number in (2, 3, 4, 5)]
+    assert reasons(tmp_path / "out") == [*unreadable, (6, "safety unknown")]
 
 
 def test_bytes_that_are_not_utf8_spoil_one_row_only(tmp_path: Path) -> None:
@@ -295,7 +371,7 @@ def test_bytes_that_are_not_utf8_spoil_one_row_only(tmp_path: Path) -> None:
     column = pa.array(texts, pa.binary()).cast(pa.string(), safe=False)
     pq.write_table(pa.table({"TEXT": column}), tmp_path / "table.parquet")
     for table in ("table.csv", "table.parquet"):
-        convert_laion(tmp_path / table, tmp_path / f"{table}.out")
+        convert_laion(tmp_path / table, tmp_path / f"{table}.out", ANY_SAFETY)
         assert captions(tmp_path / f"{table}.out") == ["a fox", "a hare"]
         assert reasons(tmp_path / f"{table}.out") == [(2, "caption is not text")]
 
@@ -303,7 +379,7 @@ def test_bytes_that_are_not_utf8_spoil_one_row_only(tmp_path: Path) -> None:
 def test_captions_that_are_numbers_or_lists_are_recorded_rejections(tmp_path: Path) -> None:
     table = tmp_path / "table.jsonl"
     table.write_text("\n".join(json.dumps({"TEXT": value}) for value in (12, ["fox"], {"a": 1}, "\ud800 fox", "a fox")))
-    assert convert_laion(table, tmp_path / "out").rejected == {"caption is not text": 4}
+    assert convert_laion(table, tmp_path / "out", ANY_SAFETY).rejected == {"caption is not text": 4}
 
 
 def test_dictionary_encoded_and_large_strings_are_read(tmp_path: Path) -> None:
@@ -314,7 +390,7 @@ def test_dictionary_encoded_and_large_strings_are_read(tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, tmp_path / "table.parquet")
-    convert_laion(tmp_path / "table.parquet", tmp_path / "out")
+    convert_laion(tmp_path / "table.parquet", tmp_path / "out", ANY_SAFETY)
     assert [(c.caption, c.url) for c in read_rows(tmp_path / "out", Caption)] == [("a fox", "u1"), ("a hare", "u2")]
 
 

@@ -5,7 +5,8 @@ import time
 
 import psutil
 
-from editfoundry.tracking.processes import end_process, is_running, started_at
+from editfoundry.data.running_process import is_running, started_at
+from editfoundry.tracking.processes import end_process
 
 STUBBORN = """
 import signal, subprocess, sys, time

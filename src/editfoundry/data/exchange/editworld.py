@@ -17,6 +17,7 @@ from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.exchange.importing import OWN_KEY, Entry, import_entries, own_fields, read_json, text
 from editfoundry.data.exchange.pairs import (
     MISSING_IMAGE,
+    PATH_LEAVES_FOLDER,
     SWAPPED_PAIR,
     checked_instruction,
     read_mask,
@@ -165,16 +166,20 @@ def _load(folder: Path, row: Mapping[str, Any], originals: set[Path | None]) -> 
 
 
 def find_image(folder: Path, name: str) -> Path:
-    """Return the file that a path of EditWorld's listings means; the paths start where its scripts ran.
+    """Return the file that a path of EditWorld's listings means; the paths start where its scripts ran, or at a root.
 
-    The longest tail of the path that is there is meant.
+    The longest tail of the path that is there is meant, so that a listing with its maker's absolute paths is read too.
 
     Raises:
         Rejection: no tail of it is there, or it leaves the folder.
     """
-    resolve_inside(folder, name)
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    for start in range(len(parts)):
+    is_absolute = bool(parts) and (parts[0] == "/" or parts[0].endswith(":"))
+    if not is_absolute:
+        resolve_inside(folder, name)
+    elif ".." in parts:
+        raise Rejection(PATH_LEAVES_FOLDER, name)
+    for start in range(1 if is_absolute else 0, len(parts)):
         path = folder.joinpath(*parts[start:])
         if path.is_file() and _is_tail_of(folder, parts[:start]):
             return resolve_inside(folder, "/".join(parts[start:]))

@@ -5,6 +5,7 @@ These are the columns that diffusers' ``train_instruct_pix2pix`` example reads w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,12 @@ from editfoundry.data.stage import StageResult
 from editfoundry.errors import BadInputError, Rejection
 
 SPLITS = ("train", "validation", "test")
+_SPLIT_WORDS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+"""Split -> the words by which ``datasets`` knows it in the names of files and folders."""
 ROWS_PER_GROUP = 32
 INPUT_IMAGE = ("input_image", "original_image", "source_image", "source_img")
 EDITED_IMAGE = ("edited_image", "target_image", "target_img")
@@ -143,7 +150,7 @@ def _check_columns(path: Path) -> None:
 
 def _entries(folder: Path, path: Path) -> Iterator[Entry]:
     place = path.relative_to(folder).as_posix()
-    split = next((s for s in SPLITS if path.name.startswith(s)), "")
+    split = split_of_path(place)
     number = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
@@ -151,6 +158,19 @@ def _entries(folder: Path, path: Path) -> Iterator[Entry]:
                 number += 1
                 texts = {name: value for name, value in row.items() if isinstance(value, str)}
                 yield Entry(f"{place} row {number}", texts, partial(_load, folder, row, split, f"{place} row {number}"))
+
+
+def split_of_path(place: str) -> str:
+    """Return the split that a file's path names, as ``datasets`` would tell it; empty where it names none.
+
+    Words count that stand apart from others by a separator, of the file's own name before those of its folders.
+    """
+    for part in reversed(place.lower().split("/")):
+        words = re.split(r"[-._ 0-9]+", part)
+        for split, names in _SPLIT_WORDS.items():
+            if any(word in names for word in words):
+                return split
+    return ""
 
 
 def _load(folder: Path, row: Mapping[str, Any], split: str, place: str) -> Triplet:

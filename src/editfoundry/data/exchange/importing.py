@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
 from editfoundry.data.atomic import atomic_folder
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import write_triplets
@@ -36,11 +37,23 @@ class Entry:
 def import_entries(entries: Iterable[Entry], source: Path, output: Path, stage: str) -> StageResult:
     """Write entries into shards ``00000.tar``, ``00001.tar``... of ``output``, which appears when all are written.
 
+    Of pairs without both captions nobody can tell later whether input and output were swapped: a caption's direction
+    cannot be compared with the picture's. The result's totals count them as ``order_not_checkable``.
+
     Raises:
-        BadInputError: there is no entry, or ``output`` holds something else.
+        BadInputError: there is no entry, none can be used, or ``output`` holds something else.
     """
     iterator = iter(entries)
     results: list[StageResult] = []
+    dropped: list[RejectedRow] = []
+    num_without_captions = 0
+
+    def counted(triplets: Iterable[Triplet]) -> Iterator[Triplet]:
+        nonlocal num_without_captions
+        for triplet in triplets:
+            num_without_captions += not (triplet.input_caption.strip() and triplet.output_caption.strip())
+            yield triplet
+
     with atomic_folder(output, stage) as folder:
         for number in count():
             first = next(iterator, None)
@@ -48,10 +61,14 @@ def import_entries(entries: Iterable[Entry], source: Path, output: Path, stage: 
                 break
             chunk = islice(chain([first], iterator), TRIPLETS_PER_SHARD)
             rejected: list[RejectedRow] = []
-            results.append(write_triplets(folder / f"{number:05d}.tar", _load_all(chunk, rejected), rejected))
+            triplets = counted(_load_all(chunk, rejected))
+            results.append(write_triplets(folder / f"{number:05d}.tar", triplets, rejected))
+            dropped += rejected[:1]
         if not results:
             raise BadInputError(f"{source}: lists no pair of images; is it the right folder?")
-    return add_up(results)
+        result = add_up(results)
+        require_something_kept(result, source, f"{dropped[0].id}: {dropped[0].detail}" if dropped else "")
+    return replace(result, totals={"order_not_checkable": num_without_captions} if num_without_captions else {})
 
 
 def read_json(path: Path, kind: type) -> Any:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
+from editfoundry.data.images import open_image
+from editfoundry.errors import BadInputError
 from editfoundry.evaluation.reports.run import Run, ScoredItem
 
 MAX_SIDE = 256
@@ -60,9 +60,8 @@ def picture_path(run: Path, kind: str, item_id: str, editor: str = "") -> Path:
 def inlined_picture(path: Path) -> str | None:
     """Return the picture as a data address, no side above ``MAX_SIDE``; None where there is none or it is damaged."""
     try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGB")
-    except (OSError, Image.DecompressionBombError):
+        picture = open_image(path)
+    except BadInputError:
         return None
     lossless = max(picture.size) <= _LOSSLESS_SIDE
     picture.thumbnail((MAX_SIDE, MAX_SIDE))

@@ -110,7 +110,7 @@ def test_every_unusable_pair_is_recorded_with_its_reason(tmp_path):
         "no instruction",
         "identical pair",
         "path leaves folder",
-        "path leaves folder",
+        "missing image",
         "path leaves folder",
         "unreadable fields",
         "no instruction",
@@ -125,8 +125,29 @@ def test_a_pair_listed_the_other_way_round_by_its_group_is_swapped(tmp_path):
     there = {"original_img_path": "generated_img/group_0/a.png", "target_img_path": "generated_img/group_0/b.png"}
     back = {"original_img_path": there["target_img_path"], "target_img_path": there["original_img_path"]}
     (group / "img_txt.json").write_text(json.dumps({"sample0": {"instruction": "fry it", **there}}))
-    (tmp_path / "in" / "train.json").write_text(json.dumps([{"instruction": "fry it", **back}]))
+    rows = [{"instruction": "fry it", **back}, {"instruction": "melt it", **there}]
+    (tmp_path / "in" / "train.json").write_text(json.dumps(rows))
     assert imported(tmp_path / "in", tmp_path / "back") == [("train.json row 1", "swapped pair")]
+
+
+@pytest.mark.parametrize("root", ["/home/somebody/EditWorld/datasets", "D:\\data\\editworld"])
+def test_a_listing_with_its_makers_absolute_paths_is_read(root, tmp_path):
+    folder = tmp_path / "in"
+    stem = "generated_img/group_0/sample0"
+    picture(folder / f"{stem}_ori.png", 1)
+    picture(folder / f"{stem}_tar.png", 2)
+    (folder / "train.json").write_text(json.dumps([entry(f"{root}/{stem}")]))
+    assert imported(folder, tmp_path / "back") == []
+    (folder / "train.json").write_text(json.dumps([entry(f"{root}/../{stem}"), entry(f"{stem}")]))
+    assert imported(folder, tmp_path / "up") == [("train.json row 1", "path leaves folder")]
+
+
+def test_a_listing_of_which_no_pair_can_be_used_is_bad_input_and_leaves_nothing(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "train.json").write_text(json.dumps([entry(f"/data/sample{n}") for n in range(40)]))
+    with pytest.raises(BadInputError, match="none of its 40 records was kept .missing image 40.*train.json row 1"):
+        import_editworld(tmp_path / "in", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
 
 
 @pytest.mark.parametrize(

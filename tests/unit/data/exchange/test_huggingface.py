@@ -7,10 +7,17 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from editfoundry.data.exchange.huggingface import export_huggingface, import_huggingface
+from editfoundry.curation.curate import curate
+from editfoundry.curation.curation_config import CurationConfig
+from editfoundry.curation.filters import ClipThresholds
+from editfoundry.curation.score import score
+from editfoundry.curation.score_config import ScoreConfig
+from editfoundry.data.exchange.huggingface import SPLITS, export_huggingface, import_huggingface, split_of_path
 from editfoundry.data.rejections import read_rejections
 from editfoundry.data.shards import read_triplets, write_triplets
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.errors import BadInputError
+from editfoundry.profiles import load_profile
 
 
 @pytest.fixture
@@ -77,6 +84,7 @@ def test_every_unusable_pair_is_recorded_with_its_reason(tmp_path, triplet):
         ("melt it", {"path": "gone.png"}, {"bytes": other}),
         ("melt it", {"path": "../secret.png"}, {"bytes": other}),
         ("", {"bytes": good}, {"bytes": other}),
+        ("melt it", {"bytes": good}, {"bytes": other}),
     ]
     rows = [dict(zip(("edit_prompt", "input_image", "edited_image"), pair, strict=True)) for pair in pairs]
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -114,3 +122,40 @@ def test_an_output_folder_with_other_content_is_refused(shards, tmp_path):
     (tmp_path / "out" / "thesis.doc").write_text("mine")
     with pytest.raises(BadInputError, match="other content"):
         export_huggingface(shards[0], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("data/test-00000-of-00001.parquet", "test"),
+        ("data/train-00000-of-00001-a1b2c3.parquet", "train"),
+        ("default/validation/0000.parquet", "validation"),
+        ("plain/dev.parquet", "validation"),
+        ("my_test_set.parquet", "test"),
+        ("test/train-0.parquet", "train"),
+        ("latest/contest.parquet", ""),
+    ],
+)
+def test_a_files_split_is_told_from_its_name_or_its_folders(name, split):
+    assert split_of_path(name) == split
+
+
+def test_published_splits_survive_import_score_and_curation_and_training_takes_the_train_split(tmp_path, triplet):
+    (tmp_path / "in" / "data").mkdir(parents=True)
+    for first, split in ((0, "train"), (20, "validation"), (40, "test")):
+        rows = [
+            {"input_image": png(one.input_image), "edited_image": png(one.output_image), "edit_prompt": one.instruction}
+            for one in (triplet(number) for number in range(first, first + 6))
+        ]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in" / "data" / f"{split}-00000-of-00001.parquet")
+    import_huggingface(tmp_path / "in", tmp_path / "imported")
+    pixels = TripletPixels(tmp_path / "imported", 8)
+    assert pixels.instructions() == [triplet(number).instruction for number in range(6)]
+    of_validation = TripletPixels(tmp_path / "imported", 8, split="validation")
+    assert of_validation.instructions() == [triplet(number).instruction for number in range(20, 26)]
+    everything = ClipThresholds(clip_input=-1, clip_output=-1, clip_image=-1, clip_direction=-1)
+    score(tmp_path / "imported", tmp_path / "scored", ScoreConfig(judge=None), load_profile("embedded"), "cpu")
+    curate(tmp_path / "scored", tmp_path / "set", CurationConfig(thresholds=everything))
+    found = {split: {t.instruction for t in read_triplets(tmp_path / "set" / split)} for split in SPLITS}
+    first = {"train": 0, "validation": 20, "test": 40}
+    assert found == {split: {triplet(n).instruction for n in range(first[split], first[split] + 6)} for split in SPLITS}

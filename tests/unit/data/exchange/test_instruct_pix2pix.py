@@ -86,6 +86,10 @@ def test_a_score_that_is_not_a_number_is_left_out(exported, tmp_path):
 
 def test_every_unusable_pair_is_recorded_with_its_reason(exported, tmp_path):
     folder, _ = exported
+    (folder / "good").mkdir()
+    for side, seed in ((0, 1), (1, 2)):
+        smooth(seed).save(folder / "good" / f"8_{side}.jpg")
+    (folder / "good" / "prompt.json").write_text(json.dumps({"edit": "melt it"}))
     (name, (one, two, three)), (other, (four,)) = json.loads((folder / "seeds.json").read_text())
     (folder / name / f"{one}_1.jpg").unlink()
     shutil.copy(folder / name / f"{two}_0.jpg", folder / name / f"{two}_1.jpg")
@@ -94,6 +98,7 @@ def test_every_unusable_pair_is_recorded_with_its_reason(exported, tmp_path):
     picture = tmp_path / "9_0.jpg"
     smooth(1).save(picture)
     listed = [[name, [one, two, three]], [other, [four]], ["..", ["9"]], [name, ["../../9"]], [str(tmp_path), [9]]]
+    listed.append(["good", [8]])
     (folder / "seeds.json").write_text(json.dumps(listed))
     result = import_instruct_pix2pix(folder, tmp_path / "back")
     assert [r.reason for r in read_rejections(tmp_path / "back")] == [
@@ -105,7 +110,7 @@ def test_every_unusable_pair_is_recorded_with_its_reason(exported, tmp_path):
         "path leaves folder",
         "path leaves folder",
     ]
-    assert (result.num_in, result.num_out) == (7, 0)
+    assert (result.num_in, result.num_out, result.totals) == (8, 1, {"order_not_checkable": 1})
 
 
 @pytest.mark.parametrize(("seeds", "message"), [(None, "missing"), ("[]", "lists no pair"), ('[["a"]]', "row 1")])

@@ -55,6 +55,11 @@ def bytes_of(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def quadruples_of(folder):
+    """Of the quadruples alone: totals and reasons differ with the number of questions."""
+    return [list(read_rows(path, Quadruple)) for path in sorted(folder.glob("0????.parquet"))]
+
+
 def test_captions_become_true_quadruples_of_the_five_categories(tmp_path, captions):
     output = tmp_path / "out"
     with chat_server(tinyworld_answers.answer) as server:
@@ -128,16 +133,84 @@ def test_an_answer_is_believed_at_the_second_attempt(tmp_path, captions):
 def test_the_category_must_be_confirmed_unless_that_is_switched_off(tmp_path, captions):
     def respond(body, before):
         if "Before: " in body["messages"][-1]["content"]:
-            return Reply("Exaggeration or Story-Type and Long-Term")
+            return Reply("Implicit-Logic")
+        return tinyworld_answers.answer(body, before)
+
+    config = dataclasses.replace(CONFIG, categories=tuple(c for c in TEXT_CATEGORIES if c != "Implicit-Logic"))
+    with chat_server(respond) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        checked = write_model_quadruples(captions, tmp_path / "checked", config, profile)
+        unchecked = write_model_quadruples(
+            captions, tmp_path / "unchecked", dataclasses.replace(config, verify=False), profile
+        )
+    assert checked.num_out == 0 and checked.rejected["category not confirmed"] == unchecked.num_out > 5
+
+
+OFF_SCHEMA = {
+    "several": (Reply("Exaggeration or Story-Type and Long-Term"), "not verified: no single category named"),
+    "empty": (Reply(""), "not verified: empty answer"),
+    "turned down": (Reply(status=400, error={"code": "content_filter"}), "not verified: prompt refused"),
+}
+
+
+@pytest.mark.parametrize("kind", OFF_SCHEMA)
+def test_a_category_that_cannot_be_read_is_asked_for_anew_and_at_last_its_own_reason(tmp_path, captions, kind):
+    unreadable, reason = OFF_SCHEMA[kind]
+
+    def unreadable_at_first(body, before):
+        is_first = "Before: " in body["messages"][-1]["content"] and body["temperature"] == 0
+        return unreadable if is_first else tinyworld_answers.answer(body, before)
+
+    def never_readable(body, before):
+        return unreadable if "Before: " in body["messages"][-1]["content"] else tinyworld_answers.answer(body, before)
+
+    with chat_server(tinyworld_answers.answer) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        known = write_model_quadruples(captions, tmp_path / "known", CONFIG, profile)
+    with chat_server(unreadable_at_first) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        again = write_model_quadruples(captions, tmp_path / "again", CONFIG, profile)
+    assert quadruples_of(tmp_path / "again") == quadruples_of(tmp_path / "known") and again.num_out == known.num_out
+    with chat_server(never_readable) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        never = write_model_quadruples(captions, tmp_path / "never", CONFIG, profile)
+    assert never.num_out == 0 and never.rejected[reason] >= known.num_out
+    assert "category not confirmed" not in never.rejected
+
+
+@pytest.mark.parametrize("status", [400, 413, 500])
+def test_a_caption_that_the_endpoint_never_takes_is_a_rejection_that_names_it_and_the_rest_goes_on(
+    tmp_path, captions, status
+):
+    bad = next(read_rows(captions, Caption))
+
+    def respond(body, before):
+        if any(bad.caption in message["content"] for message in body["messages"] if message["role"] == "user"):
+            return Reply(status=status, error={"message": "no"})
+        if body["messages"][-1]["content"] == "Say yes.":
+            return Reply("Yes.")
         return tinyworld_answers.answer(body, before)
 
     with chat_server(respond) as server:
         profile = load_profile(write_profile(tmp_path, server.url))
-        checked = write_model_quadruples(captions, tmp_path / "checked", CONFIG, profile)
-        unchecked = write_model_quadruples(
-            captions, tmp_path / "unchecked", dataclasses.replace(CONFIG, verify=False), profile
-        )
-    assert checked.num_out == 0 and checked.rejected["category not confirmed"] == unchecked.num_out > 5
+        result = write_model_quadruples(captions, tmp_path / "out", CONFIG, profile)
+    (row,) = [row for row in read_rejections(tmp_path / "out") if row.id == bad.id]
+    assert row.reason == ("model failed at the prompt" if status == 500 else "prompt refused")
+    assert row.row["caption"] == bad.caption and row.detail == f"status {status} no"
+    assert result.num_in == result.num_out + result.num_rejected
+
+
+def test_an_endpoint_that_fails_at_many_prompts_stops_the_run_though_it_answers_others(tmp_path, captions):
+    texts = [row.caption for row in read_rows(captions, Caption)]
+
+    def respond(body, before):
+        said = body["messages"][-1]["content"]
+        return Reply(status=500, error="no") if any(t in said for t in texts[:7]) else Reply("null")
+
+    with chat_server(respond) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        with pytest.raises(UnavailableError, match="requests stayed unanswered: status 500 no"):
+            write_model_quadruples(captions, tmp_path / "out", CONFIG, profile)
 
 
 def test_an_endpoint_that_is_down_stops_the_run_and_loses_no_answer(tmp_path, captions):

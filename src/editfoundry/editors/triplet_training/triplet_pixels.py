@@ -1,0 +1,92 @@
+"""The pairs of images of a data set, as the VAE takes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from editfoundry.data.index import read_index, read_member, rows_of_split
+from editfoundry.data.png import decode_png
+from editfoundry.data.shards import check_pictures
+from editfoundry.data.storage import locate
+from editfoundry.errors import BadInputError
+
+Crop = tuple[float, float, float]
+"""Side of a square as a share of the shorter side, in (0, 1], and where it lies across and down, 0 to 1."""
+CENTRED: Crop = (1.0, 0.5, 0.5)
+_COLUMNS = ["id", "instruction", "shard", "input_offset", "input_length", "output_offset", "output_length"]
+
+
+class TripletPixels(Dataset[Tensor]):
+    """Random access to the image pairs of triplet shards, one ranged read an image.
+
+    Item ``i`` is ``(2, 3, resolution, resolution)`` float in [-1, 1], RGB: input image, output image. Both are cropped
+    to the same centred square and, with ``flip``, mirrored together.
+    """
+
+    def __init__(self, dataset: Path, resolution: int, flip: bool = False, split: str = "train") -> None:
+        """Read the index of ``dataset``, a folder of shards or one shard; ``resolution`` is in pixels.
+
+        Of a folder whose rows belong to several splits, as an import has them, those of ``split`` are taken.
+
+        Raises:
+            BadInputError: no shards, one that was never finished, or none of ``split`` among several splits.
+        """
+        dataset = locate(dataset)
+        self._folder = dataset if dataset.is_dir() else dataset.parent
+        self._rows = rows_of_split(read_index(dataset), split, dataset).select(_COLUMNS)
+        self.resolution = resolution
+        self.flip = flip
+
+    def __len__(self) -> int:
+        return int(self._rows.num_rows)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.pair(index, self.flip)
+
+    def pair(self, index: int, flip: bool, crop: Crop = CENTRED) -> Tensor:
+        """Return a pair, both its images cropped and mirrored alike.
+
+        Raises:
+            BadInputError: the shard is missing or cut, or an image is broken.
+        """
+        pixels = torch.stack([_to_tensor(_square(image, self.resolution, crop)) for image in self.images(index)])
+        return pixels.flip(-1) if flip else pixels
+
+    def images(self, index: int) -> list[Image.Image]:
+        """Return the input and the output image of a triplet, RGB, as they were stored."""
+        row = self._rows.slice(index, 1).to_pylist()[0]
+        tar = self._folder / row["shard"]
+        places = {role: (row[f"{role}_offset"], row[f"{role}_length"]) for role in ("input", "output")}
+        try:
+            members = {role: read_member(tar, *place) for role, place in places.items()}
+        except FileNotFoundError as error:
+            raise BadInputError(f"{tar}: missing, though its index is there; make the shard again") from error
+        images = [decode_png(data, "RGB", f"{tar}: {row['id']}, its {role}") for role, data in members.items()]
+        check_pictures(row, images[0], images[1], f"{tar}: {row['id']}")
+        return images
+
+    def instructions(self) -> list[str]:
+        """Return every triplet's instruction, in order."""
+        texts: list[str] = self._rows.column("instruction").to_pylist()
+        return texts
+
+
+def _square(image: Image.Image, resolution: int, crop: Crop) -> Image.Image:
+    share, across, down = crop
+    side = round(min(image.size) * share)
+    if side == resolution and image.size == (resolution, resolution):
+        return image
+    left, top = int((image.width - side) * across), int((image.height - side) * down)
+    box = (left, top, left + side, top + side)
+    return image.resize((resolution, resolution), Image.Resampling.LANCZOS, box=box)
+
+
+def _to_tensor(image: Image.Image) -> Tensor:
+    pixels = torch.from_numpy(np.array(image, dtype=np.float32))
+    return pixels.permute(2, 0, 1) / 127.5 - 1
