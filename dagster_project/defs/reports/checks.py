@@ -1,12 +1,11 @@
 """The report is whole, one file that needs nothing else; and the candidate is nowhere worse than the champion."""
 
-import json
-
 import dagster as dg
 
 from dagster_project.counts_check import recorded_counts
 from dagster_project.defs.resources import Foundry
 from dagster_project.scores import missing_scores
+from editfoundry.evaluation.lineage_report import headline_summary
 
 EXTERNAL = ('src="http', "src='http", '<link rel="stylesheet"')
 
@@ -18,7 +17,7 @@ def report_is_complete(foundry: Foundry) -> dg.AssetCheckResult:
     absent = [name for name in ("summary.json", "report.html") if not (folder / name).is_file()]
     if absent:
         return dg.AssetCheckResult(passed=False, description=f"not there: {', '.join(absent)}")
-    missing = missing_scores(json.loads((folder / "summary.json").read_text()))
+    missing = missing_scores(headline_summary(folder))
     page = (folder / "report.html").read_text()
     external = [mark for mark in EXTERNAL if mark in page]
     return dg.AssetCheckResult(

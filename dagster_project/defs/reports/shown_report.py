@@ -1,6 +1,5 @@
 """What the fine-tuned editor is worth against the base it started from."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -9,6 +8,7 @@ import dagster as dg
 
 from dagster_project.scores import headline, score_rows
 from dagster_project.stage_asset import StageRun
+from editfoundry.evaluation.lineage_report import headline_summary
 
 WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_window=timedelta(days=8))
 """A week and a day's grace; after two weeks, two retrainings have failed."""
@@ -16,7 +16,7 @@ WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_win
 
 def show_report(run: StageRun) -> Mapping[str, Any]:
     """Return the report's address, its headline, and its scores by category."""
-    summary = json.loads((run.folder / "summary.json").read_text())
+    summary = headline_summary(run.folder)
     return {
         "report": dg.MetadataValue.url((run.folder / "report.html").as_uri()),
         **headline(summary),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +14,13 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import WORLD_CATEGORIES, short_hash
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
-from editfoundry.evaluation.benchmark_run import METRICS_FILE, run_benchmark
+from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.reports.run import read_run
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.pretrained.clip import ClipEncoder, load_clip
 from editfoundry.pretrained.identity import model_identity
@@ -91,13 +91,13 @@ class Workbench:
         folder = self.work_dir / "arms" / digest[:16]
         done = folder / "arm.json"
         if not done.is_file():
-            load = models or (lambda: MetricModels(clip=self.clip))
+            load = models or (lambda: MetricModels({"clip": self.clip}))
             run_benchmark(
                 [contestant], benchmark, folder, models=load(), seed=seed, batch_size=self.config.batch_size,
                 progress=self.progress,
             )  # fmt: skip
             write_json(done, {"editor": contestant.description, "benchmark": benchmark.name})
-        return scores_of(json.loads((folder / METRICS_FILE).read_text()))
+        return scores_of(read_run(folder))
 
     def editworld(self) -> str:
         """Return the folder of EditWorld's editor: the one named, the shipped one, or one trained on all categories."""

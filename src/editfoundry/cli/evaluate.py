@@ -22,6 +22,8 @@ from editfoundry.cli.shared import (
     show_summary,
 )
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.benchmarks.all_benchmarks import BENCHMARKS
+from editfoundry.evaluation.made_by import made_now, typed_command
 from editfoundry.lineage.params import Params
 
 _LINEAGE = "tinyworld"
@@ -41,9 +43,8 @@ def evaluate(
     benchmark: Annotated[
         str,
         typer.Option(
-            help="tinyworld (the lineage's report: the editor against its base on all three), tinyworld-world, "
-            "tinyworld-new-rules, tinyworld-plain, editworld, emu-edit, emu-edit-validation, magicbrush, "
-            "magicbrush-multi-turn, editbench."
+            help=f"{_LINEAGE} (the lineage's report: the editor against its base on all of {_LINEAGE}), "
+            f"{', '.join(definition.name for definition in BENCHMARKS)}."
         ),
     ] = _LINEAGE,
     benchmark_folder: Annotated[Path | None, typer.Option(help="Where the benchmark lies, in its own layout.")] = None,
@@ -88,7 +89,7 @@ def evaluate(
         num_items=num_items, seed=seed, batch_size=batch_size, post_edit=post_edit,
     )  # fmt: skip
     with progress_bar("edits") as progress:
-        metrics = evaluate_by_name(request, settings, out, progress)
+        metrics = evaluate_by_name(request, settings, out, progress, made_now(typed_command()))
     _show(out, metrics, as_json)
 
 

@@ -57,15 +57,16 @@ def show_result(result: StageResult, output: Path, as_json: bool) -> None:
 
 
 def show_summary(folder: Path, as_json: bool) -> None:
-    """Print the table of the report in ``folder``."""
-    from editfoundry.evaluation.tables import summary_table
+    """Print the table of the lineage's report in ``folder``."""
+    from editfoundry.evaluation.lineage_report import headline_summary
+    from editfoundry.evaluation.reports.before_after import terminal_table
 
-    summary = json.loads((folder / "summary.json").read_text())
     if as_json:
+        summary = json.loads((folder / "summary.json").read_text())
         print(json.dumps({"report": str(folder / "report.html"), "summary": summary}))
         return
     console = Console()
-    console.print(summary_table(summary))
+    console.print(terminal_table(headline_summary(folder)))
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 

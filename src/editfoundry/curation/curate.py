@@ -11,7 +11,7 @@ from typing import Any
 
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.duplicates import SeenTriplets
-from editfoundry.curation.filters import check_clip, possible_clip_scores
+from editfoundry.curation.filters import check_clip
 from editfoundry.curation.first_pass import FirstPass, read_first_pass
 from editfoundry.curation.splits import SplitsTaken, given_splits
 from editfoundry.data.atomic import atomic_folder
@@ -103,7 +103,7 @@ def kept_ids(dataset: Path) -> set[str]:
 
 def check_scores(row: Mapping[str, Any], config: CurationConfig) -> None:
     """Raise Rejection when a score of a triplet's ``scores`` is missing or below its recipe's threshold."""
-    check_clip(row["scores"], config.thresholds_of(row["recipe"]), possible_clip_scores(row))
+    check_clip(row["scores"], config.thresholds_of(row["recipe"]), row)
     if config.judge is not None:
         check_judge(row["scores"], config.judge)
 

@@ -22,3 +22,5 @@ class Contestant:
     """Of its sampling; JSON-serialisable."""
     identity: tuple[str, ...] = ()
     """What its edits depend on beside the settings, for example the hashes of its weights."""
+    reads: tuple[str, ...] = ()
+    """Parts of an item that it is told beside picture and instruction, such as ``output_caption``."""

@@ -71,6 +71,7 @@ def _of_name(name: str, profile: Profile, runtime: Runtime, options: EditorOptio
         description=source.description,
         settings=settings,
         identity=source.identity,
+        reads=source.family.reads,
     )
     if options.post_edit is None or source.folder is None or not source.family.supports_post_edit:
         return [plain]
@@ -99,6 +100,7 @@ def _with_post_edit(plain: Contestant, profile: Profile, runtime: Runtime, confi
         description=f"{plain.description}, with EditWorld's post-edit",
         settings={**plain.settings, "post_edit": dataclasses.asdict(config)},
         identity=(*plain.identity, *roles),
+        reads=plain.reads,
     )
 
 

@@ -21,7 +21,9 @@ def run_report(request: StageRequest) -> Path:
 
     dataset, editor = request.sources
     params: Any = request.params
-    if evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress):
+    # The runs' thousands of small pictures are kept out of the report, which DVC versions.
+    runs = request.root / ".cache" / "editworld_report"
+    if evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs):
         log_to_mlflow(request.output, params, request.root)
     return request.output
 

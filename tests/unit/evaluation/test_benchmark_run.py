@@ -14,13 +14,13 @@ from editfoundry.errors import BadInputError, OutOfMemoryError
 from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
-from editfoundry.evaluation.cases import case_seed
+from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.metrics.models import MetricModels
 
 CASES = make_cases(5)
 WORLD = Benchmark(name="world", title="World", items=tuple(map(item_of_case, CASES)))
-MODELS = MetricModels(clip=ColourEncoder())
+MODELS = MetricModels({"clip": ColourEncoder()})
 
 
 def run(output, editors, benchmark=WORLD, **options):
@@ -64,7 +64,7 @@ def test_the_truth_is_always_right_and_the_input_never_and_perfectly_preserved(t
     assert column(metrics, "input", "psnr") == ["inf"] * 5 and column(metrics, "input", "l1") == [0.0] * 5
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     assert metrics["benchmark"]["num_items"] == 5
-    assert metrics["items"][0]["seed"] == case_seed(CASES[0], 0)
+    assert metrics["items"][0]["seed"] == seed_of(CASES[0].id, 0)
     shown = Image.open(tmp_path / "truths" / f"{CASES[0].id}.png")
     assert (np.asarray(shown) == CASES[0].true_output).all()
     assert metrics["editors"]["truth"]["seconds_per_edit"] > 0 and metrics["editors"]["truth"]["peak_memory_mb"] > 10
@@ -110,7 +110,7 @@ def test_edits_of_another_seed_setting_or_case_are_made_anew(tmp_path):
     run(tmp_path, {"dark": Recorder().editor})
     reseeded, changed = Recorder(), Recorder()
     run(tmp_path, {"dark": reseeded.editor}, seed=1)
-    assert reseeded.seeds == [case_seed(case, 1) for case in CASES]
+    assert reseeded.seeds == [seed_of(case.id, 1) for case in CASES]
     other = replace(WORLD, items=(replace(WORLD.items[0], instruction="Something else."), *WORLD.items[1:]))
     run(tmp_path, {"dark": changed.editor}, other, seed=1)
     assert changed.instructions == ["Something else."]
@@ -204,3 +204,52 @@ def test_editors_need_names_that_name_folders_and_differ(tmp_path):
     (tmp_path / "mine" / "thesis.txt").touch()
     with pytest.raises(BadInputError, match="other content"):
         run(tmp_path / "mine", {"input": return_the_input})
+
+
+def test_a_benchmark_that_cannot_be_scored_is_refused_before_any_edit(tmp_path):
+    for items, said in (((), "has no items"), ((WORLD.items[0],) * 2, "case-0-000 occurs more than once")):
+        with pytest.raises(BadInputError, match=said):
+            run(tmp_path / "out", {"input": return_the_input}, replace(WORLD, items=items))
+    assert not (tmp_path / "out").exists()
+
+
+def test_each_row_says_what_was_asked_for_and_what_the_edit_became(tmp_path):
+    half = return_the_truth(CASES, only=[case.id for case in CASES[::2]])
+    rows = run(tmp_path, {"half": half})["items"]
+    assert [row["nearest"] for row in rows] == ["truth", "input"] * 2 + ["truth"]
+    assert [row["rule"] for row in rows] == [case.rule for case in CASES]
+    assert len({row["asked"] for row in rows}) == len(CASES)
+
+
+def test_what_was_asked_for_is_told_apart_by_pictures_texts_and_seed(tmp_path):
+    first = WORLD.items[0]
+    others = [
+        first,
+        replace(first, output_caption="another caption"),
+        replace(first, input_image=Image.new("RGB", (64, 64))),
+        replace(first, instruction="Something else."),
+    ]
+    asked = [
+        run(tmp_path / f"{n}", {"input": return_the_input}, replace(WORLD, items=(item,)))["items"][0]["asked"]
+        for n, item in enumerate(others)
+    ]
+    asked.append(run(tmp_path / "seed", {"input": return_the_input}, WORLD, seed=5)["items"][0]["asked"])
+    assert len(set(asked)) == 5
+    again = run(tmp_path / "again", {"truth": return_the_truth(CASES)}, replace(WORLD, items=(first,)))
+    assert again["items"][0]["asked"] == asked[0]
+
+
+def test_what_doing_nothing_and_the_truth_score_stands_beside_the_editors(tmp_path):
+    metrics = run(tmp_path, {"input": return_the_input, "truth": return_the_truth(CASES)})
+    for bound in ("input", "truth"):
+        scores = [metrics["bounds"][case.id][bound]["clip_score"] for case in CASES]
+        assert scores == pytest.approx(column(metrics, bound, "clip_score"), abs=1e-7)
+
+
+def test_scores_do_not_depend_on_the_batch_size(tmp_path):
+    contestants = [Contestant(name="x", open=lambda: return_the_truth(CASES))]
+    one, many = (
+        run_benchmark(contestants, WORLD, tmp_path / f"{size}", models=MODELS, batch_size=size) for size in (1, 4)
+    )
+    for first, second in zip(one["items"], many["items"], strict=True):
+        assert first["scores"] == pytest.approx(second["scores"], abs=1e-6)

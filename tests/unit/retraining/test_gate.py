@@ -2,15 +2,17 @@ import contextlib
 import json
 import multiprocessing
 import shutil
+from pathlib import Path
 
 import pytest
-from gate_projects import outcomes, rows, write_candidate
+from gate_projects import outcomes, report, write_candidate
 
 import editfoundry.retraining.gate as gate_module
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.report_params import ReportParams
+from editfoundry.evaluation.reports.run import parse_run
 from editfoundry.lineage.params import Params
-from editfoundry.retraining.comparison import compare
+from editfoundry.retraining.comparison import compare_editors, edits_of
 from editfoundry.retraining.gate import ITSELF, decide, pass_gate, tracking_uri
 from editfoundry.tracking.mlflow_client import open_client
 from editfoundry.tracking.model_registry import version_by_alias
@@ -71,8 +73,8 @@ def test_the_run_of_a_decision_keeps_the_interval_and_the_rows(root):
     decision = pass_gate(PARAMS, root)
     client = open_client(tracking_uri(root))
     run = client.get_run(decision.run_id)
-    difference = decision.comparisons[0].differences["correct"]
-    assert run.data.metrics["tinyworld-world_correct_high"] == pytest.approx(difference.high)
+    difference = decision.comparisons[0].difference
+    assert run.data.metrics["tinyworld-world_outcome_high"] == pytest.approx(difference.high)
     assert run.data.tags["gate_reason"] == decision.reason
     assert "metrics.json" in [file.path for file in client.list_artifacts(decision.run_id)]
 
@@ -84,7 +86,7 @@ def test_a_champion_that_saw_other_cases_or_another_sampler_is_evaluated_again(r
     def evaluate(params, editor, output):
         evaluated.append(json.loads((editor / "model_index.json").read_text())["_class_name"])
         output.mkdir(parents=True, exist_ok=True)
-        (output / "metrics.json").write_text(json.dumps(rows("fine_tuned", outcomes(59), seed=7)))
+        (output / "metrics.json").write_text(json.dumps(report({"fine_tuned": outcomes(59)}, seed=7)))
 
     write_candidate(root, "other cases", 50, seed=7)
     assert not pass_gate(PARAMS, root, evaluate).promoted
@@ -97,11 +99,16 @@ def test_a_champion_that_saw_other_cases_or_another_sampler_is_evaluated_again(r
 
 
 def test_a_gain_that_unlearns_another_benchmark_is_not_promoted():
-    gain, loss = rows("new", outcomes(40)), rows("new", outcomes(5), "tinyworld-plain")
-    before = rows("old", outcomes(10)) + rows("old", outcomes(30), "tinyworld-plain")
-    promoted, reason = decide(tuple(compare(gain + loss, before)), "champion, version 3")
+    def edits(world, plain):
+        runs = {"tinyworld-world": world, "tinyworld-plain": plain}
+        parsed = [
+            parse_run(report({"x": outcomes(n)}, name)["benchmarks"][name], Path(), "") for name, n in runs.items()
+        ]
+        return edits_of(parsed, "x")
+
+    promoted, reason = decide(tuple(compare_editors(edits(40, 5), edits(10, 30))), "champion, version 3")
     assert not promoted
-    assert "but worse elsewhere: tinyworld-plain: correct -0.417" in reason
+    assert "but worse elsewhere: tinyworld-plain: outcome -0.417" in reason
 
 
 def test_without_a_report_there_is_no_gate(tmp_path):
