@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from editfoundry.data.record import PLAIN_CATEGORIES
+from editfoundry.editors.editing_defaults import EditingDefaults
 from editfoundry.editors.editor import Editor
 from editfoundry.editors.open_editor import BASE, open_editor
 from editfoundry.evaluation.editing import run_editor
@@ -29,7 +30,7 @@ from editfoundry.tinyworld.benchmark import plain_cases, world_cases
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import nearest_outcome
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
-from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, render
 
 NUM_SCENES = 512
 NUM_GENERATED = 256
@@ -45,6 +46,10 @@ SAMPLING: Mapping[str, Any] = {
     "image_guidance_scale": IMAGE_GUIDANCE_SCALE,
 }
 """Options of the editors that are measured."""
+EDITING = EditingDefaults(
+    options=SAMPLING, made_for=f"tinyworld's drawn pictures of {IMAGE_SIZE} pixels", side=IMAGE_SIZE
+)
+"""What the shipped editors' folders say about editing with them: the sampling that their cards' figures are of."""
 
 Measures = dict[str, float]
 

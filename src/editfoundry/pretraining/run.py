@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
 
+from editfoundry.editors.editing_defaults import write_editing_defaults
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.ip_adapter import load_image_encoder
@@ -31,7 +32,7 @@ from editfoundry.pretraining import (
     vision_language_model,
 )
 from editfoundry.pretraining.card import read_card, training_facts, training_parts, update_card
-from editfoundry.pretraining.measure import MEASURES
+from editfoundry.pretraining.measure import EDITING, MEASURES
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
 from editfoundry.tracking.mlflow_client import default_tracking_uri
@@ -124,7 +125,7 @@ def _diffusion(work_dir: Path, device: torch.device, config: PretrainingConfig, 
     # Else its configuration is shipped with this machine's path in it.
     autoencoder.register_to_config(_name_or_path="")
     painter, editor, result = joint.train_diffusion(work_dir, autoencoder, device, config, start)
-    return {"text_to_image": _saver(painter), "editor_base": _saver(editor)}, result
+    return {"text_to_image": _saver(painter), "editor_base": _editor_saver(editor)}, result
 
 
 def _controlnet(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
@@ -173,7 +174,7 @@ def _editworld(work_dir: Path, device: torch.device, config: PretrainingConfig, 
     parts = training_parts(read_card(shipped).get("training", {})) if shipped is not None else []
     seen = sum(part["steps"] for part in parts)
     pipeline, result = editworld.train_editworld(work_dir, start, config, data_seed=seen)
-    return {"editworld": _saver(pipeline)}, result
+    return {"editworld": _editor_saver(pipeline)}, result
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,15 @@ def _saver(model: Any, *extras: Any) -> Save:
         for extra in extras:
             extra.save_pretrained(folder)
         return _parameter_counts(model)
+
+    return save
+
+
+def _editor_saver(pipeline: StableDiffusionInstructPix2PixPipeline) -> Save:
+    def save(folder: Path) -> dict[str, int]:
+        counts = _saver(pipeline)(folder)
+        write_editing_defaults(folder, EDITING)
+        return counts
 
     return save
 

@@ -11,9 +11,10 @@ from tiny_models import psnr, tiny_image
 from tiny_painter import save_models
 
 from editfoundry.editors import families
-from editfoundry.editors.editor_family import EditorFamily
+from editfoundry.editors.editor_family import EditorFamily, FamilyTraining
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.open_editor import find_editor, open_editor, own_names
+from editfoundry.editors.train import training_config
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.evaluation.editing import run_editor
@@ -21,6 +22,7 @@ from editfoundry.pretrained.editor import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
 from editfoundry.tinyworld.benchmark import plain_cases
+from editfoundry.training.loop_config import LoopConfig
 
 RUNTIME = choose_runtime("cpu")
 STEPS = {"num_inference_steps": 3}
@@ -124,6 +126,7 @@ TINT = EditorFamily(
     options_class=TintOptions,
     load=lambda source, runtime: "red" if source.folder is None else (source.folder / "colour").read_text(),
     edit=_tint,
+    training=FamilyTraining(LoopConfig, "nowhere:TintTrainee"),
 )
 
 
@@ -131,7 +134,8 @@ def test_a_new_family_is_one_record_in_the_list_and_opens_by_name_and_by_class_e
     monkeypatch, tmp_path, profile, cases
 ):
     monkeypatch.setattr(families, "FAMILIES", [*families.FAMILIES, TINT])
-    monkeypatch.setattr("editfoundry.editors.open_editor.FAMILIES", families.FAMILIES)
+    for module in ("open_editor", "train"):
+        monkeypatch.setattr(f"editfoundry.editors.{module}.FAMILIES", families.FAMILIES)
     (tmp_path / "blue").mkdir()
     (tmp_path / "blue" / "model_index.json").write_text(json.dumps({"_class_name": "TintPipeline"}))
     (tmp_path / "blue" / "colour").write_text("blue")
@@ -148,3 +152,7 @@ def test_a_new_family_is_one_record_in_the_list_and_opens_by_name_and_by_class_e
         ("input", {}),
     ]
     assert all(edit.failure is None for edit in run_editor(contestants[1].open(), cases, [0, 0, 0]))
+    trained = training_config({"family": "tint", "output": "out", "num_steps": 2})
+    assert type(trained) is LoopConfig
+    with pytest.raises(BadInputError, match="family is 'sdedit', but must be one of instruct_pix2pix, tint"):
+        training_config({"family": "sdedit"})
