@@ -18,6 +18,7 @@ from editfoundry.cli.shared import (
     parse_numbers,
     print_facts,
 )
+from editfoundry.editors.open_editor import own_names
 from editfoundry.errors import BadInputError
 
 
@@ -54,8 +55,8 @@ _EditorOption = Annotated[
     str | None,
     typer.Option(
         help="Diffusers folder of any pipeline that takes an image and a prompt, package:NAME of a shipped one, a "
-        "registered model NAME@ALIAS, or sdedit, diffedit, prompt-to-prompt, which edit by captions; by default "
-        "checkpoints/editworld or the profile's base."
+        f"registered model NAME@ALIAS, or one of {', '.join(own_names())}; by default checkpoints/editworld or the "
+        "profile's base."
     ),
 ]
 _OptionOption = Annotated[

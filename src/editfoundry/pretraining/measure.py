@@ -11,9 +11,8 @@ from PIL import Image
 
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.editors.editing_defaults import EditingDefaults
-from editfoundry.editors.editor import Editor
+from editfoundry.editors.editor import Editor, EditRequest
 from editfoundry.editors.open_editor import BASE, open_editor
-from editfoundry.evaluation.editing import run_editor
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
@@ -147,6 +146,10 @@ def _outcomes(editor: Editor, cases: list[EditCase], batch_size: int = 48) -> li
     right: list[bool] = []
     for start in range(0, len(cases), batch_size):
         batch = cases[start : start + batch_size]
-        edits = run_editor(editor, batch, seeds=list(range(start, start + len(batch))))
-        right += [nearest_outcome(np.asarray(e.require()), c) == "truth" for e, c in zip(edits, batch, strict=True)]
+        requests = [
+            EditRequest(image=Image.fromarray(case.input_image), instruction=case.instruction, seed=number, id=case.id)
+            for number, case in enumerate(batch, start=start)
+        ]
+        edits = [np.asarray(edit.require()) for edit in editor.edit(requests)]
+        right += [nearest_outcome(edit, case) == "truth" for edit, case in zip(edits, batch, strict=True)]
     return right
