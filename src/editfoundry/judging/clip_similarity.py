@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NEEDED_CAPTIONS = {
     "clip_input": ("input_caption",),
@@ -24,7 +25,8 @@ def similarity(first: Tensor, second: Tensor) -> Tensor:
 
     Of a picture and its caption this is CLIP-T; of a picture and the input picture, CLIP-I.
     """
-    return (first * second).sum(-1)
+    cosines: Tensor = (first * second).sum(-1)
+    return cosines
 
 
 def direction_similarity(before: Tensor, after: Tensor, text_before: Tensor, text_after: Tensor) -> Tensor:
@@ -33,6 +35,8 @@ def direction_similarity(before: Tensor, after: Tensor, text_before: Tensor, tex
     A picture that did not move at all has 0. Ask `undefined_direction` first: between equal captions there is no
     direction, and what comes out is 0 or rounding.
     """
+    import torch
+
     moved = after - before
     cosines = torch.nn.functional.cosine_similarity(moved, text_after - text_before, dim=-1)
     return torch.where(moved.norm(dim=-1) < _NO_MOVE, torch.zeros_like(cosines), cosines)
