@@ -81,8 +81,9 @@ def dataset_report(
 ) -> None:
     """Count branches, categories, keywords and scores. Example: editfoundry dataset-report data/dataset --out reports/dataset."""  # noqa: E501
     from editfoundry.evaluation.reports.dataset_page import write_dataset_report
+    from editfoundry.lineage.stages import BRANCHES
 
-    statistics = write_dataset_report(dataset, out)
+    statistics = write_dataset_report(dataset, out, BRANCHES)
     facts: dict[str, Any] = {"report": str(out / "dataset.html"), "triplets": statistics["num_triplets"]}
     branches = {branch: sum(counts.values()) for branch, counts in statistics["branches"].items()}
     print_facts({**facts, "splits": statistics["splits"], "branches": branches}, as_json)

@@ -17,7 +17,7 @@ def run_dataset(request: StageRequest) -> StageResult:
     """
     from editfoundry.curation.curate import curate
 
-    return curate(request.sources, request.output, request.params.dataset)
+    return curate(request.sources, request.output, request.params.dataset, request.progress)
 
 
 def dataset_stage(triplets: Iterable[Stage]) -> Stage:

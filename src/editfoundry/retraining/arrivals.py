@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
-from editfoundry.data.s3_client import s3_answering, s3_client
-from editfoundry.data.s3_path import S3Path
+from editfoundry.data.s3_path import S3Path, list_folder
 from editfoundry.sources.incoming import incoming_tables
 
 SETTLE_SECONDS = 10.0
@@ -76,7 +75,8 @@ def arrived_tables(folder: Path, address: str | None = None, settle_seconds: flo
     Files on the disk that changed a moment ago are left for the next look. What lies at both places is the bucket's.
 
     Raises:
-        BadInputError: a table's name is no shard's name, or the bucket does not answer.
+        BadInputError: a table's name is no shard's name, or the bucket refuses.
+        UnavailableError: the bucket does not answer.
     """
     marks = {
         name: _fingerprint(path) for name, path in incoming_tables(folder).items() if _is_settled(path, settle_seconds)
@@ -97,8 +97,5 @@ def _remote_marks(address: str) -> dict[str, str]:
     """Return source shard -> the ETag of its table, with one request for a thousand tables."""
     place = S3Path(address)
     tables = {path.name: name for name, path in incoming_tables(place).items()}
-    prefix = f"{place.key}/" if place.key else ""
-    with s3_answering(f"{address}: cannot be listed"):
-        pages = s3_client().get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=prefix)
-        found = {entry["Key"].removeprefix(prefix): entry["ETag"] for page in pages for entry in page["Contents"]}
-    return {shard: found[file] for file, shard in tables.items()}
+    found = dict(list_folder(place))
+    return {shard: found[file] for file, shard in tables.items() if file in found}

@@ -30,6 +30,7 @@ from editfoundry.tracking.model_registry import (
     MODEL_NAME,
     RegisteredVersion,
     register_version,
+    registry_lock,
     set_alias,
     set_version_tag,
     version_by_alias,
@@ -83,6 +84,11 @@ def pass_gate(params: Params, root: Path, evaluate: Evaluate | None = None) -> G
     Raises:
         BadInputError: there is no checkpoint or no report.
     """
+    with registry_lock(tracking_uri(root), root):
+        return _pass_gate_alone(params, root, evaluate)
+
+
+def _pass_gate_alone(params: Params, root: Path, evaluate: Evaluate | None) -> GateDecision:
     paths, uri = Paths(root), tracking_uri(root)
     runs = _read_report(paths.editworld_report)
     edits = edits_of(runs, FINE_TUNED)
@@ -108,6 +114,10 @@ def pass_gate(params: Params, root: Path, evaluate: Evaluate | None = None) -> G
         )  # fmt: skip
         _keep(decision, params, run, paths.editworld_report, uri)
     if promoted:
+        # A tracking server has no lock: somebody else's candidate may have become champion meanwhile.
+        now = version_by_alias(CHAMPION, tracking_uri=uri)
+        if (now and now.version) != (champion and champion.version):
+            return _pass_gate_alone(params, root, evaluate)
         set_alias(CHAMPION, candidate, uri)
     return decision
 

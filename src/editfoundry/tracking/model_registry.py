@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +21,8 @@ from editfoundry.tracking.pyfunc_model import save_pyfunc
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
+
+log = logging.getLogger(__name__)
 
 MODEL_NAME = "world-editor"
 EXPERIMENT = "models"
@@ -109,6 +114,26 @@ def version_by_alias(alias: str, name: str = MODEL_NAME, tracking_uri: str | Non
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+
+
+@contextmanager
+def registry_lock(tracking_uri: str, root: Path, name: str = MODEL_NAME) -> Iterator[None]:
+    """Keep everybody else from comparing with a model's champion and moving its aliases while the block runs.
+
+    The lock is a file beside an SQLite store, so that all projects that share the store wait for each other. A
+    tracking server has no such place: there it is one in ``root``, which holds for one project alone.
+    """
+    store = tracking_uri.removeprefix("sqlite:///")
+    beside = root / ".cache" / "registry" if store == tracking_uri else Path(store)
+    path = beside.with_name(f".{beside.name}.{name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("%s: waiting until another comparison with its champion is done", name)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def set_version_tag(version: RegisteredVersion, key: str, value: str, tracking_uri: str | None = None) -> None:

@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 Stop = Callable[[], bool]
 Config = TypeVar("Config", bound=LoopConfig)
 Load = Callable[[Config, Accelerator], Trainee]
+ROOM_WAIT_SECONDS, ROOM_RETRY_SECONDS = 600.0, 15.0
+"""That a finished training waits for room on the disk, and between two looks."""
 LOCK_WAIT_SECONDS = 10.0
 """That a training waits for the output folder, if another one is at work on it."""
 
@@ -190,13 +192,26 @@ class _Run:
             self.average.copy_to(self.averaged)
         whole = self._whole_weights()
         if self.accelerator.is_main_process:
-            with writing("the finished checkpoint", output, last_good_state(output)):
-                save_finished(config, self.trainee, self.history, whole)
+            self._save_finished(whole)
             if config.checkpoint_uri is not None:
                 RemoteCheckpoints.at(config.checkpoint_uri).clear()
             log.info("saved %s after %.0f s of training", output, self.history.seconds)
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
+
+    def _save_finished(self, whole: list[dict[str, Tensor]] | None) -> None:
+        """Save the finished checkpoint; where there is no room, wait for it, for only this process has the weights."""
+        output, give_up_at = self.config.output, time.monotonic() + ROOM_WAIT_SECONDS
+        while True:
+            try:
+                with writing("the finished checkpoint", output, last_good_state(output)):
+                    save_finished(self.config, self.trainee, self.history, whole)
+                return
+            except TrainingError as error:
+                if time.monotonic() >= give_up_at:
+                    raise
+                log.warning("%s; trying again for %.0f s", error, give_up_at - time.monotonic())
+                time.sleep(ROOM_RETRY_SECONDS)
 
     def _step(self, rate: float, should_stop: Stop) -> tuple[float, bool]:
         set_learning_rate(self.optimizer, self.trainee.parts, rate)

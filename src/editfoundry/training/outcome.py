@@ -19,7 +19,7 @@ _BAD_INPUT, _FAILED, _INTERRUPTED = "bad input", "failed", "interrupted"
 def reporting_outcome(run: Callable[[], object]) -> int:
     """Call ``run``, and return the exit status: 0 done, 2 bad input, 130 interrupted, 1 anything else.
 
-    Why it failed is printed in one line and left where the launching process looks.
+    Why it failed is left where the launching process looks, which tells it; without one it is printed in one line.
     """
     try:
         run()
@@ -34,10 +34,10 @@ def reporting_outcome(run: Callable[[], object]) -> int:
 
 def _failed(kind: str, status: int, message: object) -> int:
     is_first_process = os.environ.get("RANK", "0") == "0"
-    if is_first_process:
+    if is_first_process and OUTCOME_VARIABLE in os.environ:
+        Path(os.environ[OUTCOME_VARIABLE]).write_text(f"{kind}\n{message}")
+    elif is_first_process:
         print(f"{kind}: {message}", file=sys.stderr)
-        if OUTCOME_VARIABLE in os.environ:
-            Path(os.environ[OUTCOME_VARIABLE]).write_text(f"{kind}\n{message}")
     return status
 
 

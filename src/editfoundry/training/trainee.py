@@ -71,7 +71,7 @@ class Trainee(Protocol):
         """Write a picture of what the model makes with its present weights; only called where ``sample_every`` is."""
 
     def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None) -> None:
-        """Write the finished checkpoint into an empty folder.
+        """Write the finished checkpoint into an empty folder; called again, into another, where the disk was full.
 
         Args:
             folder: takes the place of ``output`` afterwards.

@@ -204,6 +204,16 @@ def test_a_wrong_parameter_of_training_is_told_before_anything_runs(invoke, tmp_
     assert err.count("\n") == 1 and [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
+@pytest.mark.slow
+def test_what_ends_training_is_printed_once(tmp_path):
+    """The trainer is a process of its own, and the command tells what it met."""
+    (tmp_path / "train.yaml").write_text("editor: package:nowhere\ndataset: gone\noutput: out\nnum_steps: 1\n")
+    ended = run("train", "train.yaml", cwd=tmp_path)
+    last = ended.stderr.splitlines()[-1]
+    assert ended.returncode == 2 and last.startswith("error: ")
+    assert ended.stderr.count(last.removeprefix("error: ")) == 1
+
+
 def test_dvc_yaml_is_written_from_the_records_and_checked(invoke, tmp_path):
     assert invoke("lineage", "write-dvc", "--check")[0] == 1
     assert invoke("lineage", "write-dvc") == (0, "file: dvc.yaml\nstages: 9\n", "")

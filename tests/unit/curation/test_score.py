@@ -263,3 +263,10 @@ def test_a_triplet_of_equal_captions_is_scored_without_a_direction_and_counted_b
     lenient = ClipThresholds(clip_input=-1.0, clip_output=-1.0, clip_image=-1.0, clip_direction=-0.99)
     config = CurationConfig(thresholds=lenient, shares=SplitShares(validation=0.0, test=0.0))
     assert curate(tmp_path / "scored", tmp_path / "dataset", config).rejected == {"undefined clip_direction": 1}
+
+
+def test_one_shard_is_scored_alone(source, tmp_path, profile):
+    score(source, tmp_path / "all", CLIP_ONLY, profile, "cpu")
+    result = score(source, tmp_path / "out", CLIP_ONLY, profile, "cpu", only="00001")
+    assert result.num_in == 4 and not (tmp_path / "out" / "00000.tar").exists()
+    assert (tmp_path / "out" / "00001.tar").read_bytes() == (tmp_path / "all" / "00001.tar").read_bytes()

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -47,6 +48,25 @@ def test_a_terminated_run_saves_its_state_and_ends_every_process(tmp_path: Path)
     assert not processes_that_name(str(config))
 
 
+@pytest.mark.slow
+def test_what_a_killed_command_started_saves_its_state_and_ends(tmp_path: Path) -> None:
+    config = write_config(tmp_path, 100_000)
+    log_path = tmp_path / "log"
+    with log_path.open("w") as log:
+        command = subprocess.Popen([sys.executable, "-m", "editfoundry", "train", str(config)], stderr=log, stdout=log)
+        wait_for(log_path, "step 2/")
+        command.kill()
+        command.wait()
+        # Started again at once, it waits for the one that is just ending, and then is alone.
+        again = start(config, 1, log)
+        wait_for(log_path, "resuming at step")
+        again.send_signal(signal.SIGTERM)
+        again.wait(240)
+    assert "the process that started this training is gone" in log_path.read_text()
+    assert "Traceback" not in log_path.read_text()
+    wait_until(lambda: not processes_that_name(str(config)))
+
+
 def test_a_launched_run_leaves_a_checkpoint_and_is_not_started_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +98,13 @@ def wait_for(path: Path, text: str) -> None:
     deadline = time.monotonic() + 180
     while text not in path.read_text():
         assert time.monotonic() < deadline, path.read_text()
+        time.sleep(0.2)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
         time.sleep(0.2)
 
 

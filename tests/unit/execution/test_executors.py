@@ -87,6 +87,8 @@ def test_shards_that_depend_on_those_before_stay_here_and_in_order(source, tmp_p
     assert result.rejected == {"seen": 1}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("branch_profile", ["sd"], indirect=True)
 def test_the_text_branch_makes_the_same_bytes_in_other_processes(branch_profile, tmp_path):
     from tiny_painter import tiny_quadruples
 

@@ -100,6 +100,7 @@ def test_parameters_of_every_stage_of_the_projects_own_file_are_right(tmp_path):
         ("profil: embedded", "unknown parameter profil; there are profile, device"),
         ("dataset: {treshold: 1}", "unknown parameter dataset.treshold"),
         ("dataset: {thresholds: {clip: 1}}", "unknown parameter dataset.thresholds.clip"),
+        ("dataset: {recipe_thresholds: {editworld-text: {clip: 1}}}", "recipe_thresholds.editworld-text.clip"),
         ("1: 2", "unknown parameter 1"),
         ("dataset: 3", "dataset. is not a mapping"),
         ("- 1", "the file is not a mapping"),

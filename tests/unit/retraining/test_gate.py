@@ -1,9 +1,13 @@
+import contextlib
 import json
+import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
 from gate_projects import outcomes, report, write_candidate
 
+import editfoundry.retraining.gate as gate_module
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.evaluation.reports.run import parse_run
@@ -110,3 +114,55 @@ def test_a_gain_that_unlearns_another_benchmark_is_not_promoted():
 def test_without_a_report_there_is_no_gate(tmp_path):
     with pytest.raises(BadInputError, match="run editworld_report first"):
         pass_gate(PARAMS, tmp_path)
+
+
+def pass_at_once(root, uri, start, decisions):
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MLFLOW_TRACKING_URI", uri)
+        start.wait()
+        decision = pass_gate(PARAMS, root)
+        decisions.put((root.name, decision.candidate.version, decision.promoted))
+
+
+@pytest.mark.slow
+def test_of_two_gates_at_once_the_better_candidate_stays_champion(tmp_path):
+    candidates = {"better": 45, "worse": 20}
+    for name, num_right in candidates.items():
+        write_candidate(tmp_path / name, name, num_right)
+    open_client(f"sqlite:///{tmp_path / 'empty.db'}").search_experiments()
+    processes = multiprocessing.get_context("fork")
+    for pair in range(2):
+        shutil.copyfile(tmp_path / "empty.db", tmp_path / f"{pair}.db")
+        uri = f"sqlite:///{tmp_path / f'{pair}.db'}"
+        start, decisions = processes.Barrier(2), processes.Queue()
+        arguments = [(tmp_path / name, uri, start, decisions) for name in candidates]
+        gates = [processes.Process(target=pass_at_once, args=given) for given in arguments]
+        for gate in gates:
+            gate.start()
+        told = {name: (version, promoted) for name, version, promoted in (decisions.get(timeout=300) for _ in gates)}
+        for gate in gates:
+            gate.join(60)
+        assert version_by_alias("champion", tracking_uri=uri).version == told["better"][0]
+        came_first = told["worse"][0] == "1"
+        assert told["better"][1] and told["worse"][1] == came_first
+
+
+def test_a_champion_of_somebody_else_is_seen_before_the_alias_moves(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'shared.db'}")
+    write_candidate(tmp_path / "mine", "mine", 20)
+    write_candidate(tmp_path / "theirs", "theirs", 45)
+    # Without a lock, as on a tracking server.
+    monkeypatch.setattr("editfoundry.retraining.gate.registry_lock", lambda *_: contextlib.nullcontext())
+    keep, is_first = gate_module._keep, True
+
+    def keep_and_be_overtaken(*arguments):
+        nonlocal is_first
+        keep(*arguments)
+        if is_first:
+            is_first = False
+            assert pass_gate(PARAMS, tmp_path / "theirs").promoted
+
+    monkeypatch.setattr(gate_module, "_keep", keep_and_be_overtaken)
+    mine = pass_gate(PARAMS, tmp_path / "mine")
+    assert not mine.promoted and mine.reason.startswith("worse than the champion, version 2")
+    assert alias(tmp_path / "theirs", "champion") == "2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,11 +139,17 @@ class InstructPix2PixTrainee:
             pipeline.unet = UNet2DConditionModel.from_config(pipeline.unet.config)
             pipeline.unet.load_state_dict(whole[0])
         pipeline.to("cpu")
-        if config.lora_rank:
-            alone = not (self.was_widened or config.train_text_encoder)
-            merge_lora(pipeline.unet, folder / LORA_FOLDER if alone else None)
-        pipeline.unet.to(memory_format=torch.contiguous_format)
-        pipeline.save_pretrained(folder)
+        trained = pipeline.unet
+        try:
+            if config.lora_rank:
+                # Of a copy: where the disk is full, this is called again.
+                pipeline.unet = copy.deepcopy(trained)
+                alone = not (self.was_widened or config.train_text_encoder)
+                merge_lora(pipeline.unet, folder / LORA_FOLDER if alone else None)
+            pipeline.unet.to(memory_format=torch.contiguous_format)
+            pipeline.save_pretrained(folder)
+        finally:
+            pipeline.unet = trained
 
     def facts(self) -> dict[str, Any]:
         """Return the hashes and the number of triplets."""
