@@ -5,7 +5,6 @@ import dagster as dg
 from dagster_project.counts_check import recorded_counts
 from dagster_project.defs.resources import Foundry
 from dagster_project.scores import missing_scores
-from editfoundry.evaluation.lineage_report import headline_summary
 
 EXTERNAL = ('src="http', "src='http", '<link rel="stylesheet"')
 
@@ -13,6 +12,8 @@ EXTERNAL = ('src="http', "src='http", '<link rel="stylesheet"')
 @dg.asset_check(asset="editworld_report", name="report_is_complete", blocking=True)
 def report_is_complete(foundry: Foundry) -> dg.AssetCheckResult:
     """Both files are there, no score is missing, and the page loads nothing from elsewhere."""
+    from editfoundry.evaluation.lineage_report import headline_summary
+
     folder = foundry.paths.editworld_report
     absent = [name for name in ("summary.json", "report.html") if not (folder / name).is_file()]
     if absent:

@@ -8,7 +8,6 @@ import dagster as dg
 
 from dagster_project.scores import headline, score_rows
 from dagster_project.stage_asset import StageRun
-from editfoundry.evaluation.lineage_report import headline_summary
 
 WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_window=timedelta(days=8))
 """A week and a day's grace; after two weeks, two retrainings have failed."""
@@ -16,6 +15,8 @@ WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_win
 
 def show_report(run: StageRun) -> Mapping[str, Any]:
     """Return the report's address, its headline, and its scores by category."""
+    from editfoundry.evaluation.lineage_report import headline_summary
+
     summary = headline_summary(run.folder)
     return {
         "report": dg.MetadataValue.url((run.folder / "report.html").as_uri()),

@@ -25,7 +25,8 @@ def similarity(first: Tensor, second: Tensor) -> Tensor:
 
     Of a picture and its caption this is CLIP-T; of a picture and the input picture, CLIP-I.
     """
-    return (first * second).sum(-1)
+    cosines: Tensor = (first * second).sum(-1)
+    return cosines
 
 
 def direction_similarity(before: Tensor, after: Tensor, text_before: Tensor, text_after: Tensor) -> Tensor:
@@ -34,7 +35,6 @@ def direction_similarity(before: Tensor, after: Tensor, text_before: Tensor, tex
     A picture that did not move at all has 0. Ask `undefined_direction` first: between equal captions there is no
     direction, and what comes out is 0 or rounding.
     """
-    # Here, since parameters are read by every command, and this file with them.
     import torch
 
     moved = after - before

@@ -17,12 +17,11 @@ def run_report(request: StageRequest) -> Path:
     Raises:
         BadInputError: there is no editor, or the output holds something else.
     """
-    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow, runs_folder
 
     dataset, editor = request.sources
     params: Any = request.params
-    # The runs' thousands of small pictures are kept out of the report, which DVC versions.
-    runs = request.root / ".cache" / "editworld_report"
+    runs = runs_folder(request.root, request.output)
     if evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs):
         log_to_mlflow(request.output, params, request.root)
     return request.output
