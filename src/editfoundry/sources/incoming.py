@@ -17,7 +17,9 @@ from typing import ClassVar
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.hashing import file_hash, input_hash
+from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Caption
+from editfoundry.data.rejections import count_by_reason
 from editfoundry.data.stage import StageResult, add_up
 from editfoundry.data.storage import locate
 from editfoundry.data.tables import REJECTED_SUFFIX
@@ -105,8 +107,14 @@ class IncomingStage(ShardStage[RowRange, None, Caption]):
         """Load nothing."""
 
     def process(self, models: None, shard: Shard[RowRange], target: Path, notes: ShardNotes) -> Iterator[Caption]:
-        """Yield what the filters keep; rows count as seen within this table alone."""
-        return kept_captions(shard.source, self.filters, SeenRows(), notes)
+        """Yield what the filters keep, something at least; rows count as seen within this table alone."""
+        num_kept = 0
+        for caption in kept_captions(shard.source, self.filters, SeenRows(), notes):
+            num_kept += 1
+            yield caption
+        counts = count_by_reason(notes.rejected)
+        result = StageResult(num_in=num_kept + len(notes.rejected), num_out=num_kept, rejected=counts)
+        require_something_kept(result, self._tables[shard.name])
 
     def made_of(self, output: Path) -> None:
         """Return None: what arrives is added to what is there, from whichever inbox."""

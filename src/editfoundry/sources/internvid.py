@@ -169,7 +169,8 @@ def convert_internvid(
         videos.mkdir(parents=True, exist_ok=True)
     where = _Source(videos, videos_by_id(videos), downloader)
     stage = InternVidStage(table, where, filters, rows_per_shard, limit)
-    return require_something_kept(run_stage(stage, output, only=only, progress=progress, replace=replace), table)
+    made = run_stage(stage, output, only=only, progress=progress, replace=replace)
+    return made if only is not None else require_something_kept(made, table)
 
 
 def _clip(row: TableRow, output: Path, source: _Source, filters: InternVidFilters) -> Clip:

@@ -135,7 +135,7 @@ def convert_laion(
         raise BadInputError(f"rows_per_shard ({rows_per_shard}) and limit ({limit}) must be at least 1")
     stage = LaionStage(Path(table), filters, rows_per_shard, limit)
     made = run_stage(stage, Path(output), only=only, progress=progress, replace=replace)
-    return require_something_kept(made, table)
+    return made if only is not None else require_something_kept(made, table)
 
 
 def kept_captions(

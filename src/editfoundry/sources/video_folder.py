@@ -100,7 +100,8 @@ def convert_video_folder(
     if parts not in ("whole", "shots") or files_per_shard < 1:
         raise BadInputError(f"parts is {parts!r}, files_per_shard {files_per_shard}: use whole or shots, and 1 or more")
     stage = VideoFolderStage(videos, parts, files_per_shard, min_shot_seconds)
-    return require_something_kept(run_stage(stage, output, only=only, progress=progress, replace=replace), videos)
+    made = run_stage(stage, output, only=only, progress=progress, replace=replace)
+    return made if only is not None else require_something_kept(made, videos)
 
 
 def _ranges(path: Path, parts: str, min_shot_seconds: float) -> list[tuple[float, float | None]]:

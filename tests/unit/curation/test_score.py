@@ -234,3 +234,10 @@ def test_a_caption_that_is_absent_excuses_only_the_scores_that_need_it():
         check_clip({}, ClipThresholds(), ("clip_image",))
     with pytest.raises(Rejection, match="low clip_input"):
         check_clip({"clip_image": 0.9, "clip_input": 0.0}, ClipThresholds(), ("clip_image",))
+
+
+def test_one_shard_is_scored_alone(source, tmp_path, profile):
+    score(source, tmp_path / "all", CLIP_ONLY, profile, "cpu")
+    result = score(source, tmp_path / "out", CLIP_ONLY, profile, "cpu", only="00001")
+    assert result.num_in == 4 and not (tmp_path / "out" / "00000.tar").exists()
+    assert (tmp_path / "out" / "00001.tar").read_bytes() == (tmp_path / "all" / "00001.tar").read_bytes()

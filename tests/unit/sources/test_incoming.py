@@ -8,6 +8,7 @@ from editfoundry.lineage.stages import Paths, run_stage
 from editfoundry.sources.caption_stage import CaptionParams
 from editfoundry.sources.filters import LaionFilters
 from editfoundry.sources.incoming import incoming_tables, take_in
+from editfoundry.sources.laion import convert_laion
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 
 FILTERS = LaionFilters()
@@ -74,3 +75,17 @@ def test_two_tables_of_one_name_are_refused(incoming):
     (incoming / "cats.tsv").write_text("caption\n")
     with pytest.raises(BadInputError, match="cats.tsv: cats.csv is a source shard of the same name"):
         incoming_tables(incoming)
+
+
+def test_the_numbered_shards_are_replaced_without_those_that_arrived(incoming, tmp_path):
+    out = tmp_path / "out"
+    take_in(incoming, out, FILTERS)
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.csv").write_text(f"caption,punsafe\na picture of number {name},0.01\n")
+    convert_laion(tmp_path / "one.csv", out, FILTERS)
+    take_in(incoming, out, FILTERS)
+    with pytest.raises(BadInputError, match="made of .*one.csv, not of .*two.csv"):
+        convert_laion(tmp_path / "two.csv", out, FILTERS)
+    convert_laion(tmp_path / "two.csv", out, FILTERS, replace=True)
+    names = sorted(path.name for path in out.glob("*.parquet"))
+    assert names == ["00000.parquet", "cats.parquet", "dogs.parquet"]

@@ -356,3 +356,62 @@ def test_journals_of_captions_that_are_gone_are_removed(tmp_path, captions):
         journal_path(output / "00009.parquet").write_text("{}\n")
         write_model_quadruples(captions, output, CONFIG, profile)
     assert not list(output.glob("*.jsonl"))
+
+
+def test_free_quadruples_do_not_replace_those_of_captions_unasked(tmp_path, captions):
+    output = tmp_path / "out"
+    with chat_server(tinyworld_answers.answer) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        write_model_quadruples(captions, output, CONFIG, profile)
+        before = bytes_of(output)
+        with pytest.raises(BadInputError, match="out: holds quadruples made of .*captions, not of the exemplars alone"):
+            write_free_quadruples(5, output, CONFIG, profile)
+        assert bytes_of(output) == before
+        assert write_free_quadruples(5, output, CONFIG, profile, replace=True).num_out == 5
+        with pytest.raises(BadInputError, match="made of the exemplars alone, not of .*captions"):
+            write_model_quadruples(captions, output, CONFIG, profile)
+
+
+def test_a_shard_of_free_quadruples_says_how_far_it_is_and_goes_on_after_a_stop(tmp_path):
+    down, told = True, []
+    config = dataclasses.replace(CONFIG, quadruples_per_turn=1, num_turns=4)
+
+    def respond(body, before):
+        if down and len(server.answered) >= 25:
+            return Reply(status=503, error="overloaded")
+        return tinyworld_answers.answer(body, before)
+
+    with chat_server(respond) as server:
+        profile = load_profile(write_profile(tmp_path, server.url, num_concurrent=1))
+        with pytest.raises(UnavailableError):
+            write_free_quadruples(20, tmp_path / "out", config, profile, progress=lambda *n: told.append(n))
+        numbers = [done for done, total in told]
+        assert 0 < max(numbers) < 20 and numbers == sorted(numbers) and len(numbers) >= 25
+        down = False
+        write_free_quadruples(20, tmp_path / "out", config, profile, progress=lambda *n: told.append(n))
+        assert told[-1] == (20, 20)
+        assert len(server.answered) == len(set(server.answered))
+        write_free_quadruples(20, tmp_path / "undisturbed", config, profile)
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "undisturbed")
+
+
+def test_a_shard_of_free_quadruples_is_made_alone_once_those_before_it_are_there(tmp_path):
+    config = dataclasses.replace(CONFIG, rows_per_shard=5)
+    with chat_server(tinyworld_answers.answer) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        write_free_quadruples(10, tmp_path / "all", config, profile)
+        with pytest.raises(BadInputError, match="'00001' depends on those before it"):
+            write_free_quadruples(10, tmp_path / "out", config, profile, only="00001")
+        for name in ("00000", "00001"):
+            assert write_free_quadruples(10, tmp_path / "out", config, profile, only=name).num_out == 5
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "all")
+
+
+def test_one_shard_of_captions_is_written_for_alone(tmp_path, captions):
+    with chat_server(tinyworld_answers.answer) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        write_model_quadruples(captions, tmp_path / "all", CONFIG, profile)
+        write_model_quadruples(captions, tmp_path / "out", CONFIG, profile, only="00001")
+    assert not (tmp_path / "out" / "00000.parquet").exists()
+    name = "00001.parquet"
+    assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "all" / name).read_bytes()
