@@ -81,11 +81,11 @@ def test_the_numbered_shards_are_replaced_without_those_that_arrived(incoming, t
     out = tmp_path / "out"
     take_in(incoming, out, FILTERS)
     for name in ("one", "two"):
-        (tmp_path / f"{name}.csv").write_text(f"caption\na picture of number {name}\n")
-    convert_laion(tmp_path / "one.csv", out)
+        (tmp_path / f"{name}.csv").write_text(f"caption,punsafe\na picture of number {name},0.01\n")
+    convert_laion(tmp_path / "one.csv", out, FILTERS)
     take_in(incoming, out, FILTERS)
     with pytest.raises(BadInputError, match="made of .*one.csv, not of .*two.csv"):
-        convert_laion(tmp_path / "two.csv", out)
-    convert_laion(tmp_path / "two.csv", out, replace=True)
+        convert_laion(tmp_path / "two.csv", out, FILTERS)
+    convert_laion(tmp_path / "two.csv", out, FILTERS, replace=True)
     names = sorted(path.name for path in out.glob("*.parquet"))
     assert names == ["00000.parquet", "cats.parquet", "dogs.parquet"]
