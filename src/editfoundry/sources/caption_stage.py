@@ -40,11 +40,13 @@ def run_captions(request: StageRequest) -> StageResult:
     params: CaptionParams = request.params.captions
     incoming = request.root / INCOMING
     if request.only is not None:
-        return take_in(incoming, request.output, params.filters, request.only)
+        return take_in(incoming, request.output, params.filters, request.only, request.progress)
     table = request.root / TINYWORLD_TABLE
     # Rewriting the table is cheap and gives the same bytes.
     write_laion_table(table, params.num_rows, params.seed)
-    numbered = convert_laion(table, request.output, params.filters, params.rows_per_shard)
+    numbered = convert_laion(
+        table, request.output, params.filters, params.rows_per_shard, progress=request.progress, replace=request.replace
+    )
     return add_up([numbered, take_in(incoming, request.output, params.filters)])
 
 

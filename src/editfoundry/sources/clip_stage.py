@@ -37,7 +37,15 @@ def run_clips(request: StageRequest) -> StageResult:
     params: ClipParams = request.params.clips
     folder = request.root / TINYWORLD_CLIPS
     write_clips(folder, params.num_clips, params.seed, size=params.frame_size, progress=request.progress)
-    return convert_internvid(folder / TABLE, folder / VIDEOS, request.output, params.filters, params.rows_per_shard)
+    return convert_internvid(
+        folder / TABLE,
+        folder / VIDEOS,
+        request.output,
+        params.filters,
+        params.rows_per_shard,
+        only=request.only,
+        replace=request.replace,
+    )
 
 
 CLIPS = Stage(

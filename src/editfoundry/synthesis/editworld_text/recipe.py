@@ -24,9 +24,15 @@ def run_editworld_text(request: StageRequest) -> StageResult:
 
     params = request.params
     return synthesize(
-        _quadruples_of(request), request.output, params.editworld_text, load_profile(params.profile), params.device,
-        request.progress, request.only,
-    )  # fmt: skip
+        _quadruples_of(request),
+        request.output,
+        params.editworld_text,
+        load_profile(params.profile),
+        params.device,
+        request.progress,
+        request.only,
+        request.replace,
+    )
 
 
 def _quadruples_of(request: StageRequest) -> Path:
