@@ -3,12 +3,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEPENDENCIES := $(VENV)/.dependencies
 READY := $(VENV)/.ready
 # Keeps glibc from giving pages back after every tensor, which costs more than the arithmetic on some machines.
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
 
-.PHONY: help setup demo test test-slow e2e ui bench figures lint lock clean
+.PHONY: help setup dependencies demo test test-slow e2e ui bench figures lint lock clean
 
 help:
 	@echo "make setup   environment in $(VENV), from requirements.lock"
@@ -23,14 +24,19 @@ help:
 
 setup: $(READY)
 
+dependencies: $(DEPENDENCIES)
+
 # Compiled while installing: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every command would else
 # compile again all that it imports.
-$(READY): requirements.lock pyproject.toml
+$(DEPENDENCIES): requirements.lock
 	@echo "== building $(VENV) from requirements.lock (once; a few minutes, several GB) =="
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11: make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	@touch $@
+
+$(READY): $(DEPENDENCIES) pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 	@echo "== $(VENV) is ready =="

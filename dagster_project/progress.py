@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from editfoundry.lineage.stages import Progress
+from editfoundry.execution.stage_record import Progress
 
 SECONDS = 15.0
 

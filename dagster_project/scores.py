@@ -1,25 +1,25 @@
-"""The numbers of ``summary.json`` as flat rows, for Dagster's tables."""
+"""The numbers of a run's summary as flat rows, for Dagster's tables."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 EDITORS = ("base", "fine_tuned")
-METRICS = ("outcome_accuracy", "clip_score", "preservation_psnr")
+METRICS = ("outcome", "clip_score", "preservation_psnr")
 
 
 def headline(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Return ``<editor>_<metric>`` over all cases, and the gain in outcome accuracy; what has no value is left out."""
+    """Return ``<editor>_<metric>`` over all items, and the gain in outcome accuracy; what has no value is left out."""
     cells = {f"{editor}_{m}": summary[editor]["overall"][m]["value"] for editor in EDITORS for m in METRICS}
     known = {name: float(value) for name, value in cells.items() if value is not None}
     return {
         **known,
-        "outcome_accuracy_gain": known["fine_tuned_outcome_accuracy"] - known["base_outcome_accuracy"],
-        "num_cases": summary["num_cases"],
+        "outcome_gain": known["fine_tuned_outcome"] - known["base_outcome"],
+        "num_items": summary["num_items"],
     }
 
 
 def score_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for all cases and one for each category: number of cases, every metric of both editors."""
+    """Return one row for all items and one for each category: number of items, every metric of both editors."""
     return list(_rows(summary))
 
 
@@ -41,9 +41,9 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     places = [("overall", None), *(("by_category", name) for name in summary["base"]["by_category"])]
     for kind, name in places:
         cells = {f"{e}_{m}": _cell(summary, e, kind, name, m) for e in EDITORS for m in METRICS}
-        num_cases = cells["base_outcome_accuracy"].get("n", 0)
+        num_items = cells["base_outcome"].get("n", 0)
         values = {key: _rounded(cell.get("value")) for key, cell in cells.items()}
-        yield {"category": name or "all", "num_cases": num_cases, **values}
+        yield {"category": name or "all", "num_items": num_items, **values}
 
 
 def _cell(summary: Mapping[str, Any], editor: str, kind: str, name: str | None, metric: str) -> Mapping[str, Any]:

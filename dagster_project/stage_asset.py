@@ -1,17 +1,12 @@
-"""What every asset of the lineage shares: its options, its run, its metadata, its version in DVC.
+"""One factory for the assets of the lineage: each is made from its stage's record.
 
-An asset's body is one call of `materialize_stage`; a function of its own adds what is worth seeing of its output:
-
-    @dg.asset(**stage_options("sources", kinds={"parquet"}, pool=CPU_POOL))
-    def captions(
-        context: dg.AssetExecutionContext, config: StageConfig, foundry: Foundry, dvc: DvcRepository
-    ) -> dg.MaterializeResult:
-        "What the asset is."
-        return materialize_stage(context, config, foundry, dvc, show=_examples)
+What is worth seeing of an asset's output, and how a stage runs that wants a process of its own, are handed to it; what
+they all share is here: options, run, metadata, and the version in DVC.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +18,9 @@ from dagster_project.failures import told_clearly
 from dagster_project.metadata import OWNERS, column_schema, counts, mlflow_link
 from dagster_project.progress import log_progress
 from editfoundry.data.stage import StageResult
-from editfoundry.lineage import stages as lineage
-from editfoundry.lineage.stages import Params, Paths, Progress
+from editfoundry.execution.stage_record import Run, Stage, StageRequest
+from editfoundry.lineage.params import Params
+from editfoundry.lineage.stages import Paths, check_params, makers, stage_request
 
 GPU_POOL = "gpu"
 CPU_POOL = "dvc"
@@ -55,20 +51,56 @@ class StageRun:
 
 Show = Callable[[StageRun], Mapping[str, Any]]
 """Returns metadata worth seeing of a stage's output."""
-Execute = Callable[[Params, Path, Progress], StageResult | Path]
-"""Runs a stage: parameters, the project's folder, and what is told how far it is."""
+InProcess = Callable[[dg.AssetExecutionContext, dg.PipesSubprocessClient, StageRequest], StageResult | Path]
+"""Runs a stage in a process of its own that Dagster hears through Pipes."""
 
 
-def stage_options(group: str, *, kinds: set[str], pool: str, deps: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what `dg.asset` takes for every stage of the lineage."""
-    return {
-        "group_name": group,
+def stage_asset(
+    stage: Stage, show: Show, in_process: InProcess | None = None, freshness: dg.FreshnessPolicy | None = None
+) -> dg.AssetsDefinition:
+    """Return the asset of a stage: named, described, grouped and placed as its record says.
+
+    Args:
+        stage: its record.
+        show: returns metadata worth seeing of its output.
+        in_process: runs it in a process of its own; by default it runs in the step's.
+        freshness: how old the asset may be.
+    """
+    options: dict[str, Any] = {
+        "name": stage.name,
+        "description": stage.description,
+        "group_name": stage.group,
         "owners": OWNERS,
-        "kinds": kinds,
-        "pool": pool,
-        "deps": list(deps),
+        "kinds": set(stage.kinds),
+        "pool": GPU_POOL if stage.loads_models else CPU_POOL,
+        "deps": [maker.name for maker in makers(stage)],
         "automation_condition": EAGER,
+        "freshness_policy": freshness,
     }
+    if in_process is None:
+
+        @dg.asset(**options)
+        def asset(
+            context: dg.AssetExecutionContext, config: StageConfig, foundry: Foundry, dvc: DvcRepository
+        ) -> dg.MaterializeResult:
+            return materialize_stage(context, config, foundry, dvc, stage, show)
+
+        return asset
+
+    run_in_process = in_process
+
+    @dg.asset(**options)
+    def asset_of_a_process(
+        context: dg.AssetExecutionContext,
+        config: StageConfig,
+        foundry: Foundry,
+        dvc: DvcRepository,
+        pipes: dg.PipesSubprocessClient,
+    ) -> dg.MaterializeResult:
+        run = partial(run_in_process, context, pipes)
+        return materialize_stage(context, config, foundry, dvc, stage, show, run)
+
+    return asset_of_a_process
 
 
 def materialize_stage(
@@ -76,33 +108,35 @@ def materialize_stage(
     config: StageConfig,
     foundry: Foundry,
     dvc: DvcRepository,
+    stage: Stage,
     show: Show,
-    execute: Execute | None = None,
+    run: Run | None = None,
 ) -> dg.MaterializeResult:
-    """Run the stage that the asset is named after, record its output in DVC, and return what to see of it.
+    """Run a stage, record its output in DVC, and return what to see of it.
 
     Args:
-        context: names the stage and takes its log.
+        context: takes the stage's log.
         config: values of the launchpad.
         foundry: folder and parameters.
         dvc: gives the output's hash, which becomes the asset's data version.
+        stage: its record.
         show: adds metadata.
-        execute: runs the stage; by default the function of `lineage.STAGES`.
+        run: runs the stage; by default the record's own function.
 
     Raises:
         dg.Failure: bad input, or a service that did not come back; the message is one line.
         dg.RetryRequested: a service does not answer for now.
     """
-    stage = context.asset_key.to_user_string()
     with told_clearly(context, foundry):
-        params = foundry.params_with(stage, config.overrides)
-        run_stage = execute or lineage.STAGES[stage]
-        result = run_stage(params, foundry.folder, log_progress(context.log.info))
-        run = StageRun(params=params, paths=foundry.paths, folder=getattr(foundry.paths, stage), result=result)
+        params = foundry.params_with(stage.name, config.overrides)
+        check_params(params, foundry.folder, foundry.folder / foundry.params_file, [stage])
+        request = stage_request(stage.name, params, foundry.folder, log_progress(context.log.info))
+        result = (run or stage.run)(request)
+        made = StageRun(params=params, paths=foundry.paths, folder=request.output, result=result)
         tracked = foundry.is_as_tracked and not config.overrides
-        data_hash = dvc.record(foundry.folder, stage) if tracked else None
+        data_hash = dvc.record(foundry.folder, stage.name) if tracked else None
     return dg.MaterializeResult(
-        metadata={**_common(run, foundry, data_hash, config), **show(run)},
+        metadata={**_common(made, foundry, data_hash, config), **show(made)},
         data_version=dg.DataVersion(data_hash) if data_hash else None,
     )
 

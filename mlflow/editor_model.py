@@ -12,15 +12,14 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from PIL import Image
 
 from editfoundry.data.images import open_image
 from editfoundry.data.png import encode_png
-from editfoundry.editors.open_editor import Editor, edit_photo_with, open_editor
+from editfoundry.editors.editor import Editor, EditRequest
+from editfoundry.editors.open_editor import open_editor
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
-
-OPTIONS = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
-MAX_STEPS = 1000
 
 
 class EditorModel(mlflow.pyfunc.PythonModel):
@@ -40,8 +39,8 @@ class EditorModel(mlflow.pyfunc.PythonModel):
 
         Args:
             context: MLflow's; unused.
-            model_input: columns ``image`` (base64 of a picture file), ``instruction``, and where wanted ``seed``,
-                ``num_inference_steps``, ``guidance_scale``, ``image_guidance_scale`` with the editor's own defaults.
+            model_input: columns ``image`` (base64 of a picture file), ``instruction``, and where wanted ``seed`` and
+                the editor's options, such as ``num_inference_steps``, ``guidance_scale``, ``image_guidance_scale``.
             params: unused.
 
         Returns:
@@ -53,30 +52,37 @@ class EditorModel(mlflow.pyfunc.PythonModel):
         return [self._edit(number, row) for number, row in enumerate(model_input.to_dict("records"), start=1)]
 
     def _edit(self, number: int, row: dict[str, Any]) -> str:
+        where = f"row {number}"
         instruction = str(row["instruction"]).strip()
         if not instruction:
-            raise BadInputError(f"row {number}: the instruction is empty: say what to change")
-        options = {name: row[name] for name in ("seed", *OPTIONS) if name in row and not pd.isna(row[name])}
-        edited = edit_photo_with(
-            self.editor, _decode(row["image"], f"row {number}"), instruction, **_checked(options, number)
+            raise BadInputError(f"{where}: the instruction is empty: say what to change")
+        given = {name: value for name, value in row.items() if not pd.isna(value)}
+        request = EditRequest(
+            image=_decode(row["image"], where), instruction=instruction, seed=int(given.get("seed", 0)), id=where
         )
-        return base64.b64encode(encode_png(edited)).decode()
+        try:
+            [edit] = self._with_options(given).edit([request])
+            return base64.b64encode(encode_png(edit.require())).decode()
+        except BadInputError as error:
+            raise BadInputError(f"{where}: {error}") from error
+
+    def _with_options(self, given: dict[str, Any]) -> Editor:
+        """Return the editor with a row's options; whole numbers come from MLflow as floats where some row has none."""
+        options = {name: given[name] for name in self.editor.source.option_names if name in given}
+        whole = {
+            name: int(value)
+            for name, value in options.items()
+            if isinstance(getattr(self.editor.options, name), int) and float(value).is_integer()
+        }
+        return self.editor.with_options(**{**options, **whole})
 
 
-def _decode(text: str, where: str) -> Any:
+def _decode(text: str, where: str) -> Image.Image:
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError) as error:
         raise BadInputError(f"{where}: its image is not base64") from error
     return open_image(data, f"{where}: its image")
-
-
-def _checked(options: dict[str, Any], number: int) -> dict[str, Any]:
-    whole = {name: int(options[name]) for name in ("seed", "num_inference_steps") if name in options}
-    steps = whole.get("num_inference_steps", 1)
-    if not 1 <= steps <= MAX_STEPS:
-        raise BadInputError(f"row {number}: num_inference_steps is {steps}, but must be in 1 to {MAX_STEPS}")
-    return {**{name: float(value) for name, value in options.items()}, **whole}
 
 
 mlflow.models.set_model(EditorModel())

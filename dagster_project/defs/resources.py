@@ -9,19 +9,22 @@ from typing import Any
 import dagster as dg
 
 from editfoundry.errors import BadInputError
-from editfoundry.lineage import stages as lineage
-from editfoundry.lineage.params import with_overrides
+from editfoundry.lineage.params import Params, load_params, with_overrides
+from editfoundry.lineage.stages import Paths
+from editfoundry.tracking.shipped_files import project_file
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+_CHECKOUT = Path(__file__).resolve().parents[2]
+DEFAULT_ROOT = _CHECKOUT if (_CHECKOUT / "params.yaml").is_file() else Path.cwd()
+"""This repository, or where Dagster was started, when this package is installed from a wheel."""
 
 
 class Foundry(dg.ConfigurableResource):
     """A project's folder and the parameters of its lineage."""
 
-    root: str = str(REPOSITORY)
+    root: str = str(DEFAULT_ROOT)
     """Folder that holds ``data/``, ``checkpoints/`` and ``reports/``."""
     params_file: str = "params.yaml"
-    """Parameters of every stage; relative to ``root``."""
+    """Parameters of every stage; relative to ``root``. A folder without ``params.yaml`` has the demo's, as shipped."""
     profile: str = ""
     """Which model plays which role, in all stages: ``embedded``, ``paper``, ``modern`` or a TOML file; empty, the
     profile of the parameters' file."""
@@ -40,22 +43,27 @@ class Foundry(dg.ConfigurableResource):
         return Path(self.root).resolve()
 
     @property
-    def paths(self) -> lineage.Paths:
+    def paths(self) -> Paths:
         """Where each stage's output is."""
-        return lineage.Paths(self.folder)
+        return Paths(self.folder)
 
     @property
-    def params(self) -> lineage.Params:
+    def params(self) -> Params:
         """The parameters as the file has them now, with the profile chosen here."""
-        params = lineage.load_params(self.folder / self.params_file)
+        params = load_params(self._params_path)
         return dataclasses.replace(params, profile=self.profile) if self.profile else params
 
     @property
     def is_as_tracked(self) -> bool:
         """Whether the profile is that of the parameters' file, which DVC tracks."""
-        return self.profile in ("", lineage.load_params(self.folder / self.params_file).profile)
+        return self.profile in ("", load_params(self._params_path).profile)
 
-    def params_with(self, section: str, overrides: Mapping[str, Any]) -> lineage.Params:
+    @property
+    def _params_path(self) -> Path:
+        is_default = self.params_file == "params.yaml"
+        return project_file(self.folder, "params.yaml") if is_default else self.folder / self.params_file
+
+    def params_with(self, section: str, overrides: Mapping[str, Any]) -> Params:
         """Return the parameters with some values of one section replaced.
 
         Raises:
@@ -108,13 +116,13 @@ class DvcRepository(dg.ConfigurableResource):
 def resources() -> dg.Definitions:
     """Provide the resources, as the environment has them.
 
-    EDITFOUNDRY_ROOT is the project's folder, by default this repository; EDITFOUNDRY_PARAMS its parameters' file,
-    EDITFOUNDRY_PROFILE another profile than that file's, EDITFOUNDRY_DVC one of auto, commit, off,
-    EDITFOUNDRY_LOCK_BRANCH the Git branch on which the gate commits ``dvc.lock``, and EDITFOUNDRY_INCOMING an
-    ``s3://bucket/prefix`` where source data arrives.
+    EDITFOUNDRY_ROOT is the project's folder, by default this repository, or the current folder where this is installed
+    from a wheel; EDITFOUNDRY_PARAMS its parameters' file, EDITFOUNDRY_PROFILE another profile than that file's,
+    EDITFOUNDRY_DVC one of auto, commit, off, EDITFOUNDRY_LOCK_BRANCH the Git branch on which the gate commits
+    ``dvc.lock``, and EDITFOUNDRY_INCOMING an ``s3://bucket/prefix`` where source data arrives.
     """
     foundry = Foundry(
-        root=os.environ.get("EDITFOUNDRY_ROOT", str(REPOSITORY)),
+        root=os.environ.get("EDITFOUNDRY_ROOT", str(DEFAULT_ROOT)),
         params_file=os.environ.get("EDITFOUNDRY_PARAMS", "params.yaml"),
         profile=os.environ.get("EDITFOUNDRY_PROFILE", ""),
         incoming_address=os.environ.get("EDITFOUNDRY_INCOMING", ""),

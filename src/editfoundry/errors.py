@@ -11,6 +11,10 @@ class MissingModelError(BadInputError):
     """A profile names a model that is not on this machine."""
 
 
+class OutOfMemoryError(BadInputError):
+    """One record alone does not fit into the memory of the device: a smaller picture, a smaller model, or another."""
+
+
 class UnavailableError(Exception):
     """A service did not answer for now. The message is one line; running the same command again goes on from there."""
 

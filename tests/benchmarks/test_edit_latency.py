@@ -13,9 +13,11 @@ import torch
 from PIL import Image
 from timing import alternating_seconds, record
 
+from editfoundry.editors.editor import EditRequest
+from editfoundry.editors.families.instruct_pix2pix.family import editor_of_pipeline
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.post_edit.models import load_post_edit_models
-from editfoundry.editors.post_edit.post_edit import post_edit_images
+from editfoundry.editors.post_edit.post_edit import post_edit_batch
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.errors import MissingModelError
 from editfoundry.pretrained.editor import load_editor_base
@@ -48,9 +50,9 @@ def test_edit_latency() -> None:
         print(f"no post-edit here: {error}")
     else:
         config = PostEditConfig.of_profile(profile)
-        runs["editfoundry, post-edit"] = lambda: post_edit_images(
-            editor, models, [image], [INSTRUCTION], seeds=[0], config=config, **options
-        )
+        request = EditRequest(image=image, instruction=INSTRUCTION)
+        opened = editor_of_pipeline(editor, **options)
+        runs["editfoundry, post-edit"] = lambda: post_edit_batch(opened, models, [request], config)
     seconds = dict(zip(runs, alternating_seconds(list(runs.values())), strict=True))
     plain = seconds["editfoundry"]
     rows = [[name, f"{1000 * taken:.0f}", f"{taken / plain:.2f}"] for name, taken in seconds.items()]

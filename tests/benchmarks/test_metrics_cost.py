@@ -12,8 +12,7 @@ import os
 from timing import alternating_seconds, record
 
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
-from editfoundry.evaluation.metrics.edits import MadeEdit, open_pictures
-from editfoundry.evaluation.metrics.judge_metrics import judge_metrics
+from editfoundry.evaluation.metrics.edits import open_pictures
 from editfoundry.evaluation.metrics.models import load_metric_models
 from editfoundry.evaluation.metrics.scoring import Scorer
 from editfoundry.pretrained.runtime import choose_runtime
@@ -29,9 +28,8 @@ def test_metrics_cost() -> None:
     benchmark = read_benchmark("tinyworld-world", num_items=NUM_ITEMS)
     pictures = [open_pictures(item) for item in benchmark.items]
     edited = [p.truth for p in pictures]
-    assert models.clip is not None
-    clip, judge = models.clip, models.vision_language_model
-    made = [MadeEdit(pictures=p, edited=image) for p, image in zip(pictures, edited, strict=True) if image]
+    clip, judge = models.by_role["clip"], models.by_role.get("vision_language_model")
+    judged = Scorer(models, benchmark, only=("mllm_bit",))
 
     captions = sorted({c for item in benchmark.items for c in (item.input_caption, item.output_caption) if c})
 
@@ -40,7 +38,7 @@ def test_metrics_cost() -> None:
             clip.encode_images([p.input_image for p in pictures[part]])
             clip.encode_images([image for image in edited[part] if image])
             if judge is not None:
-                judge_metrics(judge, made[part])
+                judged.score(pictures[part], {"truth": edited[part]})
 
     def whole_pass() -> None:
         pictures_pass()
@@ -55,10 +53,10 @@ def test_metrics_cost() -> None:
     seconds = dict(zip(runs, alternating_seconds(list(runs.values()), repeats=3), strict=True))
     bare, full = list(seconds.values())[:2]
     names = ", ".join(name for name, facts in Scorer(models, benchmark).described().items() if not facts["missing"])
-    judged = "; the judge's pass counts in every row" if judge else ""
+    remark = "; the judge's pass counts in every row" if judge else ""
     record(
         "Metrics of an editor",
-        f"{NUM_ITEMS} edits of 64 x 64 pixels in batches of {BATCH_SIZE}: {names}{judged}. The goal is {GOAL} of CLIP.",
+        f"{NUM_ITEMS} edits of 64 x 64 pixels in batches of {BATCH_SIZE}: {names}{remark}. The goal is {GOAL} of CLIP.",
         ["work", "ms an edit", "of CLIP over pictures", "of CLIP with captions"],
         [[name, f"{1000 * s / NUM_ITEMS:.2f}", f"{s / bare:.2f}", f"{s / full:.2f}"] for name, s in seconds.items()],
     )

@@ -20,11 +20,11 @@ import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline
 from torch.utils.data import DataLoader, Dataset
 
-from editfoundry.editors.families.instruct_pix2pix.sampling import native_size
-from editfoundry.training.config import TrainingConfig
-from editfoundry.training.data import TripletPixels
-from editfoundry.training.loop import train
-from editfoundry.training.loss import noise_scheduler
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining as Training
+from editfoundry.editors.train import train_editor
+from editfoundry.editors.triplet_training.denoising_loss import noise_scheduler
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.editors.working_size import native_size
 
 WARM_UP = 3
 """Steps that are not timed."""
@@ -64,7 +64,7 @@ def script_steps(base: str, dataset: Path, batch_size: int) -> Iterator[None]:
     vae, unet, text_encoder = (part.to(device) for part in (pipeline.vae, pipeline.unet, pipeline.text_encoder))
     vae.requires_grad_(False)
     text_encoder.requires_grad_(False)
-    unet.train()
+    unet.train_editor()
     scheduler = noise_scheduler(pipeline.scheduler)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     null_ids = pipeline.tokenizer(
@@ -110,9 +110,9 @@ def run_script(base: str, dataset: Path, num_steps: int, batch_size: int, memory
     return (time.perf_counter() - started) / num_steps
 
 
-def our_config(kind: str, base: str, dataset: Path, folder: Path, num_steps: int, batch_size: int) -> TrainingConfig:
+def our_config(kind: str, base: str, dataset: Path, folder: Path, num_steps: int, batch_size: int) -> Training:
     """Return the script's settings in our words."""
-    return TrainingConfig(
+    return Training(
         editor=base, dataset=dataset, output=folder / kind, work_dir=folder / "work", batch_size=batch_size,
         num_steps=num_steps + WARM_UP, learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY, use_ema=False,
         max_grad_norm=MAX_GRAD_NORM, conditioning_dropout=DROPOUT, lr_schedule="constant", checkpoint_every=1_000_000,
@@ -123,7 +123,7 @@ def our_config(kind: str, base: str, dataset: Path, folder: Path, num_steps: int
     )  # fmt: skip
 
 
-def run_ours(config: TrainingConfig, num_steps: int, memory: PeakMemory) -> float:
+def run_ours(config: Training, num_steps: int, memory: PeakMemory) -> float:
     """Return the seconds of a step, between two calls of the function that is asked whether to stop."""
     moments: list[float] = []
 
@@ -137,7 +137,7 @@ def run_ours(config: TrainingConfig, num_steps: int, memory: PeakMemory) -> floa
         moments.append(time.perf_counter())
         return False
 
-    train(config, should_stop)
+    train_editor(config, should_stop)
     steps = moments[first::parts]
     return float(np.diff(steps).mean())
 

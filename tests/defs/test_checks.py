@@ -58,13 +58,13 @@ def summary():
         e: {"overall": scores(v), "by_category": {"Long-Term": scores(v)}}
         for e, v in zip(EDITORS, (0.2, 0.5), strict=True)
     }
-    return {"num_cases": 12, **editors}
+    return {"num_items": 12, **editors}
 
 
 def write_report(foundry, content, page="<html></html>"):
     folder = foundry.paths.editworld_report
     folder.mkdir(parents=True)
-    (folder / "summary.json").write_text(json.dumps(content))
+    (folder / "summary.json").write_text(json.dumps({"benchmarks": {"tinyworld-world": content}}))
     (folder / "report.html").write_text(page)
 
 
@@ -183,11 +183,11 @@ def test_an_empty_summary_lacks_every_score():
 
 
 def test_the_headline_tells_the_gain_in_outcome_accuracy():
-    assert headline(summary())["outcome_accuracy_gain"] == pytest.approx(0.3)
+    assert headline(summary())["outcome_gain"] == pytest.approx(0.3)
 
 
 def test_the_table_has_a_row_for_all_cases_and_one_for_each_category():
     rows = score_rows(summary())
     assert [row["category"] for row in rows] == ["all", "Long-Term"]
     assert rows[1]["fine_tuned_clip_score"] == 0.5
-    assert rows[1]["num_cases"] == 12
+    assert rows[1]["num_items"] == 12

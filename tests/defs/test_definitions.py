@@ -118,7 +118,7 @@ def test_a_thousand_source_shards_add_partitions_and_no_definitions(repository):
 PRELOADED = """
 import sys, threading
 import dagster_project.preloaded
-assert {"torch", "diffusers", "transformers", "dagster_project.defs.triplets.assets"} <= set(sys.modules)
+assert {"torch", "diffusers", "transformers", "dagster_project.defs.stages"} <= set(sys.modules)
 assert threading.active_count() == 1, threading.enumerate()
 assert not sys.modules["torch"].cuda.is_initialized()
 """

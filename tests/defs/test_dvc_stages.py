@@ -10,20 +10,23 @@ from typer.testing import CliRunner
 
 from dagster_project.definitions import defs as load_defs
 from editfoundry.cli import app
+from editfoundry.data.record import Quadruple
 from editfoundry.data.stage import StageResult
-from editfoundry.lineage import stages as lineage
-from editfoundry.lineage.stages import Paths
+from editfoundry.data.tables import write_rows
+from editfoundry.lineage.dvc_file import dvc_text
+from editfoundry.lineage.params import load_params
+from editfoundry.lineage.stages import STAGES, Paths, run_stage
 
 ROOT = Path(__file__).resolve().parents[2]
 ONLY_IN_DAGSTER = {"source_shards", "champion_gate", "claims_report"}
 """Parts of the stages' outputs, aliases in a registry, and a report that is no stage of the lineage."""
 WORK = [
-    "editfoundry.tinyworld.captions.write_laion_table", "editfoundry.lineage.stages.clean_captions",
-    "editfoundry.lineage.stages.take_in_captions", "editfoundry.lineage.stages.write_caption_quadruples",
-    "editfoundry.lineage.stages.synthesize_editworld_text", "editfoundry.tinyworld.clips.writing.write_clips",
-    "editfoundry.lineage.stages.clean_clips", "editfoundry.lineage.stages.mine_frame_pairs",
-    "editfoundry.lineage.stages.synthesize_editworld_video", "editfoundry.lineage.stages.curate_triplets",
-    "editfoundry.training.launch.launch_training", "editfoundry.evaluation.lineage_report.evaluate_checkpoint",
+    "editfoundry.tinyworld.captions.write_laion_table", "editfoundry.sources.laion.convert_laion",
+    "editfoundry.sources.incoming.take_in", "editfoundry.synthesis.quadruples.model_stage.write_model_quadruples",
+    "editfoundry.synthesis.editworld_text.stage.synthesize", "editfoundry.tinyworld.clips.writing.write_clips",
+    "editfoundry.sources.internvid.convert_internvid", "editfoundry.synthesis.frame_pairs.stage.mine_frame_pairs",
+    "editfoundry.synthesis.editworld_video.stage.synthesize_video", "editfoundry.curation.curate.curate",
+    "editfoundry.editors.train.launch_training", "editfoundry.evaluation.lineage_report.evaluate_checkpoint",
 ]  # fmt: skip
 """What commands and stages call to have the work done."""
 
@@ -42,8 +45,13 @@ def outputs(stage):
     return [path for out in stage["outs"] for path in out]
 
 
+def test_the_file_is_what_the_records_say():
+    """Mend it with `editfoundry lineage write-dvc`."""
+    assert (ROOT / "dvc.yaml").read_text() == dvc_text()
+
+
 def test_dvc_and_dagster_name_the_same_stages(stages, graph):
-    assert list(stages) == list(lineage.STAGES)
+    assert list(stages) == [stage.name for stage in STAGES]
     assert set(stages) == {key.to_user_string() for key in graph.get_all_asset_keys()} - ONLY_IN_DAGSTER
 
 
@@ -66,16 +74,18 @@ def test_every_stage_tracks_parameters_that_params_yaml_has(stages):
         assert stage["params"] and all(section.split(".")[0] in params for section in stage["params"]), name
 
 
-@pytest.mark.parametrize("name", lineage.STAGES)
+@pytest.mark.parametrize("name", [stage.name for stage in STAGES])
 def test_a_stage_of_dvc_has_the_same_work_done_as_the_asset(stages, name, tmp_path, monkeypatch):
-    """Dagster's assets call `lineage.STAGES`; DVC's commands must come down to the same calls."""
+    """Dagster's assets call the records' functions; DVC's commands must come down to the same calls."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "data" / "dataset").mkdir(parents=True)
+    (tmp_path / "data" / "captions").mkdir(parents=True)
+    write_rows(tmp_path / "data" / "quadruples" / "00000.parquet", [], Quadruple)
     monkeypatch.chdir(tmp_path)
     calls = []
     for place in WORK:
         record(monkeypatch, place, calls)
-    lineage.STAGES[name](lineage.load_params(Path("params.yaml")), tmp_path)
+    run_stage(name, load_params(Path("params.yaml")), tmp_path)
     by_asset = list(calls)
     calls.clear()
     commands = stages[name]["cmd"]
@@ -87,7 +97,7 @@ def test_a_stage_of_dvc_has_the_same_work_done_as_the_asset(stages, name, tmp_pa
 
 
 def absolute(value):
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [absolute(part) for part in value]
     return value.resolve() if isinstance(value, Path) else value
 

@@ -8,6 +8,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils.launch import prepare_multi_gpu_env
 from tiny_models import tiny_unet
+from torch.distributed.run import determine_local_world_size
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 PROBE = "from accelerate import Accelerator; a = Accelerator(); print(a.device, a.num_processes, a.mixed_precision)"
@@ -18,10 +19,10 @@ PROBE = "from accelerate import Accelerator; a = Accelerator(); print(a.device, 
     [
         ("cpu", "NO", 1),
         ("single_gpu", "NO", 1),
-        ("multi_gpu", "MULTI_GPU", 2),
+        ("multi_gpu", "MULTI_GPU", "gpu"),
         ("multi_node", "MULTI_GPU", 16),
-        ("fsdp", "FSDP", 2),
-        ("deepspeed_zero2", "DEEPSPEED", 2),
+        ("fsdp", "FSDP", "gpu"),
+        ("deepspeed_zero2", "DEEPSPEED", "gpu"),
     ],
 )
 def test_accelerate_reads_every_configuration(name, distributed_type, num_processes):
@@ -33,7 +34,8 @@ def test_accelerate_reads_every_configuration(name, distributed_type, num_proces
 def test_every_configuration_is_covered_and_turned_into_a_command_by_the_launcher():
     """Accelerate's own parser and launcher, up to where processes would start."""
     for path in sorted((INFRA / "accelerate").glob("*.yaml")):
-        args = launch_command_parser().parse_args(["--config_file", str(path), "-m", "editfoundry.training", "c.yaml"])
+        command = ["--config_file", str(path), "-m", "editfoundry.editors.train", "c.yaml"]
+        args = launch_command_parser().parse_args(command)
         validated, _, _ = _validate_launch_command(args)
         assert (validated.use_fsdp, validated.use_deepspeed) == ("fsdp" in path.stem, "deepspeed" in path.stem)
         if path.stem == "fsdp":
@@ -44,6 +46,28 @@ def test_every_configuration_is_covered_and_turned_into_a_command_by_the_launche
             assert validated.zero_stage == 2
         if path.stem == "multi_node":
             assert (validated.num_machines, validated.num_processes, validated.multi_gpu) == (2, 16, True)
+
+
+@pytest.mark.parametrize("name", ["multi_gpu", "fsdp"])
+def test_all_gpus_of_a_machine_get_a_process_each_unless_fewer_are_asked_for(name, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    for options, expected in (([], 4), (["--num_processes", "2"], 2)):
+        command = ["--config_file", str(INFRA / "accelerate" / f"{name}.yaml"), *options, "train.py"]
+        validated, _, _ = _validate_launch_command(launch_command_parser().parse_args(command))
+        prepare_multi_gpu_env(validated)
+        assert determine_local_world_size(validated.nproc_per_node) == expected
+
+
+def test_the_image_installs_its_dependencies_before_the_source_code_is_copied():
+    lines = (INFRA / "docker" / "Dockerfile").read_text().splitlines()
+    steps = [line.split(" ", 1) for line in lines if line.startswith(("COPY", "RUN make", "RUN touch"))]
+    assert [rest.removeprefix("--chown=foundry:foundry ") for _, rest in steps] == [
+        "Makefile requirements.lock ./",
+        "make dependencies",
+        ". .",
+        "touch .venv/.dependencies && make setup",
+    ]
 
 
 def test_the_blocks_that_fsdp_wraps_are_those_of_an_editor():

@@ -3,12 +3,13 @@ import pytest
 import yaml
 
 from dagster_project.defs.resources import DvcRepository, Foundry
-from dagster_project.defs.sources.assets import captions
 from dagster_project.metadata import histograms, shares
 from dagster_project.progress import log_progress
-from editfoundry.errors import BadInputError, UnavailableError
-from editfoundry.lineage import stages as lineage
-from editfoundry.lineage.params import Params, with_overrides
+from dagster_project.shown import show_of
+from dagster_project.stage_asset import stage_asset
+from editfoundry.errors import UnavailableError
+from editfoundry.lineage.stages import stage_named
+from editfoundry.sources import laion
 
 
 @pytest.fixture
@@ -18,9 +19,11 @@ def foundry(tmp_path):
 
 
 def materialize(foundry, overrides=None):
+    captions = stage_named("captions")
     config = {"ops": {"captions": {"config": {"overrides": overrides}}}} if overrides else {}
     resources = {"foundry": foundry, "dvc": DvcRepository(mode="off")}
-    return dg.materialize([captions], resources=resources, run_config=config, raise_on_error=False)
+    asset = stage_asset(captions, show_of(captions))
+    return dg.materialize([asset], resources=resources, run_config=config, raise_on_error=False)
 
 
 def shown(result):
@@ -56,22 +59,8 @@ def test_a_value_that_the_parameters_do_not_have_fails_in_one_line_and_is_not_tr
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
 
 
-def test_overrides_are_typed_reach_into_sections_and_leave_the_rest():
-    changed = with_overrides(Params(), "captions", {"filters": {"max_punsafe": 1}})
-    assert changed.captions.filters.max_punsafe == 1.0
-    assert changed.captions.num_rows == Params().captions.num_rows
-    assert with_overrides(Params(editworld={"seed": 3}), "editworld", {"num_steps": 2}).editworld == {
-        "seed": 3,
-        "num_steps": 2,
-    }
-    with pytest.raises(BadInputError, match="captions.num_rows is 'many'"):
-        with_overrides(Params(), "captions", {"num_rows": "many"})
-    with pytest.raises(BadInputError, match="no section 'nowhere'"):
-        with_overrides(Params(), "nowhere", {"num_rows": 1})
-
-
 def test_a_service_that_comes_back_costs_a_retry_and_one_that_stays_away_fails_clearly(foundry, monkeypatch):
-    real, tries = lineage.STAGES["captions"], []
+    real, tries = laion.convert_laion, []
 
     def away(times):
         def stage(*args):
@@ -81,7 +70,7 @@ def test_a_service_that_comes_back_costs_a_retry_and_one_that_stays_away_fails_c
             return real(*args)
 
         tries.clear()
-        monkeypatch.setitem(lineage.STAGES, "captions", stage)
+        monkeypatch.setattr(laion, "convert_laion", stage)
 
     away(times=1)
     assert materialize(foundry).success and len(tries) == 2

@@ -111,7 +111,7 @@ def test_collecting_attention_changes_no_bit_and_costs_little(painter: StableDif
 
 def test_blended_inpainting_and_decoding_keep_what_the_mask_keeps(painter: StableDiffusionXLPipeline) -> None:
     original, _ = paint(painter)
-    mask = attention_mask(torch.rand(NUM_PICTURES, 128, 128, device="cuda"))[:, None]
+    mask = attention_mask(torch.rand(NUM_PICTURES, 128, 128, device="cuda"), 0.8125)[:, None]
     latents = inpaint(
         painter, prompts(NUM_PICTURES, 3), original, mask, noise(painter), NUM_STEPS, 5.0, negative=prompts(1, 2)
     )

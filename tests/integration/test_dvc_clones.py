@@ -14,7 +14,8 @@ from dvc.repo import Repo
 from tiny_models import tiny_triplets
 
 from editfoundry.data.shards import write_triplets
-from editfoundry.lineage import stages as lineage
+from editfoundry.lineage.params import load_params
+from editfoundry.lineage.stages import Paths, run_stage
 from editfoundry.tracking import s3
 from editfoundry.tracking.dvc_client import locked_hashes, set_local_endpoint
 
@@ -62,11 +63,11 @@ def first(tmp_path_factory, server):
     (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
     git(root, "init", "--quiet")
     set_local_endpoint(root, server.endpoint)
-    params = lineage.load_params(root / "params.yaml")
+    params = load_params(root / "params.yaml")
     for name in ("captions", "quadruples", "clips", "frame_pairs"):
-        lineage.STAGES[name](params, root)
-    for stage in (synthesize, lineage.dataset):
-        stage(params, root)
+        run_stage(name, params, root)
+    synthesize(root)
+    run_stage("dataset", params, root)
     with Repo(str(root)) as repo:
         repo.commit(force=True)
         repo.push()
@@ -75,11 +76,11 @@ def first(tmp_path_factory, server):
     return root
 
 
-def synthesize(params: lineage.Params, root: Path) -> None:
+def synthesize(root: Path) -> None:
     """Random pictures in place of minutes of sampling; to DVC, bytes are bytes."""
     triplets = [replace(triplet, scores=SCORES) for triplet in tiny_triplets(24)]
-    write_triplets(lineage.Paths(root).editworld_text / "00000.tar", triplets[:16])
-    write_triplets(lineage.Paths(root).editworld_video / "00000.tar", triplets[16:])
+    write_triplets(Paths(root).editworld_text / "00000.tar", triplets[:16])
+    write_triplets(Paths(root).editworld_video / "00000.tar", triplets[16:])
 
 
 def test_after_the_stages_ran_dvc_finds_nothing_changed_and_nothing_to_do(first, monkeypatch):

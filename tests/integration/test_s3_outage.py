@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from dagster_project.defs.resources import DvcRepository, Foundry
-from dagster_project.defs.sources.assets import captions
+from dagster_project.shown import show_captions
+from dagster_project.stage_asset import stage_asset
+from editfoundry.lineage.stages import stage_named
 from editfoundry.retraining.arrivals import arrived_tables
 from editfoundry.sources.incoming import fetch_table, incoming_tables
 from editfoundry.tracking import s3
@@ -41,7 +43,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def materialize(root: Path, num_rows: int) -> dg.ExecuteInProcessResult:
     (root / "params.yaml").write_text(yaml.safe_dump({"captions": {"num_rows": num_rows, "rows_per_shard": 12}}))
     resources = {"foundry": Foundry(root=str(root), max_retries=1, retry_seconds=0.0), "dvc": DvcRepository()}
-    return dg.materialize([captions], resources=resources, raise_on_error=False)
+    asset = stage_asset(stage_named("captions"), show_captions)
+    return dg.materialize([asset], resources=resources, raise_on_error=False)
 
 
 def test_a_run_without_s3_fails_with_its_cause_and_a_second_one_loses_and_doubles_nothing(project: Path) -> None:

@@ -31,6 +31,10 @@ class Reply:
     error_event: Any = None
     """Sent in the middle of a stream."""
     usage: bool = True
+    drip_headers: bool = False
+    """Send a byte of the headers every 0.1 s, for ever."""
+    drip_body: bool = False
+    """Send a byte of the body every 0.1 s, for ever; the headers at once."""
 
 
 Respond = Callable[[dict[str, Any], int], Reply]
@@ -51,6 +55,7 @@ class ChatServer(ThreadingHTTPServer):
         self.keys: set[str | None] = set()
         self.num_at_once = self.max_at_once = 0
         self.lock = threading.Lock()
+        self.ended = threading.Event()
 
     @property
     def url(self) -> str:
@@ -84,7 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, reply: Reply, body: dict[str, Any]) -> None:
         usage = {"prompt_tokens": len(body["messages"]), "completion_tokens": len(reply.text.split())}
-        if reply.raw is not None:
+        if reply.drip_headers or reply.drip_body:
+            self._drip(reply)
+        elif reply.raw is not None:
             self._send(reply, reply.raw)
         elif reply.error is not None:
             self._send(reply, json.dumps({"error": reply.error}).encode())
@@ -93,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             choice = {"index": 0, "message": {"role": "assistant", "content": reply.text}, "finish_reason": "stop"}
             self._send(reply, json.dumps({"choices": [choice], "usage": usage if reply.usage else None}).encode())
-        if reply.status == 200 and not (reply.cut or reply.no_end or reply.error_event or reply.raw):
+        if reply.status == 200 and not _is_broken(reply):
             with self.server.lock:
                 self.server.answered.append(json.dumps(body, sort_keys=True))
 
@@ -106,6 +113,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data[: len(data) // 2] if reply.cut else data)
         if reply.cut:
             self.close_connection = True
+
+    def _drip(self, reply: Reply) -> None:
+        self.close_connection = True
+        if reply.drip_body:
+            self.send_response(reply.status)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+        else:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not self.server.ended.wait(0.1):
+            self.wfile.write(b" ")
 
     def _stream(self, reply: Reply, usage: dict[str, int]) -> None:
         self.send_response(200)
@@ -143,6 +161,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Tests print nothing."""
 
 
+def _is_broken(reply: Reply) -> bool:
+    drips = reply.drip_headers or reply.drip_body
+    return bool(reply.cut or reply.no_end or reply.error_event or reply.raw or drips)
+
+
 @contextmanager
 def chat_server(respond: Respond) -> Iterator[ChatServer]:
     """Serve until the block ends."""
@@ -152,6 +175,7 @@ def chat_server(respond: Respond) -> Iterator[ChatServer]:
     try:
         yield server
     finally:
+        server.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

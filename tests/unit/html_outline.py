@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-_EMPTY = ("meta", "link", "img", "br")
+_EMPTY = ("meta", "link", "img", "br", "input")
 
 
 class Outline(HTMLParser):
@@ -17,6 +17,7 @@ class Outline(HTMLParser):
         self.open: list[str] = []
         self.tags: list[str] = []
         self.words: list[str] = []
+        self.ids: list[str] = []
         self.feed(html)
 
     @property
@@ -27,6 +28,7 @@ class Outline(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note a tag and what it refers to."""
         self.tags.append(tag)
+        self.ids += [value or "" for name, value in attrs if name == "id"]
         self.links += [value or "" for name, value in attrs if name in ("src", "href", "data", "srcset")]
         if tag not in _EMPTY:
             self.open.append(tag)
@@ -49,7 +51,9 @@ def check_self_contained(html: str) -> Outline:
     """Return the page's outline; fails unless it is well-formed and needs nothing beside itself."""
     outline = Outline(html)
     assert outline.open == []
-    assert all(link.startswith("data:") for link in outline.links)
+    assert all(link.startswith(("data:", "#")) for link in outline.links)
+    assert all(link[1:] in outline.ids for link in outline.links if link.startswith("#"))
+    assert len(set(outline.ids)) == len(outline.ids)
     assert not re.search(r"https?://|@import|url\(|<script", html)
     assert 'name="viewport"' in html and "prefers-color-scheme: dark" in html
     return outline

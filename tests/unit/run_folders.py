@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 METRICS = {
-    "outcome": {"label": "Outcome accuracy", "model": None, "preprocessing": "", "unit": "", "higher_is_better": True,
-                "missing": None},
+    "outcome": {"label": "Outcome accuracy", "model": None, "preprocessing": "", "unit": "0 or 1",
+                "higher_is_better": True, "missing": None},
     "clip_score": {"label": "CLIP score", "model": "clip-tiny@0", "preprocessing": "64 px", "unit": "",
                    "higher_is_better": True, "missing": None},
     "l1": {"label": "L1", "model": None, "preprocessing": "", "unit": "", "higher_is_better": False, "missing": None},

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from dagster_project.defs.reports.assets import WEEKLY
+from dagster_project.defs.reports.shown_report import WEEKLY
 from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.failures import told_clearly
 from dagster_project.metadata import OWNERS
@@ -12,7 +12,7 @@ from dagster_project.stage_asset import EAGER
 from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
-    from editfoundry.retraining.comparison import Comparison
+    from editfoundry.retraining.comparison import EditorComparison
     from editfoundry.retraining.gate import GateDecision
 
 
@@ -32,7 +32,7 @@ def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry, dvc: DvcR
         decision = pass_gate(foundry.params, foundry.folder)
     context.log.info(f"version {decision.candidate.version} is {'promoted' if decision.promoted else 'not promoted'}: "
                      f"{decision.reason}")  # fmt: skip
-    rows = [dg.TableRecord(row) for comparison in decision.comparisons for row in difference_rows(comparison)]
+    rows = [dg.TableRecord(difference_row(comparison)) for comparison in decision.comparisons]
     return dg.MaterializeResult(
         metadata={
             "version": decision.candidate.version,
@@ -65,9 +65,6 @@ def _commit_lock(
     return tag or "none: no branch is configured for it"
 
 
-def difference_rows(comparison: "Comparison") -> list[dict[str, str | float | int | None]]:
-    """Return a benchmark's differences to the opponent as flat rows, with their 95 % intervals."""
-    return [
-        {"benchmark": comparison.benchmark, "metric": metric, **difference.to_dict()}
-        for metric, difference in comparison.differences.items()
-    ]
+def difference_row(comparison: "EditorComparison") -> dict[str, str | float | int | None]:
+    """Return a benchmark's difference to the opponent as one flat row, with its 95 % interval."""
+    return {"benchmark": comparison.benchmark, "metric": "outcome", **comparison.difference.to_dict()}

@@ -1,25 +1,27 @@
-"""What a run of `run_benchmark` measured of one editor, item by item."""
+"""What a benchmark run measured of one editor, item by item, and the differences between two."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from editfoundry.evaluation.bootstrap import Interval, paired_difference
-from editfoundry.evaluation.preservation import PSNR_CAP
+from editfoundry.evaluation.reports.run import Run
+from editfoundry.evaluation.reports.summary import score_matrix
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArmScores:
     """Scores of one editor; all arms of one benchmark have its items in the same order."""
 
+    run: Run
+    """The run of this one editor."""
     ids: tuple[str, ...]
     categories: tuple[str, ...]
     values: Mapping[str, np.ndarray]
-    """Metric -> ``(N,)`` float64; NaN where it has none. A failed edit has an outcome of 0, an infinite PSNR is 60."""
+    """Metric -> ``(N,)`` float64, as `score_matrix` has it: NaN where it has none, failed edits wrong, PSNR capped."""
 
     def of(self, metric: str, category: str | None = None) -> np.ndarray:
         """Return one metric's values, of one category where it is given."""
@@ -27,14 +29,15 @@ class ArmScores:
         return values if category is None else values[[c == category for c in self.categories]]
 
 
-def scores_of(metrics: Mapping[str, Any]) -> ArmScores:
-    """Return the scores of the one editor of a ``metrics.json``."""
-    rows = metrics["items"]
-    names = list(metrics["metrics"])
+def scores_of(run: Run) -> ArmScores:
+    """Return the scores of the one editor of a run."""
+    [items] = (list(items.values()) for items in run.items.values())
+    names = list(run.metrics)
     return ArmScores(
-        ids=tuple(row["id"] for row in rows),
-        categories=tuple(row["category"] for row in rows),
-        values={name: np.array([_value(row, name) for row in rows], dtype=np.float64) for name in names},
+        run=run,
+        ids=tuple(item.id for item in items),
+        categories=tuple(item.category for item in items),
+        values=dict(zip(names, score_matrix(items, names).T, strict=True)),
     )
 
 
@@ -43,12 +46,3 @@ def gain(before: ArmScores, after: ArmScores, metric: str, seed: int, category: 
     if before.ids != after.ids:
         raise ValueError("these arms were not run on the same items")
     return paired_difference(before.of(metric, category), after.of(metric, category), seed=seed)
-
-
-def _value(row: Mapping[str, Any], name: str) -> float:
-    value = row["scores"].get(name)
-    if value == "inf":
-        return PSNR_CAP
-    if value is None:
-        return 0.0 if name == "outcome" and row["failure"] is not None else np.nan
-    return min(float(value), PSNR_CAP) if name == "preservation_psnr" else float(value)

@@ -11,7 +11,8 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
-from editfoundry.tinyworld.rules import Rule, trained_rules
+from editfoundry.tinyworld.rule import Rule
+from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.sampling import is_held_out, random_stream
 from editfoundry.tinyworld.scene import render
 from editfoundry.tinyworld.wrong_outcomes import shows

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editfoundry.claims.claims_config import ClaimsConfig
 from editfoundry.claims.scores import ArmScores, scores_of
 from editfoundry.claims.triplets import write_category_triplets
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import WORLD_CATEGORIES, short_hash
-from editfoundry.editors.baselines import BASELINES, setting_names
+from editfoundry.editors.open_editor import find_editor
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
-from editfoundry.evaluation.benchmark_run import METRICS_FILE, run_benchmark
+from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.reports.run import read_run
+from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.pretrained.clip import ClipEncoder, load_clip
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import Runtime
@@ -66,7 +66,7 @@ class Workbench:
 
         With ``post_edit`` it is the editor followed by EditWorld's post-edit.
         """
-        known = setting_names(source) if source in BASELINES else _SAMPLING
+        known = find_editor(source, self.profile).option_names
         sampling = {name: getattr(self.config, name) for name in _SAMPLING if name in known}
         options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit)
         return contestants_by_name([source], self.profile, self.runtime, options)[-1]
@@ -91,13 +91,13 @@ class Workbench:
         folder = self.work_dir / "arms" / digest[:16]
         done = folder / "arm.json"
         if not done.is_file():
-            load = models or (lambda: MetricModels(clip=self.clip))
+            load = models or (lambda: MetricModels({"clip": self.clip}))
             run_benchmark(
                 [contestant], benchmark, folder, models=load(), seed=seed, batch_size=self.config.batch_size,
                 progress=self.progress,
             )  # fmt: skip
             write_json(done, {"editor": contestant.description, "benchmark": benchmark.name})
-        return scores_of(json.loads((folder / METRICS_FILE).read_text()))
+        return scores_of(read_run(folder))
 
     def editworld(self) -> str:
         """Return the folder of EditWorld's editor: the one named, the shipped one, or one trained on all categories."""
@@ -113,8 +113,8 @@ class Workbench:
 
         An interrupted training resumes, a finished one is taken.
         """
-        from editfoundry.training.config import TrainingConfig
-        from editfoundry.training.loop import train
+        from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+        from editfoundry.editors.train import train_editor
 
         chosen = self.config
         count = chosen.num_training_triplets
@@ -122,14 +122,14 @@ class Workbench:
         dataset = self.work_dir / "triplets" / digest
         write_category_triplets(dataset, count, branches, chosen.seed)
         # The trainer itself tells whether a checkpoint has other settings, data or starting weights.
-        config = TrainingConfig(
+        config = InstructPix2PixTraining(
             editor=self.profile.model("editor_base").location, dataset=dataset, work_dir=self.work_dir / "training",
             output=self.work_dir / "checkpoints" / digest, num_steps=chosen.num_training_steps,
             batch_size=chosen.training_batch_size, learning_rate=chosen.learning_rate,
             num_warmup_steps=min(20, chosen.num_training_steps // 4), ema_decay=0.98, train_text_encoder=True,
             change_weight=chosen.change_weight, checkpoint_every=50, seed=chosen.seed,
         )  # fmt: skip
-        train(config)
+        train_editor(config)
         return str(config.output)
 
 

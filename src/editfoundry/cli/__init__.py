@@ -5,18 +5,32 @@ from __future__ import annotations
 import sys
 import traceback
 
-# The order is that of the commands in --help.
-from editfoundry.cli import dataset, editors, evaluate, leaks, claims  # noqa: F401 # isort: skip
-from editfoundry.cli import exchange, project, reports, sources, synthesize, tinyworld  # noqa: F401 # isort: skip
+from editfoundry.cli import (  # noqa: F401
+    claims,
+    dataset,
+    editors,
+    evaluate,
+    exchange,
+    init,
+    leaks,
+    lineage,
+    project,
+    reports,
+    sources,
+    synthesize,
+    tinyworld,
+)
 from editfoundry.cli.app import app
+from editfoundry.cli.progress import heartbeat_of_command
 from editfoundry.cli.shared import one_line
 from editfoundry.errors import BadInputError, UnavailableError
 
 
 def main() -> None:
-    """Run the command line: exit 0 done, 2 wrong usage or bad input, 1 anything else."""
+    """Run the command line: exit 0 done, 2 wrong usage or bad input, 130 interrupted, 1 anything else."""
     try:
-        app()
+        with heartbeat_of_command(sys.argv[1:]):
+            app()
     except BadInputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)

@@ -11,8 +11,10 @@ import typer
 from editfoundry.cli.app import app
 from editfoundry.cli.shared import (
     JsonOption,
+    OnlyOption,
     ParamsOption,
     ProfileOption,
+    ReplaceOption,
     chosen_params,
     print_facts,
     progress_bar,
@@ -25,18 +27,22 @@ def score(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of triplet shards, imported or made here.")],
     output: Annotated[Path, typer.Argument(help="Folder of the scored shards.")],
     judge: Annotated[bool, typer.Option(help="Ask the profile's vision-language model too.")] = True,
+    only: OnlyOption = None,
+    replace: ReplaceOption = False,
     profile: ProfileOption = None,
     params: ParamsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add the CLIP and judge scores that triplets lack. Example: editfoundry score data/imported data/scored."""
-    from editfoundry.lineage import stages as lineage
+    from editfoundry.curation.score import score as add_scores
+    from editfoundry.profiles import load_profile
 
     chosen = chosen_params(params, profile)
     if not judge:
         chosen = dataclasses.replace(chosen, score=dataclasses.replace(chosen.score, judge=None))
-    with progress_bar("shards") as progress:
-        result = lineage.score_triplets(chosen, source, output, progress)
+    roles = load_profile(chosen.profile)
+    with progress_bar("triplets") as progress:
+        result = add_scores(source, output, chosen.score, roles, chosen.device, progress, only, replace)
     show_result(result, output, as_json)
 
 
@@ -49,9 +55,9 @@ def curate(
     as_json: JsonOption = False,
 ) -> None:
     """Filter, deduplicate, split. Example: editfoundry curate data/triplets/editworld-text data/dataset."""
-    from editfoundry.lineage.stages import curate_triplets
+    from editfoundry.curation.curate import curate as curate_shards
 
-    show_result(curate_triplets(chosen_params(params, profile), sources, output), output, as_json)
+    show_result(curate_shards(sources, output, chosen_params(params, profile).dataset), output, as_json)
 
 
 @app.command("curation-sheet")
@@ -68,11 +74,11 @@ def curation_sheet(
     """Show kept and dropped triplets with their scores and reasons. Example: editfoundry curation-sheet data/dataset --out sheet.html."""  # noqa: E501
     from editfoundry.curation.judged_grid import write_sheet
     from editfoundry.curation.shown_triplets import choose_shown
-    from editfoundry.lineage.stages import Paths
+    from editfoundry.lineage.stages import TRIPLET_STAGES, Paths
 
-    lineage = Paths(Path.cwd())
-    if triplets is None and dataset.resolve() == lineage.dataset:
-        triplets = [folder for folder in (lineage.editworld_text, lineage.editworld_video) if folder.is_dir()]
+    root = Path.cwd()
+    if triplets is None and dataset.resolve() == Paths(root).dataset:
+        triplets = [folder for folder in (stage.folder(root) for stage in TRIPLET_STAGES) if folder.is_dir()]
     sheet = choose_shown(dataset, triplets or [], num_each)
     write_sheet(out, sheet, f"What curation kept and dropped: {dataset.name}")
     print_facts({"sheet": str(out), "kept": sheet.num_kept, "dropped": sheet.num_dropped}, as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from editfoundry.cli.shared import (
     parse_numbers,
     print_facts,
 )
+from editfoundry.editors.open_editor import own_names
 from editfoundry.errors import BadInputError
 
 
@@ -31,23 +32,36 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune an editor with Accelerate; resumes what was interrupted. Example: editfoundry train params.yaml."""
-    from editfoundry.lineage.stages import editworld
-    from editfoundry.training.config import TrainingConfig
-    from editfoundry.training.launch import launch_training
+    from editfoundry.editors.train import launch_training, read_training_config
+    from editfoundry.lineage.editor_stage import EDITWORLD, train_editor
+    from editfoundry.lineage.stages import check_params, stage_request
 
     if _holds_lineage(config):
-        output = editworld(
-            chosen_params(config, profile), config.resolve().parent, num_processes=num_processes,
-            accelerate_config=accelerate_config,
-        )  # fmt: skip
+        chosen, root = chosen_params(config, profile), config.resolve().parent
+        check_params(chosen, root, config, [EDITWORLD])
+        output = train_editor(stage_request(EDITWORLD.name, chosen, root), num_processes, accelerate_config)
     elif profile is not None:
         raise BadInputError(f"--profile needs a params.yaml; {config} names its editor itself")
     else:
-        output = TrainingConfig.from_file(config).output
+        output = read_training_config(config).output
         launch_training(config, num_processes, accelerate_config)
     training = json.loads((output / "training.json").read_text())
     facts = {k: training[k] for k in ("num_steps", "final_loss", "seconds", "samples_per_second") if k in training}
     print_facts({"checkpoint": str(output), **facts}, as_json)
+
+
+_EditorOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Diffusers folder of any pipeline that takes an image and a prompt, package:NAME of a shipped one, a "
+        f"registered model NAME@ALIAS, or one of {', '.join(own_names())}; by default checkpoints/editworld or the "
+        "profile's base."
+    ),
+]
+_OptionOption = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="Any other option of the editor, as NAME=VALUE; may be repeated."),
+]
 
 
 @app.command()
@@ -55,22 +69,16 @@ def edit(
     image: Annotated[Path, typer.Argument(help="Any photograph: JPEG, PNG, WebP, GIF, TIFF, BMP.")],
     instruction: Annotated[str, typer.Argument(help="What to do, in words.")],
     out: Annotated[Path, typer.Option(help="Where the edited picture goes.")],
-    editor: Annotated[
-        str | None,
-        typer.Option(
-            help="Diffusers folder of any pipeline that takes an image and a prompt, package:NAME of a shipped one, or "
-            "a registered model NAME@ALIAS; by default checkpoints/editworld or the profile's base."
-        ),
-    ] = None,
+    editor: _EditorOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     num_inference_steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Sampler steps; InstructPix2Pix: 100.")
+        int | None, typer.Option(min=1, max=1000, help="Sampler steps; by default the editor's own, or 100.")
     ] = None,
     guidance_scale: Annotated[
-        float | None, typer.Option(help="Weight of the instruction; InstructPix2Pix: 7.5.")
+        float | None, typer.Option(help="Weight of the instruction; by default the editor's own, or 7.5.")
     ] = None,
     image_guidance_scale: Annotated[
-        float | None, typer.Option(help="Weight of the input picture; InstructPix2Pix: 1.5.")
+        float | None, typer.Option(help="Weight of the input picture; by default the editor's own, or 1.5.")
     ] = None,
     guidance_rescale: Annotated[
         float | None,
@@ -78,6 +86,16 @@ def edit(
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Sampler, by diffusers' name: ddim, euler-ancestral, unipc-multistep.")
+    ] = None,
+    option: _OptionOption = None,
+    input_caption: Annotated[
+        str | None, typer.Option(help="What the picture shows, for editors that edit by captions.")
+    ] = None,
+    output_caption: Annotated[
+        str | None, typer.Option(help="What the edit must show, for editors that edit by captions.")
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Picture of the same size, white where to edit, for editors that need one.")
     ] = None,
     post_edit: Annotated[bool, typer.Option("--post-edit", help="Change only what the instruction is about.")] = False,
     explain: Annotated[
@@ -89,17 +107,31 @@ def edit(
     as_json: JsonOption = False,
 ) -> None:
     """Edit a picture. Example: editfoundry edit photo.jpg "It starts to rain." --out rain.png."""
-    from editfoundry.editors.edit_file import edit_file
-    from editfoundry.lineage.stages import Paths
+    from editfoundry.editors.edit_file import ChosenEditor, edit_file
 
-    lineage_editor = Paths(Path.cwd()).editworld
-    if editor is None and (lineage_editor / "model_index.json").is_file() and profile is None:
-        editor = str(lineage_editor)
+    options = {
+        "num_inference_steps": num_inference_steps,
+        "guidance_scale": guidance_scale,
+        "image_guidance_scale": image_guidance_scale,
+        "guidance_rescale": guidance_rescale,
+        "scheduler": scheduler,
+        **_parsed_options(option or []),
+    }
+    chosen = ChosenEditor(
+        name=_editor_name(editor, profile), profile=profile or "embedded", device=device, options=options
+    )
     used = edit_file(
-        image, instruction, out, editor=editor, profile=profile or "embedded", device=device, seed=seed,
-        post_edit=post_edit, explain=explain, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
-        image_guidance_scale=image_guidance_scale, guidance_rescale=guidance_rescale, scheduler=scheduler,
-    )  # fmt: skip
+        image,
+        instruction,
+        out,
+        chosen,
+        seed=seed,
+        mask=mask,
+        input_caption=input_caption,
+        output_caption=output_caption,
+        post_edit=post_edit,
+        explain=explain,
+    )
     shown = {} if explain is None else {"steps": str(explain / "sheet.png")}
     print_facts({"out": str(out), "editor": used, **shown}, as_json)
 
@@ -109,27 +141,62 @@ def sweep(
     image: Annotated[Path, typer.Argument(help="Any photograph.")],
     instruction: Annotated[str, typer.Argument(help="What to do, in words.")],
     out: Annotated[Path, typer.Option(help="Where the sheet of edits goes.")],
-    editor: Annotated[str | None, typer.Option(help="InstructPix2Pix editor, as of editfoundry edit.")] = None,
+    editor: Annotated[str | None, typer.Option(help="Editor with two guidance scales, as of editfoundry edit.")] = None,
     guidance_scales: Annotated[str, typer.Option(help="s_T of each row.")] = "7.5",
     image_guidance_scales: Annotated[
         str, typer.Option(help="s_I of each column; the paper's by default.")
     ] = "1,1.2,1.4,1.6,1.8,2,2.2",
-    num_inference_steps: Annotated[int, typer.Option(min=1, max=1000, help="Sampler steps.")] = 100,
+    num_inference_steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Sampler steps; by default the editor's own, or 100.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     profile: ProfileOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Edit at each pair of guidance scales. Example: editfoundry sweep photo.jpg "It snows." --out sheet.png."""
-    from editfoundry.editors.edit_file import sweep_file
+    from editfoundry.editors.edit_file import ChosenEditor, sweep_file
 
+    options = {"num_inference_steps": num_inference_steps}
     used = sweep_file(
-        image, instruction, out, editor=editor, profile=profile or "embedded", device=device, seed=seed,
+        image,
+        instruction,
+        out,
+        ChosenEditor(name=editor, profile=profile or "embedded", device=device, options=options),
         guidance_scales=parse_numbers("guidance-scales", guidance_scales),
         image_guidance_scales=parse_numbers("image-guidance-scales", image_guidance_scales),
-        num_inference_steps=num_inference_steps,
-    )  # fmt: skip
+        seed=seed,
+    )
     print_facts({"out": str(out), "editor": used}, as_json)
+
+
+def _editor_name(editor: str | None, profile: str | None) -> str | None:
+    """Return the editor that is meant: where nothing is said, the one that the lineage has trained here."""
+    from editfoundry.lineage.stages import Paths
+
+    trained = Paths(Path.cwd()).editworld
+    is_there = editor is None and profile is None and (trained / "model_index.json").is_file()
+    return str(trained) if is_there else editor
+
+
+def _parsed_options(options: list[str]) -> dict[str, Any]:
+    """Return the options of ``NAME=VALUE``: whole numbers and numbers where they are, words otherwise."""
+    parsed: dict[str, Any] = {}
+    for option in options:
+        name, equals, text = option.partition("=")
+        if not equals or not name:
+            raise BadInputError(f"--option is {option!r}, but must be NAME=VALUE")
+        parsed[name.replace("-", "_")] = _number_or_word(text)
+    return parsed
+
+
+def _number_or_word(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _holds_lineage(config: Path) -> bool:

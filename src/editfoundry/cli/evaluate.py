@@ -21,10 +21,23 @@ from editfoundry.cli.shared import (
     progress_bar,
     show_summary,
 )
+from editfoundry.editors.open_editor import own_names
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.made_by import made_now, typed_command
 from editfoundry.lineage.params import Params
 
 _LINEAGE = "tinyworld"
+
+
+def _list_benchmarks(asked: bool) -> None:
+    if not asked:
+        return
+    from editfoundry.evaluation.benchmarks.all_benchmarks import BENCHMARKS
+
+    for definition in BENCHMARKS:
+        layout = f"; its folder holds {definition.layout}" if definition.layout else ""
+        print(f"{definition.name}: {definition.title}{layout}")
+    raise typer.Exit
 
 
 @app.command()
@@ -33,17 +46,15 @@ def evaluate(
         list[str],
         typer.Option(
             help="Diffusers folder of any pipeline that takes an image and a prompt, a registered model NAME@ALIAS, or "
-            "a baseline: input, truth, base, sdedit, diffedit, prompt-to-prompt; LABEL=EDITOR names it. Repeat it for "
-            "several."
+            f"one of {', '.join(own_names())}; LABEL=EDITOR names it. Repeat it for several."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the report; edits that are there are not made again.")],
     benchmark: Annotated[
         str,
         typer.Option(
-            help="tinyworld (the lineage's report: the editor against its base on all three), tinyworld-world, "
-            "tinyworld-new-rules, tinyworld-plain, editworld, emu-edit, emu-edit-validation, magicbrush, "
-            "magicbrush-multi-turn, editbench."
+            help=f"{_LINEAGE} (the lineage's report: the editor against its base on all of {_LINEAGE}), or one that "
+            "--list-benchmarks names."
         ),
     ] = _LINEAGE,
     benchmark_folder: Annotated[Path | None, typer.Option(help="Where the benchmark lies, in its own layout.")] = None,
@@ -61,6 +72,12 @@ def evaluate(
         Path | None, typer.Option(help="Data set it was trained on: for the lineage's counts, or to look for leaks.")
     ] = None,
     post_edit: Annotated[bool, typer.Option("--post-edit", help="Beside it, the editor with its post-edit.")] = False,
+    list_benchmarks: Annotated[
+        bool,
+        typer.Option(
+            "--list-benchmarks", callback=_list_benchmarks, is_eager=True, help="Name the benchmarks and end."
+        ),
+    ] = False,
     profile: ProfileOption = None,
     params: ParamsOption = None,
     device: DeviceOption = "auto",
@@ -88,7 +105,7 @@ def evaluate(
         num_items=num_items, seed=seed, batch_size=batch_size, post_edit=post_edit,
     )  # fmt: skip
     with progress_bar("edits") as progress:
-        metrics = evaluate_by_name(request, settings, out, progress)
+        metrics = evaluate_by_name(request, settings, out, progress, made_now(typed_command()))
     _show(out, metrics, as_json)
 
 
@@ -96,7 +113,7 @@ def _evaluate_lineage(
     editors: list[str], out: Path, settings: Params, dataset: Path | None, post_edit: bool, unused: list[str]
 ) -> None:
     from editfoundry.editors.open_editor import editor_folder
-    from editfoundry.evaluation.lineage_report import evaluate_checkpoint
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, runs_folder
 
     if len(editors) > 1 or unused:
         what = f"no --{unused[0].replace('_', '-')}" if unused else "one editor"
@@ -106,7 +123,9 @@ def _evaluate_lineage(
     if post_edit:
         settings = dataclasses.replace(settings, editworld_report=settings.editworld_report.asking_for_post_edit())
     with progress_bar("edits") as progress:
-        evaluate_checkpoint(settings, editor_folder(editors[0]), out, dataset, progress=progress)
+        evaluate_checkpoint(
+            settings, editor_folder(editors[0]), out, dataset, progress=progress, runs=runs_folder(Path(), out)
+        )
 
 
 def _show(folder: Path, metrics: dict[str, Any], as_json: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 from editfoundry.cli.app import app
 from editfoundry.cli.shared import DeviceOption, JsonOption, ProfileOption, parse_numbers, print_facts, progress_bar
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.made_by import made_now, typed_command
 
 _PAPER_SCALES = "1,1.2,1.4,1.6,1.8,2,2.2"
 
@@ -55,15 +56,16 @@ def compare(
         raise BadInputError(f"{out}: a comparison is an .html file")
     comparison = compare_reports(reports, seed)
     if out is not None:
-        write_comparison(out, comparison, " against ".join(path.resolve().name for path in reports))
+        title = " against ".join(path.resolve().name for path in reports)
+        write_comparison(out, comparison, title, made_now(typed_command()))
     if as_json:
         print(json.dumps({"out": None if out is None else str(out), **comparison.to_dict()}))
         return
     console = Console()
-    for statement in comparison.statements:
-        console.print(statement, markup=False)
+    for warning in comparison.warnings:
+        console.print(warning, markup=False)
     for one in comparison.benchmarks:
-        for statement in one.statements:
+        for statement in (*one.statements, *one.warnings):
             console.print(statement, markup=False)
         for table in terminal_tables(one):
             console.print(table)
@@ -79,8 +81,9 @@ def dataset_report(
 ) -> None:
     """Count branches, categories, keywords and scores. Example: editfoundry dataset-report data/dataset --out reports/dataset."""  # noqa: E501
     from editfoundry.evaluation.reports.dataset_page import write_dataset_report
+    from editfoundry.lineage.stages import BRANCHES
 
-    statistics = write_dataset_report(dataset, out)
+    statistics = write_dataset_report(dataset, out, BRANCHES)
     facts: dict[str, Any] = {"report": str(out / "dataset.html"), "triplets": statistics["num_triplets"]}
     branches = {branch: sum(counts.values()) for branch, counts in statistics["branches"].items()}
     print_facts({**facts, "splits": statistics["splits"], "branches": branches}, as_json)
@@ -111,20 +114,20 @@ def trade_off(
 
     scales, chosen = parse_numbers("image-guidance-scales", image_guidance_scales), load_profile(profile or "embedded")
     from editfoundry.evaluation.benchmarks.reading import read_benchmark
-    from editfoundry.evaluation.metrics.models import MetricModels
+    from editfoundry.evaluation.metrics.clip_direction import CLIP_DIRECTION
+    from editfoundry.evaluation.metrics.models import load_metric_models
     from editfoundry.evaluation.reports.trade_off import run_trade_off, scaled_editors
-    from editfoundry.pretrained.clip import load_clip
     from editfoundry.pretrained.runtime import choose_runtime
 
     runtime = choose_runtime(device)
     items = read_benchmark(benchmark, benchmark_folder, num_items=num_items, seed=seed)
     options = {} if num_inference_steps is None else {"num_inference_steps": num_inference_steps}
     editors = scaled_editors(editor, chosen, runtime, scales, guidance_scale=guidance_scale, options=options)
-    models = MetricModels(clip=load_clip(chosen, runtime))
+    models = load_metric_models(chosen, runtime, [CLIP_DIRECTION])
     with progress_bar("edits") as progress:
         made = run_trade_off(
             editors, items, out, models=models, guidance_scale=guidance_scale, seed=seed, batch_size=batch_size,
-            progress=progress,
+            made=made_now(typed_command()), progress=progress,
         )  # fmt: skip
     curves = {
         name: "; ".join(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from editfoundry.cli.progress import progress_bar  # noqa: F401
 from editfoundry.data.stage import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.lineage.params import Params, load_params
@@ -21,6 +19,12 @@ ProfileOption = Annotated[str | None, typer.Option("--profile", help="embedded, 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 ParamsOption = Annotated[
     Path | None, typer.Option("--params", help="Parameters; by default params.yaml of the current folder, if there.")
+]
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", metavar="SHARD", help="Work on the shard of that name alone.")
+]
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="Let go what OUTPUT holds, though it was made of another input.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
 
@@ -36,40 +40,41 @@ def chosen_params(path: Path | None, profile: str | None) -> Params:
     Raises:
         BadInputError: the file is missing or malformed.
     """
-    default = Path("params.yaml")
-    params = load_params(path or (default if default.is_file() else None))
+    params = load_params(params_file(path))
     return params if profile is None else dataclasses.replace(params, profile=profile)
 
 
-@contextmanager
-def progress_bar(what: str) -> Iterator[Any]:
-    """Draw a bar on a terminal's stderr; yields ``(done, total) -> None``."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def params_file(path: Path | None) -> Path | None:
+    """Return the parameters' file: the one that is given, else that of the current folder; None without any."""
+    default = Path("params.yaml")
+    return path or (default if default.is_file() else None)
 
 
 def show_result(result: StageResult, output: Path, as_json: bool) -> None:
     """Print a stage's counts."""
     facts = {
-        "output": str(output), "num_in": result.num_in, "num_out": result.num_out, "rejected": result.rejected,
-        "num_shards": result.num_shards, "num_shards_reused": result.num_shards_reused, **result.totals,
-    }  # fmt: skip
+        "output": str(output),
+        "num_in": result.num_in,
+        "num_out": result.num_out,
+        "rejected": result.rejected,
+        "num_shards": result.num_shards,
+        "num_shards_reused": result.num_shards_reused,
+        **result.totals,
+    }
     print_facts(facts, as_json)
 
 
 def show_summary(folder: Path, as_json: bool) -> None:
-    """Print the table of the report in ``folder``."""
-    from editfoundry.evaluation.tables import summary_table
+    """Print the table of the lineage's report in ``folder``."""
+    from editfoundry.evaluation.lineage_report import headline_summary
+    from editfoundry.evaluation.reports.before_after import terminal_table
 
-    summary = json.loads((folder / "summary.json").read_text())
     if as_json:
+        summary = json.loads((folder / "summary.json").read_text())
         print(json.dumps({"report": str(folder / "report.html"), "summary": summary}))
         return
     console = Console()
-    console.print(summary_table(summary))
+    console.print(terminal_table(headline_summary(folder)))
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 

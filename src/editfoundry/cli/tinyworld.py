@@ -20,6 +20,7 @@ from editfoundry.cli.shared import (
     print_facts,
     progress_bar,
 )
+from editfoundry.pretraining.card import PRETRAININGS, RECIPES
 
 
 class WorldSplit(StrEnum):
@@ -29,36 +30,6 @@ class WorldSplit(StrEnum):
     TEST = "test"
 
 
-class PretrainModel(StrEnum):
-    """Embedded models that can be trained here."""
-
-    VAE = "vae"
-    CLIP = "clip"
-    DIFFUSION = "diffusion"
-    CONTROLNET_CANNY = "controlnet_canny"
-    IP_ADAPTER = "ip_adapter"
-    LANGUAGE_MODEL = "language_model"
-    VISION_LANGUAGE_MODEL = "vision_language_model"
-    VIDEO_LANGUAGE_MODEL = "video_language_model"
-    SEGMENTER = "segmenter"
-    EDITWORLD = "editworld"
-
-
-class MeasuredRole(StrEnum):
-    """Roles whose embedded model can be measured."""
-
-    TEXT_TO_IMAGE = "text_to_image"
-    CLIP = "clip"
-    EDITOR_BASE = "editor_base"
-    CONTROLNET_CANNY = "controlnet_canny"
-    IP_ADAPTER = "ip_adapter"
-    LANGUAGE_MODEL = "language_model"
-    VISION_LANGUAGE_MODEL = "vision_language_model"
-    VIDEO_LANGUAGE_MODEL = "video_language_model"
-    SEGMENTER = "segmenter"
-    EDITWORLD = "editworld"
-
-
 @tinyworld_app.command("gallery")
 def tinyworld_gallery(out: Annotated[Path, typer.Option(help="PNG file of the contact sheet.")]) -> None:
     """Draw every object, state and rule. Example: editfoundry tinyworld gallery --out gallery.png."""
@@ -66,6 +37,25 @@ def tinyworld_gallery(out: Annotated[Path, typer.Option(help="PNG file of the co
 
     draw_gallery(out)
     print_facts({"gallery": str(out)}, False)
+
+
+@tinyworld_app.command("samples")
+def tinyworld_samples(
+    out: Annotated[Path, typer.Option(help="Folder of the pictures and their pairs.csv.")],
+    num_world: Annotated[int, typer.Option(min=1, help="World instructions.")] = 7,
+    num_plain: Annotated[int, typer.Option(min=0, help="Add, change and remove edits.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a few pictures to try an editor on. Example: editfoundry tinyworld samples --out samples."""
+    from editfoundry.tinyworld.samples import write_samples
+
+    rows = write_samples(out, num_world, num_plain, seed)
+    if as_json:
+        print_facts({"samples": str(out), "pairs": rows}, as_json)
+        return
+    for row in rows:
+        print(f"{out / row['input']}  {row['instruction']}")
 
 
 @tinyworld_app.command("captions")
@@ -143,7 +133,12 @@ def tinyworld_measure_storylines(
 
 @tinyworld_app.command("pretrain")
 def tinyworld_pretrain(
-    model: Annotated[PretrainModel, typer.Argument(help="vae first; diffusion gives text_to_image and editor_base.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help=f"{', '.join(PRETRAININGS)}; vae first, and diffusion gives text_to_image and editor_base."
+        ),
+    ],
     work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints and MLflow log.")] = Path(".pretrain"),
     num_steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps; by default those of the shipped model.")
@@ -157,19 +152,19 @@ def tinyworld_pretrain(
     """Train an embedded model; resumes where it stopped. Example: editfoundry tinyworld pretrain clip."""
     from editfoundry.pretraining.run import pretrain
 
-    print_facts(pretrain(model.value, work_dir, num_steps, device, continue_shipped), as_json)
+    print_facts(pretrain(model, work_dir, num_steps, device, continue_shipped), as_json)
 
 
 @tinyworld_app.command("measure")
 def tinyworld_measure(
-    role: Annotated[MeasuredRole, typer.Argument(help="The model's role.")],
+    role: Annotated[str, typer.Argument(help=f"The model's role: {', '.join(RECIPES)}.")],
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Measure an embedded model on held-out scenes, into its card. Example: editfoundry tinyworld measure clip."""
     from editfoundry.pretraining.run import measure
 
-    print_facts(measure(role.value, device), as_json)
+    print_facts(measure(role, device), as_json)
 
 
 @tinyworld_app.command("truth")

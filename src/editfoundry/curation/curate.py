@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,22 @@ from typing import Any
 
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.duplicates import SeenTriplets
-from editfoundry.curation.filters import check_clip, possible_clip_scores
+from editfoundry.curation.filters import check_clip
+from editfoundry.curation.first_pass import FirstPass, read_first_pass
 from editfoundry.curation.splits import SplitsTaken, given_splits
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.index import index_path
 from editfoundry.data.output_folder import check_claim
-from editfoundry.data.record import Triplet, short_hash
+from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow, count_by_reason, write_rejections
 from editfoundry.data.shards import input_hash, is_done, read_fields, read_triplet, shard_paths, write_triplets
 from editfoundry.data.split_leaks import SPLITS
 from editfoundry.data.stage import StageResult
 from editfoundry.errors import BadInputError, Rejection
+from editfoundry.execution.executors import Executor, in_process
+from editfoundry.execution.output_lock import output_lock
+from editfoundry.execution.progress import Progress
+from editfoundry.execution.runner import run_stage
 from editfoundry.judging.judge_thresholds import check_judge
 
 STAGE = "dataset"
@@ -31,12 +37,25 @@ Place = tuple[Path, dict[str, Any], str]
 """A shard, a row of its index, and the split the triplet goes into."""
 
 
-def curate(triplets: Path | Sequence[Path], output: Path, config: CurationConfig) -> StageResult:
+def curate(
+    triplets: Path | Sequence[Path],
+    output: Path,
+    config: CurationConfig,
+    progress: Progress | None = None,
+    executor: Executor = in_process,
+) -> StageResult:
     """Keep what passes the thresholds of CLIP and judge and is no duplicate; write ``output/{train,validation,test}``.
 
     Of duplicates in several folders of ``triplets``, the first folder's is kept. Nothing is redone when the shards'
     indexes and the parameters are the ones the data set was made of; otherwise the data set is replaced as a whole.
     When this raises, ``output`` stays as it was.
+
+    Args:
+        triplets: folders of triplet shards.
+        output: folder of the data set.
+        config: what is kept, and how it is split.
+        progress: called with triplets looked at and triplets in all.
+        executor: who looks at the triplets of a shard; comparing them is done here.
 
     Raises:
         BadInputError: a folder of ``triplets`` holds no shard or a damaged one, nothing is left for training, or
@@ -44,22 +63,28 @@ def curate(triplets: Path | Sequence[Path], output: Path, config: CurationConfig
     """
     folders = [triplets] if isinstance(triplets, Path) else list(triplets)
     shards = [shard for folder in folders for shard in _shards_of(folder)]
-    digest = input_hash(*(index_path(shard) for shard in shards), config)
+    digest = input_hash(*(index_path(shard) for shard in shards), config.digest_parts())
     check_claim(output, STAGE)
     done = _finished(output, digest)
     if done is not None:
         return done
-    rejected: list[RejectedRow] = []
-    places = list(_decide(shards, config, rejected))
-    counts = count_by_reason(rejected)
-    if not any(split == "train" for _, _, split in places):
-        raise BadInputError(_nothing_left(folders, len(places), counts))
-    result = StageResult(num_in=len(places) + len(rejected), num_out=len(places), rejected=counts)
-    with atomic_folder(output, STAGE) as folder:
-        write_rejections(folder / "00000.parquet", rejected)
-        for split in SPLITS:
-            _write_split(folder / split, [place for place in places if place[2] == split], config, digest)
-        _write_summary(folder, digest, result)
+    # Hidden beside the data set until that is complete, so that a stopped run goes on.
+    first_pass = output.with_name(f".{output.name}.first-pass")
+    with output_lock(output, STAGE):
+        run_stage(FirstPass(tuple(shards), config, _look), first_pass, executor=executor, progress=progress)
+        rejected: list[RejectedRow] = []
+        places = list(_decide(shards, first_pass, config, rejected))
+        counts = count_by_reason(rejected)
+        if not any(split == "train" for _, _, split in places):
+            shutil.rmtree(first_pass)
+            raise BadInputError(_nothing_left(folders, len(places), counts))
+        result = StageResult(num_in=len(places) + len(rejected), num_out=len(places), rejected=counts)
+        with atomic_folder(output, STAGE) as folder:
+            write_rejections(folder / "00000.parquet", rejected)
+            for split in SPLITS:
+                _write_split(folder / split, [place for place in places if place[2] == split], config, digest)
+            _write_summary(folder, digest, result)
+        shutil.rmtree(first_pass)
     return result
 
 
@@ -77,8 +102,8 @@ def kept_ids(dataset: Path) -> set[str]:
 
 
 def check_scores(row: Mapping[str, Any], config: CurationConfig) -> None:
-    """Raise Rejection when a score of a triplet's ``scores`` is missing or below its threshold."""
-    check_clip(row["scores"], config.thresholds, possible_clip_scores(row))
+    """Raise Rejection when a score of a triplet's ``scores`` is missing or below its recipe's threshold."""
+    check_clip(row["scores"], config.thresholds_of(row["recipe"]), row)
     if config.judge is not None:
         check_judge(row["scores"], config.judge)
 
@@ -99,23 +124,34 @@ def _nothing_left(folders: Sequence[Path], num_kept: int, counts: dict[str, int]
     )
 
 
-def _decide(shards: list[Path], config: CurationConfig, rejected: list[RejectedRow]) -> Iterator[Place]:
+def _decide(
+    shards: Sequence[Path], first_pass: Path, config: CurationConfig, rejected: list[RejectedRow]
+) -> Iterator[Place]:
+    """Yield what is kept, in order; of what is alike the first one."""
     seen = SeenTriplets()
     taken = SplitsTaken(config.shares, config.seed, given_splits(row for s in shards for row in read_fields(s)))
-    for shard in shards:
-        for row in read_fields(shard):
+    for number, shard in enumerate(shards):
+        found = read_first_pass(first_pass, number)
+        for row_number, row in enumerate(read_fields(shard)):
             try:
-                check_scores(row, config)
-                triplet = read_triplet(shard, row)
-                _check_sizes(triplet)
-                picture = short_hash(triplet.input_image.tobytes())
-                split = taken.split_for(row, picture)
-                seen.add(triplet, shard, row)
+                one = found[row_number]
+                if isinstance(one, Rejection):
+                    raise one
+                split = taken.split_for(row, one.picture)
+                seen.add(shard, row, one.hashes)
             except Rejection as error:
                 rejected.append(RejectedRow(row["id"], error.reason, error.detail, row))
                 continue
-            taken.take(row, picture, split)
+            taken.take(row, one.picture, split)
             yield shard, row, split
+
+
+def _look(shard: Path, row: Mapping[str, Any], config: CurationConfig) -> Triplet:
+    """Check what a triplet's row says, and then its pictures."""
+    check_scores(row, config)
+    triplet = read_triplet(shard, row)
+    _check_sizes(triplet)
+    return triplet
 
 
 def _check_sizes(triplet: Triplet) -> None:

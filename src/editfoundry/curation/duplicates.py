@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from editfoundry.curation.perceptual_hash import are_near, hash_bands, look_alike, perceptual_hash, thumbnail
+from editfoundry.curation.perceptual_hash import are_near, hash_bands, look_alike, thumbnail
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplet
 from editfoundry.errors import Rejection
@@ -30,16 +30,15 @@ class SeenTriplets:
         self._hashes: list[tuple[int, int]] = []
         self._places: list[Pair] = []
 
-    def add(self, triplet: Triplet, tar: Path, row: dict[str, Any]) -> None:
-        """Remember a triplet that lies at ``row`` of ``tar``.
+    def add(self, tar: Path, row: dict[str, Any], hashes: tuple[int, int]) -> None:
+        """Remember a triplet that lies at ``row`` of ``tar``, with the perceptual hashes of its two pictures.
 
         Raises:
             Rejection: it, or one that looks the same, is there already.
         """
         if row["id"] in self._ids:
             raise Rejection("duplicate", row["id"])
-        hashes = (perceptual_hash(triplet.input_image), perceptual_hash(triplet.output_image))
-        twin = self._twin(triplet, hashes)
+        twin = self._twin(tar, row, hashes)
         if twin is not None:
             raise Rejection("near duplicate", f"of {twin}")
         self._ids.add(row["id"])
@@ -48,13 +47,15 @@ class SeenTriplets:
         self._hashes.append(hashes)
         self._places.append((tar, row))
 
-    def _twin(self, triplet: Triplet, hashes: tuple[int, int]) -> str | None:
+    def _twin(self, tar: Path, row: dict[str, Any], hashes: tuple[int, int]) -> str | None:
+        triplet: Triplet | None = None
         candidates = {index for band in hash_bands(hashes[0]) for index in self._bands.get(band, ())}
         for index in sorted(candidates):
             if all(are_near(a, b) for a, b in zip(hashes, self._hashes[index], strict=True)):
-                tar, row = self._places[index]
-                if _look_alike(triplet, read_triplet(tar, row)):
-                    return str(row["id"])
+                triplet = triplet or read_triplet(tar, row)
+                other_tar, other_row = self._places[index]
+                if _look_alike(triplet, read_triplet(other_tar, other_row)):
+                    return str(other_row["id"])
         return None
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from editfoundry.errors import Rejection
+from editfoundry.judging.clip_similarity import (
+    NEEDED_CAPTIONS,
+    SAME_CAPTIONS,
+    possible_clip_scores,
+    undefined_direction,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,36 +28,34 @@ class ClipThresholds:
     """Change of the image and change of the caption."""
 
 
-NEEDED_CAPTIONS = {
-    "clip_input": ("input_caption",),
-    "clip_output": ("output_caption",),
-    "clip_image": (),
-    "clip_direction": ("input_caption", "output_caption"),
-}
-"""Which captions a score compares the pictures with."""
-
-
-def possible_clip_scores(captions: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the scores that a triplet can have: those whose captions are there.
-
-    ``captions`` holds ``input_caption`` and ``output_caption``, empty where the triplet has none.
-    """
-    return tuple(name for name, needed in NEEDED_CAPTIONS.items() if all(captions.get(c, "").strip() for c in needed))
-
-
 def check_clip(
-    scores: Mapping[str, float], thresholds: ClipThresholds, possible: Iterable[str] = tuple(NEEDED_CAPTIONS)
+    scores: Mapping[str, float], thresholds: ClipThresholds, captions: Mapping[str, str] | None = None
 ) -> None:
-    """Raise Rejection when a score is missing or below its threshold.
+    """Raise Rejection when a score is missing, undefined or below its threshold.
 
-    A score that is not ``possible``, for lack of a caption, may be missing: a data set without captions, such as many
-    that others publish, is judged by its pictures alone.
+    A score whose captions are absent may be missing: a data set without captions, such as many that others publish, is
+    judged by its pictures alone. Between two captions that are the same there is no direction: a score that says
+    otherwise is noise, and the triplet is rejected for it unless any direction is good enough.
+
+    Args:
+        scores: of one triplet.
+        thresholds: the lowest allowed.
+        captions: ``input_caption`` and ``output_caption``, empty where there is none; without this argument every
+            score must be there.
     """
-    allowed = set(possible)
+    possible = NEEDED_CAPTIONS if captions is None else possible_clip_scores(captions)
+    undefined = () if captions is None else _undefined(captions)
     for name, lowest in vars(thresholds).items():
-        if name not in scores and name not in allowed:
-            continue
-        if name not in scores:
-            raise Rejection("no score", name)
-        if not scores[name] >= lowest:
+        if name in undefined:
+            if lowest > -1:
+                raise Rejection(f"undefined {name}", SAME_CAPTIONS)
+        elif name not in scores:
+            if name in possible:
+                raise Rejection("no score", name)
+        elif not scores[name] >= lowest:
             raise Rejection(f"low {name}", f"{scores[name]} < {lowest}")
+
+
+def _undefined(captions: Mapping[str, str]) -> tuple[str, ...]:
+    reason = undefined_direction(captions.get("input_caption"), captions.get("output_caption"))
+    return ("clip_direction",) if reason == SAME_CAPTIONS else ()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import index_path, shards_of
-from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Triplet
-from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.shards import is_done, read_triplets, reused_result, write_triplets
-from editfoundry.data.stage import StageResult, add_up
-from editfoundry.errors import BadInputError
+from editfoundry.data.shards import count_triplets, read_triplets
+from editfoundry.data.stage import StageResult
+from editfoundry.execution.progress import Progress
+from editfoundry.execution.runner import run_stage
+from editfoundry.execution.shard_stage import Shard, ShardStage
+from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.judging import PROMPT_VERSION, JudgeConfig
 from editfoundry.judging.missing_scores import Scorer
 from editfoundry.pretrained.clip import load_clip
@@ -26,13 +30,55 @@ from editfoundry.profiles import Profile
 STAGE = "score"
 
 
+@dataclass(frozen=True)
+class ScoreStage(ShardStage[Path, Scorer, Triplet]):
+    """Triplets with the scores that they lacked."""
+
+    source: Path
+    """Folder of triplet shards, or one shard."""
+    config: ScoreConfig
+    profile: Profile
+    device: str = "auto"
+
+    name: ClassVar[str] = STAGE
+    store: ClassVar[TripletStore] = TripletStore()
+
+    @cached_property
+    def _identity(self) -> list[object]:
+        roles = ("clip",) if self.config.judge is None else ("clip", "vision_language_model")
+        return [PROMPT_VERSION, *(model_identity(self.profile, role) for role in roles)]
+
+    def shards(self) -> list[Shard[Path]]:
+        """Return the triplet shards."""
+        return [Shard(path.stem, path, count_triplets(path)) for path in shards_of(self.source)]
+
+    def digest(self, shard: Shard[Path], target: Path) -> str:
+        """Hash the triplets' index, the parameters, the models and the prompts."""
+        return input_hash(index_path(shard.source), self.config, self._identity)
+
+    def setup(self) -> Scorer:
+        """Load CLIP, and the judge if it is asked for."""
+        runtime = choose_runtime(self.device)
+        judge = None if self.config.judge is None else load_vision_language_model(self.profile, runtime)
+        clip = load_clip(self.profile, runtime)
+        return Scorer(clip=clip, judge=judge, judge_config=self.config.judge or JudgeConfig())
+
+    def process(self, models: Scorer, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
+        """Yield a shard's triplets with all scores."""
+        triplets = read_triplets(shard.source)
+        while batch := list(islice(triplets, self.config.records_per_batch)):
+            yield from models.add_scores(batch, notes.rejected)
+
+
 def score(
     source: Path,
     output: Path,
     config: ScoreConfig,
     profile: Profile,
     device: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    only: str | None = None,
+    replace: bool = False,
 ) -> StageResult:
     """Write each shard of ``source`` again, its triplets with their ids and scores and with the scores they lacked.
 
@@ -45,43 +91,13 @@ def score(
         config: which scores.
         profile: names the role ``clip`` and, for the judge, ``vision_language_model``.
         device: ``auto``, ``cpu``, ``cuda``.
-        progress: called with shards done and shards in all.
+        progress: called with triplets done and triplets in all.
+        only: a shard to work on alone.
+        replace: whether scored shards of other triplets may be replaced.
 
     Raises:
         BadInputError: ``source`` holds no shard or a damaged one, or ``output`` something else.
         MissingModelError: a model is not on this machine.
     """
-    shards = shards_of(source)
-    if source.resolve() == output.resolve():
-        raise BadInputError(f"{output}: is the input too; give another folder")
-    roles = ("clip",) if config.judge is None else ("clip", "vision_language_model")
-    identity = [PROMPT_VERSION, *(model_identity(profile, role) for role in roles)]
-    claim_output(output, STAGE)
-    remove_other_shards(output, {path.stem for path in shards})
-    scorer: Scorer | None = None
-    results = []
-    for number, shard in enumerate(shards, start=1):
-        target = output / shard.name
-        digest = input_hash(index_path(shard), config, identity)
-        if is_done(target, digest):
-            results.append(reused_result(target))
-        else:
-            scorer = scorer or _load(profile, device, config)
-            rejected: list[RejectedRow] = []
-            scored = _scored(scorer, shard, config.records_per_batch, rejected)
-            results.append(write_triplets(target, scored, rejected, digest))
-        if progress is not None:
-            progress(number, len(shards))
-    return add_up(results)
-
-
-def _scored(scorer: Scorer, shard: Path, batch_size: int, rejected: list[RejectedRow]) -> Iterator[Triplet]:
-    triplets = read_triplets(shard)
-    while batch := list(islice(triplets, batch_size)):
-        yield from scorer.add_scores(batch, rejected)
-
-
-def _load(profile: Profile, device: str, config: ScoreConfig) -> Scorer:
-    runtime = choose_runtime(device)
-    judge = None if config.judge is None else load_vision_language_model(profile, runtime)
-    return Scorer(clip=load_clip(profile, runtime), judge=judge, judge_config=config.judge or JudgeConfig())
+    stage = ScoreStage(source, config, profile, device)
+    return run_stage(stage, output, only=only, progress=progress, replace=replace)

@@ -45,6 +45,7 @@ def atomic_folder(path: Path, stage: str) -> Iterator[Path]:
     """
     require_on_disk(path)
     path = Path(path).resolve()
+    restore_folder(path)
     check_claim(path, stage)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
@@ -52,23 +53,51 @@ def atomic_folder(path: Path, stage: str) -> Iterator[Path]:
     try:
         claim_output(partial, stage)
         yield partial
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(partial, path)
-        _sync_folder(path.parent)
+        _swap(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def restore_folder(path: Path) -> None:
+    """Put back what `atomic_folder` had put aside when it was killed before the new folder took the place."""
+    path = Path(path).resolve()
+    for aside in path.parent.glob(f".{path.name}.*.replaced"):
+        if not _is_left_over(aside):
+            continue
+        if path.exists():
+            shutil.rmtree(aside)
+        else:
+            os.replace(aside, path)
+
+
+def _swap(partial: Path, path: Path) -> None:
+    """Put ``partial`` in the place of ``path``; one of the two is there at every moment, if under another name."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.replaced")
+    if path.exists():
+        os.replace(path, aside)
+    try:
+        os.replace(partial, path)
+    except OSError:
+        if aside.exists():
+            os.replace(aside, path)
+        raise
+    _sync_folder(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def _sweep(path: Path) -> None:
     for partial in path.parent.glob(f".{path.name}.*.partial"):
-        pid = partial.name.split(".")[-2]
-        if not pid.isdigit() or _is_running(int(pid)):
+        if not _is_left_over(partial):
             continue
         if partial.is_dir():
             shutil.rmtree(partial)
         else:
             partial.unlink(missing_ok=True)
+
+
+def _is_left_over(path: Path) -> bool:
+    pid = path.name.split(".")[-2]
+    return pid.isdigit() and not _is_running(int(pid))
 
 
 def _is_running(pid: int) -> bool:

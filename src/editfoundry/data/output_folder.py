@@ -1,49 +1,140 @@
-"""Who may write into an output folder: the stage that made it, and nobody else."""
+"""Who may write into an output folder: the stage that made it, from the input it was made of, and nobody else.
+
+A hidden file marks the folder: its first line names the stage, and ``input: ...`` what the output was made of, as a
+path relative to the folder where it is one, so that a project may be moved.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from editfoundry.data.storage import require_on_disk
 from editfoundry.errors import BadInputError
 
 MARKER = ".editfoundry-stage"
+_INPUT = "input: "
+_log = logging.getLogger(__name__)
+
+Fits = Callable[[Path], bool]
+"""Tells whether what lies in a folder can be a stage's output."""
 
 
-def claim_output(folder: Path, stage: str) -> None:
+@dataclass(frozen=True)
+class Claim:
+    """What a marker says."""
+
+    stage: str
+    made_of: str | None = None
+    """The input; None where the stage does not say, or did not when it wrote the marker."""
+
+
+def claim_output(
+    folder: Path, stage: str, made_of: str | None = None, *, replace: bool = False, fits: Fits | None = None
+) -> None:
     """Create ``folder`` with a marker that names ``stage``, or accept one that ``stage`` marked before.
 
+    Args:
+        folder: the output.
+        stage: who writes.
+        made_of: the input, as `input_of` names it; a marker without one gets it.
+        replace: accept that what is there was made of another input.
+        fits: tells whether a folder's content can be the stage's, where the marker is damaged.
+
     Raises:
-        BadInputError: the folder holds something else, or is no folder.
+        BadInputError: the folder holds something else, something made of another input, or is no folder.
     """
     folder = Path(folder)
     require_on_disk(folder)
-    check_claim(folder, stage)
+    check_claim(folder, stage, made_of, replace=replace, fits=fits)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).write_text(stage + "\n", encoding="utf-8")
+    before = _read(folder)
+    if made_of is None and before is not None and before.stage == stage:
+        made_of = before.made_of
+    if before != Claim(stage, made_of):
+        _write(folder, Claim(stage, made_of))
 
 
-def check_claim(folder: Path, stage: str) -> None:
-    """Raise BadInputError unless ``folder`` is absent, empty, or marked as made by ``stage``."""
+def check_claim(
+    folder: Path, stage: str, made_of: str | None = None, *, replace: bool = False, fits: Fits | None = None
+) -> None:
+    """Raise BadInputError where `claim_output` would; write nothing."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise BadInputError(f"{folder}: is a file where an output folder should be; give another path")
-    marker = folder / MARKER
-    if marker.is_file():
-        owner = marker.read_text(encoding="utf-8").strip()
-        if owner != stage:
-            raise BadInputError(f"{folder}: holds the output of {owner}, not of {stage}; give another folder")
-    elif any(folder.iterdir()):
-        raise BadInputError(f"{folder}: exists with other content; give an empty or a new folder")
+    claim = _read(folder)
+    if claim is None:
+        if any(not path.name.startswith(MARKER) for path in folder.iterdir()):
+            raise BadInputError(f"{folder}: exists with other content; give an empty or a new folder")
+    elif claim.stage != stage:
+        _check_damaged(folder, claim, stage, fits)
+    elif None not in (claim.made_of, made_of) and claim.made_of != made_of and not replace and _content(folder):
+        raise BadInputError(
+            f"{folder}: holds {stage} made of {_shown(folder, claim.made_of)}, not of {_shown(folder, made_of)}; "
+            "give another folder, or --replace to have them made anew"
+        )
 
 
-def remove_other_shards(folder: Path, stems: Collection[str], suffixes: Collection[str] = (".tar", ".parquet")) -> None:
-    """Remove a stage's files of inputs that are gone: with one of ``suffixes``, and named by none of ``stems``.
+def input_of(path: Path, output: Path) -> str:
+    """Return the name by which an output's marker remembers its input: the path relative to ``output``, or an address.
 
-    A file's stem is its name up to the first dot, so that ``00000.rejected.parquet`` goes with ``00000.tar``.
+    Example: ``../captions`` for ``data/captions`` and ``data/quadruples``.
     """
-    for path in folder.iterdir():
-        if path.suffix in suffixes and path.name.split(".")[0] not in stems:
-            path.unlink()
+    text = str(path)
+    if text.startswith("s3:/"):
+        return text
+    return Path(os.path.relpath(path.resolve(), output.resolve())).as_posix()
+
+
+def _check_damaged(folder: Path, claim: Claim, stage: str, fits: Fits | None) -> None:
+    """Let a marker pass that was cut while it was written, where the folder's content is the stage's all the same."""
+    if not stage.startswith(claim.stage):
+        raise BadInputError(f"{folder}: holds the output of {claim.stage}, not of {stage}; give another folder")
+    if not _content(folder) or (fits is not None and fits(folder)):
+        _log.warning("%s: its mark (%s) was damaged; it is marked as the output of %s again", folder, MARKER, stage)
+        return
+    raise BadInputError(
+        f"{folder}: its mark {MARKER} is damaged, and its content does not look like {stage}; "
+        f"give another folder, or write {stage!r} into that file if it is"
+    )
+
+
+def _content(folder: Path) -> list[Path]:
+    """Return what lies in a folder, hidden files left out."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+
+
+def _read(folder: Path) -> Claim | None:
+    """Return what the marker says; None where there is none. A damaged one names no stage, or part of a name."""
+    try:
+        lines = (folder / MARKER).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return None
+    stage = lines[0].strip("\0 ") if lines else ""
+    inputs = [line.removeprefix(_INPUT) for line in lines[1:] if line.startswith(_INPUT)]
+    return Claim(stage, inputs[0] if inputs else None)
+
+
+def _write(folder: Path, claim: Claim) -> None:
+    """Write the marker whole or not at all; of two at once, the later one's stays."""
+    text = claim.stage + "\n" + (f"{_INPUT}{claim.made_of}\n" if claim.made_of is not None else "")
+    partial = folder / f"{MARKER}.{os.getpid()}-{threading.get_ident()}.partial"
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, folder / MARKER)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _shown(folder: Path, made_of: str | None) -> str:
+    """Return an input as a person would type it."""
+    text = str(made_of)
+    return os.path.normpath(folder / text) if text.startswith(".") else text

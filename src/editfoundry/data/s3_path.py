@@ -10,11 +10,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from editfoundry.data.ranged_file import RangedFile
-from editfoundry.data.s3_client import error_code, s3_answering, s3_client
+from editfoundry.data.s3_client import ask_s3, error_code, s3_client
 from editfoundry.errors import BadInputError
 
 READ_AHEAD = 8 * 2**20
 """Bytes fetched at once where a file is read from its start to its end."""
+
+_BEYOND_THE_END = ("InvalidRange", "416")
+"""The status alone where the error's body was cut."""
+_REPLACED = ("PreconditionFailed", "412")
 
 
 class S3Path(PosixPath):
@@ -46,8 +50,10 @@ class S3Path(PosixPath):
 
     def is_dir(self, **_: Any) -> bool:
         """Return whether there are objects below this name."""
-        with s3_answering(f"{self}: cannot be listed"):
-            found = s3_client().list_objects_v2(Bucket=self.bucket, Prefix=self._below(), MaxKeys=1)
+        found: Any = ask_s3(
+            f"{self}: cannot be listed",
+            lambda: s3_client().list_objects_v2(Bucket=self.bucket, Prefix=self._below(), MaxKeys=1),
+        )
         return bool(found.get("Contents"))
 
     def exists(self, **_: Any) -> bool:
@@ -67,26 +73,29 @@ class S3Path(PosixPath):
 
     def glob(self, pattern: str, **_: Any) -> Generator[S3Path, None, None]:
         """Yield what lies right in this folder and matches a pattern without slashes."""
-        with s3_answering(f"{self}: cannot be listed"):
-            pages = s3_client().get_paginator("list_objects_v2")
-            # The delimiter leaves out what lies in folders further down.
-            for page in pages.paginate(Bucket=self.bucket, Prefix=self._below(), Delimiter="/"):
-                names = (entry["Key"].removeprefix(self._below()) for entry in page.get("Contents", ()))
-                yield from (self / name for name in names if fnmatch.fnmatchcase(name, pattern))
+        for name, _etag in list_folder(self):
+            if fnmatch.fnmatchcase(name, pattern):
+                yield self / name
 
     def open(self, mode: str = "rb", buffering: int = -1, *_: Any, **__: Any) -> Any:
         """Open for reading bytes; each request fetches at least ``buffering`` bytes, by default `READ_AHEAD`.
 
-        What is not there raises FileNotFoundError at the first read.
+        What is not there raises FileNotFoundError at the first read, and what is replaced meanwhile BadInputError.
         """
         if mode != "rb":
             raise BadInputError(f"{self}: S3 is only read; write to the disk and copy it with editfoundry publish")
-        return RangedFile(self.read_range, lambda: int(self.stat().st_size), READ_AHEAD if buffering < 0 else buffering)
+        version: list[str] = []
+
+        def read_range(offset: int, length: int) -> bytes:
+            data, etag = self._read_range(offset, length, version[0] if version else None)
+            version[:] = version or ([etag] if etag else [])
+            return data
+
+        return RangedFile(read_range, lambda: int(self.stat().st_size), READ_AHEAD if buffering < 0 else buffering)
 
     def read_bytes(self) -> bytes:
         """Return the whole object."""
-        with s3_answering(f"{self}: cannot be read"):
-            return bytes(s3_client().get_object(Bucket=self.bucket, Key=self.key)["Body"].read())
+        return ask_s3(f"{self}: cannot be read", lambda: _whole(s3_client().get_object(**self._name())))
 
     def read_text(self, encoding: str | None = None, errors: str | None = None, **_: Any) -> str:
         """Return the whole object as text."""
@@ -94,26 +103,67 @@ class S3Path(PosixPath):
 
     def read_range(self, offset: int, length: int) -> bytes:
         """Return ``length`` bytes from ``offset`` on, fewer where the object ends before; one request."""
+        return self._read_range(offset, length)[0]
+
+    def _read_range(self, offset: int, length: int, version: str | None = None) -> tuple[bytes, str | None]:
+        """Return bytes and the ETag of the object that they are of, which must be ``version`` where that is given."""
         from botocore.exceptions import ClientError
 
-        wanted = f"bytes={offset}-{offset + max(length, 1) - 1}"
-        with s3_answering(f"{self}: cannot be read"):
+        wanted = {"Range": f"bytes={offset}-{offset + max(length, 1) - 1}", **({"IfMatch": version} if version else {})}
+
+        def request() -> tuple[bytes, str | None]:
             try:
-                answer = s3_client().get_object(Bucket=self.bucket, Key=self.key, Range=wanted)
-                return bytes(answer["Body"].read()[:length])
+                answer = s3_client().get_object(**self._name(), **wanted)
             except ClientError as error:
-                if error_code(error) == "InvalidRange":
-                    return b""
+                if error_code(error) in _BEYOND_THE_END:
+                    return b"", version
+                if error_code(error) in _REPLACED:
+                    raise BadInputError(
+                        f"{self}: was replaced while it was read; run the same command again"
+                    ) from error
                 raise
+            data = _whole(answer)
+            # A server that takes no ranges sends everything.
+            begin = 0 if "ContentRange" in answer else offset
+            return data[begin : begin + length], answer.get("ETag")
+
+        return ask_s3(f"{self}: cannot be read", request)
 
     def _size(self) -> int | None:
         if not self.key:
             return None
         try:
-            with s3_answering(f"{self}: cannot be asked for"):
-                return int(s3_client().head_object(Bucket=self.bucket, Key=self.key)["ContentLength"])
+            found: Any = ask_s3(f"{self}: cannot be asked for", lambda: s3_client().head_object(**self._name()))
         except FileNotFoundError:
             return None
+        return int(found["ContentLength"])
+
+    def _name(self) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": self.key}
 
     def _below(self) -> str:
         return f"{self.key}/" if self.key else ""
+
+
+def list_folder(folder: S3Path) -> list[tuple[str, str]]:
+    """Return the names that lie right in a folder, each with its ETag; a thousand of them take one request."""
+    prefix = f"{folder.key}/" if folder.key else ""
+    found: list[tuple[str, str]] = []
+    # The delimiter leaves out what lies in folders further down.
+    wanted = {"Bucket": folder.bucket, "Prefix": prefix, "Delimiter": "/"}
+    while True:
+        page: Any = ask_s3(f"{folder}: cannot be listed", lambda: s3_client().list_objects_v2(**wanted))
+        found += [(entry["Key"].removeprefix(prefix), entry["ETag"]) for entry in page.get("Contents", ())]
+        if not page.get("IsTruncated"):
+            return found
+        wanted["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _whole(answer: dict[str, Any]) -> bytes:
+    """Read a body; one that is cut raises."""
+    from botocore.exceptions import IncompleteReadError
+
+    data = bytes(answer["Body"].read())
+    if len(data) != answer["ContentLength"]:
+        raise IncompleteReadError(actual_bytes=len(data), expected_bytes=answer["ContentLength"])
+    return data

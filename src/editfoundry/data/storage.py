@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import mimetypes
 import re
 from pathlib import Path
 
-from editfoundry.data.s3_client import s3_answering, s3_client
+from editfoundry.data.s3_client import ask_s3, require_bucket, s3_client
 from editfoundry.data.s3_path import S3Path
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, UnavailableError
 
 # A Path made of such an address has kept one slash of two.
 _ADDRESS = re.compile(r"s3:/{1,2}[^/]+(/.*)?")
@@ -47,23 +48,69 @@ def require_on_disk(folder: Path) -> None:
 def upload_folder(folder: Path, address: str) -> list[str]:
     """Copy every file of a folder under ``s3://bucket/prefix``, hidden ones left out; return their addresses.
 
-    Each gets the content type of its name, so that a browser shows a report instead of saving it.
+    Each gets the content type of its name, so that a browser shows a report instead of saving it. Pages go last, so
+    that none shows pictures that are not there yet. What the bucket has already is not sent again, and everything is
+    looked for once more at the end.
 
     Raises:
-        BadInputError: ``address`` names no bucket, there is no such folder, or S3 cannot be written to.
+        BadInputError: ``address`` names no bucket, there is no such folder or bucket, or S3 refuses.
+        UnavailableError: some files could not be copied; the same call completes them.
     """
     target = locate(address)
     if not isinstance(target, S3Path):
         raise BadInputError(f"{address}: is no address s3://BUCKET/PREFIX")
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no such folder")
+    require_bucket(target.bucket)
     names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     shown = [name for name in names if not any(part.startswith(".") for part in name.parts)]
-    return [_upload(folder / name, S3Path(target, *name.parts)) for name in shown]
+    places = {folder / name: S3Path(target, *name.parts) for name in shown}
+    missing = {path: place for path, place in places.items() if not _is_there(path, place)}
+    sent: set[Path] = set()
+    reason = "they are not there after they were sent"
+    try:
+        for path in sorted(missing, key=lambda path: path.suffix == ".html"):
+            _upload(path, missing[path])
+            sent.add(path)
+        missing = {path: place for path, place in missing.items() if not _is_there(path, place)}
+    except UnavailableError as error:
+        reason = str(error)
+        missing = {path: place for path, place in missing.items() if path not in sent}
+    if missing:
+        listed = ", ".join(str(path.relative_to(folder)) for path in list(missing)[:5])
+        more = ", ..." if len(missing) > 5 else ""
+        raise UnavailableError(
+            f"{target}: {len(missing)} of {len(places)} files are missing: {listed}{more}; {reason}; "
+            "the same command copies what is missing"
+        )
+    return [str(place) for place in places.values()]
 
 
-def _upload(path: Path, place: S3Path) -> str:
+_DIGEST = "sha256"
+"""Name of an object's metadata; S3's own ETag is no hash of a file that was sent in parts."""
+
+
+def _upload(path: Path, place: S3Path) -> None:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    with s3_answering(f"{place}: cannot be written"):
-        s3_client().upload_file(str(path), place.bucket, place.key, ExtraArgs={"ContentType": kind})
-    return str(place)
+    extra = {"ContentType": kind, "Metadata": {_DIGEST: _digest(path)}}
+    ask_s3(
+        f"{place}: cannot be written",
+        lambda: s3_client().upload_file(str(path), place.bucket, place.key, ExtraArgs=extra),
+    )
+
+
+def _is_there(path: Path, place: S3Path) -> bool:
+    """Return whether the bucket holds this file's bytes."""
+    try:
+        found = ask_s3(
+            f"{place}: cannot be asked for", lambda: s3_client().head_object(Bucket=place.bucket, Key=place.key)
+        )
+    except FileNotFoundError:
+        return False
+    is_same = found["ContentLength"] == path.stat().st_size and found["Metadata"].get(_DIGEST) == _digest(path)
+    return bool(is_same)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from editfoundry.diffusion.prompt_embeds import latent_size
 from editfoundry.errors import BadInputError
-from editfoundry.synthesis.editworld_text.config import PAPER_TAU
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
@@ -119,7 +118,7 @@ def cross_attention_sizes(unet: UNet2DConditionModel, size: tuple[int, int]) -> 
     return found
 
 
-def attention_mask(maps: Tensor, tau: float = PAPER_TAU) -> Tensor:
+def attention_mask(maps: Tensor, tau: float) -> Tensor:
     """Binarise ``(B, H, W)`` maps: true where at least ``tau`` times the map's own mean (paper: 0.8125, code: 0.85)."""
     return maps >= tau * maps.mean(dim=(1, 2), keepdim=True)
 

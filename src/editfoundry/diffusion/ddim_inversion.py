@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds
-from editfoundry.diffusion.schedulers import scheduler_by_name
+from editfoundry.diffusion.schedulers import PREDICTION_TYPES, scheduler_by_name
 from editfoundry.errors import BadInputError
-from editfoundry.training.config import PREDICTION_TYPES
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter

@@ -7,6 +7,8 @@ from typing import Any
 
 from editfoundry.errors import BadInputError
 
+PREDICTION_TYPES = ("epsilon", "v_prediction")
+"""What our denoisers predict, by diffusers' names."""
 _DROPPED = ("scheduler", "discrete")
 """Parts of diffusers' class names that a person may leave out."""
 

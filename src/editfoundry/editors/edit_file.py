@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,112 +16,179 @@ from editfoundry.errors import BadInputError
 from editfoundry.profiles import Profile, load_profile
 
 if TYPE_CHECKING:
-    from editfoundry.editors.open_editor import Editor
+    from editfoundry.editors.editor import Editor, EditRequest
+    from editfoundry.editors.editor_family import EditorSource
     from editfoundry.pretrained.runtime import Runtime
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChosenEditor:
+    """Which editor, where, and how it samples."""
+
+    name: str | None = None
+    """See `find_editor`; None for the profile's ``editor_base``."""
+    profile: str = "embedded"
+    """Name or TOML file."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Such as ``num_inference_steps`` and ``guidance_scale``; those that are None keep the editor's defaults."""
+
+
 def edit_file(
-    image: Path, instruction: str, out: Path, *, editor: str | None, profile: str, device: str, seed: int,
-    post_edit: bool = False, explain: Path | None = None, **options: Any,
-) -> str:  # fmt: skip
+    image: Path,
+    instruction: str,
+    out: Path,
+    editor: ChosenEditor,
+    *,
+    seed: int = 0,
+    mask: Path | None = None,
+    input_caption: str | None = None,
+    output_caption: str | None = None,
+    post_edit: bool = False,
+    explain: Path | None = None,
+) -> str:
     """Edit ``image`` as ``instruction`` says and write ``out`` at the picture's own size.
+
+    An editor that was made for other pictures than this one edits it all the same, after a warning on stderr.
 
     Args:
         image: any picture that ``open_image`` reads.
         instruction: what to do.
         out: ``.png``, ``.jpg`` or ``.webp``; written in full or not at all.
-        editor: see `open_editor`; None for the profile's ``editor_base``.
-        profile: name or TOML file.
-        device: ``auto``, ``cpu``, ``cuda``.
+        editor: what edits.
         seed: of the noise.
+        mask: picture of the same size, white where to edit, for editors that need one.
+        input_caption: what the picture shows, for editors that read it.
+        output_caption: what the edit must show, for editors that read it.
         post_edit: change only the region that the instruction is about, with the profile's models.
         explain: folder that gets every step of the post-edit as a picture; implies ``post_edit``.
-        options: of the editor, such as ``num_inference_steps`` and ``guidance_scale``; None for its own defaults.
 
     Returns:
         The editor that was used.
 
     Raises:
-        BadInputError: the picture, the instruction, the editor, an option or the output's name cannot be used.
+        BadInputError: the picture, the instruction, the editor, an option or the output's name cannot be used, or the
+            editor needs a caption or a mask that was not given.
     """
     _check_output(out)
     if not instruction.strip():
         raise BadInputError("the instruction is empty: say what to change")
     picture = open_image(image)
-    # A wrong profile is told before torch is imported, which takes seconds.
-    chosen = load_profile(profile)
-    from editfoundry.editors.open_editor import edit_photo_with
-    from editfoundry.pretrained.runtime import choose_runtime
+    # A wrong profile or editor is told before torch is imported, which takes seconds.
+    profile = load_profile(editor.profile)
+    source = _find(editor, profile)
+    from editfoundry.editors.editor import EditRequest
 
-    runtime = choose_runtime(device)
-    opened = _open(editor, chosen, runtime)
+    request = EditRequest(
+        image=picture,
+        instruction=instruction,
+        seed=seed,
+        id=str(image),
+        mask=None if mask is None else _open_mask(mask, picture),
+        input_caption=input_caption,
+        output_caption=output_caption,
+    )
+    _warn_of_foreign_pictures(source, image, picture)
+    opened, runtime = _open(source, editor)
     if post_edit or explain is not None:
-        edited = _post_edit(opened, chosen, runtime, picture, instruction, seed, explain, options)
+        edited = _post_edit(opened, profile, runtime, request, explain)
     else:
-        edited = edit_photo_with(opened, picture, instruction, seed=seed, **options)
+        edited = opened.edit([request])[0].require()
     _save(edited, out)
-    return opened.name
+    return _shown_name(source, profile)
 
 
 def sweep_file(
-    image: Path, instruction: str, out: Path, *, editor: str | None, profile: str, device: str, seed: int,
-    guidance_scales: list[float], image_guidance_scales: list[float], num_inference_steps: int,
-) -> str:  # fmt: skip
+    image: Path,
+    instruction: str,
+    out: Path,
+    editor: ChosenEditor,
+    *,
+    guidance_scales: Sequence[float],
+    image_guidance_scales: Sequence[float],
+    seed: int = 0,
+) -> str:
     """Edit ``image`` at every pair of guidance scales and write the sheet; see `edit_file` and `sweep_guidance`.
 
     Raises:
-        BadInputError: as `edit_file`, or the editor is not an InstructPix2Pix.
+        BadInputError: as `edit_file`, or the editor has not both guidance scales.
     """
     _check_output(out)
-    picture, chosen = open_image(image), load_profile(profile)
-    from editfoundry.editors.families.instruct_pix2pix.sampling import working_size
+    picture, profile = open_image(image), load_profile(editor.profile)
+    source = _find(editor, profile)
+    from editfoundry.editors.editor import EditRequest
     from editfoundry.editors.guidance_sweep import draw_sweep, sweep_guidance
+
+    _warn_of_foreign_pictures(source, image, picture)
+    opened, _ = _open(source, editor)
+    request = EditRequest(image=picture, instruction=instruction, seed=seed, id=str(image))
+    _save(draw_sweep(sweep_guidance(opened, request, guidance_scales, image_guidance_scales)), out)
+    return _shown_name(source, profile)
+
+
+def _find(editor: ChosenEditor, profile: Profile) -> EditorSource:
+    from editfoundry.editors.open_editor import BASE, find_editor
+
+    source = find_editor(editor.name or BASE, profile)
+    source.options(_given(editor))
+    return source
+
+
+def _shown_name(source: EditorSource, profile: Profile) -> str:
+    """Return an editor's name as a person is told it; the profile's base is called by its model."""
+    return source.name if source.name != "base" or source.folder else str(profile.model("editor_base"))
+
+
+def _open(source: EditorSource, editor: ChosenEditor) -> tuple[Editor, Runtime]:
+    from editfoundry.editors.open_editor import open_source
     from editfoundry.pretrained.runtime import choose_runtime
 
-    opened = _open(editor, chosen, choose_runtime(device))
-    _require_instruct_pix2pix(opened, "a sweep has two guidance scales")
-    working = picture.convert("RGB").resize(working_size(opened.pipeline, picture.size), Image.Resampling.LANCZOS)
-    sweep = sweep_guidance(
-        opened.pipeline, working, instruction, guidance_scales, image_guidance_scales, seed=seed,
-        num_inference_steps=num_inference_steps,
-    )  # fmt: skip
-    _save(draw_sweep(sweep), out)
-    return opened.name
+    runtime = choose_runtime(editor.device)
+    return open_source(source, runtime, **_given(editor)), runtime
 
 
-def _open(editor: str | None, profile: Profile, runtime: Runtime) -> Editor:
-    from editfoundry.editors.open_editor import Editor, open_editor
-    from editfoundry.pretrained.editor import load_editor_base
+def _given(editor: ChosenEditor) -> dict[str, Any]:
+    return {name: value for name, value in editor.options.items() if value is not None}
 
-    if editor is not None:
-        return open_editor(editor, runtime)
-    return Editor(str(profile.model("editor_base")), load_editor_base(profile, runtime))
+
+def _open_mask(path: Path, picture: Image.Image) -> Image.Image:
+    mask = open_image(path).convert("L")
+    if mask.size != picture.size:
+        sizes = [f"{width}x{height}" for width, height in (mask.size, picture.size)]
+        raise BadInputError(f"{path}: the mask is {sizes[0]}, but the picture is {sizes[1]}: make them one size")
+    return mask
+
+
+def _warn_of_foreign_pictures(source: EditorSource, image: Path, picture: Image.Image) -> None:
+    """Say on stderr that the editor was made for other pictures, before it spoils this one."""
+    known = source.defaults
+    if not known.made_for or (known.side, known.side) == picture.size:
+        return
+    editor, (width, height) = _shown_name(source, source.own_profile), picture.size
+    print(
+        f"warning: {image} is {width}x{height}, but the editor {editor} knows nothing but {known.made_for}: what it "
+        "makes of a photograph is no edit. For photographs: --profile paper, or --editor FOLDER",
+        file=sys.stderr,
+    )
 
 
 def _post_edit(
-    opened: Editor, profile: Profile, runtime: Runtime, picture: Image.Image, instruction: str, seed: int,
-    explain: Path | None, options: dict[str, Any],
-) -> Image.Image:  # fmt: skip
+    opened: Editor, profile: Profile, runtime: Runtime, request: EditRequest, explain: Path | None
+) -> Image.Image:
     from editfoundry.editors.post_edit.explain import write_explanation
     from editfoundry.editors.post_edit.models import load_post_edit_models
-    from editfoundry.editors.post_edit.post_edit import post_edit_photo
+    from editfoundry.editors.post_edit.post_edit import check_post_edit, post_edit_photo
     from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 
-    _require_instruct_pix2pix(opened, "the post-edit collects attention")
-    given = {name: value for name, value in options.items() if value is not None}
+    check_post_edit(opened)
     config, models = PostEditConfig.of_profile(profile), load_post_edit_models(profile, runtime)
-    edited, made = post_edit_photo(opened.pipeline, models, picture, instruction, seed=seed, config=config, **given)
+    edited, made = post_edit_photo(opened, models, request, config)
     if explain is not None:
         write_explanation(explain, made)
     return edited
-
-
-def _require_instruct_pix2pix(opened: Editor, why: str) -> None:
-    if not opened.is_instruct_pix2pix:
-        kind = type(opened.pipeline).__name__
-        raise BadInputError(f"{opened.name}: {why}, which takes an InstructPix2Pix editor, and this is a {kind}")
 
 
 def _check_output(out: Path) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageDraw, ImageFont
 
-if TYPE_CHECKING:
-    from diffusers import StableDiffusionInstructPix2PixPipeline
+from editfoundry.editors.editor import Editor, EditRequest
+from editfoundry.errors import BadInputError
 
 PAPER_IMAGE_GUIDANCE_SCALES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2)
 """The paper's curve: ``s_T`` fixed at 7.5, ``s_I`` swept over these."""
+SCALES = ("guidance_scale", "image_guidance_scale")
+"""The options that are swept."""
 _MARGIN = 44
 """Pixels for the scales' names, at the left and on top."""
 _CELL = 128
@@ -32,41 +33,43 @@ class GuidanceSweep:
 
 
 def sweep_guidance(
-    pipeline: StableDiffusionInstructPix2PixPipeline,
-    image: Image.Image,
-    instruction: str,
+    editor: Editor,
+    request: EditRequest,
     guidance_scales: Sequence[float] = (7.5,),
     image_guidance_scales: Sequence[float] = PAPER_IMAGE_GUIDANCE_SCALES,
     *,
-    seed: int = 0,
     batch_size: int = 8,
-    **options: Any,
 ) -> GuidanceSweep:
-    """Edit ``image``, of the editor's own size, at every pair of scales, a batch of pairs at a time.
+    """Do what ``request`` asks for at every pair of scales, a batch of pairs at a time where the editor can.
 
     Args:
-        pipeline: the editor.
-        image: RGB.
-        instruction: what to do.
+        editor: has the options ``SCALES``.
+        request: the seed of the noise is the same for all.
         guidance_scales: ``s_T``, the rows.
         image_guidance_scales: ``s_I``, the columns.
-        seed: of the noise, the same for all.
         batch_size: edits that are sampled together.
-        options: other options of `edit_images`.
-    """
-    from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 
+    Raises:
+        BadInputError: the editor has not both scales.
+    """
+    family = editor.source.family
+    if not set(SCALES) <= set(editor.source.option_names):
+        raise BadInputError(f"{editor.name}: a sweep has two guidance scales, and this editor has not both")
     pairs = [(text, picture) for text in guidance_scales for picture in image_guidance_scales]
+    size = batch_size if set(SCALES) <= set(family.per_request_options) else 1
     edits: list[Image.Image] = []
-    for start in range(0, len(pairs), batch_size):
-        part = pairs[start : start + batch_size]
-        edits += edit_images(
-            pipeline, [image] * len(part), [instruction] * len(part), seeds=[seed] * len(part),
-            guidance_scale=[text for text, _ in part], image_guidance_scale=[picture for _, picture in part], **options,
-        )  # fmt: skip
+    for start in range(0, len(pairs), size):
+        edits += _edit_at(editor, request, pairs[start : start + size])
     width = len(image_guidance_scales)
     rows = tuple(tuple(edits[start : start + width]) for start in range(0, len(edits), width))
     return GuidanceSweep(tuple(guidance_scales), tuple(image_guidance_scales), rows)
+
+
+def _edit_at(editor: Editor, request: EditRequest, pairs: Sequence[tuple[float, float]]) -> list[Image.Image]:
+    options = [dict(zip(SCALES, pair, strict=True)) for pair in pairs]
+    if len(options) == 1:
+        return [editor.with_options(**options[0]).edit([request])[0].require()]
+    return [edit.require() for edit in editor.edit([replace(request, options=own) for own in options])]
 
 
 def draw_sweep(sweep: GuidanceSweep) -> Image.Image:

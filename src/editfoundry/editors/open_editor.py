@@ -1,158 +1,113 @@
-"""Editors by name: a checkpoint, a registered model, or any diffusers pipeline that takes an image and a prompt."""
+"""Finds and opens editors by the names that a person gives: checkpoints, registered models, families' own names."""
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from PIL import Image
+from typing import TYPE_CHECKING, Any
 
 from editfoundry.data.untrusted import parse_json
+from editfoundry.editors.editor import Editor
+from editfoundry.editors.editor_family import EditorFamily, EditorSource
+from editfoundry.editors.families import FAMILIES
+from editfoundry.editors.families.diffusers_pipeline.family import DIFFUSERS_PIPELINE
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.diffusers_pipeline import open_pipeline
-from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference
 from editfoundry.tracking.registered_models import is_registered_reference, registered_folder
 
-INSTRUCT_PIX2PIX = "StableDiffusionInstructPix2PixPipeline"
-_NEEDS_MORE = (
-    "mask_image",
-    "control_image",
-    "controlnet_conditioning_scale",
-    "adapter_conditioning_scale",
-    "reference_image",
-)
-"""Arguments of pipelines that cannot edit by an image and a prompt alone."""
+if TYPE_CHECKING:
+    from editfoundry.pretrained.runtime import Runtime
+    from editfoundry.profiles import Profile
+
+REGISTERED_CACHE = Path(".cache/registered")
+"""Where a registered model is fetched to, if it is not on this disk."""
+BASE = "base"
+"""The profile's ``editor_base``, by its family's name for it."""
+_INDEX = "model_index.json"
 
 
-@dataclass(frozen=True)
-class Editor:
-    """A pipeline that edits an image as a prompt says."""
-
-    name: str
-    """As the person named it."""
-    pipeline: Any
-    """On its device."""
-
-    @property
-    def is_instruct_pix2pix(self) -> bool:
-        """Whether our own sampling, its guidance and the post-edit apply."""
-        return type(self.pipeline).__name__ == INSTRUCT_PIX2PIX
+def own_names() -> dict[str, str]:
+    """Return the names that families have for editors that are no checkpoints, and what each does, in one line."""
+    return {name: text for family in FAMILIES for name, text in family.names.items()}
 
 
-def open_editor(name: str, runtime: Runtime, cache: Path = Path(".cache/registered")) -> Editor:
-    """Load an editor.
+def find_editor(name: str, profile: Profile | None = None, cache: Path = REGISTERED_CACHE) -> EditorSource:
+    """Find an editor without loading it.
 
     Args:
         name: a folder in diffusers' layout, whose ``model_index.json`` says the class; ``package:NAME``, one that is
-            shipped; or a model of MLflow's registry: ``NAME@ALIAS``, ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``.
-        runtime: device and precision.
-        cache: where a registered model is fetched to, if it is not on this disk.
+            shipped; a model of MLflow's registry: ``NAME@ALIAS``, ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``; or
+            one of `own_names`, unless a folder with an editor has that name.
+        profile: names the models of editors that are no checkpoints.
+        cache: see ``REGISTERED_CACHE``.
 
     Raises:
-        BadInputError: nothing is there, or the pipeline does not take an image and a prompt.
+        BadInputError: nothing is there, or a checkpoint that is no editor.
     """
-    index = editor_index(name, cache)
-    pipeline_class = pipeline_class_of(index)
-    reference = ModelReference(role="editor_base", source=str(index.parent.resolve()))
-    return Editor(name, open_pipeline(pipeline_class, reference, runtime))
+    own = next((family for family in FAMILIES if name in family.names), None)
+    if own is not None and not (Path(name) / _INDEX).is_file():
+        return EditorSource(name=name, family=own, profile=profile)
+    folder = editor_folder(name, cache)
+    if not (folder / _INDEX).is_file():
+        raise BadInputError(f"{name}: no editor here: expected a diffusers folder with {_INDEX}")
+    pipeline_class = _pipeline_class(folder / _INDEX)
+    source = EditorSource(
+        name=name, family=_family_of(pipeline_class), folder=folder, pipeline_class=pipeline_class, profile=profile
+    )
+    _ = source.option_names  # refuses a class that is no editor
+    return source
 
 
-def editor_index(name: str, cache: Path = Path(".cache/registered")) -> Path:
-    """Return the ``model_index.json`` of an editor's folder; see `open_editor`.
-
-    Raises:
-        BadInputError: nothing is there.
-    """
-    return _index(editor_folder(name, cache), name)
+def open_editor(
+    name: str, runtime: Runtime, profile: Profile | None = None, cache: Path = REGISTERED_CACHE, **options: Any
+) -> Editor:
+    """Find an editor, see `find_editor`, and load it; ``options`` as of `open_source`."""
+    return open_source(find_editor(name, profile, cache), runtime, **options)
 
 
-def editor_folder(name: str, cache: Path = Path(".cache/registered")) -> Path:
-    """Return the folder that a name stands for, see `open_editor`; of these only a registered model is looked into.
-
-    Raises:
-        BadInputError: there is no such registered model.
-    """
-    if is_registered_reference(name):
-        return _index(registered_folder(name, cache), name).parent
-    return Path(ModelReference(role="editor_base", source=name).location)
-
-
-def edit_photo_with(
-    editor: Editor, image: Image.Image, instruction: str, *, seed: int = 0, **options: Any
-) -> Image.Image:
-    """Edit a photograph of any size by any editor and return the edit at the photograph's size.
+def open_source(source: EditorSource, runtime: Runtime, **options: Any) -> Editor:
+    """Load an editor.
 
     Args:
-        editor: from `open_editor`.
-        image: the photograph.
-        instruction: what to do.
-        seed: of the noise.
-        options: arguments of the pipeline; those that are None are left at its own defaults, and those that it does
-            not know are refused.
+        source: from `find_editor`.
+        runtime: device and precision.
+        options: of the sampling, by diffusers' names; the others keep the defaults of checkpoint and family.
 
     Raises:
-        BadInputError: the pipeline has no such option.
+        BadInputError: the editor has no such option, or the option cannot have that value.
+        MissingModelError: a model is not on this machine.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    if editor.is_instruct_pix2pix:
-        from editfoundry.editors.families.instruct_pix2pix.sampling import edit_photo
-
-        return edit_photo(editor.pipeline, image, instruction, seed=seed, **given)
-    arguments = _arguments(editor, given)
-    photo = image.convert("RGB")
-    generator = torch.Generator().manual_seed(seed)
-    with torch.inference_mode():
-        edited = editor.pipeline(image=photo, prompt=instruction, generator=generator, **arguments).images[0]
-    return edited.convert("RGB").resize(photo.size, Image.Resampling.LANCZOS)
+    chosen = source.options(options)
+    return Editor(source=source, model=source.family.load(source, runtime), options=chosen)
 
 
-def _arguments(editor: Editor, given: dict[str, Any]) -> dict[str, Any]:
-    pipeline_class = type(editor.pipeline)
-    known = inspect.signature(pipeline_class.__call__).parameters
-    if "true_cfg_scale" in known and known["guidance_scale"].default is None:
-        # Qwen-Image: its own guidance is called true_cfg_scale, and is off without a negative prompt.
-        given = {("true_cfg_scale" if name == "guidance_scale" else name): value for name, value in given.items()}
-        given.setdefault("negative_prompt", " ")
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        name = unknown[0].replace("_", "-")
-        raise BadInputError(f"{editor.name}: {pipeline_class.__name__} has no option {name}: leave it out")
-    return given
+def editor_folder(name: str, cache: Path = REGISTERED_CACHE, tracking_uri: str | None = None) -> Path:
+    """Return the folder that a checkpoint's name stands for; of these only a registered model is looked into.
 
-
-def _index(folder: Path, name: str) -> Path:
-    """Return the ``model_index.json`` of a folder; a registered model may have it further down."""
-    if (folder / "model_index.json").is_file():
-        return folder / "model_index.json"
-    found = sorted(folder.glob("*/model_index.json")) or sorted(folder.glob("*/*/model_index.json"))
-    if is_registered_reference(name) and len(found) == 1:
-        return found[0]
-    raise BadInputError(f"{name}: no editor here: expected a diffusers folder with model_index.json")
-
-
-def pipeline_class_of(index: Path) -> type[Any]:
-    """Return the pipeline's class, which ``model_index.json`` names.
+    Args:
+        name: as `find_editor` takes it.
+        cache: see ``REGISTERED_CACHE``.
+        tracking_uri: of the registry; by default ``MLFLOW_TRACKING_URI``, else the current folder's.
 
     Raises:
-        BadInputError: it names none, or one that does not take an image and a prompt.
+        BadInputError: there is no such registered model, or its files hold no editor.
     """
-    import diffusers
+    if not is_registered_reference(name):
+        return Path(ModelReference(role="editor_base", source=name).location)
+    found = sorted(registered_folder(name, cache, tracking_uri).rglob(_INDEX))
+    if len(found) != 1:
+        raise BadInputError(f"{name}: {len(found)} editors among its files: expected one diffusers folder")
+    return found[0].parent
 
+
+def _family_of(pipeline_class: str) -> EditorFamily:
+    return next((family for family in FAMILIES if pipeline_class in family.pipeline_classes), DIFFUSERS_PIPELINE)
+
+
+def _pipeline_class(index: Path) -> str:
     try:
         name = parse_json(index.read_text())["_class_name"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(f"{index}: names no pipeline class") from error
-    pipeline_class = getattr(diffusers, name, None) if isinstance(name, str) and name.endswith("Pipeline") else None
-    if pipeline_class is None or not issubclass(pipeline_class, diffusers.DiffusionPipeline):
+    if not isinstance(name, str):
         raise BadInputError(f"{index}: {name!r} is no pipeline of diffusers")
-    arguments = inspect.signature(pipeline_class.__call__).parameters
-    missing = [argument for argument in ("image", "prompt") if argument not in arguments]
-    more = [argument for argument in _NEEDS_MORE if argument in arguments]
-    if missing or more:
-        reason = f"takes no {missing[0]}" if missing else f"needs {more[0]} too"
-        raise BadInputError(f"{index}: {name} {reason}; an editor takes an image and a prompt")
-    return pipeline_class
+    return name

@@ -8,31 +8,46 @@ from typing import Any
 
 from PIL import Image
 
-from editfoundry.editors.families.instruct_pix2pix.sampling import working_size
+from editfoundry.editors.editor import EditRequest, resized
 
 
-def at_working_size(
+def native_size(pipeline: Any) -> int:
+    """Return the side, in pixels, of the square pictures that a pipeline with a UNet and a VAE was made for."""
+    sample_size = pipeline.unet.config.sample_size
+    side = sample_size if isinstance(sample_size, int) else max(sample_size)
+    return int(side * pipeline.vae_scale_factor)
+
+
+def working_size(pipeline: Any, size: tuple[int, int]) -> tuple[int, int]:
+    """Return (width, height) in pixels to edit a photograph of ``size`` at.
+
+    The long side is `native_size`, the short side keeps the aspect ratio as nearly as multiples of 8 pixels (or of the
+    VAE's scale factor, if that is more) allow, and is at least one such multiple.
+    """
+    multiple = max(8, pipeline.vae_scale_factor)
+    scale = native_size(pipeline) / max(size)
+    width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
+    return width, height
+
+
+def edit_at_working_size(
     pipeline: Any,
-    images: Sequence[Image.Image],
-    edit: Callable[[list[int], list[Image.Image]], list[Image.Image]],
+    requests: Sequence[EditRequest],
+    edit: Callable[[list[EditRequest]], Sequence[Image.Image]],
 ) -> list[Image.Image]:
-    """Edit images in groups of one working size, and return each edit at its picture's own size.
+    """Edit requests in groups of one working size, and return each edit at its picture's own size.
 
     Args:
         pipeline: a pipeline with a UNet and a VAE; see `working_size` for the size.
-        images: RGB, any sizes.
-        edit: is given the places of a group's images among ``images`` and the resized images (Lanczos).
+        requests: pictures of any sizes.
+        edit: is given a group's requests, their pictures resized to one size (Lanczos), and returns as many pictures.
     """
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-    for place, image in enumerate(images):
-        groups[working_size(pipeline, image.size)].append(place)
+    for place, request in enumerate(requests):
+        groups[working_size(pipeline, request.image.size)].append(place)
     edited: dict[int, Image.Image] = {}
     for size, places in groups.items():
-        resized = [_resized(images[place].convert("RGB"), size) for place in places]
-        for place, made in zip(places, edit(places, resized), strict=True):
-            edited[place] = _resized(made.convert("RGB"), images[place].size)
-    return [edited[place] for place in range(len(images))]
-
-
-def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+        made = edit([requests[place].at_size(size) for place in places])
+        for place, picture in zip(places, made, strict=True):
+            edited[place] = resized(picture.convert("RGB"), requests[place].image.size)
+    return [edited[place] for place in range(len(requests))]

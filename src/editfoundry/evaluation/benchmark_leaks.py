@@ -18,6 +18,7 @@ from editfoundry.data.shards import read_triplets
 from editfoundry.data.split_leaks import split_folders
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import BenchmarkItem
+from editfoundry.judging.clip_similarity import plain_text
 
 LEAKS = ("input picture", "target picture", "edit", "captions")
 """What no benchmark may share with its training data: a picture, the same edit (input caption with instruction), or
@@ -139,7 +140,7 @@ class _PictureIndex:
 
 
 class _TextIndex:
-    """The benchmark's texts, alike where they differ in case, spaces and closing points only."""
+    """The benchmark's texts, alike where they differ in case, spaces and final punctuation only."""
 
     def __init__(self, items: Sequence[BenchmarkItem]) -> None:
         self._items: defaultdict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
@@ -162,6 +163,6 @@ def _texts(
         "instruction": (edit,),
     }  # fmt: skip
     for kind, texts in combinations.items():
-        plain = tuple(" ".join(text.casefold().split()).rstrip(".!") for text in texts)
+        plain = tuple(map(plain_text, texts))
         if all(plain):
             yield (kind, plain), " | ".join(texts)

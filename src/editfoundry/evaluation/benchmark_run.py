@@ -15,22 +15,21 @@ from editfoundry.data.atomic import atomic_file
 from editfoundry.data.output_folder import claim_output
 from editfoundry.data.png import encode_png
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.asked_hash import asked_hash
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.edit_folder import EditFolder, open_edit_folder
 from editfoundry.evaluation.editing_pass import Failure, edit_benchmark
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.evaluation.made_by import MadeBy, made_now
 from editfoundry.evaluation.metrics.edits import ItemPictures, open_pictures
-from editfoundry.evaluation.metrics.metric import Scores
 from editfoundry.evaluation.metrics.models import MetricModels
-from editfoundry.evaluation.metrics.scoring import Scorer, batches
+from editfoundry.evaluation.metrics.scoring import ItemScores, Scorer, batches
+from editfoundry.evaluation.reports.run import METRICS_FILE, RESERVED_NAMES
 from editfoundry.tinyworld.outcome import check_case
 
 STAGE = "evaluation"
-METRICS_FILE = "metrics.json"
-RESERVED_NAMES = ("benchmark", "title", "num_items", "editors", "metrics", "paired", "failures", "seed")
-"""Keys of ``summary.json``, which no editor may be called."""
 SHOWN_SIZE = 256
 """Pixels to the longer side of the inputs and truths that are kept for the report."""
 
@@ -43,9 +42,11 @@ def run_benchmark(
     output: Path,
     *,
     models: MetricModels,
+    metrics: Sequence[str] | None = None,
     seed: int = 0,
     batch_size: int = 16,
     facts: Mapping[str, object] | None = None,
+    made: MadeBy | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Edit the benchmark with every editor, from the same noise, score the edits and write the run folder.
@@ -58,22 +59,23 @@ def run_benchmark(
         benchmark: what is asked for.
         output: gets ``edits/<editor>/<item>.png``, ``inputs/``, ``truths/`` and ``metrics.json``.
         models: of the metrics.
+        metrics: names of the metrics to measure; by default all that the benchmark can have.
         seed: of the noise and of the captions that CLIP-R-Precision chooses from.
         batch_size: edits made, and scored, at once.
         facts: further entries of ``metrics.json``'s section ``benchmark.facts``.
+        made: which command makes this; by default the time alone is noted.
         progress: called with edits done and edits in all.
 
     Returns:
         What ``metrics.json`` holds.
 
     Raises:
-        BadInputError: no editor, two of one name, a name that cannot name a folder, a tinyworld case that cannot be
-            answered, or ``output`` holds something else.
+        BadInputError: no editor, two of one name, a name that cannot name a folder, no item, an id twice, no such
+            metric, a tinyworld case that cannot be answered, or ``output`` holds something else.
     """
     check_contestants(contestants)
-    for item in benchmark.items:
-        if item.case is not None:
-            check_case(item.case)
+    _check_items(benchmark)
+    scorer = Scorer(models, benchmark, seed, metrics)
     claim_output(output, STAGE)
     folders: dict[str, EditFolder] = {}
     failures: dict[str, dict[str, Failure]] = {}
@@ -91,16 +93,17 @@ def run_benchmark(
             contestant, benchmark, folder, seed=seed, batch_size=batch_size, progress=advance
         )
         folders[contestant.name] = folder
-    scorer = Scorer(models, benchmark, seed)
-    rows = _score(scorer, benchmark, output, folders, failures, seed, batch_size)
-    metrics = {
+    rows, bounds = _score(scorer, benchmark, output, folders, failures, seed, batch_size)
+    measured = {
+        "made": asdict(made or made_now()),
         "benchmark": _described(benchmark, seed, facts or {}),
         "metrics": scorer.described(),
         "editors": {c.name: _costs(c, folders[c.name]) for c in contestants},
+        "bounds": bounds,
         "items": [row for name in folders for row in rows[name]],
     }
-    write_json(output / METRICS_FILE, metrics)
-    return metrics
+    write_json(output / METRICS_FILE, measured)
+    return measured
 
 
 def check_contestants(contestants: Sequence[Contestant]) -> None:
@@ -115,24 +118,48 @@ def check_contestants(contestants: Sequence[Contestant]) -> None:
             raise BadInputError(f"two editors are called {name!r}: tell them apart with NAME=EDITOR")
 
 
+def _check_items(benchmark: Benchmark) -> None:
+    if not benchmark.items:
+        raise BadInputError(f"benchmark {benchmark.name} has no items: ask for at least one")
+    ids = [item.id for item in benchmark.items]
+    if len(set(ids)) < len(ids):
+        first = next(name for place, name in enumerate(ids) if name in ids[:place])
+        raise BadInputError(f"benchmark {benchmark.name}: the id {first} occurs more than once: make the ids unique")
+    for item in benchmark.items:
+        if item.case is not None:
+            check_case(item.case)
+
+
 def _score(
-    scorer: Scorer, benchmark: Benchmark, output: Path, folders: Mapping[str, EditFolder],
-    failures: Mapping[str, dict[str, Failure]], seed: int, batch_size: int,
-) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
+    scorer: Scorer,
+    benchmark: Benchmark,
+    output: Path,
+    folders: Mapping[str, EditFolder],
+    failures: Mapping[str, dict[str, Failure]],
+    seed: int,
+    batch_size: int,
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
+    """Return each editor's rows, and of each item what doing nothing and the true outcome score."""
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in folders}
+    bounds: dict[str, Any] = {}
+    nothing = ItemScores(values=dict.fromkeys(metric.name for metric in scorer.metrics))
     for batch in batches(benchmark.items, batch_size):
         readable = _opened(batch, failures)
         for pictures in readable:
             _keep_shown(output, pictures)
         edited = {name: [folder.read(p.item.id) for p in readable] for name, folder in folders.items()}
-        scored = scorer.score(readable, edited)
+        scored, own_bounds = scorer.score(readable, edited)
+        asked = {p.item.id: asked_hash(p, seed_of(p.item.id, seed)) for p in readable}
+        for pictures, bound in zip(readable, own_bounds, strict=True):
+            if any(bound.values()):
+                bounds[pictures.item.id] = {name: _plain_scores(values) for name, values in bound.items()}
         for name in folders:
             by_id = {p.item.id: scores for p, scores in zip(readable, scored[name], strict=True)}
-            rows[name] += [_row(name, item, by_id.get(item.id), failures[name].get(item.id), seed) for item in batch]
-    nothing: Scores = dict.fromkeys(metric.name for metric in scorer.metrics)
-    for row in (row for found in rows.values() for row in found):
-        row["scores"] = row["scores"] or nothing
-    return rows
+            for item in batch:
+                failure = failures[name].get(item.id)
+                row = _row(name, item, by_id.get(item.id, nothing), failure, seed)
+                rows[name].append({**row, "asked": asked.get(item.id)})
+    return rows, bounds
 
 
 def _opened(batch: Sequence[BenchmarkItem], failures: Mapping[str, dict[str, Failure]]) -> list[ItemPictures]:
@@ -146,7 +173,8 @@ def _opened(batch: Sequence[BenchmarkItem], failures: Mapping[str, dict[str, Fai
     return readable
 
 
-def _row(editor: str, item: BenchmarkItem, scores: Scores | None, failure: Failure | None, seed: int) -> dict[str, Any]:
+def _row(editor: str, item: BenchmarkItem, scores: ItemScores, failure: Failure | None, seed: int) -> dict[str, Any]:
+    truth = {} if item.case is None else {"rule": item.case.rule, "nearest": scores.nearest}
     return {
         "editor": editor,
         "id": item.id,
@@ -158,8 +186,14 @@ def _row(editor: str, item: BenchmarkItem, scores: Scores | None, failure: Failu
         "seed": seed_of(item.id, seed),
         "failure": None if failure is None else failure.reason,
         "detail": "" if failure is None else failure.detail,
-        "scores": {} if scores is None else {name: _plain(value) for name, value in scores.items()},
+        **truth,
+        "scores": _plain_scores(scores.values),
+        **({"undefined": scores.undefined} if scores.undefined else {}),
     }
+
+
+def _plain_scores(scores: Mapping[str, float | None]) -> dict[str, float | str | None]:
+    return {name: _plain(value) for name, value in scores.items()}
 
 
 def _plain(value: float | None) -> float | str | None:
@@ -185,6 +219,7 @@ def _described(benchmark: Benchmark, seed: int, facts: Mapping[str, object]) -> 
 def _costs(contestant: Contestant, folder: EditFolder) -> dict[str, Any]:
     return {
         "description": contestant.description,
+        "reads": [part.replace("_", " ") for part in contestant.reads if part.endswith("caption")],
         "seconds_per_edit": folder.seconds / folder.num_timed if folder.num_timed else None,
         "peak_memory_mb": folder.peak_memory_mb or None,
         "settings": dict(contestant.settings),

@@ -33,12 +33,8 @@ def bootstrap_interval(values: np.ndarray, *, seed: int, num_resamples: int = NU
         seed: of the resampling.
         num_resamples: resamples drawn with replacement.
     """
-    present = np.asarray(values, dtype=np.float64)
-    present = present[~np.isnan(present)]
-    if len(present) == 0:
-        return Interval(None, None, None, 0)
-    low, high = np.percentile(_resampled_means(present, seed, num_resamples), (2.5, 97.5))
-    return Interval(float(present.mean()), float(low), float(high), len(present))
+    column = np.asarray(values, dtype=np.float64)[:, None]
+    return bootstrap_columns(column, np.arange(len(column)), seed=seed, num_resamples=num_resamples)[0]
 
 
 def paired_difference(
@@ -62,33 +58,44 @@ def bootstrap_columns(
 ) -> list[Interval]:
     """Return the mean of each column with its 95 % interval, where rows of one group are drawn together.
 
-    Turns of one session share their picture, so drawing them apart would make intervals too narrow. All columns share
-    the resamples.
+    Turns of one session share their picture, so drawing them apart would make intervals too narrow. A column is
+    resampled over the groups that have a value in it; columns with values in the same rows share their resamples.
 
     Args:
         values: ``(N, M)`` floats; NaN marks a missing value, which is left out and not counted.
-        groups: ``(N,)`` integers in [0, G), the group of each row.
+        groups: ``(N,)`` integers, the group of each row.
         seed: of the resampling.
-        num_resamples: resamples of G groups, drawn with replacement.
+        num_resamples: resamples of groups, drawn with replacement.
     """
     present = ~np.isnan(values)
-    num_groups = int(groups.max()) + 1 if len(groups) else 0
-    sums, counts = (np.zeros((num_groups, values.shape[1])) for _ in range(2))
-    np.add.at(sums, groups, np.where(present, values, 0.0))
-    np.add.at(counts, groups, present)
-    total = counts.sum(axis=0)
     intervals = [Interval(None, None, None, 0)] * values.shape[1]
-    some = np.flatnonzero(total)
-    if len(some):
-        means = _resampled_group_means(sums[:, some], counts[:, some], seed, num_resamples)
-        low, high = np.nanpercentile(means, (2.5, 97.5), axis=0)
-        for place, column in enumerate(some):
-            mean = float(sums[:, column].sum() / total[column])
-            intervals[column] = Interval(mean, float(low[place]), float(high[place]), int(total[column]))
+    alike: dict[bytes, list[int]] = {}
+    for column in range(values.shape[1]):
+        alike.setdefault(present[:, column].tobytes(), []).append(column)
+    for columns in alike.values():
+        rows = present[:, columns[0]]
+        if rows.any():
+            found = _intervals(values[rows][:, columns], groups[rows], seed, num_resamples)
+            for column, interval in zip(columns, found, strict=True):
+                intervals[column] = interval
     return intervals
 
 
-def _resampled_group_means(sums: np.ndarray, counts: np.ndarray, seed: int, num_resamples: int) -> np.ndarray:
+def _intervals(values: np.ndarray, groups: np.ndarray, seed: int, num_resamples: int) -> list[Interval]:
+    """Return the intervals of ``(N, M)`` values without gaps."""
+    _, own_groups = np.unique(groups, return_inverse=True)
+    counts = np.bincount(own_groups).astype(np.float64)
+    sums = np.zeros((len(counts), values.shape[1]))
+    np.add.at(sums, own_groups, values)
+    low, high = np.percentile(_resampled_means(sums, counts, seed, num_resamples), (2.5, 97.5), axis=0)
+    return [
+        Interval(float(mean), float(least), float(most), len(values))
+        for mean, least, most in zip(values.mean(axis=0), low, high, strict=True)
+    ]
+
+
+def _resampled_means(sums: np.ndarray, counts: np.ndarray, seed: int, num_resamples: int) -> np.ndarray:
+    """Return ``(num_resamples, M)`` means over resamples of G groups, from their sums ``(G, M)`` and sizes ``(G,)``."""
     random = np.random.default_rng(seed)
     num_groups = len(sums)
     num_at_once = max(1, _MAX_DRAWS_AT_ONCE // num_groups)
@@ -98,17 +105,5 @@ def _resampled_group_means(sums: np.ndarray, counts: np.ndarray, seed: int, num_
         draws = random.integers(num_groups, size=(num_drawn, num_groups))
         cells = draws + np.arange(num_drawn)[:, None] * num_groups
         weights = np.bincount(cells.ravel(), minlength=num_drawn * num_groups).reshape(num_drawn, num_groups)
-        # A resample may hold no row of a column that has few: it says nothing about that column.
-        with np.errstate(invalid="ignore"):
-            means.append((weights @ sums) / (weights @ counts))
-    return np.concatenate(means)
-
-
-def _resampled_means(values: np.ndarray, seed: int, num_resamples: int) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    num_at_once = max(1, _MAX_DRAWS_AT_ONCE // len(values))
-    means = [
-        values[random.integers(len(values), size=(min(num_at_once, num_resamples - start), len(values)))].mean(axis=1)
-        for start in range(0, num_resamples, num_at_once)
-    ]
+        means.append((weights @ sums) / (weights @ counts)[:, None])
     return np.concatenate(means)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from editfoundry.evaluation.editing import Editor
+from editfoundry.editors.editor import Editor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,3 +22,5 @@ class Contestant:
     """Of its sampling; JSON-serialisable."""
     identity: tuple[str, ...] = ()
     """What its edits depend on beside the settings, for example the hashes of its weights."""
+    reads: tuple[str, ...] = ()
+    """Parts of an item that it is told beside picture and instruction, such as ``output_caption``."""

@@ -6,22 +6,13 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from editfoundry.evaluation.benchmarks.item import Benchmark
-from editfoundry.evaluation.benchmarks.reading import read_benchmark
-from editfoundry.evaluation.benchmarks.tinyworld import TITLES
+from editfoundry.evaluation.benchmarks.reading import benchmark_definition, read_benchmark
+from editfoundry.evaluation.made_by import MadeBy
+from editfoundry.evaluation.report_params import EvaluationParams, ReportParams
 from editfoundry.profiles import load_profile
-
-if TYPE_CHECKING:
-    from editfoundry.lineage.params import Params, ReportParams
-
-_PARAMS_COUNTS = {
-    "tinyworld-world": "num_world_cases",
-    "tinyworld-new-rules": "num_new_rule_cases",
-    "tinyworld-plain": "num_plain_cases",
-}
-_SAMPLING = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +35,11 @@ class EvaluationRequest:
 
 
 def evaluate_by_name(
-    request: EvaluationRequest, params: Params, output: Path, progress: Callable[[int, int], None] | None = None
+    request: EvaluationRequest,
+    params: EvaluationParams,
+    output: Path,
+    progress: Callable[[int, int], None] | None = None,
+    made: MadeBy | None = None,
 ) -> dict[str, Any]:
     """Run the editors on the benchmark and write metrics and reports; return what ``metrics.json`` holds.
 
@@ -67,7 +62,7 @@ def evaluate_by_name(
     runtime = choose_runtime(params.device)
     options = EditorOptions(
         given=request.options,
-        defaults={name: getattr(settings, name) for name in _SAMPLING} if benchmark.name in TITLES else {},
+        defaults=settings.sampling() if benchmark_definition(benchmark.name).knows_truth else {},
         post_edit=settings.post_edit_config(profile),
     )
     contestants = contestants_by_name(request.editors, profile, runtime, options)
@@ -75,20 +70,18 @@ def evaluate_by_name(
     metrics = run_benchmark(
         contestants, benchmark, output, models=load_metric_models(profile, runtime), seed=seed,
         batch_size=request.batch_size or settings.batch_size, facts=_facts(request, params, benchmark),
-        progress=progress,
+        made=made, progress=progress,
     )  # fmt: skip
     write_reports(output, seed)
     return metrics
 
 
 def _benchmark(request: EvaluationRequest, settings: ReportParams, seed: int) -> Benchmark:
-    count = request.num_items
-    if count is None and request.benchmark in _PARAMS_COUNTS:
-        count = getattr(settings, _PARAMS_COUNTS[request.benchmark])
+    count = settings.num_cases_of(request.benchmark) if request.num_items is None else request.num_items
     return read_benchmark(request.benchmark, request.benchmark_folder, num_items=count, seed=seed)
 
 
-def _facts(request: EvaluationRequest, params: Params, benchmark: Benchmark) -> dict[str, object]:
+def _facts(request: EvaluationRequest, params: EvaluationParams, benchmark: Benchmark) -> dict[str, object]:
     facts: dict[str, object] = {"profile": params.profile}
     if request.dataset is not None:
         from editfoundry.evaluation.benchmark_leaks import find_benchmark_leaks

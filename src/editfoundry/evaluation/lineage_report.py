@@ -1,15 +1,14 @@
-"""Evaluates an editor against its base on tinyworld's benchmarks and writes the lineage's report."""
+"""The lineage's report: an editor against its base on tinyworld's benchmarks, one run each, behind one cover."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from PIL import Image
 
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.output_folder import claim_output
@@ -17,52 +16,58 @@ from editfoundry.data.rejections import count_by_reason, read_rejections
 from editfoundry.data.shards import count_triplets
 from editfoundry.data.split_leaks import split_folders
 from editfoundry.data.stage import StageResult
-from editfoundry.evaluation.evaluate import Evaluation, evaluate_editors
-from editfoundry.evaluation.grid import grid_png
+from editfoundry.evaluation.benchmarks.reading import read_benchmark
+from editfoundry.evaluation.benchmarks.tinyworld import TINYWORLD
 from editfoundry.evaluation.json_file import write_json
-from editfoundry.evaluation.report import BenchmarkSection, Report, write_report
-from editfoundry.evaluation.summary import BASE, FINE_TUNED, POST_EDITED, editor_names, summarise, write_results
-from editfoundry.evaluation.tables import summary_markdown
-from editfoundry.profiles import load_profile
+from editfoundry.evaluation.made_by import made_now
+from editfoundry.evaluation.report_params import EvaluationParams
+from editfoundry.evaluation.reports.before_after import BASE, FINE_TUNED, POST_EDITED, markdown_table
+from editfoundry.evaluation.reports.cover import Cover
+from editfoundry.evaluation.reports.grid import grid_png
+from editfoundry.evaluation.reports.page import write_text
+from editfoundry.evaluation.reports.run import METRICS_FILE, SEVERAL, parse_run
+from editfoundry.evaluation.reports.samples import draw_items, first_of_each_row
+from editfoundry.evaluation.reports.write import write_covered_report
+from editfoundry.profiles import Profile, load_profile
 
 if TYPE_CHECKING:
-    from editfoundry.editors.post_edit.models import PostEditModels
-    from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
-    from editfoundry.lineage.params import Params, ReportParams
-    from editfoundry.tinyworld.edit_case import EditCase
+    from editfoundry.evaluation.contestants import Contestant
+    from editfoundry.pretrained.runtime import Runtime
 
 STAGE = "report"
-NUM_SHOWN_PER_CATEGORY = 4
-"""Cases whose pictures the report shows; ``grid.png`` has the first of each category."""
-BENCHMARKS = {
-    "tinyworld-world": "World instructions: trained rules in unseen combinations and unseen wordings.",
-    "tinyworld-new-rules": "Rules that no training data shows; their kin are trained.",
-    "tinyworld-plain": "Plain add, change and remove edits, which world data may not unlearn.",
-}
+BENCHMARKS = tuple(definition.name for definition in TINYWORLD)
+"""The first is the headline."""
+METRICS = ("outcome", "clip_score", "preservation_psnr")
+_FILES = ("report.html", "summary.json", METRICS_FILE, "table.md", "grid.png")
 _DONE = "evaluated.json"
+_COSTS = ("seconds_per_edit", "peak_memory_mb")
+"""What differs from machine to machine, and so does not go into the report's own files."""
 
 Progress = Callable[[int, int], None]
 
 
 def evaluate_checkpoint(
-    params: Params,
+    params: EvaluationParams,
     editor: Path,
     output: Path,
     dataset: Path | None = None,
-    benchmarks: Sequence[str] = tuple(BENCHMARKS),
+    benchmarks: Sequence[str] = BENCHMARKS,
     progress: Progress | None = None,
+    runs: Path | None = None,
 ) -> bool:
     """Edit the benchmarks' cases with the profile's base and with ``editor``; write report, summary and metrics.
 
-    Nothing is redone when the checkpoint and the parameters are those of the report that is there.
+    Nothing is redone when the checkpoint and the parameters are those of the report that is there, and edits that are
+    in ``runs`` are not made again.
 
     Args:
-        params: profile, sampler settings, numbers of cases, seed.
+        params: profile, device, sampler settings, numbers of cases, seed.
         editor: the fine-tuned editor's diffusers folder.
         output: gets ``report.html``, ``summary.json``, ``metrics.json``, ``table.md`` and ``grid.png``.
         dataset: the data set it was trained on, for the report's counts.
-        benchmarks: names from ``BENCHMARKS``; the first is the headline.
+        benchmarks: names of drawn benchmarks; the first is the headline.
         progress: called with edits done and edits in all.
+        runs: gets a run folder for each benchmark; by default ``output``.
 
     Returns:
         Whether anything had to be done.
@@ -70,151 +75,146 @@ def evaluate_checkpoint(
     Raises:
         BadInputError: there is no editor, or ``output`` holds something else.
     """
-    from editfoundry.pretrained.clip import load_clip
-    from editfoundry.pretrained.editor import load_editor, load_editor_base
     from editfoundry.pretrained.runtime import choose_runtime
 
-    profile, runtime = load_profile(params.profile), choose_runtime(params.device)
-    fine_tuned = load_editor(editor, runtime)
+    profile, settings = load_profile(params.profile), params.editworld_report
+    contestants = _contestants(params, profile, choose_runtime(params.device), editor)
     claim_output(output, STAGE)
-    weights = sorted(editor.glob("**/*.safetensors"))
-    digest = input_hash([file_hash(w) for w in weights], dataclasses.asdict(params), list(benchmarks))
+    digest = input_hash(
+        [file_hash(path) for path in sorted(editor.glob("**/*.safetensors"))],
+        [list(contestant.identity) for contestant in contestants],
+        dataclasses.asdict(settings),
+        dict(params.editworld),
+        params.profile,
+        list(benchmarks),
+    )
     if _is_done(output, digest):
         return False
-    settings = params.editworld_report
-    editors = {
-        BASE: partial(_edit, load_editor_base(profile, runtime), settings),
-        FINE_TUNED: partial(_edit, fine_tuned, settings),
-    }
-    post_edit = settings.post_edit_config(profile)
-    if post_edit is not None:
-        from editfoundry.editors.post_edit.models import load_post_edit_models
-
-        models = load_post_edit_models(profile, runtime)
-        editors[POST_EDITED] = partial(_post_edit, fine_tuned, models, post_edit, settings)
-    clip = load_clip(profile, runtime)
-    cases = {name: _cases(name, settings) for name in benchmarks}
-    counter = _Counter(progress, len(editors) * sum(map(len, cases.values())))
-    results = {
-        name: evaluate_editors(
-            editors,
-            chosen,
-            clip,
-            seed=settings.seed,
-            batch_size=settings.batch_size,
-            num_shown_per_category=NUM_SHOWN_PER_CATEGORY,
-            progress=counter.add,
-        )
-        for name, chosen in cases.items()
-    }
-    _write(output, params, editor, dataset, results)
-    write_json(output / _DONE, {"input_hash": digest})
+    made = made_now(shlex.join(["editfoundry", "evaluate", "--editor", _typed(editor), "--out", _typed(output)]))
+    measured = _run_all(params, profile, contestants, benchmarks, runs or output, progress)
+    parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
+    write_json(output / METRICS_FILE, {SEVERAL: {name: _timeless(data) for name, data in measured.items()}})
+    write_covered_report(output, parsed, _cover(params, profile, editor, dataset), made, settings.seed)
+    first = parsed[0]
+    summary = json.loads((output / "summary.json").read_text())[SEVERAL][first.name]
+    write_text(output / "table.md", markdown_table(summary) + "\n")
+    grid_png(output / "grid.png", first, first_of_each_row(draw_items(first, settings.seed)))
+    write_json(output / _DONE, {"input_hash": digest, "made": dataclasses.asdict(made)})
     return True
 
 
-def log_to_mlflow(folder: Path, params: Params, root: Path) -> None:
-    """Log a report as one MLflow run: its overall metrics, its parameters, its files."""
-    from editfoundry.evaluation.reports.mlflow_log import log_means
-    from editfoundry.tracking.mlflow_client import default_tracking_uri, source_tags, tracked_run
+def runs_folder(root: Path, output: Path) -> Path:
+    """Return where the runs behind a report are kept: what DVC versions has no room for their many small files."""
+    return root / ".cache" / "runs" / output.name
 
-    summary = json.loads((folder / "summary.json").read_text())
-    settings = dataclasses.asdict(params.editworld_report)
-    with tracked_run(
-        "evaluation", folder.name, settings, source_tags(root), default_tracking_uri(root), root=root
-    ) as run:
-        for editor in editor_names(summary):
-            log_means(run, editor, summary[editor]["overall"])
-        for name in ("report.html", "summary.json", "grid.png"):
-            run.log_artifact(folder / name)
+
+def log_to_mlflow(folder: Path, params: EvaluationParams, root: Path) -> None:
+    """Log a report as one MLflow run: its means, its parameters, its files."""
+    from editfoundry.evaluation.reports.mlflow_log import log_reports
+
+    log_reports(folder, root, settings=dataclasses.asdict(params.editworld_report))
+
+
+def headline_summary(folder: Path) -> dict[str, Any]:
+    """Return the summary of a report's first benchmark."""
+    summaries: dict[str, dict[str, Any]] = json.loads((folder / "summary.json").read_text())[SEVERAL]
+    return next(iter(summaries.values()))
+
+
+def _contestants(params: EvaluationParams, profile: Profile, runtime: Runtime, editor: Path) -> list[Contestant]:
+    """Return base, fine-tuned and, where the parameters ask for it, post-edited, by the names that reports read."""
+    from editfoundry.editors.open_editor import BASE as BASE_NAME
+    from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+
+    settings = params.editworld_report
+    options = EditorOptions(given=settings.sampling(), post_edit=settings.post_edit_config(profile))
+    base = contestants_by_name([BASE_NAME], profile, runtime, EditorOptions(given=settings.sampling()))
+    tuned = contestants_by_name([f"{FINE_TUNED}={editor}"], profile, runtime, options)
+    names = (BASE, FINE_TUNED, POST_EDITED)
+    return [dataclasses.replace(one, name=name) for one, name in zip([*base, *tuned], names, strict=False)]
+
+
+def _run_all(
+    params: EvaluationParams, profile: Profile, contestants: Sequence[Contestant], benchmarks: Sequence[str],
+    runs: Path, progress: Progress | None,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Run each benchmark; return its name -> what its ``metrics.json`` holds."""
+    from editfoundry.evaluation.benchmark_run import run_benchmark
+    from editfoundry.evaluation.metrics.clip_score import CLIP_SCORE
+    from editfoundry.evaluation.metrics.models import load_metric_models
+    from editfoundry.pretrained.runtime import choose_runtime
+
+    settings = params.editworld_report
+    models = load_metric_models(profile, choose_runtime(params.device), [CLIP_SCORE])
+    drawn = [read_benchmark(b, num_items=settings.num_cases_of(b), seed=settings.seed) for b in benchmarks]
+    counter = _Counter(progress, len(contestants) * sum(len(benchmark.items) for benchmark in drawn))
+    measured = {}
+    for benchmark in drawn:
+        measured[benchmark.name] = run_benchmark(
+            contestants, benchmark, runs / benchmark.name, models=models, metrics=METRICS, seed=settings.seed,
+            batch_size=settings.batch_size, facts={"profile": profile.name}, progress=counter.of_benchmark,
+        )  # fmt: skip
+        counter.next_benchmark()
+    return measured
+
+
+@dataclass
+class _Counter:
+    """Turns the progress of one benchmark after the other into that of all."""
+
+    progress: Progress | None
+    total: int
+    before: int = 0
+    current: int = 0
+
+    def of_benchmark(self, done: int, _: int) -> None:
+        self.current = done
+        if self.progress is not None:
+            self.progress(self.before + done, self.total)
+
+    def next_benchmark(self) -> None:
+        self.before, self.current = self.before + self.current, 0
+
+
+def _typed(path: Path) -> str:
+    """Return a path as a person in the current folder types it."""
+    here = Path.cwd()
+    return str(path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path)
 
 
 def _is_done(output: Path, digest: str) -> bool:
     marker = output / _DONE
-    files = ("report.html", "summary.json", "metrics.json")
     return (
         marker.is_file()
         and json.loads(marker.read_text())["input_hash"] == digest
-        and all((output / name).is_file() for name in files)
+        and all((output / name).is_file() for name in _FILES)
     )
 
 
-def _cases(name: str, settings: ReportParams) -> list[EditCase]:
-    from editfoundry.tinyworld.benchmark import plain_cases, world_cases
-
-    if name == "tinyworld-world":
-        return world_cases("test", settings.num_world_cases, settings.seed)
-    if name == "tinyworld-new-rules":
-        return world_cases("test-new-rules", settings.num_new_rule_cases, settings.seed)
-    return plain_cases(settings.num_plain_cases, settings.seed)
-
-
-def _edit(
-    pipeline: Any,
-    settings: ReportParams,
-    images: Sequence[Image.Image],
-    instructions: Sequence[str],
-    seeds: Sequence[int],
-) -> list[Image.Image]:
-    from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
-
-    return edit_images(
-        pipeline, images, instructions, seeds=seeds, num_inference_steps=settings.num_inference_steps,
-        guidance_scale=settings.guidance_scale, image_guidance_scale=settings.image_guidance_scale,
-    )  # fmt: skip
+def _timeless(measured: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's metrics without what differs from machine to machine and from day to day."""
+    editors = {
+        name: {key: value for key, value in facts.items() if key not in _COSTS}
+        for name, facts in measured["editors"].items()
+    }
+    return {key: value for key, value in {**measured, "editors": editors}.items() if key != "made"}
 
 
-def _post_edit(
-    pipeline: Any,
-    models: PostEditModels,
-    config: PostEditConfig,
-    settings: ReportParams,
-    images: Sequence[Image.Image],
-    instructions: Sequence[str],
-    seeds: Sequence[int],
-) -> list[Image.Image]:
-    from editfoundry.editors.post_edit.post_edit import post_edit_images
-
-    made = post_edit_images(
-        pipeline, models, images, instructions, seeds=seeds, config=config,
-        num_inference_steps=settings.num_inference_steps, guidance_scale=settings.guidance_scale,
-        image_guidance_scale=settings.image_guidance_scale,
-    )  # fmt: skip
-    return [edit.image for edit in made]
-
-
-class _Counter:
-    """Turns increments into progress calls."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
-
-    def add(self, count: int) -> None:
-        self.done += count
-        if self.progress is not None:
-            self.progress(self.done, self.total)
-
-
-def _write(output: Path, params: Params, editor: Path, dataset: Path | None, results: dict[str, Evaluation]) -> None:
-    summaries = {name: summarise(evaluation, name) for name, evaluation in results.items()}
+def _cover(params: EvaluationParams, profile: Profile, editor: Path, dataset: Path | None) -> Cover:
     training = _training(editor)
-    report = Report(
+    return Cover(
         title="EditWorld on tinyworld",
         subtitle=f"{params.profile} profile: the base editor against the one fine-tuned on synthesized triplets",
-        sections=[
-            BenchmarkSection(summary=summaries[name], evaluation=results[name], description=BENCHMARKS[name])
-            for name in results
-        ],
         loss_curve=training.get("loss_curve", ()),
         training={k: training[k] for k in ("num_steps", "seconds", "samples_per_second") if k in training},
         splits={} if dataset is None else {name: count_triplets(f) for name, f in split_folders(dataset).items()},
         stages={} if dataset is None else _stages(dataset),
-        provenance=_provenance(params, editor),
+        provenance={
+            "models": {**{role: str(model) for role, model in profile.models.items()}, "editor": editor.name},
+            "parameters": dataclasses.asdict(params.editworld_report),
+            "training": dict(params.editworld),
+        },
     )
-    write_results(output, [(summaries[name], results[name]) for name in results])
-    first = next(iter(results))
-    (output / "table.md").write_text(summary_markdown(summaries[first]) + "\n")
-    grid_png(output / "grid.png", results[first].shown[::NUM_SHOWN_PER_CATEGORY])
-    write_report(output / "report.html", report)
 
 
 def _training(editor: Path) -> dict[str, Any]:
@@ -226,12 +226,3 @@ def _stages(dataset: Path) -> dict[str, StageResult]:
     counts = count_by_reason(read_rejections(dataset))
     kept = sum(count_triplets(folder) for folder in split_folders(dataset).values())
     return {"dataset": StageResult(num_in=kept + sum(counts.values()), num_out=kept, rejected=counts)}
-
-
-def _provenance(params: Params, editor: Path) -> dict[str, dict[str, object]]:
-    profile = load_profile(params.profile)
-    return {
-        "models": {**{role: str(model) for role, model in profile.models.items()}, "editor": editor.name},
-        "parameters": dataclasses.asdict(params.editworld_report),
-        "training": dict(params.editworld),
-    }

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
 
-from editfoundry.curation.filters import possible_clip_scores
 from editfoundry.data.fields import triplet_fields
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.judging import PROMPT_VERSION, EditPair, JudgeConfig, Judgement, judge_pairs
+from editfoundry.judging.clip_similarity import direction_similarity, possible_clip_scores, similarity
 from editfoundry.judging.judge_prompts import QUESTIONS
 from editfoundry.judging.judge_thresholds import CAPTION_PREFIX, PREFIX
 
@@ -38,8 +37,8 @@ class Scorer:
     def add_scores(self, batch: Sequence[Triplet], rejected: list[RejectedRow]) -> Iterator[Triplet]:
         """Yield the batch's triplets, in order, with what they lack; scores that they have stay as they are.
 
-        A triplet without captions gets the CLIP scores that need none. One whose judgement cannot be read goes to
-        ``rejected`` with what the judge wrote.
+        A triplet without captions gets the CLIP scores that need none, one whose captions are equal gets no direction.
+        One whose judgement cannot be read goes to ``rejected`` with what the judge wrote.
         """
         clip_scores = self._clip_scores([t for t in batch if _lacks(t, possible_clip_scores(_captions(t)))])
         judgements = self._judgements([t for t in batch if _lacks(t, self._judge_scores(t))])
@@ -83,10 +82,12 @@ class Scorer:
         images = self.clip.encode_images([t.input_image for t in triplets] + [t.output_image for t in triplets])
         texts = self.clip.encode_texts([t.input_caption for t in triplets] + [t.output_caption for t in triplets])
         values = {
-            "clip_input": _cosines(images[:count], texts[:count]),
-            "clip_output": _cosines(images[count:], texts[count:]),
-            "clip_image": _cosines(images[:count], images[count:]),
-            "clip_direction": _cosines(images[count:] - images[:count], texts[count:] - texts[:count]),
+            "clip_input": _rounded(similarity(images[:count], texts[:count])),
+            "clip_output": _rounded(similarity(images[count:], texts[count:])),
+            "clip_image": _rounded(similarity(images[:count], images[count:])),
+            "clip_direction": _rounded(
+                direction_similarity(images[:count], images[count:], texts[:count], texts[count:])
+            ),
         }
         return {
             t.id: {name: values[name][row] for name in possible_clip_scores(_captions(t))}
@@ -115,5 +116,5 @@ def _captions(triplet: Triplet) -> dict[str, str]:
     return {"input_caption": triplet.input_caption, "output_caption": triplet.output_caption}
 
 
-def _cosines(first: Tensor, second: Tensor) -> list[float]:
-    return [round(float(value), 4) for value in cosine_similarity(first, second, dim=-1)]
+def _rounded(values: Tensor) -> list[float]:
+    return [round(float(value), 4) for value in values]

@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from editfoundry.data.stage import StageResult
-from editfoundry.lineage.stages import STAGES, Params, Paths
+from editfoundry.execution.stage_record import Progress, StageParams
+from editfoundry.lineage.report_stage import EDITWORLD_REPORT
+from editfoundry.lineage.stages import STAGES, run_stage
 
-DESCRIPTIONS = {
-    "captions": "cleaning a LAION-schema table",
-    "quadruples": "writing instructions and output captions",
-    "editworld_text": "painting, masking and inpainting triplets",
-    "clips": "filming tinyworld, cleaning an InternVid-schema table",
-    "frame_pairs": "choosing before and after in each clip",
-    "editworld_video": "describing clips, writing their instructions",
-    "dataset": "filtering, deduplicating, splitting",
-    "editworld": "fine-tuning the editor",
-    "editworld_report": "editing the benchmarks, writing the report",
-}
+Bar = Callable[[str], AbstractContextManager[Progress | None]]
+"""Draws a progress bar with a title, and yields what is told how far the stage is."""
 
 
-def run_demo(params: Params, root: Path, console: Console) -> Path:
+def run_demo(params: StageParams, root: Path, console: Console, bar: Bar | None = None) -> Path:
     """Run all stages under ``root``; each redoes only what is missing or has changed.
+
+    Args:
+        params: of all stages; `check_params` looks at all of them beforehand.
+        root: the project's folder.
+        console: gets a line for each stage.
+        bar: shows how far a stage is; by default nothing does.
 
     Returns:
         The report's folder.
+
+    Raises:
+        BadInputError: an input or a parameter cannot be used.
     """
-    for number, (name, stage) in enumerate(STAGES.items(), start=1):
-        title = f"[{number}/{len(STAGES)}] {name}: {DESCRIPTIONS[name]}"
+    for number, stage in enumerate(STAGES, start=1):
+        title = f"[{number}/{len(STAGES)}] {stage.name}: {stage.doing}"
         started = time.monotonic()
-        columns = (TextColumn(title, markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        # The trainer draws a progress bar of its own.
-        with Progress(*columns, console=console, transient=True, disable=name == "editworld") as bar:
-            result = stage(params, root, partial(_advance, bar, bar.add_task(name, total=None)))
+        try:
+            with nullcontext() if bar is None or stage.draws_progress else bar(title) as progress:
+                result = run_stage(stage.name, params, root, progress)
+        except KeyboardInterrupt:
+            console.print(f"{title}: interrupted", markup=False, soft_wrap=True)
+            raise
         console.print(f"{title}: {_outcome(result)} ({time.monotonic() - started:.0f} s)", markup=False, soft_wrap=True)
-    return Paths(root).editworld_report
-
-
-def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
-    bar.update(task, completed=done, total=total)
+    return EDITWORLD_REPORT.folder(root)
 
 
 def _outcome(result: object) -> str:

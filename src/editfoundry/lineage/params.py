@@ -4,101 +4,50 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field, make_dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
-from editfoundry.claims.claims_config import ClaimsConfig
-from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.data.untrusted import read_yaml
-from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.errors import BadInputError
-from editfoundry.profiles import Profile
-from editfoundry.sources.filters import LaionFilters
-from editfoundry.sources.internvid_filters import InternVidFilters
-from editfoundry.synthesis.editworld_text.config import TextBranchConfig
-from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
-from editfoundry.synthesis.frame_pairs.config import FramePairConfig
-from editfoundry.synthesis.quadruples.config import QuadrupleConfig
+from editfoundry.lineage.claims_config import ClaimsConfig
+from editfoundry.lineage.stages import STAGES
 
+FURTHER_SECTIONS: dict[str, type] = {"score": ScoreConfig, "claims": ClaimsConfig}
+"""Sections of no stage: of ``editfoundry score``, for triplets from elsewhere (the lineage's own are scored as they are
+made), and of ``editfoundry claims``."""
+SECTIONS: dict[str, type] = {**{stage.name: stage.config for stage in STAGES}, **FURTHER_SECTIONS}
+"""Section -> class of its parameters; ``dict`` for one that is taken as it is."""
 
-@dataclass(frozen=True, kw_only=True)
-class CaptionParams:
-    """Parameters of the stage ``captions``."""
+if TYPE_CHECKING:
+    _Sections: Any = object
 
-    num_rows: int = 480
-    """Rows of the tinyworld table."""
-    rows_per_shard: int = 100_000
-    """Rows of a table that are read for each shard; a shard is the unit of work and of resumption."""
-    seed: int = 0
-    filters: LaionFilters = field(default_factory=LaionFilters)
+    class Params(_Sections):
+        """All parameters, as ``params.yaml`` holds them: profile, device, and one section for each stage."""
 
+        profile: str
+        device: str
 
-@dataclass(frozen=True, kw_only=True)
-class ClipParams:
-    """Parameters of the stage ``clips``."""
-
-    num_clips: int = 48
-    """Clips of tinyworld."""
-    frame_size: int = 128
-    """Pixels to a side of tinyworld's clips; even."""
-    rows_per_shard: int = 1000
-    """Rows of a table that are read for each shard."""
-    seed: int = 0
-    filters: InternVidFilters = field(default_factory=InternVidFilters)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportParams:
-    """Parameters of the stage ``editworld_report``."""
-
-    num_world_cases: int = 196
-    num_new_rule_cases: int = 50
-    num_plain_cases: int = 60
-    num_inference_steps: int = 20
-    guidance_scale: float = 5.0
-    image_guidance_scale: float = 1.5
-    batch_size: int = 32
-    seed: int = 0
-    post_edit: Mapping[str, Any] | None = None
-    """Evaluate the editor with EditWorld's post-edit too, with these settings of `PostEditConfig` in the place of the
-    profile's; none, without."""
-
-    def asking_for_post_edit(self) -> ReportParams:
-        """Return these parameters with a post-edit, the profile's where they have none."""
-        return dataclasses.replace(self, post_edit={} if self.post_edit is None else self.post_edit)
-
-    def post_edit_config(self, profile: Profile) -> PostEditConfig | None:
-        """Return the post-edit's settings, the profile's under these; none, without.
-
-        Raises:
-            BadInputError: a setting is unknown, or its value is wrong.
-        """
-        return None if self.post_edit is None else PostEditConfig.of_profile(profile, **self.post_edit)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Params:
-    """All parameters of the lineage, as ``params.yaml`` holds them."""
-
-    profile: str = "embedded"
-    device: str = "auto"
-    captions: CaptionParams = field(default_factory=CaptionParams)
-    quadruples: QuadrupleConfig = field(default_factory=QuadrupleConfig)
-    editworld_text: TextBranchConfig = field(default_factory=TextBranchConfig)
-    clips: ClipParams = field(default_factory=ClipParams)
-    frame_pairs: FramePairConfig = field(default_factory=FramePairConfig)
-    editworld_video: VideoBranchConfig = field(default_factory=VideoBranchConfig)
-    score: ScoreConfig = field(default_factory=ScoreConfig)
-    """Of ``editfoundry score``, which is no stage of the lineage: its own triplets are scored as they are made."""
-    dataset: CurationConfig = field(default_factory=CurationConfig)
-    editworld: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of ``training.TrainingConfig`` other than its paths."""
-    editworld_report: ReportParams = field(default_factory=ReportParams)
-    claims: ClaimsConfig = field(default_factory=ClaimsConfig)
-    """Of ``editfoundry claims``."""
+else:
+    Params = make_dataclass(
+        "Params",
+        [
+            ("profile", str, field(default="embedded")),
+            ("device", str, field(default="auto")),
+            *(
+                (name, Mapping[str, Any] if config is dict else config, field(default_factory=config))
+                for name, config in SECTIONS.items()
+            ),
+        ],
+        frozen=True,
+        kw_only=True,
+        namespace={
+            "__module__": __name__,
+            "__doc__": "All parameters, as ``params.yaml`` holds them.",
+        },
+    )
 
 
 def load_params(path: Path | None) -> Params:
@@ -122,11 +71,11 @@ def with_overrides(params: Params, section: str, values: Mapping[str, Any]) -> P
     Raises:
         BadInputError: there is no such section or parameter, or a value is of another type.
     """
-    if section not in {f.name for f in dataclasses.fields(Params)}:
+    if section not in SECTIONS:
         raise BadInputError(f"no section {section!r} in the parameters")
     current: Any = getattr(params, section)
     if isinstance(current, Mapping):
-        return dataclasses.replace(params, editworld={**current, **values})
+        return dataclasses.replace(params, **{section: _merged(current, values)})
     try:
         changed: Any = _build(type(current), _merged(dataclasses.asdict(current), values), f"{section}.")
         return dataclasses.replace(params, **{section: changed})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,9 @@ from editfoundry.pretrained.language_model import Answer
 
 _BYTES_PER_TOKEN = 64
 _SPARE_BYTES = 1_000_000
+_REFUSALS = ("content_filter", "content_policy_violation", "context_length_exceeded")
+_TOO_LONG = "maximum context length"
+"""What vLLM and others, which give no code, say of a prompt that does not fit."""
 
 
 class BrokenAnswer(Exception):
@@ -47,17 +50,20 @@ def read_answer(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> An
     return _answer(text or "", data.get("usage"), choice.get("finish_reason") or "stop")
 
 
-def read_stream(lines: Iterable[str], deadline: float, max_tokens: int) -> Answer:
+def read_stream(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> Answer:
     """Put an answer together from server-sent events.
+
+    Args:
+        chunks: the body, cut anywhere.
+        deadline: of ``time.monotonic``.
+        max_tokens: what was asked for.
 
     Raises:
         BrokenAnswer: the stream is too late, too long, holds an error, or ends before the answer does.
         Refused: it holds a lasting error.
     """
-    answer, length = _Partial(), 0
-    for line in lines:
-        length += len(line)
-        _check(deadline, length, max_tokens)
+    answer = _Partial()
+    for line in _lines(chunks, deadline, max_tokens):
         if not line.startswith("data:"):
             continue
         payload = line.removeprefix("data:").strip()
@@ -68,6 +74,23 @@ def read_stream(lines: Iterable[str], deadline: float, max_tokens: int) -> Answe
     if not answer.done and not answer.finish_reason:
         raise BrokenAnswer("the stream ended in the middle of the answer")
     return _answer("".join(answer.pieces), answer.usage, answer.finish_reason or "stop")
+
+
+def is_about_prompt(code: str, message: str) -> bool:
+    """Return whether an error is about this one prompt and stays, however often it is asked."""
+    return code in _REFUSALS or _TOO_LONG in message
+
+
+def _lines(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> Iterator[str]:
+    """Yield the lines of a body."""
+    rest, length = b"", 0
+    for chunk in chunks:
+        length += len(chunk)
+        _check(deadline, length, max_tokens)
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", "replace").rstrip("\r")
+    yield rest.decode("utf-8", "replace")
 
 
 @dataclass
@@ -109,7 +132,7 @@ def _json(text: str | bytes) -> dict[str, Any]:
     if data.get("error"):
         error_data = data["error"] if isinstance(data["error"], dict) else {"message": data["error"]}
         message = str(error_data.get("message", error_data))
-        if error_data.get("code") in ("content_filter", "content_policy_violation"):
+        if is_about_prompt(str(error_data.get("code")), message):
             raise Refused(message)
         raise BrokenAnswer(message)
     return data

@@ -23,6 +23,9 @@ class Message:
     content: str
 
 
+REFUSED, FAILED = "refused", "failed"
+"""Finish reasons of a request that will not be answered: its prompt is turned down, or breaks whoever tries."""
+
 Chat = tuple[Message, ...]
 
 
@@ -69,7 +72,7 @@ class Answer:
     """0 where an endpoint does not tell."""
     completion_tokens: int = 0
     finish_reason: str = ""
-    """``stop``, ``length``, ``refused``, or what an endpoint calls it."""
+    """``stop``, ``length``, what an endpoint calls it, or `REFUSED` or `FAILED` with the reason as the text."""
     error: str = ""
     """Empty for an answer; else one line. Asking again later may help."""
 

@@ -2,38 +2,82 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import json
+import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import httpx
 import tenacity
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.chat_completion import BrokenAnswer, Refused, read_answer, read_stream
+from editfoundry.pretrained.chat_completion import (
+    BrokenAnswer,
+    Refused,
+    is_about_prompt,
+    read_answer,
+    read_stream,
+)
 from editfoundry.pretrained.endpoint_settings import EndpointSettings, endpoint_settings
-from editfoundry.pretrained.language_model import Answer, OnAnswer, Request, Sampling
+from editfoundry.pretrained.exchange_deadline import ExchangeDeadline
+from editfoundry.pretrained.language_model import FAILED, REFUSED, Answer, Message, OnAnswer, Request, Sampling
 from editfoundry.profiles import ModelReference
 
-_TRANSIENT = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
-_REFUSALS = ("content_filter", "content_policy_violation", "context_length_exceeded")
-"""Error codes that are about one prompt and stay, however often it is asked."""
+log = logging.getLogger(__name__)
 
+_BUSY = {408, 409, 425, 429, 502, 503, 504, 520, 522, 524, 529}
+"""The endpoint cannot answer anybody for now."""
+_MISCONFIGURED = {401, 402, 404, 405, 407, 410}
+"""Wrong key, no money, no such model or address: the same for every prompt."""
+_PROBE = Request(chat=(Message("user", "Say yes."),), seed=0)
+"""Asked to tell an endpoint that fails from a prompt that it fails at."""
+_CONNECT_SECONDS = 10.0
+_ERROR_SECONDS = 10.0
+"""For the body of an error, which is only shown."""
+_TELL_SECONDS = 5.0
+"""Failed attempts are told no more often than this."""
 _MAX_ERROR_BYTES = 100_000
+
+
+_Cause = Literal["busy", "down", "unclear"]
 
 
 class _TryAgain(Exception):
     """An attempt failed in a way that may pass."""
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, cause: Literal["busy", "down", "unclear"], retry_after: float | None = None
+    ) -> None:
         super().__init__(reason)
+        self.cause = cause
+        """Unclear where it may be the prompt that breaks the endpoint."""
         self.retry_after = retry_after
         """Seconds that the endpoint asks to wait."""
+
+
+class _TurnedDown(Exception):
+    """The endpoint will not take a request, because of its prompt or because of everything else in it."""
+
+
+@dataclass
+class _Batch:
+    """The state that the requests of one call share."""
+
+    client: httpx.Client
+    sampling: Sampling
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when there is no sense in going on."""
+    probing: threading.Lock = field(default_factory=threading.Lock)
+    answered_at: float = -math.inf
+    """When the endpoint last answered anything; of ``time.monotonic``."""
+    told_at: float = -math.inf
 
 
 @dataclass(frozen=True)
@@ -49,67 +93,158 @@ class OpenAIEndpoint:
     ) -> list[Answer]:
         """Answer every request, in order; what failed in every attempt has its ``error`` set.
 
+        A prompt that the endpoint turns down, or fails at again and again although it answers a simple question, is
+        answered with the finish reason ``refused`` or ``failed``.
+
         Raises:
             BadInputError: the endpoint refuses: wrong key, unknown model, a field that it does not take.
         """
-        limits = httpx.Limits(max_connections=self.settings.num_concurrent)
-        # The whole answer has a deadline of its own; here silence is limited.
-        timeout = httpx.Timeout(self.settings.timeout_seconds, pool=None)
+        # A connection serves one request, so that the request's deadline can shut it down.
+        limits = httpx.Limits(max_connections=self.settings.num_concurrent, max_keepalive_connections=0)
+        seconds = self.settings.timeout_seconds
+        timeout = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None)
         with (
             httpx.Client(timeout=timeout, limits=limits, headers=self._headers(), follow_redirects=False) as client,
             ThreadPoolExecutor(self.settings.num_concurrent) as pool,
         ):
-            stop = threading.Event()
-            futures = {pool.submit(self._ask, client, r, sampling, stop): i for i, r in enumerate(requests)}
+            batch = _Batch(client, sampling)
+            futures = {pool.submit(self._ask, batch, request): i for i, request in enumerate(requests)}
             try:
-                return _gather(futures, stop, on_answer)
+                return self._gather(futures, batch, on_answer)
             finally:
-                stop.set()
+                batch.stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, client: httpx.Client, request: Request, sampling: Sampling, stop: threading.Event) -> Answer:
+    def _gather(self, futures: dict[Future[Answer], int], batch: _Batch, on_answer: OnAnswer | None) -> list[Answer]:
+        """Collect answers as they come; after an error the rest is called off, but what was paid for is handed on."""
+        called_off = self._failed_for_now("not asked, because it is down")
+        answers, failure = [called_off] * len(futures), None
+        for future in as_completed(futures):
+            if batch.stop.is_set():
+                for other in futures:
+                    other.cancel()
+            if future.cancelled():
+                continue
+            error = future.exception()
+            if error is not None:
+                failure = failure or error
+                batch.stop.set()
+                continue
+            index = futures[future]
+            answers[index] = future.result()
+            if on_answer is not None:
+                on_answer(index, answers[index])
+        if failure is not None:
+            raise failure
+        if on_answer is not None:
+            for index, answer in enumerate(answers):
+                if answer is called_off:
+                    on_answer(index, answer)
+        return answers
+
+    def _ask(self, batch: _Batch, request: Request) -> Answer:
+        if batch.stop.is_set():
+            return self._failed_for_now("not asked, because it is down")
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._may_pass),
             wait=self._wait,
             stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(self.settings.num_attempts), tenacity.stop_when_event_set(stop)
+                tenacity.stop_after_attempt(self.settings.num_attempts), tenacity.stop_when_event_set(batch.stop)
             ),
-            sleep=tenacity.sleep_using_event(stop),
+            sleep=tenacity.sleep_using_event(batch.stop),
+            before_sleep=lambda state: self._tell(batch, state),
             reraise=True,
         )
-        try:
-            return retrying(self._once, client, request, sampling)
-        except _TryAgain as error:
-            return Answer(finish_reason="error", error=f"{self._where()}: {error}")
+        since = time.monotonic()
 
-    def _once(self, client: httpx.Client, request: Request, sampling: Sampling) -> Answer:
-        deadline = time.monotonic() + self.settings.timeout_seconds
-        url = self.settings.base_url.rstrip("/") + "/chat/completions"
+        def attempt() -> Answer:
+            nonlocal since
+            since = time.monotonic()
+            return self._once(batch, request)
+
         try:
-            with client.stream("POST", url, json=self._body(request, sampling)) as response:
-                if response.status_code != 200:
-                    return self._failed(response)
-                if "event-stream" in response.headers.get("content-type", ""):
-                    return read_stream(response.iter_lines(), deadline, sampling.max_tokens)
-                return read_answer(response.iter_bytes(), deadline, sampling.max_tokens)
-        except Refused as error:
-            return Answer(text=self._clean(str(error)), finish_reason="refused")
-        except BrokenAnswer as error:
-            raise _TryAgain(self._clean(str(error))) from error
-        except httpx.TimeoutException as error:
-            raise _TryAgain(f"no answer within {self.settings.timeout_seconds:g} s") from error
-        except httpx.TransportError as error:
-            raise _TryAgain(self._clean(f"{type(error).__name__}: {error}")) from error
+            return retrying(attempt)
+        except _TurnedDown as error:
+            if self._answers_others(batch, since):
+                return Answer(text=str(error), finish_reason=REFUSED)
+            return self._failed_for_now(str(error))
+        except _TryAgain as error:
+            if error.cause == "unclear" and not batch.stop.is_set() and self._answers_others(batch, since):
+                return Answer(text=str(error), finish_reason=FAILED)
+            if error.cause != "busy":
+                # Nobody else will fare better.
+                batch.stop.set()
+            return self._failed_for_now(str(error))
+
+    def _answers_others(self, batch: _Batch, since: float) -> bool:
+        """Return whether the endpoint has answered another request since then, or answers a simple question now.
+
+        Raises:
+            BadInputError: it turns that down too, so it is not the prompt that is wrong.
+        """
+        with batch.probing:
+            if batch.answered_at >= since:
+                return True
+            try:
+                self._once(batch, _PROBE)
+            except _TryAgain:
+                return False
+            except _TurnedDown as error:
+                batch.stop.set()
+                raise BadInputError(f"{self._where()}: {error}") from error
+            return True
+
+    def _once(self, batch: _Batch, request: Request) -> Answer:
+        url = self.settings.base_url.rstrip("/") + "/chat/completions"
+        body, max_tokens = self._body(request, batch.sampling), batch.sampling.max_tokens
+        with ExchangeDeadline(self.settings.timeout_seconds) as deadline:
+            try:
+                with batch.client.stream("POST", url, json=body, extensions={"trace": deadline.trace}) as response:
+                    if response.status_code != 200:
+                        return self._failed(response)
+                    is_stream = "event-stream" in response.headers.get("content-type", "")
+                    read = read_stream if is_stream else read_answer
+                    answer = read(response.iter_bytes(), deadline.ends, max_tokens)
+            except Refused as error:
+                return Answer(text=self._clean(str(error)), finish_reason=REFUSED)
+            except (BrokenAnswer, httpx.TransportError, httpx.DecodingError) as error:
+                raise self._broken(error, deadline) from error
+        batch.answered_at = time.monotonic()
+        return answer
+
+    def _broken(self, error: Exception, deadline: ExchangeDeadline) -> _TryAgain:
+        if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+            return _TryAgain(self._clean(f"{type(error).__name__}: {error}"), "down")
+        if deadline.has_passed or isinstance(error, httpx.TimeoutException):
+            return _TryAgain(f"no answer within {deadline.seconds:g} s", "unclear")
+        kind = "" if isinstance(error, BrokenAnswer) else f"{type(error).__name__}: "
+        return _TryAgain(self._clean(f"{kind}{error}"), "unclear")
 
     def _failed(self, response: httpx.Response) -> Answer:
         """Turn a status other than 200 into a refusal of this prompt, a reason to try again, or an error."""
         code, message = _error_of(_beginning(response))
-        reason = self._clean(f"status {response.status_code} {message}")
-        if code in _REFUSALS:
-            return Answer(text=reason, finish_reason="refused")
-        if response.status_code in _TRANSIENT and code != "insufficient_quota":
-            raise _TryAgain(reason, _retry_after(response))
-        raise BadInputError(f"{self._where()}: {reason}")
+        status, reason = response.status_code, self._clean(f"status {response.status_code} {message}")
+        if is_about_prompt(code, message):
+            return Answer(text=reason, finish_reason=REFUSED)
+        if status < 400 or status in _MISCONFIGURED or code == "insufficient_quota":
+            raise BadInputError(f"{self._where()}: {reason}")
+        if status in _BUSY or status >= 500:
+            raise _TryAgain(reason, "busy" if status in _BUSY else "unclear", _retry_after(response))
+        raise _TurnedDown(reason)
+
+    def _failed_for_now(self, reason: str) -> Answer:
+        return Answer(finish_reason="error", error=f"{self._where()}: {reason}")
+
+    def _tell(self, batch: _Batch, state: tenacity.RetryCallState) -> None:
+        """Say what is tried, so that nobody waits without knowing for what."""
+        if time.monotonic() - batch.told_at < _TELL_SECONDS:
+            return
+        batch.told_at = time.monotonic()
+        error = state.outcome.exception() if state.outcome is not None else None
+        log.warning(
+            "%s: %s; attempt %d of %d in %.0f s", self._where(), error, state.attempt_number + 1,
+            self.settings.num_attempts, state.upcoming_sleep,
+        )  # fmt: skip
 
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -159,35 +294,14 @@ def open_endpoint(reference: ModelReference) -> OpenAIEndpoint:
     return OpenAIEndpoint(settings, f"endpoint:{settings.model}@{reference.revision}")
 
 
-def _gather(futures: dict[Future[Answer], int], stop: threading.Event, on_answer: OnAnswer | None) -> list[Answer]:
-    """Collect answers as they come; after an error the rest is called off, but what was paid for is still handed on."""
-    answers: list[Answer] = [Answer()] * len(futures)
-    failure: BaseException | None = None
-    for future in as_completed(futures):
-        if future.cancelled():
-            continue
-        error = future.exception()
-        if error is not None:
-            failure = failure or error
-            stop.set()
-            for other in futures:
-                other.cancel()
-            continue
-        index = futures[future]
-        answers[index] = future.result()
-        if on_answer is not None:
-            on_answer(index, answers[index])
-    if failure is not None:
-        raise failure
-    return answers
-
-
 def _beginning(response: httpx.Response) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > _MAX_ERROR_BYTES:
-            break
+    """Return what comes of an error's body in good time: the status says enough without."""
+    body, deadline = bytearray(), time.monotonic() + _ERROR_SECONDS
+    with contextlib.suppress(httpx.TransportError, httpx.DecodingError):
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > _MAX_ERROR_BYTES or time.monotonic() > deadline:
+                break
     return bytes(body)
 
 

@@ -6,11 +6,12 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-from editfoundry.pretraining.loop import LoopConfig, LoopResult
+    from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 
 CARD = "README.md"
 FACTS = "card.json"
@@ -39,6 +40,9 @@ RECIPES = {
     "segmenter": "segmenter",
     "editworld": "editworld",
 }
+"""The pretraining that makes each role's model."""
+PRETRAININGS = ("vae", *dict.fromkeys(RECIPES.values()))
+"""In the order to run them: each needs only models of those before it."""
 DATA = {
     "text_to_image": "Captioned scenes of tinyworld's training split; one network with `editor_base`, whose plain edits it saw too.",  # noqa: E501
     "clip": "Captioned scenes of tinyworld's training split, each with a twin that has one object in another state.",
@@ -56,11 +60,13 @@ DATA = {
 def machine_name(device: torch.device) -> str:
     """Name what a model was trained on, for example ``"2 CPU cores (x86_64)"``."""
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.get_device_name(device)
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
-def training_facts(config: LoopConfig, result: LoopResult, device: torch.device) -> dict[str, Any]:
+def training_facts(config: PretrainingConfig, result: PretrainingResult, device: torch.device) -> dict[str, Any]:
     """Return what a card says of a training run."""
     return {
         "steps": result.num_steps,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer, CLIPVisionConfig
 
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.pictures import rendered, to_pixels
 from editfoundry.pretraining.text import HIDDEN_SIZE, build_tokenizer, text_config, token_ids
 from editfoundry.tinyworld.objects import KINDS
@@ -17,12 +17,12 @@ from editfoundry.tinyworld.sampling import Split, random_stream, sample_scene
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene
 
 NUM_PAIRS = 16_384
-CONFIG = LoopConfig(num_steps=1500, batch_size=160, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.99)
+CONFIG = PretrainingConfig(num_steps=1500, batch_size=160, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.99)
 
 
 def train_clip(
-    work_dir: Path, device: torch.device, config: LoopConfig = CONFIG, log_metric: Metric | None = None
-) -> tuple[CLIPModel, CLIPProcessor, LoopResult]:
+    work_dir: Path, device: torch.device, config: PretrainingConfig = CONFIG
+) -> tuple[CLIPModel, CLIPProcessor, PretrainingResult]:
     """Train on captioned scenes; half of every batch are the hard negatives of the other half."""
     scenes = twin_scenes("train", NUM_PAIRS)
     pictures = rendered(work_dir / "data" / f"twins-{NUM_PAIRS}.npy", scenes)
@@ -37,7 +37,7 @@ def train_clip(
         pixels = to_pixels(pictures[chosen.numpy()]).to(device)
         return contrastive_loss(clip, pixels, captions[chosen].to(device))
 
-    result = fit(model, step_loss, config, work_dir / "clip", log_metric)
+    result = fit(model, step_loss, config, work_dir / "clip")
     return model, build_processor(tokenizer), result
 
 
@@ -66,9 +66,14 @@ def contrastive_loss(clip: nn.Module, pixels: Tensor, input_ids: Tensor) -> Tens
 def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
     """Return an untrained CLIP of the embedded size."""
     vision = CLIPVisionConfig(
-        image_size=IMAGE_SIZE, patch_size=8, hidden_size=HIDDEN_SIZE, intermediate_size=384, projection_dim=HIDDEN_SIZE,
-        num_hidden_layers=4, num_attention_heads=4,
-    )  # fmt: skip
+        image_size=IMAGE_SIZE,
+        patch_size=8,
+        hidden_size=HIDDEN_SIZE,
+        intermediate_size=384,
+        projection_dim=HIDDEN_SIZE,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+    )
     text = text_config(tokenizer)
     return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=HIDDEN_SIZE))
 

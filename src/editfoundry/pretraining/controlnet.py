@@ -21,7 +21,7 @@ from editfoundry.pretrained.controlnet_canny import load_controlnet_canny
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.diffusion import cached_latents, noised
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.pictures import cached_array
 from editfoundry.pretraining.text import token_ids
 from editfoundry.profiles import Profile
@@ -34,7 +34,7 @@ CAPTION_DROPOUT = 0.5
 """Share of prompts left empty, as published, so that edges are understood without words."""
 EMBEDDING_CHANNELS = (8, 16, 24)
 """Three levels, which bring 64 px to the latents' 16."""
-CONFIG = LoopConfig(num_steps=900, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
+CONFIG = PretrainingConfig(num_steps=900, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
 NUM_MEASURED = 128
 _NEAR = np.ones((3, 3), dtype=np.uint8)
 
@@ -48,18 +48,19 @@ def train_controlnet(
     work_dir: Path,
     painter: Any,
     device: torch.device,
-    config: LoopConfig = CONFIG,
-    log_metric: Metric | None = None,
+    config: PretrainingConfig = CONFIG,
     num_scenes: int = NUM_SCENES,
-) -> tuple[ControlNetModel, LoopResult]:
+) -> tuple[ControlNetModel, PretrainingResult]:
     """Train on captioned scenes of the training split with the painter's UNet and text encoder frozen."""
     scenes = [sample_scene(random_stream("pictures", "train", i)) for i in range(num_scenes)]
     data = work_dir / "data"
     latents = cached_latents(data / f"latents-{num_scenes}.npy", scenes, painter.vae, device)
     edges = cached_array(
-        data / f"edges-{num_scenes}.npy", (num_scenes, IMAGE_SIZE, IMAGE_SIZE), "uint8",
+        data / f"edges-{num_scenes}.npy",
+        (num_scenes, IMAGE_SIZE, IMAGE_SIZE),
+        "uint8",
         lambda index: canny_edges(Image.fromarray(render(scenes[index]))),
-    )  # fmt: skip
+    )
     captions = token_ids(painter.tokenizer, [scene.caption for scene in scenes])
     empty = token_ids(painter.tokenizer, [""])
     torch.manual_seed(config.seed)
@@ -74,7 +75,7 @@ def train_controlnet(
         control = torch.from_numpy(edges[chosen.numpy()]).float()[:, None].expand(-1, 3, -1, -1) / 255
         return steered_loss(model, painter, targets.to(device), ids.to(device), control.to(device), generator)
 
-    result = fit(controlnet, step_loss, config, work_dir / "controlnet_canny", log_metric)
+    result = fit(controlnet, step_loss, config, work_dir / "controlnet_canny")
     return controlnet, result
 
 
@@ -96,9 +97,13 @@ def steered_loss(
         prompt_embeds = painter.text_encoder(input_ids)[0]
     down, mid = controlnet(noisy, timesteps, prompt_embeds, controlnet_cond=control, return_dict=False)
     predicted = painter.unet(
-        noisy, timesteps, prompt_embeds, down_block_additional_residuals=down, mid_block_additional_residual=mid,
+        noisy,
+        timesteps,
+        prompt_embeds,
+        down_block_additional_residuals=down,
+        mid_block_additional_residual=mid,
         return_dict=False,
-    )[0]  # fmt: skip
+    )[0]
     return nn.functional.mse_loss(predicted, velocity)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +12,15 @@ from PIL import Image
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import is_done, write_triplets
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+from editfoundry.editors.train import train_editor
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 from editfoundry.pretraining.paraphrases import paraphrase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.sampling import is_held_out, random_stream
 from editfoundry.tinyworld.scene import render
 from editfoundry.tinyworld.wrong_outcomes import shows
-from editfoundry.training.config import TrainingConfig
-from editfoundry.training.loop import train
 
 NUM_TRIPLETS = 24_000
 TRIPLETS_PER_SHARD = 1_000
@@ -31,41 +30,54 @@ PARAPHRASED_SHARE = 0.6
 """Share of the world edits whose instruction is a paraphrase of the rule's training wordings."""
 CHANGE_WEIGHT = 4.0
 """As the base was trained: what changes is a small part of most pictures."""
-CONFIG = LoopConfig(num_steps=6000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
+OUTPUT = "editworld"
+"""Folder of the trainer's checkpoint, in the work folder."""
+CONFIG = PretrainingConfig(num_steps=6000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
 
 
 def train_editworld(
-    work_dir: Path, start: Path, config: LoopConfig = CONFIG, log_metric: Metric | None = None,
-    num_triplets: int = NUM_TRIPLETS, data_seed: int = 0,
-) -> tuple[StableDiffusionInstructPix2PixPipeline, LoopResult]:  # fmt: skip
+    work_dir: Path,
+    start: Path,
+    config: PretrainingConfig = CONFIG,
+    num_triplets: int = NUM_TRIPLETS,
+    data_seed: int = 0,
+) -> tuple[StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
     """Draw the triplets, which both branches of EditWorld's categories share, and fine-tune the editor ``start``.
 
     An interrupted run resumes; the trainer chooses the device. Another ``data_seed`` draws other triplets.
     """
     dataset = work_dir / "data" / f"editworld-{num_triplets}-{data_seed}"
     write_world_triplets(dataset, num_triplets, data_seed)
-    settings = training_config(work_dir, start, dataset, config)
-    train(settings)
-    facts = json.loads((settings.output / "training.json").read_text())
-    for step, loss in facts["loss_curve"]:
-        if log_metric is not None:
-            log_metric("loss", loss, step)
-    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(settings.output)
+    summary = train_editor(training_config(work_dir, start, dataset, config))
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(work_dir / OUTPUT)
     # Else their configurations are shipped with this machine's path in them.
     for part in (pipeline, pipeline.unet, pipeline.vae):
         part.register_to_config(_name_or_path="")
-    return pipeline, LoopResult(facts["num_steps"], facts["seconds"], facts["final_loss"])
+    return pipeline, PretrainingResult.of_summary(summary)
 
 
-def training_config(work_dir: Path, start: Path, dataset: Path, config: LoopConfig) -> TrainingConfig:
+def training_config(work_dir: Path, start: Path, dataset: Path, config: PretrainingConfig) -> InstructPix2PixTraining:
     """Return the trainer's settings."""
-    return TrainingConfig(
-        editor=str(start), dataset=dataset, output=work_dir / "editworld", work_dir=work_dir / "data",
-        num_steps=config.num_steps, batch_size=config.batch_size, learning_rate=config.learning_rate,
-        num_warmup_steps=config.num_warmup_steps, weight_decay=config.weight_decay, ema_decay=config.ema_decay,
-        max_grad_norm=config.max_grad_norm, seed=config.seed, train_text_encoder=True, change_weight=CHANGE_WEIGHT,
-        checkpoint_every=250, log_every=20,
-    )  # fmt: skip
+    return InstructPix2PixTraining(
+        editor=str(start),
+        dataset=dataset,
+        output=work_dir / OUTPUT,
+        work_dir=work_dir / "data",
+        num_steps=config.num_steps,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        num_warmup_steps=config.num_warmup_steps,
+        weight_decay=config.weight_decay,
+        ema_decay=config.ema_decay,
+        max_grad_norm=config.max_grad_norm,
+        seed=config.seed,
+        train_text_encoder=True,
+        change_weight=CHANGE_WEIGHT,
+        checkpoint_every=250,
+        log_every=config.log_every,
+        mlflow_tracking_uri=config.mlflow_tracking_uri,
+        mlflow_experiment=config.mlflow_experiment,
+    )
 
 
 def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:
@@ -82,10 +94,14 @@ def _triplets(start: int, stop: int, seed: int) -> Iterator[Triplet]:
     for number in range(start, stop):
         edit = _edit(number, seed)
         yield Triplet(
-            instruction=edit.instruction, input_image=Image.fromarray(render(edit.before)),
-            output_image=Image.fromarray(render(edit.after)), input_caption=edit.before.caption,
-            output_caption=edit.after.caption, category=edit.category, recipe="tinyworld",
-        )  # fmt: skip
+            instruction=edit.instruction,
+            input_image=Image.fromarray(render(edit.before)),
+            output_image=Image.fromarray(render(edit.after)),
+            input_caption=edit.before.caption,
+            output_caption=edit.after.caption,
+            category=edit.category,
+            recipe="tinyworld",
+        )
 
 
 def _edit(number: int, seed: int) -> Edit:

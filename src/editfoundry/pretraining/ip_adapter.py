@@ -29,7 +29,7 @@ from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.clip import twin_scenes
 from editfoundry.pretraining.diffusion import cached_latents, noised
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.pictures import cached_array
 from editfoundry.pretraining.text import token_ids
 from editfoundry.profiles import Profile
@@ -44,7 +44,7 @@ EMPTY_SHARE = 0.1
 IMAGE_DROPOUT = 0.1
 SUBFOLDER, WEIGHT_NAME = "models", "ip-adapter_sd15.safetensors"
 """The published adapters' layout."""
-CONFIG = LoopConfig(num_steps=600, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
+CONFIG = PretrainingConfig(num_steps=600, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
 NUM_MEASURED = 128
 
 
@@ -70,10 +70,9 @@ def train_ip_adapter(
     image_encoder: Any,
     feature_extractor: Any,
     device: torch.device,
-    config: LoopConfig = CONFIG,
-    log_metric: Metric | None = None,
+    config: PretrainingConfig = CONFIG,
     num_pairs: int = NUM_PAIRS,
-) -> tuple[dict[str, Tensor], LoopResult]:
+) -> tuple[dict[str, Tensor], PretrainingResult]:
     """Train on twin scenes of the training split with UNet and encoders frozen; return the published tensors."""
     scenes, data = twin_scenes("train", num_pairs), work_dir / "data"
     latents = cached_latents(data / f"twin-latents-{num_pairs}.npy", scenes, painter.vae, device)
@@ -99,7 +98,7 @@ def train_ip_adapter(
         targets = torch.from_numpy(latents[chosen.numpy()]).float() * painter.vae.config.scaling_factor
         return carried_loss(painter, targets.to(device), ids.to(device), twins.to(device), generator)
 
-    result = fit(adapter, step_loss, config, work_dir / "ip_adapter", log_metric)
+    result = fit(adapter, step_loss, config, work_dir / "ip_adapter")
     return published_tensors(adapter, names), result
 
 

@@ -24,7 +24,7 @@ from transformers import CLIPTokenizer
 
 from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
 from editfoundry.pretraining.diffusion import Denoiser, build_scheduler, build_unet, cached_latents, noised
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.text import build_text_encoder, build_tokenizer, token_ids
 from editfoundry.tinyworld.backgrounds import all_backgrounds
 from editfoundry.tinyworld.edits import sample_plain_edit
@@ -42,7 +42,7 @@ OBJECT_THRESHOLD = 0.25
 """Mean difference of scaled latents, from the empty background or from the input, from which a place is an object."""
 NUM_PAINTING_STEPS = 1_800
 """Steps at the start in which the whole batch is captioned scenes."""
-CONFIG = LoopConfig(num_steps=8600, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200)
+CONFIG = PretrainingConfig(num_steps=8600, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200)
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,9 @@ def train_diffusion(
     work_dir: Path,
     vae: AutoencoderKL,
     device: torch.device,
-    config: LoopConfig = CONFIG,
-    log_metric: Metric | None = None,
+    config: PretrainingConfig = CONFIG,
     start: StableDiffusionInstructPix2PixPipeline | None = None,
-) -> tuple[StableDiffusionPipeline, StableDiffusionInstructPix2PixPipeline, LoopResult]:
+) -> tuple[StableDiffusionPipeline, StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
     """Train on the training split; return the painter, the editor and what the training took.
 
     With ``start``, an editor trained here before, its weights and tokenizer are where training begins.
@@ -122,7 +121,7 @@ def train_diffusion(
         error = denoiser(widened, timesteps, batch.input_ids.to(device)) - velocity
         return weighted_loss(error, object_weights(batch.targets * scale, batch.reference * scale).to(device))
 
-    result = fit(model, step_loss, config, work_dir / "diffusion", log_metric)
+    result = fit(model, step_loss, config, work_dir / "diffusion")
     return painter_of(model, vae, tokenizer), editor_of(model, vae, tokenizer), result
 
 
@@ -137,7 +136,7 @@ def weighted_loss(error: Tensor, weights: Tensor) -> Tensor:
     return (weights * error.square()).mean(1).sum() / weights.sum()
 
 
-def _batch(examples: _Examples, config: LoopConfig, generator: torch.Generator, painting_only: bool) -> _Batch:
+def _batch(examples: _Examples, config: PretrainingConfig, generator: torch.Generator, painting_only: bool) -> _Batch:
     step = generator.initial_seed() - config.seed * 1_000_003
     if painting_only and step < NUM_PAINTING_STEPS:
         return examples.paintings(config.batch_size, generator)
@@ -179,6 +178,11 @@ def editor_of(model: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> 
 
 def _parts(model: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> dict[str, Any]:
     return {
-        "vae": vae, "text_encoder": model.text_encoder, "tokenizer": tokenizer, "scheduler": build_scheduler(),
-        "safety_checker": None, "feature_extractor": None, "requires_safety_checker": False,
-    }  # fmt: skip
+        "vae": vae,
+        "text_encoder": model.text_encoder,
+        "tokenizer": tokenizer,
+        "scheduler": build_scheduler(),
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }

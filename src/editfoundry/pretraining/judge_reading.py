@@ -16,15 +16,15 @@ from transformers import PreTrainedTokenizerFast
 from editfoundry.judging.judge_prompts import QUESTIONS, Question, question_text
 from editfoundry.pretraining.judge_text import Example, answer_losses, encode_example, padded_batch
 from editfoundry.pretraining.judged_pairs import JudgedPair
-from editfoundry.pretraining.loop import LoopConfig
+from editfoundry.pretraining.model_trainee import PretrainingConfig
 
-READING = LoopConfig(num_steps=1000, batch_size=64, learning_rate=1.5e-3, weight_decay=0.05, ema_decay=0.99)
+READING = PretrainingConfig(num_steps=1000, batch_size=64, learning_rate=1.5e-3, weight_decay=0.05, ema_decay=0.99)
 _QUESTIONS = tuple(question for question in QUESTIONS if question.tells_texts)
 
 
 @dataclass(frozen=True)
 class ReadingLesson:
-    """Pairs, told in captions alone; calling it gives a step's loss, as `loop.fit` wants it."""
+    """Pairs, told in captions alone; calling it gives a step's loss, as `model_trainee.fit` wants it."""
 
     tokenizer: PreTrainedTokenizerFast
     pairs: list[JudgedPair]

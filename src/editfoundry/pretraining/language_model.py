@@ -21,7 +21,7 @@ from editfoundry.pretraining.chat_tokens import (
     build_chat_tokenizer,
     encode_chats,
 )
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.quadruple_chats import ChatSampler
 from editfoundry.pretraining.storyline_chats import TASKS
 from editfoundry.synthesis.quadruples.exemplars import load_exemplars
@@ -35,13 +35,15 @@ CAPTION_WEIGHT = 4.0
 """Weight of an output caption's tokens: one that is copied wrongly makes the whole quadruple untrue."""
 SHARES = {"from_caption": 0.34, "free": 0.12, "verify": 0.2, "storyline": 0.34}
 """Of the chats in a batch."""
-CONFIG = LoopConfig(num_steps=3000, batch_size=24, learning_rate=2e-3, weight_decay=0.05, ema_decay=0.995)
+CONFIG = PretrainingConfig(num_steps=3000, batch_size=24, learning_rate=2e-3, weight_decay=0.05, ema_decay=0.995)
 
 
 def train_language_model(
-    work_dir: Path, device: torch.device, config: LoopConfig = CONFIG, log_metric: Metric | None = None,
+    work_dir: Path,
+    device: torch.device,
+    config: PretrainingConfig = CONFIG,
     shipped: Path | None = None,
-) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast, LoopResult]:  # fmt: skip
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast, PretrainingResult]:
     """Train on chats that are drawn on the fly from the training split; ``shipped`` is a model to start from."""
     sampler = ChatSampler(load_exemplars("tinyworld"))
     tokenizer = build_chat_tokenizer(sampler.exemplars)
@@ -62,7 +64,7 @@ def train_language_model(
             total, weight = total + (losses * weights).sum(), weight + weights.sum()
         return total / weight
 
-    result = fit(model, step_loss, config, work_dir / "language_model", log_metric)
+    result = fit(model, step_loss, config, work_dir / "language_model")
     return model, tokenizer, result
 
 
@@ -70,12 +72,19 @@ def build_language_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM
     """Return an untrained Llama of the embedded size, embeddings tied."""
     model: Any = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=HIDDEN_SIZE, intermediate_size=384, num_hidden_layers=4,
-            num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=CONTEXT_LENGTH,
-            tie_word_embeddings=True, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            vocab_size=len(tokenizer),
+            hidden_size=HIDDEN_SIZE,
+            intermediate_size=384,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            max_position_embeddings=CONTEXT_LENGTH,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-    )  # fmt: skip
+    )
     # From Llama's own 0.02, words that only ever stand in one place ("at sunset", "at night") become one and the same
     # vector before anything tells them apart, and are never copied rightly.
     nn.init.normal_(model.model.embed_tokens.weight, std=HIDDEN_SIZE**-0.5)

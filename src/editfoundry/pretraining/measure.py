@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import torch
 from PIL import Image
 
 from editfoundry.data.record import PLAIN_CATEGORIES
-from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.editors.editing_defaults import EditingDefaults
+from editfoundry.editors.editor import Editor, EditRequest
+from editfoundry.editors.open_editor import BASE, open_editor
 from editfoundry.pretrained.clip import load_clip
-from editfoundry.pretrained.editor import load_editor, load_editor_base
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.clip import measure_clip, twin_scenes
@@ -22,12 +24,12 @@ from editfoundry.pretraining.measure_language_model import measure_language_mode
 from editfoundry.pretraining.measure_video_language_model import measure_video_language_model
 from editfoundry.pretraining.segmenter import measure_segmenter
 from editfoundry.pretraining.vae import reconstruction_psnr
-from editfoundry.profiles import EMBEDDED_FOLDER, Profile
+from editfoundry.profiles import Profile
 from editfoundry.tinyworld.benchmark import plain_cases, world_cases
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import nearest_outcome
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
-from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, render
 
 NUM_SCENES = 512
 NUM_GENERATED = 256
@@ -37,6 +39,16 @@ NUM_CHOICES = 16
 NUM_INFERENCE_STEPS = 20
 GUIDANCE_SCALE = 4.0
 IMAGE_GUIDANCE_SCALE = 1.5
+SAMPLING: Mapping[str, Any] = {
+    "num_inference_steps": NUM_INFERENCE_STEPS,
+    "guidance_scale": GUIDANCE_SCALE,
+    "image_guidance_scale": IMAGE_GUIDANCE_SCALE,
+}
+"""Options of the editors that are measured."""
+EDITING = EditingDefaults(
+    options=SAMPLING, made_for=f"tinyworld's drawn pictures of {IMAGE_SIZE} pixels", side=IMAGE_SIZE
+)
+"""What the shipped editors' folders say about editing with them: the sampling that their cards' figures are of."""
 
 Measures = dict[str, float]
 
@@ -62,21 +74,21 @@ def measure_clip_model(profile: Profile, runtime: Runtime) -> Measures:
 
 def measure_editor_base(profile: Profile, runtime: Runtime) -> Measures:
     """Return outcome accuracy on plain edits, and on world instructions, which this editor must not know."""
-    pipeline = load_editor_base(profile, runtime)
+    editor = open_editor(BASE, runtime, profile, **SAMPLING)
     plain, world = plain_cases(NUM_EDITS, seed=1), world_cases("test", NUM_EDITS, seed=1)
-    right = _outcomes(pipeline, plain)
+    right = _outcomes(editor, plain)
     measures = {"plain_outcome_accuracy": float(np.mean(right))}
     for category in PLAIN_CATEGORIES:
         chosen = [hit for hit, case in zip(right, plain, strict=True) if case.category == category]
         measures[f"plain_outcome_accuracy_{category}"] = float(np.mean(chosen))
-    return {**measures, "world_outcome_accuracy": float(np.mean(_outcomes(pipeline, world)))}
+    return {**measures, "world_outcome_accuracy": float(np.mean(_outcomes(editor, world)))}
 
 
 def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
     """Return outcome accuracy on world instructions, by category, in trained wordings, by new rules, on plain edits."""
-    pipeline = load_editor(EMBEDDED_FOLDER / "editworld", runtime)
+    editor = open_editor("package:editworld", runtime, **SAMPLING)
     world = world_cases("test", NUM_WORLD_EDITS, seed=1)
-    right = _outcomes(pipeline, world)
+    right = _outcomes(editor, world)
     measures = {"world_outcome_accuracy": float(np.mean(right))}
     for category in sorted({case.category for case in world}):
         chosen = [hit for hit, case in zip(right, world, strict=True) if case.category == category]
@@ -87,7 +99,7 @@ def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
         "plain": plain_cases(NUM_EDITS, seed=1),
     }
     for name, cases in others.items():
-        measures[f"{name}_outcome_accuracy"] = float(np.mean(_outcomes(pipeline, cases)))
+        measures[f"{name}_outcome_accuracy"] = float(np.mean(_outcomes(editor, cases)))
     return measures
 
 
@@ -130,14 +142,14 @@ def generate(pipeline: Any, captions: list[str], seed: int, batch_size: int = 64
     return images
 
 
-def _outcomes(pipeline: Any, cases: list[EditCase], batch_size: int = 48) -> list[bool]:
+def _outcomes(editor: Editor, cases: list[EditCase], batch_size: int = 48) -> list[bool]:
     right: list[bool] = []
     for start in range(0, len(cases), batch_size):
         batch = cases[start : start + batch_size]
-        edits = edit_images(
-            pipeline, [Image.fromarray(c.input_image) for c in batch], [c.instruction for c in batch],
-            seeds=list(range(start, start + len(batch))), num_inference_steps=NUM_INFERENCE_STEPS,
-            guidance_scale=GUIDANCE_SCALE, image_guidance_scale=IMAGE_GUIDANCE_SCALE,
-        )  # fmt: skip
-        right += [nearest_outcome(np.asarray(e), c) == "truth" for e, c in zip(edits, batch, strict=True)]
+        requests = [
+            EditRequest(image=Image.fromarray(case.input_image), instruction=case.instruction, seed=number, id=case.id)
+            for number, case in enumerate(batch, start=start)
+        ]
+        edits = [np.asarray(edit.require()) for edit in editor.edit(requests)]
+        right += [nearest_outcome(edit, case) == "truth" for edit, case in zip(edits, batch, strict=True)]
     return right

@@ -16,7 +16,8 @@ from editfoundry.synthesis.quadruples.quadruple_prompts import NULL, Prompts, ca
 from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.quadruple_truth import rules_of, sample_quadruple, true_category
-from editfoundry.tinyworld.rules import Rule, trained_rules
+from editfoundry.tinyworld.rule import Rule
+from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.sampling import Split, random_background, sample_scene
 from editfoundry.tinyworld.scene import Scene
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
 
+from editfoundry.editors.editing_defaults import write_editing_defaults
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.ip_adapter import load_image_encoder
@@ -31,27 +32,15 @@ from editfoundry.pretraining import (
     vision_language_model,
 )
 from editfoundry.pretraining.card import read_card, training_facts, training_parts, update_card
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric
-from editfoundry.pretraining.measure import MEASURES
+from editfoundry.pretraining.measure import EDITING, MEASURES
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
-from editfoundry.tracking.mlflow_client import default_tracking_uri, tracked_run
+from editfoundry.tracking.mlflow_client import default_tracking_uri
 
 VAE_FOLDER = "vae_trained"
-CONFIGS = {
-    "vae": vae.CONFIG,
-    "clip": clip.CONFIG,
-    "diffusion": joint.CONFIG,
-    "controlnet_canny": controlnet.CONFIG,
-    "ip_adapter": ip_adapter.CONFIG,
-    "language_model": language_model.CONFIG,
-    "vision_language_model": vision_language_model.CONFIG,
-    "video_language_model": video_language_model.CONFIG,
-    "segmenter": segmenter.CONFIG,
-    "editworld": editworld.CONFIG,
-}
 Save = Callable[[Path], dict[str, int]]
 """Saves a trained model into a folder and returns its parameter counts by part."""
-Trained = tuple[dict[str, Save], LoopResult]
+Trained = tuple[dict[str, Save], PretrainingResult]
 """Role -> what saves its model, and what the training took."""
 
 
@@ -73,19 +62,22 @@ def pretrain(
         BadInputError: the autoencoder is not there yet, or ``continue_shipped`` is asked of another model.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config = CONFIGS[name] if num_steps is None else dataclasses.replace(CONFIGS[name], num_steps=num_steps)
-    if continue_shipped and name not in _CONTINUED:
-        raise BadInputError(f"{name}: only {', '.join(_CONTINUED)} can be continued from what is shipped")
-    train, before = _TRAIN[name], {}
+    if name not in PRETRAININGS:
+        raise BadInputError(f"no pretraining {name!r}: they are {', '.join(PRETRAININGS)}")
+    recipe = PRETRAININGS[name]
+    config = replace(recipe.config, mlflow_tracking_uri=default_tracking_uri(work_dir))
+    if num_steps is not None:
+        config = replace(config, num_steps=num_steps)
+    train, before = recipe.train, {}
     if continue_shipped:
-        role, continued, rate = _CONTINUED[name]
-        config = dataclasses.replace(config, learning_rate=rate * config.learning_rate)
-        train, before = partial(continued, shipped=embedded / role), read_card(embedded / role).get("training", {})
+        if recipe.continued_role is None:
+            known = ", ".join(name for name, other in PRETRAININGS.items() if other.continued_role)
+            raise BadInputError(f"{name}: only {known} can be continued from what is shipped")
+        config = replace(config, learning_rate=recipe.continued_rate * config.learning_rate)
+        train = partial(train, shipped=embedded / recipe.continued_role)
+        before = read_card(embedded / recipe.continued_role).get("training", {})
     target = choose_runtime(device, "float32").device
-    with tracked_run(
-        "pretrain", name, dataclasses.asdict(config), {"model": name}, default_tracking_uri(work_dir), root=work_dir
-    ) as run:
-        models, result = train(work_dir, target, config, run.log_metric)
+    models, result = train(work_dir, target, config)
     facts = training_facts(config, result, target) | ({"continued_from": before} if before else {})
     for role, save in models.items():
         folder = work_dir / VAE_FOLDER if role == "vae" else embedded / role
@@ -102,6 +94,8 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
     Raises:
         MissingModelError: the model, or the CLIP it is judged by, is not there.
     """
+    if role not in MEASURES:
+        raise BadInputError(f"no measure of {role!r}: roles are {', '.join(MEASURES)}")
     chosen = load_profile(profile)
     measured = MEASURES[role](chosen, choose_runtime(device, "float32"))
     # The finished editor plays no role in other stages, so no profile names it.
@@ -110,19 +104,17 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
     return measured
 
 
-def _vae(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
-    model, result = vae.train_vae(work_dir, device, config, log)
+def _vae(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
+    model, result = vae.train_vae(work_dir, device, config)
     return {"vae": _saver(model)}, result
 
 
-def _clip(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
-    model, processor, result = clip.train_clip(work_dir, device, config, log)
+def _clip(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
+    model, processor, result = clip.train_clip(work_dir, device, config)
     return {"clip": _saver(model, processor)}, result
 
 
-def _diffusion(
-    work_dir: Path, device: torch.device, config: LoopConfig, log: Metric, shipped: Path | None = None
-) -> Trained:
+def _diffusion(work_dir: Path, device: torch.device, config: PretrainingConfig, shipped: Path | None = None) -> Trained:
     folder, start = work_dir / VAE_FOLDER, None
     if shipped is not None:
         start = StableDiffusionInstructPix2PixPipeline.from_pretrained(shipped, torch_dtype=torch.float32).to(device)
@@ -132,72 +124,85 @@ def _diffusion(
     autoencoder = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).eval().to(device)
     # Else its configuration is shipped with this machine's path in it.
     autoencoder.register_to_config(_name_or_path="")
-    painter, editor, result = joint.train_diffusion(work_dir, autoencoder, device, config, log, start)
-    return {"text_to_image": _saver(painter), "editor_base": _saver(editor)}, result
+    painter, editor, result = joint.train_diffusion(work_dir, autoencoder, device, config, start)
+    return {"text_to_image": _saver(painter), "editor_base": _editor_saver(editor)}, result
 
 
-def _controlnet(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+def _controlnet(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
     painter = load_text_to_image(load_profile("embedded"), Runtime(device, torch.float32))
-    model, result = controlnet.train_controlnet(work_dir, painter, device, config, log)
+    model, result = controlnet.train_controlnet(work_dir, painter, device, config)
     return {"controlnet_canny": _saver(model)}, result
 
 
-def _ip_adapter(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+def _ip_adapter(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
     profile, runtime = load_profile("embedded"), Runtime(device, torch.float32)
     painter, encoder = load_text_to_image(profile, runtime), load_image_encoder(profile.model("clip"), runtime)
-    tensors, result = ip_adapter.train_ip_adapter(work_dir, painter, *encoder, device, config, log)
+    tensors, result = ip_adapter.train_ip_adapter(work_dir, painter, *encoder, device, config)
     return {"ip_adapter": partial(ip_adapter.save_ip_adapter, tensors)}, result
 
 
 def _language_model(
-    work_dir: Path, device: torch.device, config: LoopConfig, log: Metric, shipped: Path | None = None
+    work_dir: Path, device: torch.device, config: PretrainingConfig, shipped: Path | None = None
 ) -> Trained:
-    model, tokenizer, result = language_model.train_language_model(work_dir, device, config, log, shipped)
+    model, tokenizer, result = language_model.train_language_model(work_dir, device, config, shipped)
     return {"language_model": _saver(model, tokenizer)}, result
 
 
-def _vision_language_model(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+def _vision_language_model(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
     profile, runtime = load_profile("embedded"), Runtime(device, torch.float32)
     start, autoencoder = load_clip(profile, runtime).model, load_text_to_image(profile, runtime).vae
     model, processor, result = vision_language_model.train_vision_language_model(
-        work_dir, start, autoencoder, device, config, log
+        work_dir, start, autoencoder, device, config
     )
     return {"vision_language_model": _saver(model, processor)}, result
 
 
-def _video_language_model(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
+def _video_language_model(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
     start = load_clip(load_profile("embedded"), Runtime(device, torch.float32)).model
-    model, processor, result = video_language_model.train_video_language_model(work_dir, start, device, config, log)
+    model, processor, result = video_language_model.train_video_language_model(work_dir, start, device, config)
     return {"video_language_model": _saver(model, processor)}, result
 
 
-def _segmenter(work_dir: Path, device: torch.device, config: LoopConfig, log: Metric) -> Trained:
-    model, result = segmenter.train_segmenter(work_dir, device, config, log)
+def _segmenter(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
+    model, result = segmenter.train_segmenter(work_dir, device, config)
     return {"segmenter": partial(segmenter.save_segmenter, model)}, result
 
 
-def _editworld(
-    work_dir: Path, device: torch.device, config: LoopConfig, log: Metric, shipped: Path | None = None
-) -> Trained:
+def _editworld(work_dir: Path, device: torch.device, config: PretrainingConfig, shipped: Path | None = None) -> Trained:
     start = shipped or Path(load_profile("embedded").model("editor_base").location)
     # An editor that is trained on learns from triplets that it has not seen.
     parts = training_parts(read_card(shipped).get("training", {})) if shipped is not None else []
     seen = sum(part["steps"] for part in parts)
-    pipeline, result = editworld.train_editworld(work_dir, start, config, log, data_seed=seen)
-    return {"editworld": _saver(pipeline)}, result
+    pipeline, result = editworld.train_editworld(work_dir, start, config, data_seed=seen)
+    return {"editworld": _editor_saver(pipeline)}, result
 
 
-_TRAIN: dict[str, Callable[[Path, torch.device, LoopConfig, Metric], Trained]] = {
-    "vae": _vae, "clip": _clip, "diffusion": _diffusion, "controlnet_canny": _controlnet,
-    "ip_adapter": _ip_adapter, "language_model": _language_model, "vision_language_model": _vision_language_model,
-    "video_language_model": _video_language_model, "segmenter": _segmenter, "editworld": _editworld,
-}  # fmt: skip
-_CONTINUED: dict[str, tuple[str, Callable[..., Trained], float]] = {
-    "diffusion": ("editor_base", _diffusion, 1.0), "language_model": ("language_model", _language_model, 0.5),
-    "editworld": ("editworld", _editworld, 1.0),
-}  # fmt: skip
-"""What can be trained on from the shipped models: the role whose card tells of it, what trains, and the share of the
-learning rate."""
+@dataclass(frozen=True)
+class Pretraining:
+    """How one of the embedded models is trained."""
+
+    config: PretrainingConfig
+    train: Callable[..., Trained]
+    """Called with work folder, device and configuration, and with ``shipped=FOLDER`` to go on from a shipped model."""
+    continued_role: str | None = None
+    """Role whose shipped model can be trained on, where one can."""
+    continued_rate: float = 1.0
+    """Share of the learning rate that training on takes."""
+
+
+PRETRAININGS = {
+    "vae": Pretraining(vae.CONFIG, _vae),
+    "clip": Pretraining(clip.CONFIG, _clip),
+    "diffusion": Pretraining(joint.CONFIG, _diffusion, "editor_base"),
+    "controlnet_canny": Pretraining(controlnet.CONFIG, _controlnet),
+    "ip_adapter": Pretraining(ip_adapter.CONFIG, _ip_adapter),
+    "language_model": Pretraining(language_model.CONFIG, _language_model, "language_model", 0.5),
+    "vision_language_model": Pretraining(vision_language_model.CONFIG, _vision_language_model),
+    "video_language_model": Pretraining(video_language_model.CONFIG, _video_language_model),
+    "segmenter": Pretraining(segmenter.CONFIG, _segmenter),
+    "editworld": Pretraining(editworld.CONFIG, _editworld, "editworld"),
+}
+"""By the names of `card.PRETRAININGS`."""
 
 
 def _saver(model: Any, *extras: Any) -> Save:
@@ -207,6 +212,15 @@ def _saver(model: Any, *extras: Any) -> Save:
         for extra in extras:
             extra.save_pretrained(folder)
         return _parameter_counts(model)
+
+    return save
+
+
+def _editor_saver(pipeline: StableDiffusionInstructPix2PixPipeline) -> Save:
+    def save(folder: Path) -> dict[str, int]:
+        counts = _saver(pipeline)(folder)
+        write_editing_defaults(folder, EDITING)
+        return counts
 
     return save
 

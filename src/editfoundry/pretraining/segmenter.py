@@ -14,7 +14,7 @@ from transformers import SamConfig
 
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.segmenter import build_sam, load_segmenter, save_sam
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.pictures import cached_array
 from editfoundry.pretraining.vae import scene_pictures
 from editfoundry.profiles import Profile
@@ -33,7 +33,7 @@ FOCAL_WEIGHT = 20.0
 """Of the focal loss, where the dice loss has 1 (Kirillov et al. 2023, section 3)."""
 MIN_PIXELS = 16
 """Objects of which less is seen are not measured."""
-CONFIG = LoopConfig(num_steps=2500, batch_size=12, learning_rate=1.5e-3, ema_decay=0.995)
+CONFIG = PretrainingConfig(num_steps=2500, batch_size=12, learning_rate=1.5e-3, ema_decay=0.995)
 NUM_MEASURED = 256
 
 
@@ -41,33 +41,47 @@ def segmenter_config() -> SamConfig:
     """Return the embedded SAM's size: 64 x 64 pixels, 16 x 16 embeddings."""
     return SamConfig(
         vision_config={
-            "hidden_size": 96, "output_channels": 64, "num_hidden_layers": 4, "num_attention_heads": 4,
-            "image_size": IMAGE_SIZE, "patch_size": 4, "window_size": 8, "global_attn_indexes": [1, 3], "mlp_dim": 192,
+            "hidden_size": 96,
+            "output_channels": 64,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "image_size": IMAGE_SIZE,
+            "patch_size": 4,
+            "window_size": 8,
+            "global_attn_indexes": [1, 3],
+            "mlp_dim": 192,
             "num_pos_feats": 32,
         },
         prompt_encoder_config={
-            "hidden_size": 64, "image_size": IMAGE_SIZE, "patch_size": 4, "mask_input_channels": 8,
+            "hidden_size": 64,
+            "image_size": IMAGE_SIZE,
+            "patch_size": 4,
+            "mask_input_channels": 8,
         },
         mask_decoder_config={
-            "hidden_size": 64, "mlp_dim": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "hidden_size": 64,
+            "mlp_dim": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
             "iou_head_hidden_dim": 64,
         },
-    )  # fmt: skip
+    )
 
 
 def train_segmenter(
     work_dir: Path,
     device: torch.device,
-    config: LoopConfig = CONFIG,
-    log_metric: Metric | None = None,
+    config: PretrainingConfig = CONFIG,
     num_pictures: int = NUM_PICTURES,
-) -> tuple[Sam, LoopResult]:
+) -> tuple[Sam, PretrainingResult]:
     """Train on points of scenes of the training split."""
     pictures = scene_pictures(work_dir / "data", "train", num_pictures)
     labels = cached_array(
-        work_dir / "data" / f"labels-train-{num_pictures}.npy", (num_pictures, IMAGE_SIZE, IMAGE_SIZE), "uint8",
+        work_dir / "data" / f"labels-train-{num_pictures}.npy",
+        (num_pictures, IMAGE_SIZE, IMAGE_SIZE),
+        "uint8",
         lambda index: scene_labels(index, "train"),
-    )  # fmt: skip
+    )
     torch.manual_seed(config.seed)
     model = build_sam(segmenter_config()).to(device)
 
@@ -79,7 +93,7 @@ def train_segmenter(
         points, masks = draw_points(torch.from_numpy(labels[chosen].astype(np.int64)), NUM_POINTS, generator)
         return segmentation_loss(sam, pixels.to(device), points.to(device), masks.to(device))
 
-    result = fit(model, step_loss, config, work_dir / "segmenter", log_metric)
+    result = fit(model, step_loss, config, work_dir / "segmenter")
     return model, result
 
 
@@ -142,9 +156,12 @@ def segmentation_loss(sam: Any, pixels: Tensor, points: Tensor, masks: Tensor) -
         labels = torch.ones(len(at), 1, dtype=torch.int64, device=at.device)
         sparse, dense = sam.prompt_encoder(points=(at[:, None], labels), boxes=None, masks=None)
         logits, qualities = sam.mask_decoder(
-            image_embeddings=embedding[None], image_pe=sam.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense, multimask_output=True,
-        )  # fmt: skip
+            image_embeddings=embedding[None],
+            image_pe=sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=True,
+        )
         losses.append(_mask_losses(logits, meant).amin(1) + (qualities - _ious(logits, meant)).square().mean(1))
     return torch.cat(losses).mean()
 

@@ -20,7 +20,7 @@ from editfoundry.synthesis.editworld_video.storyline_prompts import NULL, Storyl
 from editfoundry.tinyworld.captions import keywords_of
 from editfoundry.tinyworld.clips.storylines import video_rules
 from editfoundry.tinyworld.edits import Edit, sample_world_edit
-from editfoundry.tinyworld.rules import Rule
+from editfoundry.tinyworld.rule import Rule
 from editfoundry.tinyworld.sampling import sample_scene
 from editfoundry.tinyworld.storyline_text import describe_storyline
 

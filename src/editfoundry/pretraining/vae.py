@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,15 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.pictures import rendered, to_pixels
 from editfoundry.tinyworld.sampling import Split, random_stream, sample_scene
 from editfoundry.tinyworld.scene import IMAGE_SIZE
 
 NUM_PICTURES = 16_384
 KL_WEIGHT = 1e-5
-CONFIG = LoopConfig(num_steps=3000, batch_size=16, learning_rate=2e-3, weight_decay=0.0, ema_decay=0.995)
-DECODER_CONFIG = LoopConfig(num_steps=1000, batch_size=16, learning_rate=1e-3, weight_decay=0.0, ema_decay=0.99, seed=1)
+CONFIG = PretrainingConfig(num_steps=3000, batch_size=16, learning_rate=2e-3, weight_decay=0.0, ema_decay=0.995)
+DECODER_CONFIG = replace(CONFIG, num_steps=1000, learning_rate=1e-3, ema_decay=0.99, seed=1)
 PixelLoss = Callable[[Any, Tensor, torch.Generator], Tensor]
 
 
@@ -37,20 +38,20 @@ def build_vae() -> AutoencoderKL:
 
 
 def train_vae(
-    work_dir: Path, device: torch.device, config: LoopConfig = CONFIG, log_metric: Metric | None = None
-) -> tuple[AutoencoderKL, LoopResult]:
+    work_dir: Path, device: torch.device, config: PretrainingConfig = CONFIG
+) -> tuple[AutoencoderKL, PretrainingResult]:
     """Train the autoencoder on rendered scenes of the training split, then its decoder alone."""
     pictures = scene_pictures(work_dir / "data", "train", NUM_PICTURES)
     torch.manual_seed(config.seed)
     vae: Any = build_vae()
     vae.to(device, memory_format=torch.channels_last)
-    result = fit(vae, _loss_on(pictures, config, device, vae_loss), config, work_dir / "vae", log_metric)
+    result = fit(vae, _loss_on(pictures, config, device, vae_loss), config, work_dir / "vae")
     set_scaling_factor(vae, pictures, device)
     return polish_decoder(work_dir, vae, device), result
 
 
 def polish_decoder(
-    work_dir: Path, vae: AutoencoderKL, device: torch.device, config: LoopConfig = DECODER_CONFIG
+    work_dir: Path, vae: AutoencoderKL, device: torch.device, config: PretrainingConfig = DECODER_CONFIG
 ) -> AutoencoderKL:
     """Train the decoder on for PSNR, the encoder frozen; latents, and whatever was trained on them, stay valid."""
     pictures = scene_pictures(work_dir / "data", "train", NUM_PICTURES)
@@ -61,7 +62,7 @@ def polish_decoder(
 
 
 def _loss_on(
-    pictures: np.ndarray, config: LoopConfig, device: torch.device, loss: PixelLoss
+    pictures: np.ndarray, config: PretrainingConfig, device: torch.device, loss: PixelLoss
 ) -> Callable[[nn.Module, torch.Generator], Tensor]:
     def step_loss(model: nn.Module, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(pictures), (config.batch_size,), generator=generator).sort().values.numpy()

@@ -27,7 +27,7 @@ from transformers.models.video_llava.video_processing_video_llava import VideoLl
 
 from editfoundry.pretraining.clip import NUM_PAIRS, twin_scenes
 from editfoundry.pretraining.judge_text import IGNORED, IMAGE, Example, padded_batch
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.pictures import rendered, to_pixels
 from editfoundry.pretraining.storyline_tokens import (
     CHAT_TEMPLATE,
@@ -56,15 +56,18 @@ LARGEST_SHIFT, LARGEST_ZOOM = 0.08, 1.16
 """Of a moving camera, as shares of the picture's width, as tinyworld's clips have it."""
 NOISE = 3.0
 """Largest standard deviation of the noise, of 255."""
-CONFIG = LoopConfig(num_steps=9500, batch_size=16, learning_rate=1.5e-3, weight_decay=0.05, ema_decay=0.995)
+CONFIG = PretrainingConfig(num_steps=9500, batch_size=16, learning_rate=1.5e-3, weight_decay=0.05, ema_decay=0.995)
 Pair = tuple[int, int]
 """Numbers of the first and of the last picture."""
 
 
 def train_video_language_model(
-    work_dir: Path, clip: CLIPModel, device: torch.device, config: LoopConfig = CONFIG,
-    log_metric: Metric | None = None, num_pairs: int = NUM_PAIRS,
-) -> tuple[VideoLlavaForConditionalGeneration, VideoLlavaProcessor, LoopResult]:  # fmt: skip
+    work_dir: Path,
+    clip: CLIPModel,
+    device: torch.device,
+    config: PretrainingConfig = CONFIG,
+    num_pairs: int = NUM_PAIRS,
+) -> tuple[VideoLlavaForConditionalGeneration, VideoLlavaProcessor, PretrainingResult]:
     """Train on twin scenes of the training split (`clip.twin_scenes`), whose cached pictures are filmed anew each time.
 
     Half of every batch are pairs that a rule takes from first to last; of the rest, a few do not change at all.
@@ -84,10 +87,10 @@ def train_video_language_model(
                 tokenizer, describe_storyline(scenes[first], scenes[last]), NUM_FRAMES * NUM_FRAME_TOKENS
             )
             for first, last in pairs
-        ]  # fmt: skip
+        ]
         return description_loss(llava, film_frames(pictures[np.array(pairs)], generator), examples, tokenizer)
 
-    result = fit(model, step_loss, config, work_dir / "video_language_model", log_metric)
+    result = fit(model, step_loss, config, work_dir / "video_language_model")
     model.model.image_tower.load_state_dict(model.model.video_tower.state_dict())
     return model, build_video_processor(tokenizer), result
 
@@ -144,16 +147,29 @@ def build_video_language_model(
     The tower of single pictures, which it is never given, stays frozen and becomes the tower of videos in the end.
     """
     text = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=HIDDEN_SIZE, intermediate_size=256, num_hidden_layers=4,
-        num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN_SIZE,
+        intermediate_size=256,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
     vision = {**clip.config.vision_config.to_dict(), "num_hidden_layers": NUM_VISION_LAYERS}
     config = VideoLlavaConfig(
-        vision_config=vision, text_config=text.to_dict(), image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-        video_token_index=tokenizer.convert_tokens_to_ids(VIDEO), image_seq_length=NUM_FRAME_TOKENS - 1,
-        video_seq_length=NUM_FRAMES * NUM_FRAME_TOKENS, vision_feature_layer=-1, tie_word_embeddings=True,
-    )  # fmt: skip
+        vision_config=vision,
+        text_config=text.to_dict(),
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        video_token_index=tokenizer.convert_tokens_to_ids(VIDEO),
+        image_seq_length=NUM_FRAME_TOKENS - 1,
+        video_seq_length=NUM_FRAMES * NUM_FRAME_TOKENS,
+        vision_feature_layer=-1,
+        tie_word_embeddings=True,
+    )
     model: Any = VideoLlavaForConditionalGeneration(config)
     model.float()
     # As for the language model: from Llama's own 0.02, rare words stay one and the same vector for long.
@@ -169,13 +185,20 @@ def build_video_language_model(
 def build_video_processor(tokenizer: PreTrainedTokenizerFast) -> VideoLlavaProcessor:
     """Return the processor: frames 64 x 64 (bicubic), values in [-1, 1], the tokenizer and the chat template."""
     sizes: dict[str, Any] = {
-        "size": {"shortest_edge": IMAGE_SIZE}, "crop_size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE},
-        "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
-    }  # fmt: skip
+        "size": {"shortest_edge": IMAGE_SIZE},
+        "crop_size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    }
     return VideoLlavaProcessor(
-        VideoLlavaImageProcessor(**sizes), VideoLlavaVideoProcessor(**sizes), tokenizer, patch_size=PATCH_SIZE,
-        vision_feature_select_strategy="default", chat_template=CHAT_TEMPLATE, num_additional_image_tokens=1,
-    )  # fmt: skip
+        VideoLlavaImageProcessor(**sizes),
+        VideoLlavaVideoProcessor(**sizes),
+        tokenizer,
+        patch_size=PATCH_SIZE,
+        vision_feature_select_strategy="default",
+        chat_template=CHAT_TEMPLATE,
+        num_additional_image_tokens=1,
+    )
 
 
 def description_loss(
@@ -192,7 +215,7 @@ def description_loss(
     ids, mask, labels = (tensor.to(model.device) for tensor in padded_batch(examples, tokenizer.pad_token_id))
     hidden = model.model(
         input_ids=ids, attention_mask=mask, pixel_values_videos=frames.to(model.device), use_cache=False
-    ).last_hidden_state  # fmt: skip
+    ).last_hidden_state
     places = labels[:, 1:] != IGNORED
     has_become = (labels == tokenizer.convert_tokens_to_ids(THEN)).cumsum(1)[:, 1:] > 0
     weights = torch.where(has_become, CHANGE_WEIGHT, 1.0)[places]

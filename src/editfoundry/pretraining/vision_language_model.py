@@ -36,7 +36,7 @@ from editfoundry.pretraining.judge_text import (
     padded_batch,
 )
 from editfoundry.pretraining.judged_pairs import JudgedPair, pair_pictures, sample_judged_pair, seen_captions
-from editfoundry.pretraining.loop import LoopConfig, LoopResult, Metric, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.pictures import cached_array, to_pixels
 from editfoundry.tinyworld.sampling import random_stream
 from editfoundry.tinyworld.scene import IMAGE_SIZE
@@ -51,15 +51,20 @@ CAPTION_SHARE = 0.5
 """Of a batch: captions have a word to learn for each thing to see, where a question has one number in all."""
 UNSEEN_SHARE = 0.1
 """Of the questions: those that do not tell what the model itself would have said of the pictures."""
-CONFIG = LoopConfig(num_steps=5000, batch_size=32, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
+CONFIG = PretrainingConfig(num_steps=5000, batch_size=32, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
 _PAIR_QUESTIONS = tuple(question for question in QUESTIONS if question.shows_input)
 _PICTURE_QUESTIONS = tuple(question for question in QUESTIONS if not question.shows_input)
 
 
 def train_vision_language_model(
-    work_dir: Path, clip: CLIPModel, vae: AutoencoderKL, device: torch.device, config: LoopConfig = CONFIG,
-    log_metric: Metric | None = None, num_pairs: int = NUM_PAIRS, reading: LoopConfig = READING,
-) -> tuple[LlavaForConditionalGeneration, LlavaProcessor, LoopResult]:  # fmt: skip
+    work_dir: Path,
+    clip: CLIPModel,
+    vae: AutoencoderKL,
+    device: torch.device,
+    config: PretrainingConfig = CONFIG,
+    num_pairs: int = NUM_PAIRS,
+    reading: PretrainingConfig = READING,
+) -> tuple[LlavaForConditionalGeneration, LlavaProcessor, PretrainingResult]:
     """Train on judged pairs of the training split, the vision tower of ``clip`` frozen, as published.
 
     First on text alone, see `judge_reading`; then with pictures. Half of every batch are captions of single pictures;
@@ -90,7 +95,7 @@ def train_vision_language_model(
         return (both_loss + one_loss) / 2 + answer_loss(llava, pictures[told, sides], captions, pad, word_weight=1.0)
 
     fit(model, ReadingLesson(tokenizer, pairs, reading.batch_size, WORD_WEIGHT), reading, work_dir / "judge_reading")
-    result = fit(model, step_loss, config, work_dir / "vision_language_model", log_metric)
+    result = fit(model, step_loss, config, work_dir / "vision_language_model")
     return model, build_llava_processor(tokenizer), result
 
 
@@ -101,15 +106,27 @@ def build_vision_language_model(tokenizer: PreTrainedTokenizerFast, clip: CLIPMo
     configuration says that it takes several pictures.
     """
     text = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=HIDDEN_SIZE, intermediate_size=448, num_hidden_layers=4,
-        num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN_SIZE,
+        intermediate_size=448,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
     config = LlavaConfig(
-        vision_config=clip.config.vision_config.to_dict(), text_config=text.to_dict(),
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE), image_seq_length=NUM_PATCHES,
-        vision_feature_layer=-2, tie_word_embeddings=True, multi_image=True,
-    )  # fmt: skip
+        vision_config=clip.config.vision_config.to_dict(),
+        text_config=text.to_dict(),
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_seq_length=NUM_PATCHES,
+        vision_feature_layer=-2,
+        tie_word_embeddings=True,
+        multi_image=True,
+    )
     model: Any = LlavaForConditionalGeneration(config)
     model.float().model.vision_tower.load_state_dict(clip.float().vision_model.state_dict())
     model.model.vision_tower.requires_grad_(False)
@@ -119,9 +136,13 @@ def build_vision_language_model(tokenizer: PreTrainedTokenizerFast, clip: CLIPMo
 def build_llava_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     """Return the processor: CLIP's of the embedded size, the tokenizer and the chat template."""
     return LlavaProcessor(
-        build_image_processor(), tokenizer, patch_size=PATCH_SIZE, vision_feature_select_strategy="default",
-        chat_template=CHAT_TEMPLATE, num_additional_image_tokens=1,
-    )  # fmt: skip
+        build_image_processor(),
+        tokenizer,
+        patch_size=PATCH_SIZE,
+        vision_feature_select_strategy="default",
+        chat_template=CHAT_TEMPLATE,
+        num_additional_image_tokens=1,
+    )
 
 
 def answer_loss(

@@ -1,103 +1,83 @@
-"""Compares two editors on the same cases, and tells whether one is better with 95 % confidence."""
+"""Compares two editors on the same items, and tells whether one is better with 95 % confidence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.bootstrap import Interval, paired_difference
+from editfoundry.evaluation.bootstrap import Interval
+from editfoundry.evaluation.reports.compare import same_items
+from editfoundry.evaluation.reports.run import Run, ScoredItem
+from editfoundry.evaluation.reports.summary import paired
 
-Rows = Sequence[Mapping[str, Any]]
-"""Rows of ``metrics.json``, of one editor."""
-TRUTH_METRICS = ("correct",)
-"""What decides where the true outcome is known."""
-SCORE_METRICS = ("clip_score", "mllm_score")
-"""What decides on real data; each that was measured must be better."""
+Edits = Mapping[str, Mapping[str, ScoredItem]]
+"""Benchmark -> item's id -> one editor's edit; the headline benchmark first."""
+METRIC = "outcome"
+"""What decides: tinyworld knows the true outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """A candidate's paired differences to its opponent on one benchmark."""
+class EditorComparison:
+    """A candidate's paired difference to its opponent on one benchmark."""
 
     benchmark: str
-    differences: Mapping[str, Interval]
-    """Metric -> candidate minus opponent."""
+    difference: Interval
+    """Of the outcome accuracy, candidate minus opponent."""
 
     @property
     def is_better(self) -> bool:
-        """Whether every metric's interval is above zero."""
-        return bool(self.differences) and all(d.low is not None and d.low > 0 for d in self.differences.values())
+        """Whether the whole interval is above zero."""
+        return self.difference.low is not None and self.difference.low > 0
 
     @property
     def is_worse(self) -> bool:
-        """Whether any metric's interval is below zero."""
-        return any(d.high is not None and d.high < 0 for d in self.differences.values())
+        """Whether the whole interval is below zero."""
+        return self.difference.high is not None and self.difference.high < 0
 
     def __str__(self) -> str:
-        told = [f"{name} {_in_words(difference)}" for name, difference in self.differences.items()]
-        num_cases = max((d.n for d in self.differences.values()), default=0)
-        return f"{self.benchmark}: {', '.join(told) or 'nothing measured'} on {num_cases} cases"
+        return f"{self.benchmark}: {METRIC} {_in_words(self.difference)} on {self.difference.n} items"
 
 
-def rows_of(metrics: Rows, editor: str) -> list[Mapping[str, Any]]:
-    """Return an editor's rows of ``metrics.json``.
+def edits_of(runs: Sequence[Run], editor: str) -> Edits:
+    """Return an editor's edits on every benchmark of a report.
 
     Raises:
         BadInputError: there are none.
     """
-    rows = [row for row in metrics if row["editor"] == editor]
-    if not rows:
-        raise BadInputError(f"the report has no cases of the editor {editor!r}; evaluate it again")
-    return rows
+    edits = {run.name: run.items[editor] for run in runs if run.items.get(editor)}
+    if not edits:
+        raise BadInputError(f"the report has no items of the editor {editor!r}; evaluate it again")
+    return edits
 
 
-def same_cases(first: Rows, second: Rows) -> bool:
-    """Tell whether two editors were given the same cases, from the same noise."""
-    return {_case(row) for row in first} == {_case(row) for row in second}
+def are_same_items(first: Edits, second: Edits) -> bool:
+    """Tell whether two editors were asked for the same edits: pictures, texts and noise."""
+    return set(first) == set(second) and all(
+        len(same_items(items, second[name])) == len(items) == len(second[name]) for name, items in first.items()
+    )
 
 
-def compare(candidate: Rows, opponent: Rows, *, seed: int = 0) -> list[Comparison]:
-    """Return the paired differences of each benchmark, the headline first, as the candidate's rows have them.
+def compare_editors(candidate: Edits, opponent: Edits, *, seed: int = 0) -> list[EditorComparison]:
+    """Return the paired difference on each benchmark, the headline first, as the candidate has them.
 
     Args:
-        candidate: its rows.
-        opponent: rows of the same cases, in any order.
+        candidate: its edits.
+        opponent: edits of the same items, in any order.
         seed: of the resampling.
 
     Raises:
-        BadInputError: the cases are not the same.
+        BadInputError: the items are not the same.
     """
-    if not same_cases(candidate, opponent):
-        raise BadInputError("candidate and opponent were not evaluated on the same cases; evaluate both again")
-    of_opponent = {_case(row): row for row in opponent}
-    benchmarks = list(dict.fromkeys(row["benchmark"] for row in candidate))
+    if not are_same_items(candidate, opponent):
+        raise BadInputError("candidate and opponent were not evaluated on the same items; evaluate both again")
     return [
-        _compare_one(name, [(of_opponent[_case(row)], row) for row in candidate if row["benchmark"] == name], seed)
-        for name in benchmarks
+        EditorComparison(
+            benchmark=name,
+            difference=Interval(**paired(opponent[name], items, [METRIC], seed)["overall"][METRIC]),
+        )
+        for name, items in candidate.items()
     ]
-
-
-def _compare_one(benchmark: str, pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], seed: int) -> Comparison:
-    knows_truth = all(row.get("correct") is not None for pair in pairs for row in pair)
-    differences = {}
-    for metric in TRUTH_METRICS if knows_truth else SCORE_METRICS:
-        values = np.array([[_number(row.get(metric)) for row in pair] for pair in pairs])
-        difference = paired_difference(values[:, 0], values[:, 1], seed=seed)
-        if difference.n:
-            differences[metric] = difference
-    return Comparison(benchmark=benchmark, differences=differences)
-
-
-def _case(row: Mapping[str, Any]) -> tuple[str, str, int]:
-    return row["benchmark"], row["id"], row["seed"]
-
-
-def _number(value: float | bool | None) -> float:
-    return float("nan") if value is None else float(value)
 
 
 def _in_words(difference: Interval) -> str:

@@ -1,27 +1,36 @@
-"""The gate: a candidate becomes champion only if it is better on the same cases, with 95 % confidence."""
+"""The gate: a candidate becomes champion only if it is better on the same items, with 95 % confidence."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.index import index_path, shard_paths
 from editfoundry.data.split_leaks import split_folders
+from editfoundry.editors.open_editor import editor_folder, find_editor
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.summary import BASE, FINE_TUNED
-from editfoundry.lineage.stages import Params, Paths
-from editfoundry.retraining.comparison import Comparison, Rows, compare, rows_of, same_cases
+from editfoundry.evaluation.reports.before_after import BASE, FINE_TUNED
+from editfoundry.evaluation.reports.run import METRICS_FILE, Run, read_runs
+from editfoundry.lineage.params import Params
+from editfoundry.lineage.stages import Paths
+from editfoundry.retraining.comparison import (
+    METRIC,
+    EditorComparison,
+    Edits,
+    are_same_items,
+    compare_editors,
+    edits_of,
+)
 from editfoundry.tracking.mlflow_client import TrackedRun, default_tracking_uri, source_tags, tracked_run
 from editfoundry.tracking.model_registry import (
     MODEL_NAME,
     RegisteredVersion,
     register_version,
+    registry_lock,
     set_alias,
     set_version_tag,
     version_by_alias,
@@ -33,7 +42,7 @@ EXPERIMENT = "gate"
 ITSELF = "itself"
 """The opponent where the candidate is the champion."""
 _RUN_TAG = "gate_run"
-"""Version's tag: the MLflow run that keeps its rows of cases."""
+"""Version's tag: the MLflow run that keeps its scores, item by item."""
 _SAMPLER_TAG = "sampler_hash"
 _SAMPLER = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
 
@@ -50,13 +59,13 @@ class GateDecision:
     """The champion's version, ``base`` where there was none, or ``itself``."""
     promoted: bool
     reason: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[EditorComparison, ...]
     """The headline benchmark, which decides, first."""
     run_id: str
     """The MLflow run that keeps this decision."""
 
     @property
-    def regressions(self) -> list[Comparison]:
+    def regressions(self) -> list[EditorComparison]:
         """Benchmarks on which the candidate is worse than its opponent, with 95 % confidence."""
         return [comparison for comparison in self.comparisons if comparison.is_worse]
 
@@ -65,7 +74,7 @@ def pass_gate(params: Params, root: Path, evaluate: Evaluate | None = None) -> G
     """Register the lineage's editor as ``candidate``, compare it with the champion, and promote it if it is better.
 
     Without a champion the opponent is the base that the editor was fine-tuned from. A champion that was evaluated on
-    other cases, or sampled otherwise, is evaluated again. The reason is kept as a tag of the version and of a run.
+    other items, or sampled otherwise, is evaluated again. The reason is kept as a tag of the version and of a run.
 
     Args:
         params: profile, and settings of the evaluation.
@@ -75,23 +84,29 @@ def pass_gate(params: Params, root: Path, evaluate: Evaluate | None = None) -> G
     Raises:
         BadInputError: there is no checkpoint or no report.
     """
+    with registry_lock(tracking_uri(root), root):
+        return _pass_gate_alone(params, root, evaluate)
+
+
+def _pass_gate_alone(params: Params, root: Path, evaluate: Evaluate | None) -> GateDecision:
     paths, uri = Paths(root), tracking_uri(root)
-    metrics = _read_metrics(paths.editworld_report)
-    rows = rows_of(metrics, FINE_TUNED)
+    runs = _read_report(paths.editworld_report)
+    edits = edits_of(runs, FINE_TUNED)
     tags = _version_tags(params, paths)
-    candidate = register_version(paths.editworld, tags=tags, tracking_uri=uri, root=root)
+    options = find_editor(str(paths.editworld)).option_kinds
+    candidate = register_version(paths.editworld, tags=tags, tracking_uri=uri, root=root, options=options)
     champion = version_by_alias(CHAMPION, tracking_uri=uri)
     set_alias(CANDIDATE, candidate, uri)
     with tracked_run(EXPERIMENT, f"{MODEL_NAME} {candidate.version}", {}, tags, uri, root=root) as run:
-        opponent_rows: Rows
+        opponent_edits: Edits
         if champion is None:
-            opponent, opponent_rows = BASE, rows_of(metrics, BASE)
+            opponent, opponent_edits = BASE, edits_of(runs, BASE)
         elif champion.version == candidate.version:
-            opponent, opponent_rows = ITSELF, rows
+            opponent, opponent_edits = ITSELF, edits
         else:
             opponent = f"champion, version {champion.version}"
-            opponent_rows = _champion_rows(champion, rows, params, root, run, evaluate or _evaluate)
-        comparisons = tuple(compare(rows, opponent_rows, seed=params.editworld_report.seed))
+            opponent_edits = _champion_edits(champion, edits, params, root, run, evaluate or _evaluate)
+        comparisons = tuple(compare_editors(edits, opponent_edits, seed=params.editworld_report.seed))
         promoted, reason = decide(comparisons, opponent)
         decision = GateDecision(
             candidate=candidate, opponent=opponent, promoted=promoted, reason=reason, comparisons=comparisons,
@@ -99,11 +114,15 @@ def pass_gate(params: Params, root: Path, evaluate: Evaluate | None = None) -> G
         )  # fmt: skip
         _keep(decision, params, run, paths.editworld_report, uri)
     if promoted:
+        # A tracking server has no lock: somebody else's candidate may have become champion meanwhile.
+        now = version_by_alias(CHAMPION, tracking_uri=uri)
+        if (now and now.version) != (champion and champion.version):
+            return _pass_gate_alone(params, root, evaluate)
         set_alias(CHAMPION, candidate, uri)
     return decision
 
 
-def decide(comparisons: tuple[Comparison, ...], opponent: str) -> tuple[bool, str]:
+def decide(comparisons: tuple[EditorComparison, ...], opponent: str) -> tuple[bool, str]:
     """Return whether the candidate is promoted, and why, in one line.
 
     It must be better on the headline benchmark, and surely worse on none.
@@ -142,27 +161,29 @@ def _sampler_hash(params: Params) -> str:
     return input_hash({name: settings[name] for name in _SAMPLER})
 
 
-def _champion_rows(
-    champion: RegisteredVersion, wanted: Rows, params: Params, root: Path, run: TrackedRun, evaluate: Evaluate
-) -> Rows:
-    """Return the champion's rows of the wanted cases: those that were kept, where they fit, else new ones."""
+def _champion_edits(
+    champion: RegisteredVersion, wanted: Edits, params: Params, root: Path, run: TrackedRun, evaluate: Evaluate
+) -> Edits:
+    """Return the champion's edits of the wanted items: those that were kept, where they fit, else new ones."""
     cache = root / ".cache" / "champion" / champion.version
     cache.mkdir(parents=True, exist_ok=True)
     sampled_alike = champion.tags.get(_SAMPLER_TAG) == _sampler_hash(params)
     if sampled_alike and _RUN_TAG in champion.tags:
-        run.client.download_artifacts(champion.tags[_RUN_TAG], "metrics.json", str(cache))
-        rows = rows_of(_read_metrics(cache), FINE_TUNED)
-        if same_cases(rows, wanted):
-            return rows
-    evaluate(params, _editor_folder(champion, root), cache / "report")
-    return rows_of(_read_metrics(cache / "report"), FINE_TUNED)
+        run.client.download_artifacts(champion.tags[_RUN_TAG], METRICS_FILE, str(cache))
+        kept = _kept_edits(cache)
+        if kept is not None and are_same_items(kept, wanted):
+            return kept
+    editor = editor_folder(champion.uri, root / ".cache" / "registered", tracking_uri(root))
+    evaluate(params, editor, cache / "report")
+    return edits_of(_read_report(cache / "report"), FINE_TUNED)
 
 
-def _editor_folder(version: RegisteredVersion, root: Path) -> Path:
-    from editfoundry.tracking.registered_models import registered_folder
-
-    folder = registered_folder(version.uri, root / ".cache" / "registered", tracking_uri(root))
-    return next(folder.rglob("model_index.json")).parent
+def _kept_edits(folder: Path) -> Edits | None:
+    """Return the edits that were kept of the champion; None where they are of another layout than today's."""
+    try:
+        return edits_of(_read_report(folder), FINE_TUNED)
+    except BadInputError:
+        return None
 
 
 def _evaluate(params: Params, editor: Path, output: Path) -> None:
@@ -180,10 +201,9 @@ def _keep(decision: GateDecision, params: Params, run: TrackedRun, report: Path,
     for name, value in told.items():
         run.set_tag(name, value)
     for comparison in decision.comparisons:
-        for metric, difference in comparison.differences.items():
-            for end in ("value", "low", "high"):
-                run.log_metric(f"{comparison.benchmark}_{metric}_{end}", getattr(difference, end))
-    for name in ("metrics.json", "summary.json", "report.html"):
+        for end in ("value", "low", "high"):
+            run.log_metric(f"{comparison.benchmark}_{METRIC}_{end}", getattr(comparison.difference, end))
+    for name in (METRICS_FILE, "summary.json", "report.html"):
         run.log_artifact(report / name)
     if decision.opponent == ITSELF:
         return
@@ -192,9 +212,8 @@ def _keep(decision: GateDecision, params: Params, run: TrackedRun, report: Path,
         set_version_tag(decision.candidate, name, value, uri)
 
 
-def _read_metrics(folder: Path) -> list[Mapping[str, Any]]:
+def _read_report(folder: Path) -> list[Run]:
     try:
-        rows = json.loads((folder / "metrics.json").read_text())
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{folder}: no metrics.json of an evaluation; run editworld_report first") from error
-    return list(rows)
+        return read_runs(folder)
+    except BadInputError as error:
+        raise BadInputError(f"{error}; run editworld_report first") from error

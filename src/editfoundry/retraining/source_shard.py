@@ -1,18 +1,18 @@
-"""Works on one source shard: its table's captions, their quadruples, their triplets."""
+"""Works on one source shard: its table goes through every stage that takes source shards."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from editfoundry.data.stage import StageResult
-from editfoundry.lineage import stages as lineage
-from editfoundry.lineage.stages import Params, Paths, Progress
+from editfoundry.execution.stage_record import Progress, StageParams
+from editfoundry.lineage.stages import STAGES, Paths, run_stage
 
 
 def make_source_shard(
-    params: Params, root: Path, shard: str, address: str | None = None, progress: Progress | None = None
+    params: StageParams, root: Path, shard: str, address: str | None = None, progress: Progress | None = None
 ) -> dict[str, StageResult]:
-    """Make the shards named ``shard`` of captions, quadruples and triplets, the same bytes as the whole stages do.
+    """Make the shards named ``shard`` of every stage that takes source shards, the same bytes as the whole stages do.
 
     The whole stages find them done. What is there already, made of the same table and parameters, is reused.
 
@@ -32,12 +32,13 @@ def make_source_shard(
     """
     from editfoundry.sources.incoming import fetch_table, incoming_tables
 
-    paths = Paths(root)
     table = incoming_tables(address).get(shard) if address else None
     if table is not None:
-        fetch_table(table, paths.incoming)
-    return {
-        "captions": lineage.take_in_captions(params, paths.incoming, paths.captions, shard),
-        "quadruples": lineage.quadruples(params, root, progress, shard),
-        "editworld_text": lineage.editworld_text(params, root, progress, shard),
-    }
+        fetch_table(table, Paths(root).incoming)
+    results = {}
+    for stage in STAGES:
+        if stage.takes_source_shards:
+            result = run_stage(stage.name, params, root, progress, shard)
+            if isinstance(result, StageResult):
+                results[stage.name] = result
+    return results

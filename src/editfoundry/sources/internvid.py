@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.nothing_kept import require_something_kept
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import input_of
 from editfoundry.data.record import Clip
 from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.stage import StageResult, add_up
+from editfoundry.data.stage import StageResult
+from editfoundry.data.tables import read_rows
 from editfoundry.errors import BadInputError, Rejection
-from editfoundry.sources.clip_shards import remove_shards_from, reused_clips, shard_path, store_clips
+from editfoundry.execution.progress import Progress
+from editfoundry.execution.runner import run_stage
+from editfoundry.execution.shard_stage import Shard, ShardStage
+from editfoundry.execution.shard_store import RowStore, ShardNotes
 from editfoundry.sources.columns import printable
 from editfoundry.sources.downloads import Downloader
 from editfoundry.sources.internvid_columns import InternVidRow, clip_values, parse_clip_row, resolve_clip_columns
 from editfoundry.sources.internvid_filters import InternVidFilters
+from editfoundry.sources.row_ranges import num_table_rows
 from editfoundry.sources.table_reader import TableRow, read_table_rows, table_columns, table_files
 from editfoundry.sources.video_files import fingerprint, videos_by_id
 
@@ -43,6 +49,85 @@ class _Source:
         return self.downloader.fetch(video_id)
 
 
+@dataclass(frozen=True)
+class InternVidStage(ShardStage[list[TableRow], None, Clip]):
+    """Clips of so many rows of a table a shard; of equal clips the first one wins."""
+
+    source: Path
+    """The table."""
+    videos: _Source
+    filters: InternVidFilters
+    rows_per_shard: int
+    limit: int | None = None
+    seen: set[str] = field(default_factory=set)
+    """Ids of the clips of the shards so far."""
+
+    name: ClassVar[str] = STAGE
+    store: ClassVar[RowStore[Clip]] = RowStore(Clip, with_counts=True)
+    sequential: ClassVar[bool] = True
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        return table_files(self.source)
+
+    @cached_property
+    def _table_digest(self) -> str:
+        hashes = [(path.name, file_hash(path)) for path in self._files]
+        return input_hash("internvid", hashes, self.filters, self.rows_per_shard)
+
+    def shards(self) -> Iterator[Shard[list[TableRow]]]:
+        """Read the table, a shard's rows at a time."""
+        for path in self._files:
+            _check_columns(path)
+        rows = islice(
+            chain.from_iterable(read_table_rows(path, resolve_clip_columns) for path in self._files), self.limit
+        )
+        for number in count():
+            part = list(islice(rows, self.rows_per_shard))
+            if not part and number == 0:
+                raise BadInputError(f"{self.source}: has no rows")
+            if not part:
+                return
+            yield Shard(f"{number:05d}", part, len(part))
+
+    def num_records(self) -> int | None:
+        """Return the number of the table's rows, where they are counted without reading them."""
+        return num_table_rows(self._files, self.limit)
+
+    def digest(self, shard: Shard[list[TableRow]], target: Path) -> str:
+        """Hash the table, the filters, the video files as they are now and the clips so far."""
+        # With a downloader, what is missing may come now; what was tried in vain is remembered by the downloader.
+        if self.videos.downloader is not None:
+            for row in shard.source:
+                _fetch_wanted(row, self.videos, self.filters)
+        there = sorted({_file_identity(self.videos, row) for row in shard.source})
+        return input_hash(self._table_digest, int(shard.name), len(shard.source), there, sorted(self.seen))
+
+    def setup(self) -> None:
+        """Load nothing."""
+
+    def process(self, models: None, shard: Shard[list[TableRow]], target: Path, notes: ShardNotes) -> Iterator[Clip]:
+        """Yield the clips that the filters keep and whose video is there."""
+        for row in shard.source:
+            try:
+                clip = _clip(row, target.parent, self.videos, self.filters)
+                if clip.id in self.seen:
+                    raise Rejection("duplicate clip", clip.id)
+            except Rejection as rejection:
+                notes.rejected.append(_rejected_row(row, rejection))
+                continue
+            self.seen.add(clip.id)
+            yield clip
+
+    def recall(self, shard: Shard[list[TableRow]], target: Path) -> None:
+        """Remember the clips of a shard that is there."""
+        self.seen.update(clip.id for clip in read_rows(target, Clip))
+
+    def made_of(self, output: Path) -> str:
+        """Return the table."""
+        return input_of(self.source, output)
+
+
 def convert_internvid(
     table: Path,
     videos: Path,
@@ -51,6 +136,9 @@ def convert_internvid(
     rows_per_shard: int = 1000,
     limit: int | None = None,
     downloader: Downloader | None = None,
+    progress: Progress | None = None,
+    only: str | None = None,
+    replace: bool = False,
 ) -> StageResult:
     """Write a table's usable rows to ``output/00000.parquet``, ..., as clips, and the rest beside them with reasons.
 
@@ -66,6 +154,9 @@ def convert_internvid(
         rows_per_shard: rows read for each shard.
         limit: read at most so many rows; None for all.
         downloader: fetches what is not there; None makes those rows rejections.
+        progress: called with rows done and rows in all, of Parquet tables.
+        only: a shard to make alone; those before it must be there.
+        replace: whether clips of another table may be replaced.
 
     Raises:
         BadInputError: no such table or folder, no id or time column, or ``output`` holds something else.
@@ -73,67 +164,28 @@ def convert_internvid(
     filters = filters or InternVidFilters()
     if rows_per_shard < 1 or (limit is not None and limit < 1):
         raise BadInputError(f"rows_per_shard ({rows_per_shard}) and limit ({limit}) must be at least 1")
-    files = table_files(table)
-    for path in files:
-        _check_columns(path)
     if downloader is not None:
+        table_files(table)
         videos.mkdir(parents=True, exist_ok=True)
-    source = _Source(videos, videos_by_id(videos), downloader)
-    claim_output(output, STAGE)
-    digest = input_hash("internvid", [(path.name, file_hash(path)) for path in files], filters, rows_per_shard)
-    rows = islice(chain.from_iterable(read_table_rows(path, resolve_clip_columns) for path in files), limit)
-    results: list[StageResult] = []
-    seen: set[str] = set()
-    while part := list(islice(rows, rows_per_shard)):
-        results.append(_shard(part, len(results), output, source, filters, digest, seen))
-    if not results:
-        raise BadInputError(f"{table}: has no rows")
-    remove_shards_from(output, len(results))
-    return require_something_kept(add_up(results), table)
-
-
-def _shard(
-    rows: list[TableRow],
-    number: int,
-    output: Path,
-    source: _Source,
-    filters: InternVidFilters,
-    digest: str,
-    seen: set[str],
-) -> StageResult:
-    target = shard_path(output, number)
-    # With a downloader, what is missing may come now; what was tried in vain is remembered by the downloader.
-    if source.downloader is not None:
-        for row in rows:
-            _fetch_wanted(row, source, filters)
-    there = sorted({_file_identity(source, row) for row in rows})
-    shard_digest = input_hash(digest, number, len(rows), there, sorted(seen))
-    reused = reused_clips(target, shard_digest)
-    if reused is not None:
-        seen.update(clip.id for clip in reused.clips)
-        return reused.result
-    kept: list[Clip] = []
-    rejected: list[RejectedRow] = []
-    for row in rows:
-        try:
-            clip = _clip(row, output, source, filters)
-            if clip.id in seen:
-                raise Rejection("duplicate clip", clip.id)
-            seen.add(clip.id)
-            kept.append(clip)
-        except Rejection as rejection:
-            rejected.append(_rejected_row(row, rejection))
-    return store_clips(target, kept, rejected, shard_digest)
+    where = _Source(videos, videos_by_id(videos), downloader)
+    stage = InternVidStage(table, where, filters, rows_per_shard, limit)
+    made = run_stage(stage, output, only=only, progress=progress, replace=replace)
+    return made if only is not None else require_something_kept(made, table)
 
 
 def _clip(row: TableRow, output: Path, source: _Source, filters: InternVidFilters) -> Clip:
     parsed = _checked(row, filters)
     path = source.find(parsed.video_id)
     return Clip(
-        video=os.path.relpath(path.resolve(), output.resolve()), video_id=parsed.video_id, start=parsed.start,
-        end=parsed.end, caption=parsed.caption, aesthetic_score=parsed.aesthetic_score, umt_score=parsed.umt_score,
+        video=os.path.relpath(path.resolve(), output.resolve()),
+        video_id=parsed.video_id,
+        start=parsed.start,
+        end=parsed.end,
+        caption=parsed.caption,
+        aesthetic_score=parsed.aesthetic_score,
+        umt_score=parsed.umt_score,
         fingerprint=fingerprint(path),
-    )  # fmt: skip
+    )
 
 
 def _checked(row: TableRow, filters: InternVidFilters) -> InternVidRow:

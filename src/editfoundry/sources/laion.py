@@ -4,40 +4,99 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain, count, islice
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
+from typing import ClassVar
 
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.nothing_kept import require_something_kept
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import input_of
 from editfoundry.data.record import Caption
-from editfoundry.data.rejections import (
-    RejectedRow,
-    count_by_reason,
-    read_rejections,
-    rejections_path,
-    write_rejections,
-)
-from editfoundry.data.stage import StageResult, add_up
-from editfoundry.data.tables import read_rows, table_is_done, write_rows
+from editfoundry.data.rejections import RejectedRow
+from editfoundry.data.stage import StageResult
+from editfoundry.data.tables import read_rows
 from editfoundry.errors import BadInputError, Rejection
+from editfoundry.execution.progress import Progress
+from editfoundry.execution.runner import run_stage
+from editfoundry.execution.shard_stage import Shard, ShardStage
+from editfoundry.execution.shard_store import RowStore, ShardNotes
 from editfoundry.sources.columns import parse_row, printable, resolve_columns, values_by_role
 from editfoundry.sources.filters import LaionFilters, SeenRows, check_row, check_score_columns
+from editfoundry.sources.row_ranges import RowRange, num_table_rows, row_ranges
 from editfoundry.sources.table_reader import TableRow, read_table_rows, table_columns, table_files
 
 STAGE = "captions"
-_SHARD_NAME = re.compile(r"(\d{5,})(\.rejected)?\.parquet")
+_NUMBERED = re.compile(r"\d{5,}")
 
 
 @dataclass(frozen=True)
-class _Shard:
-    path: Path
-    input_hash: str
+class LaionStage(ShardStage[RowRange, None, Caption]):
+    """Captions of so many rows of a table a shard; of equal captions the first one kept wins."""
 
+    source: Path
+    """The table."""
+    filters: LaionFilters
+    rows_per_shard: int
+    limit: int | None = None
+    seen: SeenRows = field(default_factory=SeenRows)
 
-class _RejectionsLostError(Exception):
-    """A finished shard and its rejections no longer add up to the rows it was made of."""
+    name: ClassVar[str] = STAGE
+    store: ClassVar[RowStore[Caption]] = RowStore(Caption)
+    sequential: ClassVar[bool] = True
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        return table_files(self.source)
+
+    @cached_property
+    def _table_digest(self) -> str:
+        hashes = [(path.name, file_hash(path)) for path in self._files]
+        return input_hash("laion", hashes, self.filters, self.rows_per_shard)
+
+    def _rows(self) -> Iterator[TableRow]:
+        return islice(chain.from_iterable(read_table_rows(path) for path in self._files), self.limit)
+
+    def shards(self) -> Iterator[Shard[RowRange]]:
+        """Read the table, a shard's rows at a time."""
+        check_table(self.source, self._files, self.filters)
+        for number, part in enumerate(row_ranges(self._rows, self.rows_per_shard)):
+            yield Shard(f"{number:05d}", part, self.rows_per_shard)
+
+    def num_in(self, shard: Shard[RowRange]) -> int:
+        """Return the number of a shard's rows; the last shard may have fewer than the others."""
+        return shard.source.count()
+
+    def num_records(self) -> int | None:
+        """Return the number of the table's rows, where they are counted without reading them."""
+        return num_table_rows(self._files, self.limit)
+
+    def digest(self, shard: Shard[RowRange], target: Path) -> str:
+        """Hash the table, the filters and the range of rows."""
+        start = int(shard.name) * self.rows_per_shard
+        stop = start + self.rows_per_shard
+        return input_hash(self._table_digest, start, stop if self.limit is None else min(stop, self.limit))
+
+    def setup(self) -> None:
+        """Load nothing."""
+
+    def process(self, models: None, shard: Shard[RowRange], target: Path, notes: ShardNotes) -> Iterator[Caption]:
+        """Yield what the filters keep and no row before had."""
+        return kept_captions(shard.source, self.filters, self.seen, notes)
+
+    def recall(self, shard: Shard[RowRange], target: Path) -> None:
+        """Remember the captions of a shard that is there."""
+        for caption in read_rows(target, Caption):
+            self.seen.add(caption)
+
+    def made_of(self, output: Path) -> str:
+        """Return the table."""
+        return input_of(self.source, output)
+
+    def owns(self, name: str) -> bool:
+        """Return whether the shard is numbered; those with names are of tables that arrived one by one."""
+        return _NUMBERED.fullmatch(name) is not None
 
 
 def convert_laion(
@@ -46,6 +105,9 @@ def convert_laion(
     filters: LaionFilters | None = None,
     rows_per_shard: int = 100_000,
     limit: int | None = None,
+    progress: Progress | None = None,
+    only: str | None = None,
+    replace: bool = False,
 ) -> StageResult:
     """Write a table's usable captions to ``output/00000.parquet``, ..., and the rest beside them with reasons.
 
@@ -60,6 +122,9 @@ def convert_laion(
         filters: What a row must be like; default ``LaionFilters()``.
         rows_per_shard: Rows read for each shard.
         limit: Read at most so many rows; None for all.
+        progress: called with rows done and rows in all, of Parquet tables.
+        only: a shard to make alone; those before it must be there.
+        replace: whether captions of another table may be replaced.
 
     Raises:
         BadInputError: no such table, unknown suffix, no caption column, no rows, damaged file, a score that a filter
@@ -68,86 +133,22 @@ def convert_laion(
     filters = filters or LaionFilters()
     if rows_per_shard < 1 or (limit is not None and limit < 1):
         raise BadInputError(f"rows_per_shard ({rows_per_shard}) and limit ({limit}) must be at least 1")
-    table, output = Path(table), Path(output)
-    files = table_files(table)
-    _check_table(table, files, filters)
-    claim_output(output, STAGE)
-    source = input_hash("laion", [(path.name, file_hash(path)) for path in files], filters, rows_per_shard)
-    while True:
-        try:
-            return require_something_kept(_convert(files, output, source, filters, rows_per_shard, limit), table)
-        except _RejectionsLostError:
-            continue
+    stage = LaionStage(Path(table), filters, rows_per_shard, limit)
+    made = run_stage(stage, Path(output), only=only, progress=progress, replace=replace)
+    return made if only is not None else require_something_kept(made, table)
 
 
-def convert_one_shard(table: Path, shard: Path, filters: LaionFilters, digest: str) -> StageResult:
-    """Clean a whole table into one shard, by itself: rows count as seen within this table alone.
-
-    Args:
-        table: as `convert_laion` takes it.
-        shard: the Parquet file to write; one that was made with the same ``digest`` is reused.
-        filters: what a row must be like.
-        digest: hash of the table and of everything else that shapes the shard.
-
-    Raises:
-        BadInputError: see `convert_laion`.
-    """
-    files = table_files(table)
-    _check_table(table, files, filters)
-    while True:
-        make = _reuse_shard if table_is_done(shard, digest) else _write_shard
-        rows = chain.from_iterable(read_table_rows(path) for path in files)
-        try:
-            return require_something_kept(make(_Shard(shard, digest), rows, filters, SeenRows()), table)
-        except _RejectionsLostError:
-            continue
-
-
-def _convert(
-    files: list[Path], output: Path, source: str, filters: LaionFilters, rows_per_shard: int, limit: int | None
-) -> StageResult:
-    rows = islice(chain.from_iterable(read_table_rows(path) for path in files), limit)
-    seen = SeenRows()
-    results: list[StageResult] = []
-    for number in count():
-        first = next(rows, None)
-        if first is None:
-            break
-        start = number * rows_per_shard
-        stop = start + rows_per_shard if limit is None else min(start + rows_per_shard, limit)
-        shard = _Shard(output / f"{number:05d}.parquet", input_hash(source, start, stop))
-        shard_rows = chain([first], islice(rows, rows_per_shard - 1))
-        make = _reuse_shard if table_is_done(shard.path, shard.input_hash) else _write_shard
-        results.append(make(shard, shard_rows, filters, seen))
-    _remove_shards_from(output, len(results))
-    return add_up(results)
-
-
-def _write_shard(shard: _Shard, rows: Iterable[TableRow], filters: LaionFilters, seen: SeenRows) -> StageResult:
-    kept: list[Caption] = []
-    rejected: list[RejectedRow] = []
+def kept_captions(
+    rows: Iterable[TableRow], filters: LaionFilters, seen: SeenRows, notes: ShardNotes
+) -> Iterator[Caption]:
+    """Yield the captions of the rows that the filters keep and that were not seen; note the others as rejected."""
     for row in rows:
         try:
-            kept.append(_keep(row, filters, seen))
+            caption = _keep(row, filters, seen)
         except Rejection as rejection:
-            rejected.append(_rejected_row(row, rejection))
-    # The shard comes last: once it is there, it is done.
-    counts = write_rejections(rejections_path(shard.path), rejected)
-    write_rows(shard.path, kept, Caption, shard.input_hash)
-    return StageResult(num_in=len(kept) + len(rejected), num_out=len(kept), rejected=counts)
-
-
-def _reuse_shard(shard: _Shard, rows: Iterable[TableRow], filters: LaionFilters, seen: SeenRows) -> StageResult:
-    num_kept = 0
-    for caption in read_rows(shard.path, Caption):
-        seen.add(caption)
-        num_kept += 1
-    counts = count_by_reason(read_rejections(rejections_path(shard.path)))
-    num_rows = sum(1 for _ in rows)
-    if num_kept + sum(counts.values()) != num_rows:
-        shard.path.unlink()
-        raise _RejectionsLostError
-    return StageResult(num_in=num_rows, num_out=num_kept, rejected=counts, num_shards_reused=1)
+            notes.rejected.append(_rejected_row(row, rejection))
+            continue
+        yield caption
 
 
 def _keep(row: TableRow, filters: LaionFilters, seen: SeenRows) -> Caption:
@@ -168,7 +169,12 @@ def _rejected_row(row: TableRow, rejection: Rejection) -> RejectedRow:
     )
 
 
-def _check_table(table: Path, files: list[Path], filters: LaionFilters) -> None:
+def check_table(table: Path, files: list[Path], filters: LaionFilters) -> None:
+    """Check that a table has rows and the columns that captions and filters need.
+
+    Raises:
+        BadInputError: see `convert_laion`.
+    """
     roles: set[str] = set()
     for path in files:
         names = table_columns(path)
@@ -189,11 +195,3 @@ def _first_rows(files: list[Path]) -> Iterator[TableRow]:
 def _listed(names: list[str]) -> str:
     shown = ", ".join(str(printable(name, 40)) for name in names[:20])
     return " ".join(shown.split()) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-
-
-def _remove_shards_from(output: Path, num_shards: int) -> None:
-    """Remove what an earlier run with other parameters left beyond this run's last shard."""
-    for path in output.iterdir():
-        match = _SHARD_NAME.fullmatch(path.name)
-        if match and int(match[1]) >= num_shards:
-            path.unlink()

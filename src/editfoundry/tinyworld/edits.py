@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from editfoundry.tinyworld.objects import KINDS
-from editfoundry.tinyworld.rules import Rule
+from editfoundry.tinyworld.rule import Rule
 from editfoundry.tinyworld.sampling import Split, random_background, random_object, sample_scene
 from editfoundry.tinyworld.scene import Scene, SceneObject
 

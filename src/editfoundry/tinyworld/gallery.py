@@ -16,7 +16,8 @@ from editfoundry.tinyworld.backgrounds import PLACES, Background, all_background
 from editfoundry.tinyworld.colours import RGB
 from editfoundry.tinyworld.kinds import Kind
 from editfoundry.tinyworld.objects import KINDS, animals, drinks, food, household, nature, outdoors
-from editfoundry.tinyworld.rules import Rule, all_rules, new_rules
+from editfoundry.tinyworld.rule import Rule
+from editfoundry.tinyworld.rules import all_rules, new_rules
 from editfoundry.tinyworld.scene import Morph, Scene, SceneObject, render
 
 WIDTH = 1328

@@ -7,7 +7,8 @@ import numpy as np
 from editfoundry.data.record import Quadruple
 from editfoundry.tinyworld.captions import keywords_of, scene_from_caption
 from editfoundry.tinyworld.edits import world_edit
-from editfoundry.tinyworld.rules import Rule, rules_for, trained_rules
+from editfoundry.tinyworld.rule import Rule
+from editfoundry.tinyworld.rules import rules_for, trained_rules
 from editfoundry.tinyworld.scene import Scene
 
 

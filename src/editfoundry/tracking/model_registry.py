@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,16 +17,19 @@ from editfoundry.errors import BadInputError
 from editfoundry.tracking.artifact_store import reachable_artifacts
 from editfoundry.tracking.mlflow_client import experiment_id, open_client
 from editfoundry.tracking.pyfunc_model import save_pyfunc
-from editfoundry.training.finished import SUMMARY_NAME
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
 
+log = logging.getLogger(__name__)
+
 MODEL_NAME = "world-editor"
 EXPERIMENT = "models"
 REQUIRED_TAGS = ("data_hash", "code_revision", "profile", "report")
 CHECKPOINT_TAG = "checkpoint_hash"
+TRAINING_SUMMARY = "training.json"
+"""In a checkpoint's folder: what the trainer says of its run; no part of the editor."""
 _COUNTED = (".safetensors", ".json", ".txt")
 
 
@@ -51,6 +57,7 @@ def register_version(
     tracking_uri: str | None = None,
     run_id: str | None = None,
     root: Path | None = None,
+    options: Mapping[str, type] | None = None,
 ) -> RegisteredVersion:
     """Log a diffusers folder as a pyfunc model that edits images, and register it as the name's next version.
 
@@ -63,6 +70,7 @@ def register_version(
         tracking_uri: by default MLFLOW_TRACKING_URI, else ``sqlite:///<root>/mlflow.db``.
         run_id: the training run that the version comes from.
         root: folder of the project, by default the current one.
+        options: see `save_pyfunc`; by default rows have a seed and no other option.
 
     Raises:
         BadInputError: ``folder`` is no diffusers folder.
@@ -82,7 +90,7 @@ def register_version(
         return present
     experiment = experiment_id(client, EXPERIMENT, project)
     logged = client.create_logged_model(experiment, name, source_run_id=run_id, tags=tagged, model_type="editor")
-    _send_model(client, logged, folder, project)
+    _send_model(client, logged, folder, project, options or {})
     # Without a server, the registry would look the logged model up in the process's default store.
     has_server = client.tracking_uri.startswith("http")
     source = f"models:/{logged.model_id}" if has_server else logged.artifact_location
@@ -108,12 +116,34 @@ def version_by_alias(alias: str, name: str = MODEL_NAME, tracking_uri: str | Non
         raise
 
 
+@contextmanager
+def registry_lock(tracking_uri: str, root: Path, name: str = MODEL_NAME) -> Iterator[None]:
+    """Keep everybody else from comparing with a model's champion and moving its aliases while the block runs.
+
+    The lock is a file beside an SQLite store, so that all projects that share the store wait for each other. A
+    tracking server has no such place: there it is one in ``root``, which holds for one project alone.
+    """
+    store = tracking_uri.removeprefix("sqlite:///")
+    beside = root / ".cache" / "registry" if store == tracking_uri else Path(store)
+    path = beside.with_name(f".{beside.name}.{name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("%s: waiting until another comparison with its champion is done", name)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def set_version_tag(version: RegisteredVersion, key: str, value: str, tracking_uri: str | None = None) -> None:
     """Set one tag of a version, for instance why it was not promoted."""
     open_client(tracking_uri).set_model_version_tag(version.name, version.version, key, value)
 
 
-def _send_model(client: MlflowClient, logged: LoggedModel, folder: Path, root: Path) -> None:
+def _send_model(
+    client: MlflowClient, logged: LoggedModel, folder: Path, root: Path, options: Mapping[str, type]
+) -> None:
     """Save the model in a temporary folder and send it to the artifact store."""
     from mlflow.models import Model
 
@@ -124,7 +154,7 @@ def _send_model(client: MlflowClient, logged: LoggedModel, folder: Path, root: P
             origin = Model(
                 artifact_path=logged.artifact_location, run_id=logged.source_run_id, model_id=logged.model_id
             )
-            save_pyfunc(local, folder, origin)
+            save_pyfunc(local, folder, origin, options)
             client.log_model_artifacts(logged.model_id, local)
         status = "READY"
     finally:
@@ -157,6 +187,6 @@ def _registered(found: Any) -> RegisteredVersion:
 
 def _folder_hash(folder: Path) -> str:
     """Return the sha256 of the names and bytes of weights and settings; how the training went does not count."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in _COUNTED and path.name != SUMMARY_NAME)
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _COUNTED and path.name != TRAINING_SUMMARY)
     listing = "\n".join(f"{path.relative_to(folder).as_posix()} {file_hash(path)}" for path in files)
     return hashlib.sha256(listing.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Child processes of long life: told apart by id and start time, ended with all their descendants."""
+"""Ends child processes of long life with all their descendants."""
 
 from __future__ import annotations
 
@@ -8,23 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import psutil
-
-
-def started_at(pid: int) -> float | None:
-    """Return when the process started (seconds since the epoch), or None if it is gone."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.NoSuchProcess:
-        return None
-
-
-def is_running(pid: int, start_time: float) -> bool:
-    """Tell whether the process of that id is still the one that started then: ids are used again."""
-    now = started_at(pid)
-    return now is not None and abs(now - start_time) < 1.0
 
 
 def end_process(pid: int, *, signal_number: int, grace_seconds: float = 20.0) -> None:

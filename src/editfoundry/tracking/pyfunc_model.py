@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-_OPTIONS = {"seed": "long", "num_inference_steps": "long", "guidance_scale": "double", "image_guidance_scale": "double"}
+_COLUMN_TYPES: Mapping[type, str] = {int: "long", float: "double", str: "string"}
 
 
-def save_pyfunc(local: str, folder: Path, model: Any) -> None:
+def save_pyfunc(local: str, folder: Path, model: Any, options: Mapping[str, type]) -> None:
     """Write a model that `mlflow.pyfunc.load_model` opens: ``mlflow/editor_model.py`` and a copy of the editor.
 
     Args:
         local: folder to make.
         folder: the editor, in diffusers' layout.
         model: ``mlflow.models.Model`` that says where it comes from.
+        options: the editor's options, and whether they are ``int``, ``float`` or ``str``: further columns of a row.
     """
     import mlflow.pyfunc
 
@@ -32,19 +34,20 @@ def save_pyfunc(local: str, folder: Path, model: Any) -> None:
             local,
             python_model=str(model_code()),
             artifacts={"editor": str(folder.resolve())},
-            signature=_signature(),
+            signature=_signature(options),
             model_config={"device": "auto"},
             pip_requirements=packages,
             mlflow_model=model,
         )
 
 
-def _signature() -> ModelSignature:
+def _signature(options: Mapping[str, type]) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types.schema import ColSpec, Schema
 
     columns: list[Any] = [ColSpec("string", "image"), ColSpec("string", "instruction")]
-    columns += [ColSpec(kind, name, required=False) for name, kind in _OPTIONS.items()]
+    kinds = {"seed": int, **options}
+    columns += [ColSpec(_COLUMN_TYPES[kind], name, required=False) for name, kind in kinds.items()]
     return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec("string")]))
 
 

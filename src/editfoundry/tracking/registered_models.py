@@ -1,4 +1,4 @@
-"""Finds the files of a model in MLflow's registry by its alias."""
+"""Finds the files of a model in MLflow's registry by its alias or version."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from editfoundry.data.record import short_hash
 from editfoundry.errors import BadInputError
 from editfoundry.tracking.artifact_store import reachable_artifacts
 from editfoundry.tracking.mlflow_client import open_client
@@ -42,7 +43,8 @@ def registered_folder(reference: str, cache: Path, tracking_uri: str | None = No
         source = client.get_model_version_download_uri(name, version)
         folder = _local(source)
         if folder is None:
-            folder = cache / f"{name}-{version}"
+            # The source too: a version 1 of another registry has other files.
+            folder = cache / f"{name}-{version}-{short_hash(source)}"
             if not folder.is_dir():
                 _fetch(source, folder, client.tracking_uri)
     except MlflowException as error:

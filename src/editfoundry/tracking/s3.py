@@ -22,10 +22,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from editfoundry.data.running_process import is_running, started_at
 from editfoundry.errors import BadInputError
 from editfoundry.tracking.dvc_client import set_local_endpoint
 from editfoundry.tracking.ports import LOOPBACK, free_port
-from editfoundry.tracking.processes import end_process, is_running, started_at
+from editfoundry.tracking.processes import end_process
 
 BUCKET = "editfoundry"
 DEFAULT_PORTS = {"s3": 8333, "master": 9333, "volume": 9340, "filer": 8888, "admin": 23646}

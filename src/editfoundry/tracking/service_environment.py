@@ -10,6 +10,7 @@ from pathlib import Path
 from editfoundry.tracking import s3
 from editfoundry.tracking.artifact_store import s3_environment
 from editfoundry.tracking.mlflow_client import default_tracking_uri
+from editfoundry.tracking.shipped_files import project_file
 
 FOREIGN_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
@@ -54,5 +55,5 @@ def dagster_home(root: Path) -> Path:
     home.mkdir(exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
-        shutil.copyfile(root / "infra" / "dagster" / "dagster.yaml", settings)
+        shutil.copyfile(project_file(root, "infra/dagster/dagster.yaml"), settings)
     return home

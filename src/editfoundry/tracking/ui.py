@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from editfoundry.tracking.service_environment import service_environment, write_
 
 MLFLOW_PORT = 5000
 DAGSTER_PORT = 3000
+DEFINITIONS = "dagster_project.definitions"
+"""Served in a folder that names no definitions of its own."""
 
 
 def run_ui(root: Path) -> int:
@@ -111,12 +114,23 @@ def _start_mlflow(root: Path, environment: dict[str, str], started: Callable[[Se
 
 def _start_dagster(root: Path, environment: dict[str, str], started: Callable[[Service], object]) -> Service:
     def command(port: int) -> list[str]:
-        return [sys.executable, "-m", "dagster", "dev", "--host", LOOPBACK, "--port", str(port)]
+        module = [] if _names_definitions(root) else ["-m", DEFINITIONS]
+        return [sys.executable, "-m", "dagster", "dev", "--host", LOOPBACK, "--port", str(port), *module]
 
     # Dagster's own processes end in order on an interrupt, as from a terminal.
     return bring_up(
         "Dagster", DAGSTER_PORT, command, root=root, environment=environment, stop_signal=signal.SIGINT, started=started
     )
+
+
+def _names_definitions(root: Path) -> bool:
+    """Return whether a folder tells Dagster itself where its definitions are, as a checkout does."""
+    if any((root / name).is_file() for name in ("workspace.yaml", "dg.toml")):
+        return True
+    with contextlib.suppress(OSError, ValueError):
+        tools = tomllib.loads((root / "pyproject.toml").read_text()).get("tool", {})
+        return "dg" in tools or "dagster" in tools
+    return False
 
 
 def _watch(services: list[Service]) -> int:

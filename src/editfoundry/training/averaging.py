@@ -1,4 +1,4 @@
-"""The running average of the UNet's weights: kept, saved without pickling, and looked at for a while."""
+"""The running average of the trained weights: kept, saved without pickling, and looked at for a while."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 _FILE_NAME = "average_{}.safetensors"
+
+
+def new_average(parameters: Sequence[nn.Parameter], decay: float, update_after_step: int) -> EMAModel:
+    """Start an average at ``parameters``, whose decay grows from 0 to at most ``decay`` a step."""
+    return EMAModel(parameters, decay=decay, update_after_step=update_after_step, foreach=True)
 
 
 def save_average(average: EMAModel, folder: Path, shard: int) -> None:

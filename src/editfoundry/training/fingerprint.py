@@ -1,94 +1,42 @@
-"""Hashes that tell whether a checkpoint, a cache or a half-finished run still fits its inputs."""
+"""What a training depends on, as a hash and by name: tells whether a checkpoint or a half-finished run still fits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+import json
 from typing import Any
 
-from editfoundry.data.hashing import file_hash, input_hash
-from editfoundry.data.index import index_path, shards_of
-from editfoundry.data.storage import locate
-from editfoundry.errors import BadInputError
-from editfoundry.training.config import TrainingConfig
-
-BY_CONTENT = frozenset({"editor", "dataset"})
-"""Settings that are paths whose content is hashed."""
-
-WITHOUT_EFFECT = frozenset(
-    {
-        "output",
-        "work_dir",
-        "mlflow_tracking_uri",
-        "mlflow_experiment",
-        "checkpoint_every",
-        "log_every",
-        "cache_text_embeddings",
-        "cache_latents",
-        "gradient_accumulation_steps",
-        "gradient_checkpointing",
-        "compile_unet",
-        "num_checkpoints",
-        "checkpoint_uri",
-        "validation_dataset",
-        "validate_every",
-        "num_validation_samples",
-        "sample_every",
-        "num_samples",
-    }
-)
-"""Settings that leave the trained weights as they are, up to rounding."""
+from editfoundry.data.hashing import input_hash
+from editfoundry.tracking.model_registry import TRAINING_SUMMARY
+from editfoundry.training.loop_config import LoopConfig
 
 
-def dataset_hash(dataset: Path) -> str:
-    """Hash the indexes of a folder of triplet shards, which hold the content hash of every triplet.
-
-    Raises:
-        BadInputError: there is no shard, one was never finished, or one is missing.
-    """
-    tars = shards_of(dataset)
-    _check_no_shard_is_missing(dataset, tars)
-    unfinished = [tar for tar in tars if not index_path(tar).is_file()]
-    if unfinished:
-        raise BadInputError(f"{unfinished[0]}: no index beside it, so it was never finished; make it again")
-    return input_hash([(tar.name, file_hash(index_path(tar))) for tar in tars])
-
-
-def editor_hash(editor: str, components: Iterable[str] = ("",)) -> str:
-    """Hash the files of an editor's components (sub-folders of diffusers' layout); of a hub id, its name.
-
-    What else lies in the editor's folder tells how it was made, not what it computes, and does not count.
-    """
-    folder = Path(editor)
-    if not folder.is_dir():
-        return input_hash(editor, list(components))
-    files = [path for component in components for path in (folder / component).rglob("*") if path.is_file()]
-    names = {path.relative_to(folder): path for path in files}
-    computing = [name for name in sorted(names) if _computes(name)]
-    return input_hash([(name.as_posix(), file_hash(names[name])) for name in computing])
-
-
-def run_hash(config: TrainingConfig) -> str:
-    """Hash everything that the trained weights depend on: settings, data set and starting weights."""
+def run_hash(config: LoopConfig) -> str:
+    """Hash everything that the trained weights depend on: settings, data and starting weights."""
     return input_hash(run_settings(config))
 
 
-def run_settings(config: TrainingConfig) -> dict[str, Any]:
+def run_settings(config: LoopConfig) -> dict[str, Any]:
     """Return what the trained weights depend on, by name, so that a change can be named."""
-    settings = {k: v for k, v in config.as_dict().items() if k not in WITHOUT_EFFECT | BY_CONTENT}
-    return {**settings, "dataset": dataset_hash(config.dataset), "editor": editor_hash(config.editor)}
+    settings = {name: value for name, value in config.as_dict().items() if name not in config.WITHOUT_EFFECT}
+    # A path counts by what lies there.
+    return {**settings, **config.identity()}
 
 
-def _check_no_shard_is_missing(dataset: Path, tars: list[Path]) -> None:
-    dataset = locate(dataset)
-    indexes = dataset.glob("*.parquet") if dataset.is_dir() else [index_path(tar) for tar in tars]
-    for index in sorted(indexes):
-        # A folder may hold other tables, such as what was rejected; shards have numbers.
-        tar = index.with_suffix(".tar")
-        if tar.name.removesuffix(".tar").isdigit() and index.is_file() and not tar.is_file():
-            raise BadInputError(f"{tar}: missing, though its index is there; make the shard again")
+def is_trained(config: LoopConfig) -> bool:
+    """Return whether ``output`` holds a finished checkpoint of the same settings, data and starting weights.
+
+    No model is loaded.
+
+    Raises:
+        BadInputError: an input is missing or unfinished.
+    """
+    output = config.output
+    if not (output / TRAINING_SUMMARY).is_file() or not (output / config.CHECKPOINT_FILE).is_file():
+        return False
+    return bool(read_summary(config).get("run_hash") == run_hash(config))
 
 
-def _computes(name: Path) -> bool:
-    hidden = any(part.startswith(".") for part in name.parts)
-    return not hidden and (len(name.parts) > 1 or name.name == "model_index.json")
+def read_summary(config: LoopConfig) -> dict[str, Any]:
+    """Return the content of a finished checkpoint's ``training.json``."""
+    summary: dict[str, Any] = json.loads((config.output / TRAINING_SUMMARY).read_text())
+    return summary

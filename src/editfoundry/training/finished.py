@@ -1,24 +1,36 @@
-"""Tells, without loading a model, whether a checkpoint is already what its configuration asks for."""
+"""Puts a finished checkpoint in the place of whatever an earlier run left there."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping, Sequence
 
-from editfoundry.training.config import TrainingConfig
-from editfoundry.training.fingerprint import run_hash
+from torch import Tensor
+
+from editfoundry.data.atomic import atomic_folder
+from editfoundry.tracking.model_registry import TRAINING_SUMMARY
+from editfoundry.training.history import History
+from editfoundry.training.loop_config import LoopConfig
+from editfoundry.training.sample_pictures import FOLDER as SAMPLES_FOLDER
+from editfoundry.training.trainee import Trainee
 
 STAGE = "training"
-SUMMARY_NAME = "training.json"
+"""Whose output the folder is."""
 
 
-def is_trained(config: TrainingConfig) -> bool:
-    """Return whether ``config.output`` holds a finished checkpoint of the same settings, data and starting weights.
-
-    Raises:
-        BadInputError: the data set has no finished shards.
-    """
-    summary = config.output / SUMMARY_NAME
-    if not summary.is_file() or not (config.output / "model_index.json").is_file():
-        return False
-    stored = json.loads(summary.read_text())
-    return bool(stored.get("run_hash") == run_hash(config))
+def save_finished(
+    config: LoopConfig, trainee: Trainee, history: History, whole: Sequence[Mapping[str, Tensor]] | None
+) -> None:
+    """Write the trained model, its summary and the pictures made on the way; ``whole`` as of `Trainee.save`."""
+    summary = {
+        "run_hash": history.run_hash,
+        **trainee.facts(),
+        **history.summary(config.batch_size, config.log_every),
+        "config": config.as_dict(),
+    }
+    with atomic_folder(config.output, STAGE) as partial:
+        if (config.output / SAMPLES_FOLDER).is_dir():
+            shutil.copytree(config.output / SAMPLES_FOLDER, partial / SAMPLES_FOLDER)
+        trainee.save(partial, whole)
+        (partial / TRAINING_SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
@@ -16,65 +19,79 @@ from accelerate.utils import set_seed
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from editfoundry.data.atomic import restore_folder
 from editfoundry.data.output_folder import check_claim, claim_output
-from editfoundry.errors import BadInputError
-from editfoundry.training.adapters import switch_on, trainable
-from editfoundry.training.averaging import averaged_weights
-from editfoundry.training.batches import Batch, Draws, draw_step, make_batch, parts_of
-from editfoundry.training.conditions import PromptEmbeds, prompt_embeds_from
-from editfoundry.training.config import TrainingConfig
+from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.execution.output_lock import output_lock
+from editfoundry.training.averaging import averaged_weights, new_average
 from editfoundry.training.failures import TrainingError, TrainingInterrupted, is_lost_process
-from editfoundry.training.finished import STAGE, is_trained
+from editfoundry.training.fingerprint import is_trained, read_summary
+from editfoundry.training.finished import STAGE, save_finished
 from editfoundry.training.history import History
-from editfoundry.training.loss import denoising_loss
+from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.metrics_log import metrics_log
-from editfoundry.training.optimizer import make_optimizer
+from editfoundry.training.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
 from editfoundry.training.progress import progress
 from editfoundry.training.remote_checkpoints import RemoteCheckpoints
 from editfoundry.training.resume import load_resumable, save_resumable
 from editfoundry.training.resume_folder import last_good_state
 from editfoundry.training.run_folder import writing
-from editfoundry.training.samples import write_samples
-from editfoundry.training.save import save_checkpoint, whole_unet
-from editfoundry.training.schedule import learning_rate
-from editfoundry.training.setup import Materials, prepare_materials
+from editfoundry.training.sample_pictures import sample_path
 from editfoundry.training.stopping import stop_requests
-from editfoundry.training.validation import evaluating, validate, validation_draws
+from editfoundry.training.trainee import Trainee, Validation
+from editfoundry.training.validation import evaluating, validation_loss
 
 log = logging.getLogger(__name__)
 
 Stop = Callable[[], bool]
+Config = TypeVar("Config", bound=LoopConfig)
+Load = Callable[[Config, Accelerator], Trainee]
+ROOM_WAIT_SECONDS, ROOM_RETRY_SECONDS = 600.0, 15.0
+"""That a finished training waits for room on the disk, and between two looks."""
+LOCK_WAIT_SECONDS = 10.0
+"""That a training waits for the output folder, if another one is at work on it."""
 
 
-def train(config: TrainingConfig, should_stop: Stop | None = None) -> None:
-    """Fine-tune an editor and leave the checkpoint in ``config.output``; nothing is done where it is there already.
+def train(config: Config, load: Load[Config], should_stop: Stop | None = None) -> dict[str, Any]:
+    """Train a model and leave it in ``output``; nothing is done where it is there already.
 
     Under ``accelerate launch`` every process calls this. A run that was interrupted resumes.
 
     Args:
         config: what to train on what.
+        load: loads the model and opens the data of ``config``; every process calls it.
         should_stop: asked after every step; by default a SIGINT or SIGTERM stops the run.
 
+    Returns:
+        The content of the finished checkpoint's ``training.json``.
+
     Raises:
-        BadInputError: the configuration, the data set or the editor cannot be used.
+        BadInputError: the configuration, the data or the model cannot be used.
         TrainingInterrupted: stopped; its state is saved.
+        UnavailableError: another training is at work on ``output``.
         TrainingError: the loss is no longer a number, the disk is full, or another process has ended.
     """
-    if is_trained(config):
-        log.info("%s is trained already, with the same settings and data", config.output)
-        return
-    check_claim(config.output, STAGE)
+    with _sole_trainer(config.output):
+        restore_folder(config.output)
+        if is_trained(config):
+            log.info("%s is trained already, with the same settings and data", config.output)
+        else:
+            check_claim(config.output, STAGE)
+            _train(config, load, should_stop)
+    return read_summary(config)
+
+
+def _train(config: Config, load: Load[Config], should_stop: Stop | None) -> None:
     accelerator = _accelerator(config)
     # LoRA starts at random, the same on every process.
     set_seed(config.seed)
-    materials = prepare_materials(config, accelerator)
+    trainee = load(config, accelerator)
     if accelerator.is_main_process:
         claim_output(config.output, STAGE)
-    if accelerator.is_main_process:
-        num_triplets, num_processes = len(materials.latents), accelerator.num_processes
-        log.info("training on %d triplets, processes: %d, on %s", num_triplets, num_processes, accelerator.device)
+        processes = accelerator.num_processes
+        log.info("training on %s, processes: %d, on %s", trainee.data_description, processes, accelerator.device)
     try:
-        run = _Run.start(config, accelerator, materials)
+        run = _Run.start(config, trainee, accelerator)
         with stop_requests() as signalled:
             run.fit(should_stop or signalled)
         run.finish()
@@ -87,43 +104,63 @@ def train(config: TrainingConfig, should_stop: Stop | None = None) -> None:
         ) from error
 
 
+@contextmanager
+def _sole_trainer(output: Path) -> Iterator[None]:
+    """Hold the output folder, in the first process; a trainer that is just saving its state is waited for.
+
+    Raises:
+        UnavailableError: another training is at work on it.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    with ExitStack() as held:
+        give_up_at = time.monotonic() + LOCK_WAIT_SECONDS
+        while True:
+            try:
+                held.enter_context(output_lock(output, STAGE))
+                break
+            except UnavailableError:
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(0.5)
+        yield
+
+
 @dataclass
 class _Run:
-    config: TrainingConfig
+    config: LoopConfig
+    trainee: Trainee
     accelerator: Accelerator
-    materials: Materials
-    unet: nn.Module
-    trained: list[nn.Module]
+    modules: list[nn.Module]
+    """Those of ``trainee.parts``, as Accelerate wrapped them."""
     optimizer: Any
     average: EMAModel | None
     averaged: list[nn.Parameter]
-    """Of the UNet."""
-    prompt_embeds: PromptEmbeds
-    validation: Callable[[], float] | None
+    validation: Validation | None
     history: History
+    saved_at: float
+    """When the last resumable checkpoint was written, or the loop began, by the monotonic clock."""
 
     @classmethod
-    def start(cls, config: TrainingConfig, accelerator: Accelerator, materials: Materials) -> _Run:
-        pipeline, device = materials.pipeline, accelerator.device
-        text_encoder = pipeline.text_encoder.to(device)
-        switch_on(pipeline, config, materials.was_widened)
-        trained = [pipeline.unet, text_encoder.train()] if config.train_text_encoder else [pipeline.unet]
-        optimizer = make_optimizer(config, [p for model in trained for p in trainable(model)])
-        *trained, optimizer = accelerator.prepare(*trained, optimizer)
+    def start(cls, config: LoopConfig, trainee: Trainee, accelerator: Accelerator) -> _Run:
+        parts = trainee.parts
+        optimizer = make_optimizer(config, parts)
+        # The trainee chose the device.
+        placed = [False] * (len(parts) + 1)
+        *modules, optimizer = accelerator.prepare(*(part.module for part in parts), optimizer, device_placement=placed)
         # Only now: FSDP puts other parameters in the place of those that were there.
-        averaged = trainable(trained[0])
-        average = EMAModel(averaged, decay=config.ema_decay, foreach=True) if config.use_ema else None
+        averaged = [
+            p for part, module in zip(parts, modules, strict=True) if part.is_averaged for p in trainable(module)
+        ]
+        average = new_average(averaged, config.ema_decay, config.ema_update_after_step) if config.use_ema else None
         # For models with dropout, which should differ from process to process.
         set_seed(config.seed, device_specific=True)
         history = load_resumable(accelerator, config, average)
-        encoder = trained[1] if config.train_text_encoder else text_encoder
-        prompt_embeds = prompt_embeds_from(materials.texts, encoder, device, config.train_text_encoder)
-        run = cls(
-            config, accelerator, materials, trained[0], trained, optimizer, average, averaged, prompt_embeds, None,
-            history,
-        )  # fmt: skip
-        run.validation = run._validation(encoder)
-        return run
+        validation = trainee.validation()
+        return cls(
+            config, trainee, accelerator, modules, optimizer, average, averaged, validation, history, time.monotonic()
+        )
 
     def fit(self, should_stop: Stop) -> None:
         config, history = self.config, self.history
@@ -141,118 +178,96 @@ class _Run:
                 show(history, rate)
                 log_step(history, rate)
                 stop = stop and history.step < config.num_steps
-                if stop or history.step % config.checkpoint_every == 0:
-                    save_resumable(self.accelerator, config, history, self.average)
+                if stop or self._is_checkpoint_due():
+                    save_resumable(self.accelerator, self.config, history, self.average)
+                    self.saved_at = time.monotonic()
                 if stop:
                     raise TrainingInterrupted(
                         f"stopped after step {history.step} of {config.num_steps}; the same command resumes there"
                     )
 
     def finish(self) -> None:
-        pipeline, config = self.materials.pipeline, self.config
+        config, output = self.config, self.config.output
         if self.average is not None:
             self.average.copy_to(self.averaged)
-        pipeline.unet = whole_unet(self.accelerator, self.unet, pipeline.unet)
+        whole = self._whole_weights()
         if self.accelerator.is_main_process:
-            with writing("the finished checkpoint", config.output, last_good_state(config.output)):
-                save_checkpoint(
-                    pipeline.to("cpu"), config, self.history, len(self.materials.latents), self.materials.was_widened
-                )
+            self._save_finished(whole)
             if config.checkpoint_uri is not None:
                 RemoteCheckpoints.at(config.checkpoint_uri).clear()
-            log.info("saved %s after %.0f s of training", config.output, self.history.seconds)
+            log.info("saved %s after %.0f s of training", output, self.history.seconds)
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
 
+    def _save_finished(self, whole: list[dict[str, Tensor]] | None) -> None:
+        """Save the finished checkpoint; where there is no room, wait for it, for only this process has the weights."""
+        output, give_up_at = self.config.output, time.monotonic() + ROOM_WAIT_SECONDS
+        while True:
+            try:
+                with writing("the finished checkpoint", output, last_good_state(output)):
+                    save_finished(self.config, self.trainee, self.history, whole)
+                return
+            except TrainingError as error:
+                if time.monotonic() >= give_up_at:
+                    raise
+                log.warning("%s; trying again for %.0f s", error, give_up_at - time.monotonic())
+                time.sleep(ROOM_RETRY_SECONDS)
+
     def _step(self, rate: float, should_stop: Stop) -> tuple[float, bool]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        draws = draw_step(
-            self.config, self.history.step,
-            num_triplets=len(self.materials.latents),
-            num_timesteps=self.materials.scheduler.config.num_train_timesteps,
-            latent_shape=self.materials.latents.latent_shape,
-            num_tokens=self.materials.texts.num_tokens,
-        )  # fmt: skip
+        set_learning_rate(self.optimizer, self.trainee.parts, rate)
+        draws = self.trainee.draw(self.history.step)
         parts = parts_of(self.config, self.accelerator.process_index, self.accelerator.num_processes)
         outcomes = [self._accumulate(draws.part(part), should_stop) for part in parts]
         if self.average is not None:
             self.average.step(self.averaged)
         return sum(loss for loss, _ in outcomes) / len(outcomes), any(stop for _, stop in outcomes)
 
-    def _accumulate(self, draws: Draws, should_stop: Stop) -> tuple[float, bool]:
-        with self.accelerator.accumulate(*self.trained):
-            loss = self._loss(draws)
+    def _accumulate(self, draws: Any, should_stop: Stop) -> tuple[float, bool]:
+        with self.accelerator.accumulate(*self.modules):
+            with self.accelerator.autocast():
+                loss = self.trainee.loss(self.modules, draws)
             value, stop = self._agree(loss.detach(), should_stop())
-            self._check(value)
+            if not math.isfinite(value):
+                self._diverged(f"the loss is {value}")
             self.accelerator.backward(loss)
             if self.accelerator.sync_gradients:
-                parameters = [p for model in self.trained for p in trainable(model)]
-                norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
-                self._check_norm(norm)
+                parameters = [p for module in self.modules for p in trainable(module)]
+                self._check_norm(self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm))
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         return value, stop
 
-    def _loss(self, draws: Draws) -> Tensor:
-        materials = self.materials
-        scaling_factor = materials.pipeline.vae.config.scaling_factor
-        batch = make_batch(draws, materials.latents, materials.texts, scaling_factor)
-        return self._loss_of(batch, self.prompt_embeds)
-
-    def _loss_of(self, batch: Batch, prompt_embeds: PromptEmbeds) -> Tensor:
-        materials, device = self.materials, self.accelerator.device
-        with self.accelerator.autocast():
-            return denoising_loss(
-                self.unet,
-                materials.scheduler,
-                latents=batch.latents.to(device),
-                image_latents=batch.image_latents.to(device),
-                noise=batch.noise.to(device),
-                timesteps=batch.timesteps.to(device),
-                prompt_embeds=prompt_embeds(batch.text_rows, batch.drop_tokens),
-                snr_gamma=self.config.snr_gamma,
-                weights=self._weights(batch.changed.to(device)),
-            )
-
-    def _weights(self, changed: Tensor) -> Tensor | None:
-        extra = self.config.change_weight - 1
-        return 1 + extra * changed if extra else None
-
-    def _validation(self, encoder: nn.Module) -> Callable[[], float] | None:
-        """Return what measures the validation loss, on samples that are drawn once."""
-        config, materials, data = self.config, self.materials, self.materials.validation
-        if data is None:
-            return None
-        draws = validation_draws(
-            config, len(data.latents), materials.scheduler.config.num_train_timesteps, data.latents.latent_shape,
-            data.texts.num_tokens,
-        )  # fmt: skip
-        embeds = prompt_embeds_from(data.texts, encoder, self.accelerator.device, config.train_text_encoder)
-        part_size = max(1, config.batch_size // (self.accelerator.num_processes * config.gradient_accumulation_steps))
-        scaling_factor = materials.pipeline.vae.config.scaling_factor
-        return lambda: validate(data, draws, self._loss_of, embeds, self.accelerator, part_size, scaling_factor)
+    def _is_checkpoint_due(self) -> bool:
+        config = self.config
+        if config.checkpoint_every_seconds is None:
+            return self.history.step % config.checkpoint_every == 0
+        due = time.monotonic() - self.saved_at >= config.checkpoint_every_seconds
+        # The processes' clocks differ.
+        return self._agree(torch.zeros((), device=self.accelerator.device), due)[1]
 
     def _look(self) -> None:
-        """Validate and sample with the averaged weights, where it is time to."""
-        config, step = self.config, self.history.step
-        validates = self.validation is not None and (step % config.validate_every == 0 or step == config.num_steps)
-        samples = config.sample_every and (step % config.sample_every == 0 or step == config.num_steps)
+        """Validate and draw samples with the averaged weights, where it is time to."""
+        config, step, is_last = self.config, self.history.step, self.history.step == self.config.num_steps
+        validates = self.validation is not None and (step % config.validate_every == 0 or is_last)
+        samples = config.sample_every and (step % config.sample_every == 0 or is_last)
         if not validates and not samples:
             return
-        with averaged_weights(self.average, self.averaged), evaluating(self.trained):
+        with averaged_weights(self.average, self.averaged), evaluating(self.modules):
             if validates and self.validation is not None:
-                self.history.validation_losses.append((step, self.validation()))
-            # A sharded UNet can only sample where all processes do.
-            if samples and self.accelerator.is_main_process and self.accelerator.distributed_type.value != "FSDP":
+                size = config.batch_size // (self.accelerator.num_processes * config.gradient_accumulation_steps)
+                loss = validation_loss(self.validation, self.modules, self.accelerator, max(1, size))
+                self.history.validation_losses.append((step, loss))
+            # A sharded model can only sample where all processes do.
+            if samples and self.accelerator.is_main_process and not _is_sharded(self.accelerator):
                 with self.accelerator.autocast():
-                    write_samples(self.materials.pipeline, config, self.materials.resolution, step)
+                    self.trainee.write_samples(sample_path(config.output, step))
         self.accelerator.wait_for_everyone()
 
-    def _check(self, value: float) -> None:
-        if math.isfinite(value):
-            return
-        self._diverged(f"the loss is {value}")
+    def _whole_weights(self) -> list[dict[str, Tensor]] | None:
+        """Return the parts' weights where each process has a share of them; all processes call this."""
+        if not _is_sharded(self.accelerator):
+            return None
+        return [self.accelerator.get_state_dict(module) for module in self.modules]
 
     def _check_norm(self, norm: Tensor | None) -> None:
         # With fp16, the gradient scaler passes over such a step by itself.
@@ -260,11 +275,10 @@ class _Run:
             self._diverged(f"the gradient's norm is {float(norm)}")
 
     def _diverged(self, what: str) -> NoReturn:
-        config = self.config
         raise TrainingError(
-            f"{what} at step {self.history.step + 1}: lower learning_rate ({config.learning_rate:g}) or set "
-            f"mixed_precision to no or bf16, and look for broken images in {config.dataset}; "
-            f"{last_good_state(config.output)}"
+            f"{what} at step {self.history.step + 1}: lower learning_rate ({self.config.learning_rate:g}) or set "
+            f"mixed_precision to no or bf16, and look for {self.trainee.likely_fault}; "
+            f"{last_good_state(self.config.output)}"
         )
 
     def _agree(self, loss: Tensor, stop: bool) -> tuple[float, bool]:
@@ -274,7 +288,18 @@ class _Run:
         return value, stopping > 0
 
 
-def _accelerator(config: TrainingConfig) -> Accelerator:
+def parts_of(config: LoopConfig, process: int, num_processes: int) -> list[slice]:
+    """Return the samples of a step that a process works through, one slice for each accumulation step."""
+    size = config.batch_size // (num_processes * config.gradient_accumulation_steps)
+    first = process * config.gradient_accumulation_steps
+    return [slice(i * size, (i + 1) * size) for i in range(first, first + config.gradient_accumulation_steps)]
+
+
+def _is_sharded(accelerator: Accelerator) -> bool:
+    return accelerator.distributed_type.value == "FSDP"
+
+
+def _accelerator(config: LoopConfig) -> Accelerator:
     if config.mixed_precision == "fp16" and not torch.cuda.is_available():
         raise BadInputError("mixed_precision is 'fp16', which needs a GPU: use no or bf16 here")
     accelerator = Accelerator(
@@ -288,8 +313,6 @@ def _accelerator(config: TrainingConfig) -> Accelerator:
             f"batch_size is {config.batch_size}, but must be a multiple of {num_parts}: "
             f"{accelerator.num_processes} processes times {config.gradient_accumulation_steps} accumulation steps"
         )
-    if config.train_text_encoder and accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
-        raise BadInputError("train_text_encoder is on, but FSDP and DeepSpeed train one model: turn it off there")
     if accelerator.distributed_type.value == "DEEPSPEED":
         # DeepSpeed would ask a data loader, which there is none of.
         settings = accelerator.state.deepspeed_plugin.deepspeed_config

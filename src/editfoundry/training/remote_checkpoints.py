@@ -11,9 +11,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from editfoundry.data.s3_client import retried, s3_client
 from editfoundry.errors import BadInputError
 from editfoundry.training.failures import TrainingError
 from editfoundry.training.history import FILE_NAME
@@ -36,17 +38,10 @@ class RemoteCheckpoints:
         Raises:
             BadInputError: no bucket is named.
         """
-        import boto3
-        from botocore.config import Config
-
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         if not bucket:
             raise BadInputError(f"checkpoint_uri is {uri!r}, but must be an address s3://BUCKET/PREFIX")
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        config = Config(connect_timeout=10, read_timeout=120, retries={"max_attempts": 5, "mode": "standard"})
-        # A session of its own: the default one keeps the keys that it saw first.
-        client = boto3.Session().client("s3", region_name=region, config=config)
-        return cls(uri, bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else "", client)
+        return cls(uri, bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else "", s3_client())
 
     def push(self, checkpoint: Path, num_kept: int) -> None:
         """Upload a complete checkpoint, then remove all but the newest ``num_kept``.
@@ -57,9 +52,11 @@ class RemoteCheckpoints:
         files = sorted(path for path in checkpoint.rglob("*") if path.is_file())
         files.sort(key=lambda path: path.name == FILE_NAME)
         with self._answering(f"{checkpoint.name} is saved on the disk, but cannot be copied"):
+            # Some servers would make a bucket of a name that is misspelt.
+            retried(partial(self.client.head_bucket, Bucket=self.bucket))
             for path in files:
                 key = f"{self.prefix}{checkpoint.name}/{path.relative_to(checkpoint).as_posix()}"
-                self.client.upload_file(str(path), self.bucket, key)
+                retried(partial(self.client.upload_file, str(path), self.bucket, key))
             for step in self._steps()[:-num_kept]:
                 self._delete(f"step-{step}")
 
@@ -74,14 +71,14 @@ class RemoteCheckpoints:
             if not newer:
                 return None
             name = f"step-{newer[-1]}"
-            partial = folder / f".{name}.fetched"
-            shutil.rmtree(partial, ignore_errors=True)
+            fetched = folder / f".{name}.fetched"
+            shutil.rmtree(fetched, ignore_errors=True)
             for key in self._keys(f"{name}/"):
-                target = partial / _inside(key.removeprefix(f"{self.prefix}{name}/"))
+                target = fetched / _inside(key.removeprefix(f"{self.prefix}{name}/"))
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self.client.download_file(self.bucket, key, str(target))
+                retried(partial(self.client.download_file, self.bucket, key, str(target)))
         shutil.rmtree(folder / name, ignore_errors=True)
-        os.replace(partial, folder / name)
+        os.replace(fetched, folder / name)
         return folder / name
 
     def clear(self) -> None:
@@ -96,14 +93,18 @@ class RemoteCheckpoints:
         return sorted(int(step) for step in done if step.isdigit())
 
     def _keys(self, start: str) -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + start)
-        return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        def request() -> list[str]:
+            pages = self.client.get_paginator("list_objects_v2")
+            found = pages.paginate(Bucket=self.bucket, Prefix=self.prefix + start)
+            return [entry["Key"] for page in found for entry in page.get("Contents", ())]
+
+        return retried(request)
 
     def _delete(self, name: str) -> None:
         # The history goes first: half a checkpoint must not look whole.
         keys = sorted(self._keys(f"{name}/"), key=lambda key: not key.endswith(f"/{FILE_NAME}"))
         for key in keys:
-            self.client.delete_object(Bucket=self.bucket, Key=key)
+            retried(partial(self.client.delete_object, Bucket=self.bucket, Key=key))
 
     @contextmanager
     def _answering(self, what: str) -> Iterator[None]:

@@ -14,9 +14,9 @@ from diffusers.training_utils import EMAModel
 
 from editfoundry.errors import BadInputError
 from editfoundry.training.averaging import load_average, save_average
-from editfoundry.training.config import TrainingConfig
 from editfoundry.training.fingerprint import run_hash, run_settings
 from editfoundry.training.history import History
+from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.remote_checkpoints import RemoteCheckpoints
 from editfoundry.training.resume_folder import FOLDER, last_good_state, saved_steps
 from editfoundry.training.run_folder import writing
@@ -26,9 +26,7 @@ log = logging.getLogger(__name__)
 SETTINGS_NAME = "settings.json"
 
 
-def save_resumable(
-    accelerator: Accelerator, config: TrainingConfig, history: History, average: EMAModel | None
-) -> None:
+def save_resumable(accelerator: Accelerator, config: LoopConfig, history: History, average: EMAModel | None) -> None:
     """Save models, optimizer, average, random states and history; every process calls this at the same step.
 
     Raises:
@@ -58,7 +56,7 @@ def save_resumable(
     accelerator.wait_for_everyone()
 
 
-def load_resumable(accelerator: Accelerator, config: TrainingConfig, average: EMAModel | None) -> History:
+def load_resumable(accelerator: Accelerator, config: LoopConfig, average: EMAModel | None) -> History:
     """Restore the newest checkpoint, or start a new history.
 
     Raises:
@@ -81,7 +79,7 @@ def load_resumable(accelerator: Accelerator, config: TrainingConfig, average: EM
 
 
 def _write(
-    accelerator: Accelerator, config: TrainingConfig, history: History, average: EMAModel | None, folder: Path
+    accelerator: Accelerator, config: LoopConfig, history: History, average: EMAModel | None, folder: Path
 ) -> None:
     accelerator.save_state(str(folder))
     if average is not None and (accelerator.is_main_process or _shard(accelerator)):
@@ -99,7 +97,7 @@ def _shard(accelerator: Accelerator) -> int:
     return accelerator.process_index if accelerator.distributed_type.value == "FSDP" else 0
 
 
-def _fetch(config: TrainingConfig, uri: str) -> None:
+def _fetch(config: LoopConfig, uri: str) -> None:
     folder = config.output / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     local = saved_steps(config.output)
@@ -110,22 +108,21 @@ def _fetch(config: TrainingConfig, uri: str) -> None:
         log.info("fetched %s from %s", fetched.name, uri)
 
 
-def _check_unchanged(config: TrainingConfig, checkpoint: Path) -> None:
+def _check_unchanged(config: LoopConfig, checkpoint: Path) -> None:
     if not (checkpoint / SETTINGS_NAME).is_file():
         raise BadInputError(f"{checkpoint} was left by an earlier version: delete {checkpoint.parent} to start over")
     before: dict[str, Any] = json.loads((checkpoint / SETTINGS_NAME).read_text())
     now = json.loads(json.dumps(run_settings(config)))
     changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     if changed:
-        names = ", ".join(_change(name, before.get(name), now.get(name)) for name in changed)
+        by_content = config.identity()
+        names = ", ".join(
+            name if name in by_content else f"{name} ({before.get(name)} then, {now.get(name)} now)" for name in changed
+        )
         raise BadInputError(
             f"{checkpoint} is of a run with another {names}: put that back to resume it, or delete {checkpoint.parent} "
             "to start over"
         )
-
-
-def _change(name: str, before: object, now: object) -> str:
-    return name if name in ("dataset", "editor") else f"{name} ({before} then, {now} now)"
 
 
 def _sync(path: Path) -> None:

@@ -5,7 +5,6 @@ import pytest
 from tiny_painter import save_models
 from typer.testing import CliRunner
 
-from editfoundry.claims.claims_config import ClaimsConfig
 from editfoundry.claims.ledger import run_ledger
 from editfoundry.claims.register import CLAIMS
 from editfoundry.claims.rows import clip_filter
@@ -15,6 +14,7 @@ from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.data.shards import read_triplets
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation import benchmark_run, editing_pass
+from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.params import Params
 
 TINY = ClaimsConfig(

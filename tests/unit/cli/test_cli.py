@@ -1,5 +1,7 @@
+import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,20 +10,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from typer.main import get_command
 
+from editfoundry.cli.app import PANELS, app
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
+from editfoundry.data.stage import StageResult
 
 SRC = Path(__file__).parents[3] / "src"
-COMMANDS = [
-    ["sources", "internvid"], ["sources", "videos"], ["synthesize", "frame-pairs"], ["synthesize", "editworld-video"],
-    ["tinyworld", "clips"], ["tinyworld", "measure-frame-pairs"],
-    ["sources", "laion"], ["quadruples"], ["synthesize", "editworld-text"], ["score"], ["curate"], ["curation-sheet"],
-    ["train"], ["evaluate"], ["report"], ["compare"], ["dataset-report"], ["trade-off"],
-    ["edit"], ["sweep"], ["export"], ["import"], ["demo"], ["ui"], ["tinyworld", "gallery"], ["tinyworld", "captions"],
-    ["tinyworld", "pretrain"], ["tinyworld", "measure"], ["tinyworld", "truth"], ["tinyworld", "ablation"],
-]  # fmt: skip
 HEAVY = ["torch", "diffusers", "transformers", "dagster", "mlflow", "datasets", "pandas"]
+
+
+def all_commands(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from all_commands(command, (*path, name))
+        else:
+            yield [*path, name]
 
 
 def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -54,7 +59,7 @@ def write_table(path: Path, **columns: list[object]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", all_commands(get_command(app)), ids=" ".join)
 def test_the_help_of_every_command_has_an_example_of_it(invoke, command):
     status, out, _ = invoke(*command, "--help")
     assert status == 0
@@ -140,10 +145,111 @@ def test_wrong_usage_ends_with_2(invoke, arguments):
     assert status == 2 and "Usage" in err
 
 
+def test_every_first_word_stands_in_a_panel():
+    group = get_command(app)
+    assert {name: command.rich_help_panel for name, command in group.commands.items()} == {
+        name: panel for panel, names in PANELS.items() for name in names if name in group.commands
+    }
+
+
+def test_help_lists_the_commands_in_the_order_in_which_a_person_uses_them(invoke):
+    status, out, _ = invoke("-h")
+    assert status == 0
+    # The first column of the panels' tables.
+    listed = [line.split()[1] for line in out.splitlines() if line.startswith("│ ") and line[2].isalpha()]
+    assert listed == list(get_command(app).commands)
+    titles = re.findall(r"╭─ ([\w ]+) ─", out)
+    assert titles == ["Options", *PANELS]
+
+
+@pytest.mark.parametrize("command", [["curate"], ["synthesize", "editworld-text"], ["tinyworld", "gallery"]])
+def test_h_is_help_everywhere(invoke, command):
+    assert invoke(*command, "-h") == invoke(*command, "--help")
+
+
+def test_the_version_is_that_of_the_package(invoke):
+    assert invoke("--version") == (0, f"editfoundry {importlib.metadata.version('editfoundry')}\n", "")
+
+
+def test_ctrl_c_ends_a_command_with_one_line(invoke, monkeypatch):
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("editfoundry.curation.curate.curate", stopped)
+    status, out, err = invoke("curate", "in", "out")
+    assert (status, out) == (130, "")
+    assert err == "interrupted: what is finished is kept, and the same command goes on from there\n"
+
+
+def test_ctrl_c_in_the_demo_names_the_stage(invoke, monkeypatch, tmp_path):
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "params.yaml").write_text("editworld: {num_steps: 3}")
+    monkeypatch.setattr("editfoundry.sources.laion.convert_laion", stopped)
+    status, _, err = invoke("demo")
+    assert status == 130
+    assert err.splitlines() == [
+        "[1/9] captions: cleaning a LAION-schema table: interrupted",
+        "interrupted: what is finished is kept, and the same command goes on from there",
+    ]
+
+
+@pytest.mark.parametrize("command", [["demo"], ["train", "params.yaml"]], ids=" ".join)
+def test_a_wrong_parameter_of_training_is_told_before_anything_runs(invoke, tmp_path, command):
+    (tmp_path / "params.yaml").write_text("editworld: {num_steps: 3, learning_rat: 1}")
+    status, out, err = invoke(*command)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: params.yaml: section editworld: unknown setting 'learning_rat'")
+    assert err.count("\n") == 1 and [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+@pytest.mark.slow
+def test_what_ends_training_is_printed_once(tmp_path):
+    """The trainer is a process of its own, and the command tells what it met."""
+    (tmp_path / "train.yaml").write_text("editor: package:nowhere\ndataset: gone\noutput: out\nnum_steps: 1\n")
+    ended = run("train", "train.yaml", cwd=tmp_path)
+    last = ended.stderr.splitlines()[-1]
+    assert ended.returncode == 2 and last.startswith("error: ")
+    assert ended.stderr.count(last.removeprefix("error: ")) == 1
+
+
+def test_dvc_yaml_is_written_from_the_records_and_checked(invoke, tmp_path):
+    assert invoke("lineage", "write-dvc", "--check")[0] == 1
+    assert invoke("lineage", "write-dvc") == (0, "file: dvc.yaml\nstages: 9\n", "")
+    assert (tmp_path / "dvc.yaml").read_text() == (SRC.parent / "dvc.yaml").read_text()
+    assert invoke("lineage", "write-dvc", "--check", "--json") == (0, '{"file": "dvc.yaml", "current": true}\n', "")
+
+
+def test_a_recipe_s_command_works_on_one_shard_alone(invoke, monkeypatch):
+    asked = []
+
+    def noted(source, output, config, profile, device, progress, only, replace):
+        asked.append((source, output, only, replace))
+        return StageResult(num_in=0, num_out=0)
+
+    monkeypatch.setattr("editfoundry.synthesis.editworld_video.stage.synthesize_video", noted)
+    status, *_ = invoke("synthesize", "editworld-video", "pairs", "triplets", "--only", "00003")
+    assert status == 0
+    assert asked == [(Path("pairs"), Path("triplets"), "00003", False)]
+
+
+def test_what_was_made_of_another_input_goes_only_when_asked_to(invoke, tmp_path):
+    for name, caption in (("first", "a full glass on a beach at sunset"), ("second", "a snowman on grass at noon")):
+        write_table(tmp_path / f"{name}.parquet", TEXT=[caption])
+    assert invoke("sources", "laion", "first.parquet", "captions")[0] == 0
+    before = (tmp_path / "captions" / "00000.parquet").read_bytes()
+    status, _, err = invoke("sources", "laion", "second.parquet", "captions")
+    assert status == 2 and "--replace" in err and err.count("\n") == 1
+    assert (tmp_path / "captions" / "00000.parquet").read_bytes() == before
+    assert invoke("sources", "laion", "second.parquet", "captions", "--replace")[0] == 0
+    assert (tmp_path / "captions" / "00000.parquet").read_bytes() != before
+
+
 def test_a_fault_of_ours_ends_with_1_and_its_traceback(invoke, monkeypatch):
     def broken(*_: object) -> None:
         raise RuntimeError("the disc fell out")
 
-    monkeypatch.setattr("editfoundry.lineage.stages.curate_triplets", broken)
+    monkeypatch.setattr("editfoundry.curation.curate.curate", broken)
     status, _, err = invoke("curate", "in", "out")
     assert status == 1 and "Traceback" in err and err.endswith("error: the disc fell out\n")

@@ -1,19 +1,22 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from editfoundry.curation.curate import curate
+from editfoundry.curation.curate import _look, curate
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.filters import ClipThresholds
+from editfoundry.curation.first_pass import FirstPass
 from editfoundry.curation.splits import SplitShares
+from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import read_rejections
-from editfoundry.data.shards import count_triplets, read_triplets, write_triplets
+from editfoundry.data.shards import count_triplets, read_triplet, read_triplets, shard_paths, write_triplets
 from editfoundry.data.split_leaks import find_leaks, split_folders
 from editfoundry.errors import BadInputError
+from editfoundry.execution.runner import run_stage
 
 GOOD = {"clip_input": 0.3, "clip_output": 0.3, "clip_image": 0.9, "clip_direction": 0.3}
 CONFIG = CurationConfig(shares=SplitShares(validation=0.25, test=0.25), triplets_per_shard=4)
@@ -225,3 +228,82 @@ def test_pictures_of_two_sizes_are_no_pair(part, source, output):
     write(source, [*(triplet(n) for n in range(10)), odd])
     assert curate(source, output, CONFIG).rejected == {"size mismatch": 1}
     assert next(read_rejections(output)).detail == "32 x 32 and 96 x 128"
+
+
+def test_a_recipe_can_have_thresholds_of_its_own_and_the_others_stay(source, output):
+    far = {**GOOD, "clip_image": 0.5}
+    made = [triplet(n, recipe="editworld-video" if n % 2 else "editworld-text", scores=far) for n in range(24)]
+    made += [triplet(24, recipe="editworld-video", scores={**far, "clip_input": 0.1})]
+    write(source, made)
+    config = replace(CONFIG, recipe_thresholds={"editworld-video": {"clip_image": 0.4}})
+    result = curate(source, output, config)
+    assert result.rejected == {"low clip_image": 12, "low clip_input": 1}
+    assert {row.recipe for folder in split_folders(output).values() for row in read_triplets(folder)} == {
+        "editworld-video"
+    }
+    assert curate(source, output, config).num_shards_reused == 1
+    # Other thresholds make another data set.
+    assert curate(source, output, replace(config, recipe_thresholds={"editworld-video": {"clip_image": 0.3}})).num_out
+
+
+def test_without_thresholds_of_recipes_the_digest_is_that_of_the_fields_without_them(source, output):
+    write(source, [triplet(n) for n in range(12)])
+    curate(source, output, CONFIG)
+    fields = {name: value for name, value in asdict(CONFIG).items() if name != "recipe_thresholds"}
+    indexes = sorted(source.glob("*.parquet"))
+    expected = input_hash(*indexes, {"CurationConfig": fields})
+    assert json.loads((output / "curation.json").read_text())["input_hash"] == expected
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        (
+            {"editworld-text": {"clip": 0.1}},
+            "recipe_thresholds.editworld-text.clip; there are clip_input",
+        ),
+        ({"editworld-text": {"clip_image": "high"}}, "recipe_thresholds.editworld-text.clip_image is 'high'"),
+        ({"editworld-text": 0.3}, "recipe_thresholds.editworld-text is 0.3; it must map scores"),
+    ],
+)
+def test_wrong_thresholds_of_a_recipe_are_named(thresholds, message):
+    with pytest.raises(BadInputError, match=message):
+        CurationConfig(recipe_thresholds=thresholds)
+
+
+class StoppedError(Exception):
+    """Ends a run without warning."""
+
+
+def test_a_stopped_run_looks_at_no_shard_twice_and_leaves_nothing_behind(source, output, tmp_path, monkeypatch):
+    write(source, [triplet(n) for n in range(8)], [triplet(n) for n in range(8, 16)])
+    curate(source, tmp_path / "whole", CONFIG)
+    looked = []
+
+    def look(shard, row):
+        looked.append(row["id"])
+        if len(looked) == 12:
+            raise StoppedError
+        return read_triplet(shard, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("editfoundry.curation.curate.read_triplet", look)
+        with pytest.raises(StoppedError):
+            curate(source, output, CONFIG)
+        assert not output.exists()
+        told = []
+        curate(source, output, CONFIG, lambda *numbers: told.append(numbers))
+    assert told[0] == (8, 16) and told[-1] == (16, 16)
+    files = [{p.name: p.read_bytes() for p in (folder / "train").iterdir()} for folder in (output, tmp_path / "whole")]
+    assert files[0] == files[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "triplets", "whole"]
+
+
+def test_the_first_pass_can_be_made_one_shard_at_a_time_in_any_order(source, output, tmp_path):
+    write(source, [triplet(n) for n in range(6)], [triplet(5), triplet(7, scores={}), triplet(8)])
+    stage = FirstPass(tuple(shard_paths(source)), CONFIG, _look)
+    for name in ("00001", "00000"):
+        run_stage(stage, tmp_path / ".dataset.first-pass", only=name)
+    told = []
+    result = curate(source, output, CONFIG, lambda *numbers: told.append(numbers))
+    assert told[0] == (6, 9) and result.rejected == {"duplicate": 1, "no score": 1}

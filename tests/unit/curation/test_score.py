@@ -15,7 +15,7 @@ from tiny_painter import tiny_clip
 
 from editfoundry.curation.curate import curate
 from editfoundry.curation.curation_config import CurationConfig
-from editfoundry.curation.filters import ClipThresholds, check_clip, possible_clip_scores
+from editfoundry.curation.filters import ClipThresholds, check_clip
 from editfoundry.curation.score import score
 from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.curation.splits import SplitShares
@@ -25,6 +25,7 @@ from editfoundry.data.rejections import read_rejections
 from editfoundry.data.shards import read_triplets, write_triplets
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.judging import EditPair, JudgeConfig, JudgeThresholds, judge_pairs
+from editfoundry.judging.clip_similarity import possible_clip_scores
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
@@ -229,8 +230,43 @@ def test_the_judges_thresholds_drop_what_is_below_and_what_has_no_judge_score(tm
 def test_a_caption_that_is_absent_excuses_only_the_scores_that_need_it():
     assert possible_clip_scores({"input_caption": "a", "output_caption": " "}) == ("clip_input", "clip_image")
     assert possible_clip_scores({}) == ("clip_image",)
-    check_clip({"clip_image": 0.9}, ClipThresholds(), ("clip_image",))
+    check_clip({"clip_image": 0.9}, ClipThresholds(), {})
     with pytest.raises(Rejection, match="no score: clip_image"):
-        check_clip({}, ClipThresholds(), ("clip_image",))
+        check_clip({}, ClipThresholds(), {})
     with pytest.raises(Rejection, match="low clip_input"):
-        check_clip({"clip_image": 0.9, "clip_input": 0.0}, ClipThresholds(), ("clip_image",))
+        check_clip({"clip_image": 0.9, "clip_input": 0.0}, ClipThresholds(), {})
+
+
+@pytest.mark.parametrize("after", ["a red cup", "A red  cup.", " a RED cup!"])
+def test_equal_captions_name_no_direction_and_are_rejected_for_that_and_not_for_a_low_score(after):
+    captions = {"input_caption": "a red cup", "output_caption": after}
+    assert possible_clip_scores(captions) == ("clip_input", "clip_output", "clip_image")
+    good = dict.fromkeys(CLIP, 0.9)
+    for scores in (good, {**good, "clip_direction": 0.0}, {n: v for n, v in good.items() if n != "clip_direction"}):
+        with pytest.raises(Rejection) as rejected:
+            check_clip(scores, ClipThresholds(), captions)
+        assert rejected.value.reason == "undefined clip_direction"
+    check_clip(good, ClipThresholds(clip_direction=-1.0), captions)
+    check_clip(good, ClipThresholds(), {**captions, "output_caption": "a blue cup"})
+
+
+def test_a_triplet_of_equal_captions_is_scored_without_a_direction_and_counted_by_its_own_reason(tmp_path, profile):
+    captions = [("a red cup", "A red cup."), ("a red cup", "a blue cup")]
+    made = [
+        Triplet(instruction="x", input_image=noise(2 * n), output_image=noise(2 * n + 1), input_caption=before,
+                output_caption=after)
+        for n, (before, after) in enumerate(captions)
+    ]  # fmt: skip
+    write_triplets(tmp_path / "in" / "00000.tar", made)
+    score(tmp_path / "in", tmp_path / "scored", ScoreConfig(judge=None), profile, "cpu")
+    assert [set(t.scores) for t in read_triplets(tmp_path / "scored")] == [CLIP - {"clip_direction"}, CLIP]
+    lenient = ClipThresholds(clip_input=-1.0, clip_output=-1.0, clip_image=-1.0, clip_direction=-0.99)
+    config = CurationConfig(thresholds=lenient, shares=SplitShares(validation=0.0, test=0.0))
+    assert curate(tmp_path / "scored", tmp_path / "dataset", config).rejected == {"undefined clip_direction": 1}
+
+
+def test_one_shard_is_scored_alone(source, tmp_path, profile):
+    score(source, tmp_path / "all", CLIP_ONLY, profile, "cpu")
+    result = score(source, tmp_path / "out", CLIP_ONLY, profile, "cpu", only="00001")
+    assert result.num_in == 4 and not (tmp_path / "out" / "00000.tar").exists()
+    assert (tmp_path / "out" / "00001.tar").read_bytes() == (tmp_path / "all" / "00001.tar").read_bytes()

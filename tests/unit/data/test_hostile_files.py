@@ -226,10 +226,10 @@ def test_hostile_rows_of_a_listing_are_rejections(row, tmp_path):
 )
 def test_yaml_that_unfolds_names_objects_or_holds_no_text_is_bad_input(content, tmp_path):
     (tmp_path / "params.yaml").write_text(content)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(BadInputError, match=r"params.yaml: cannot be read as YAML"):
         read_yaml(tmp_path / "params.yaml")
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("text", ["[1, 2.5, null, true]", '{"a": {"b": ["é", "🦊"]}}', "[NaN, Infinity]"])
@@ -239,7 +239,8 @@ def test_plain_json_is_read_as_python_reads_it(text):
 
 
 @pytest.mark.parametrize("kind", ["newlines", "spaces", "one caption"])
-def test_a_small_gz_that_unpacks_to_a_thousand_times_its_size_is_refused_soon(kind, tmp_path):
+def test_a_small_gz_that_unpacks_to_a_thousand_times_its_size_is_refused_soon(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr("editfoundry.sources.table_reader._UNPACKED_FREELY", 2**20)
     line = {"newlines": b"\n", "spaces": b" " * 80 + b"\n", "one caption": b"a fox in the snow\n"}[kind]
     path = tmp_path / "table.csv.gz"
     with gzip.open(path, "wb") as file:
@@ -247,10 +248,10 @@ def test_a_small_gz_that_unpacks_to_a_thousand_times_its_size_is_refused_soon(ki
         block = line * (2**20 // len(line))
         for _ in range(30):
             file.write(block)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(BadInputError, match="is it a table"):
         convert_laion(path, tmp_path / "out", ANY_ROW, rows_per_shard=10**9)
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 10
 
 
 def test_a_small_parquet_of_thousands_of_long_cells_is_refused_before_it_is_unpacked(tmp_path):

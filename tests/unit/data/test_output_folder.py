@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from editfoundry.data.atomic import atomic_file, atomic_folder
-from editfoundry.data.shards import claim_output
+from editfoundry.data.output_folder import MARKER, claim_output, input_of
+from editfoundry.data.storage import locate
 from editfoundry.errors import BadInputError
 
 
@@ -46,3 +50,59 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
         raise KeyError
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".editfoundry-stage", "second"]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_mark_remembers_the_input_and_refuses_another_unless_told_to_replace(tmp_path):
+    out = tmp_path / "out"
+    claim_output(out, "captions", "../a.csv")
+    claim_output(out, "captions", "../b.csv")
+    (out / "00000.parquet").write_text("x")
+    with pytest.raises(BadInputError, match=r"holds captions made of .*/b.csv, not of .*/a.csv; .* --replace"):
+        claim_output(out, "captions", "../a.csv")
+    claim_output(out, "captions")
+    assert (out / MARKER).read_text() == "captions\ninput: ../b.csv\n"
+    claim_output(out, "captions", "../a.csv", replace=True)
+    assert (out / MARKER).read_text() == "captions\ninput: ../a.csv\n"
+
+
+def test_an_input_is_named_from_its_output_and_an_address_as_it_is(tmp_path):
+    assert input_of(tmp_path / "data" / "captions", tmp_path / "data" / "quadruples") == "../captions"
+    assert input_of(locate("s3://bucket/triplets"), tmp_path) == "s3://bucket/triplets"
+
+
+def test_a_mark_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
+    claim_output(tmp_path / "out", "captions", "a")
+    before = (tmp_path / "out" / MARKER).read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr("os.fsync", full)
+        claim_output(tmp_path / "out", "captions", "b")
+    assert (tmp_path / "out" / MARKER).read_bytes() == before
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [MARKER]
+
+
+def test_an_accepted_mark_is_not_written_again(tmp_path):
+    claim_output(tmp_path / "out", "captions", "a")
+    before = (tmp_path / "out" / MARKER).stat()
+    claim_output(tmp_path / "out", "captions", "a")
+    after = (tmp_path / "out" / MARKER).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_damaged_mark_without_content_is_written_anew(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / MARKER).touch()
+    claim_output(tmp_path / "out", "captions")
+    assert (tmp_path / "out" / MARKER).read_text() == "captions\n"
+
+
+def test_many_who_claim_a_folder_at_once_all_succeed_and_leave_one_whole_mark(tmp_path):
+    code = "import sys; from pathlib import Path; from editfoundry.data.output_folder import claim_output\n" \
+        "for _ in range(200): claim_output(Path(sys.argv[1]), 'captions', sys.argv[2])"  # fmt: skip
+    starters = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "out"), str(n)]) for n in range(4)]
+    assert [starter.wait(timeout=120) for starter in starters] == [0] * 4
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [MARKER]
+    assert (tmp_path / "out" / MARKER).read_text() in {f"captions\ninput: {n}\n" for n in range(4)}

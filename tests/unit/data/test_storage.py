@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
+from faulty_proxy import faulty_proxy
 
 from editfoundry.curation.curate import curate
 from editfoundry.curation.curation_config import CurationConfig
@@ -17,10 +18,10 @@ from editfoundry.data.s3_client import s3_client
 from editfoundry.data.shards import count_triplets, read_index, read_member, read_triplet, read_triplets, write_triplets
 from editfoundry.data.storage import locate, upload_folder
 from editfoundry.data.tables import count_rows, read_rows, write_rows
-from editfoundry.errors import BadInputError
+from editfoundry.editors.triplet_training.content_hashes import dataset_hash
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.tracking import s3
-from editfoundry.training.data import TripletPixels
-from editfoundry.training.fingerprint import dataset_hash
 
 ADDRESS = f"s3://{s3.BUCKET}"
 THRESHOLDS = ClipThresholds(clip_input=-1, clip_output=-1, clip_image=-1, clip_direction=-1)
@@ -160,8 +161,102 @@ def test_nothing_is_written_into_a_folder_named_s3(folder, tmp_path, monkeypatch
 def test_a_server_that_does_not_answer_is_named_as_the_cause(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(BadInputError, match=r"cannot be listed .*Could not connect.*is AWS_ENDPOINT_URL right"):
+    with pytest.raises(UnavailableError, match=r"cannot be listed .*Could not connect.*is AWS_ENDPOINT_URL right"):
         list(read_triplets(f"{ADDRESS}/triplets"))
+
+
+@pytest.fixture
+def proxy(server, monkeypatch):
+    """Cuts a share of what S3 sends; every test sets its own share."""
+    monkeypatch.setattr("editfoundry.data.s3_client.MAX_WAIT_SECONDS", 0.2)
+    with faulty_proxy(server.ports["s3"], 0.0) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield proxy
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_curating_through_a_network_that_cuts_answers_gives_the_same_bytes(folder, tmp_path, proxy, seed):
+    proxy.share = 0.1
+    proxy.chance.seed(seed)
+    config = CurationConfig(thresholds=THRESHOLDS)
+    curate(folder, tmp_path / "from_disk", config)
+    while proxy.num_cut < 5:
+        curate(Path(f"{ADDRESS}/triplets"), tmp_path / f"from_s3_{proxy.num_cut}", config)
+    for output in tmp_path.glob("from_s3_*"):
+        assert hashes(output) == hashes(tmp_path / "from_disk")
+
+
+def test_every_kind_of_read_is_whole_or_not_at_all(folder, proxy):
+    place = locate(f"{ADDRESS}/triplets/00000.tar")
+    data = (folder / "00000.tar").read_bytes()
+    proxy.share = 0.2
+    while proxy.num_cut < 10:
+        assert place.read_bytes() == data
+        assert place.read_range(100, 999) == data[100:1099]
+        assert place.stat().st_size == len(data)
+        assert [path.name for path in locate(f"{ADDRESS}/triplets").glob("*.tar")] == ["00000.tar", "00001.tar"]
+        assert place.is_file() and not place.is_dir()
+    proxy.share = 1.0
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        place.read_bytes()
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_bad_input_not_a_mixture(server):
+    def put(byte):
+        s3_client().put_object(Bucket=s3.BUCKET, Key="replaced.bin", Body=byte * 1000)
+
+    put(b"a")
+    file = locate(f"{ADDRESS}/replaced.bin").open("rb", 10)
+    assert file.read(10) == b"a" * 10
+    put(b"b")
+    with pytest.raises(BadInputError, match="replaced while it was read"):
+        file.read(10)
+
+
+def published(tmp_path, prefix):
+    report = tmp_path / "report"
+    report.mkdir()
+    for number in range(20):
+        (report / f"{number:02d}.png").write_bytes(bytes([number]) * 300_000)
+    (report / "report.html").write_text("<html>")
+    found = s3_client().get_paginator("list_objects_v2").paginate(Bucket=s3.BUCKET, Prefix=prefix)
+    return report, lambda: {e["Key"]: e["Size"] for page in found for e in page.get("Contents", ())}
+
+
+def test_a_report_is_published_whole_through_a_network_that_cuts_answers(tmp_path, proxy):
+    report, listed = published(tmp_path, "reports/cut/")
+    proxy.share = 0.1
+    assert len(upload_folder(report, f"{ADDRESS}/reports/cut")) == 21 and proxy.num_cut
+    proxy.share = 0.0
+    assert listed() == {f"reports/cut/{p.name}": p.stat().st_size for p in report.iterdir()}
+
+
+def test_a_publication_that_breaks_off_says_what_is_missing_and_the_next_sends_only_that(tmp_path, proxy, monkeypatch):
+    report, listed = published(tmp_path, "reports/off/")
+    monkeypatch.setattr("editfoundry.data.s3_client.NUM_ATTEMPTS", 2)
+    events, sent = s3_client().meta.events, []
+
+    def fall_after_six(request, **_):
+        sent.append(request.url.rsplit("/", 1)[1])
+        proxy.is_up = not any(url.startswith("06") for url in sent)
+
+    events.register("before-send.s3.PutObject", fall_after_six)
+    with pytest.raises(UnavailableError, match=r"15 of 21 files are missing: 06.png, 07.png.*the same command copies"):
+        upload_folder(report, f"{ADDRESS}/reports/off")
+    events.unregister("before-send.s3.PutObject", fall_after_six)
+    proxy.is_up = True
+    assert len(listed()) == 6
+    sent.clear()
+    events.register("before-send.s3.PutObject", lambda request, **_: sent.append(request.url.rsplit("/", 1)[1]))
+    assert len(upload_folder(report, f"{ADDRESS}/reports/off")) == len(listed()) == 21
+    assert len(set(sent)) == 15 and sent[-1] == "report.html"
+
+
+def test_a_bucket_that_does_not_exist_is_an_error_and_not_created(tmp_path, server):
+    report, _ = published(tmp_path, "x")
+    with pytest.raises(BadInputError, match="s3://no-such-bucket: no such bucket"):
+        upload_folder(report, "s3://no-such-bucket/reports")
+    assert "no-such-bucket" not in {bucket["Name"] for bucket in s3_client().list_buckets()["Buckets"]}
 
 
 def hashes(folder):

@@ -190,4 +190,4 @@ def test_the_mask_is_where_the_map_reaches_tau_times_its_mean():
 
 
 def test_an_even_map_lets_everything_change():
-    assert attention_mask(torch.full((1, 4, 4), 0.25)).all()
+    assert attention_mask(torch.full((1, 4, 4), 0.25), 0.8125).all()

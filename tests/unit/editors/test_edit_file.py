@@ -1,12 +1,18 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 from tiny_models import tiny_image, tiny_pipeline
+from tiny_painter import save_models
 
-from editfoundry.editors.edit_file import edit_file
+from editfoundry.editors.edit_file import ChosenEditor, edit_file
+from editfoundry.editors.open_editor import find_editor
 from editfoundry.errors import BadInputError
+from editfoundry.profiles import load_profile
 
-OPTIONS = {"device": "cpu", "num_inference_steps": 2, "guidance_scale": 3.0, "image_guidance_scale": 1.5}
+OPTIONS = {"num_inference_steps": 2, "guidance_scale": 3.0, "image_guidance_scale": 1.5}
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +23,7 @@ def editor(tmp_path_factory):
 
 
 def edit(image, out, editor, instruction="melt it", seed=0):
-    return edit_file(image, instruction, out, editor=editor, profile="embedded", seed=seed, **OPTIONS)
+    return edit_file(image, instruction, out, ChosenEditor(name=editor, device="cpu", options=OPTIONS), seed=seed)
 
 
 PICTURES = {
@@ -62,3 +68,37 @@ def test_a_failed_edit_leaves_the_output_as_it_was(tmp_path, editor):
             edit(tmp_path / image, tmp_path / out, chosen, instruction)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "cut.png", "out.png"]
     assert (tmp_path / "out.png").read_bytes() == b"earlier"
+
+
+def test_an_editor_that_edits_by_captions_takes_them_and_asks_for_them(tmp_path):
+    profile = save_models(tmp_path / "models")
+    tiny_image(0).save(tmp_path / "a.png")
+    chosen = ChosenEditor(name="sdedit", profile=str(profile), device="cpu", options={"num_inference_steps": 2})
+    with pytest.raises(BadInputError, match="no-caption: .*a.png has no output_caption, which sdedit edits by"):
+        edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen)
+    assert edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen, output_caption="a cat") == "sdedit"
+    tiny_image(0, (8, 8)).save(tmp_path / "mask.png")
+    with pytest.raises(BadInputError, match="the mask is 8x8, but the picture is 32x32"):
+        edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen, mask=tmp_path / "mask.png")
+
+
+def test_an_editor_made_for_other_pictures_warns_in_one_line_and_edits(tmp_path, editor, capsys):
+    shutil.copytree(editor, tmp_path / "small")
+    defaults = {"made_for": "tinyworld's drawn pictures of 32 pixels", "side": 32}
+    (tmp_path / "small" / "editing.json").write_text(json.dumps(defaults))
+    for size, num_lines in (((32, 32), 0), ((64, 48), 1)):
+        tiny_image(0, size).save(tmp_path / "photo.png")
+        edit(tmp_path / "photo.png", tmp_path / "out.png", str(tmp_path / "small"))
+        told = capsys.readouterr().err
+        assert told.count("\n") == num_lines
+        assert (tmp_path / "out.png").is_file()
+    assert told.startswith("warning: ") and "photo.png is 64x48" in told and "knows nothing but tinyworld's" in told
+
+
+def test_a_shipped_editor_says_which_pictures_it_knows_and_samples_in_few_steps():
+    for name in ("package:editor_base", "package:editworld"):
+        source = find_editor(name)
+        assert "tinyworld" in source.defaults.made_for and source.defaults.side == 64
+        assert source.options({}).num_inference_steps <= 20
+    assert find_editor("base", load_profile("embedded")).defaults == find_editor("package:editor_base").defaults
+    assert find_editor("base", load_profile("paper")).options({}).num_inference_steps == 100

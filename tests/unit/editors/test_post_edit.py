@@ -10,11 +10,13 @@ from tiny_painter import tiny_painter
 from tiny_sam import tiny_sam_config
 from tiny_sdxl import save_branch
 
+from editfoundry.editors.editor import EditRequest
+from editfoundry.editors.families.instruct_pix2pix.family import editor_of_pipeline
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.post_edit.compositing import composite, feathered
 from editfoundry.editors.post_edit.explain import write_explanation
 from editfoundry.editors.post_edit.models import PostEditModels, load_post_edit_models
-from editfoundry.editors.post_edit.post_edit import post_edit_images, post_edit_photo
+from editfoundry.editors.post_edit.post_edit import post_edit_batch, post_edit_photo, with_post_edit
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.editors.post_edit.regions import (
     best_overlap_mask,
@@ -47,19 +49,24 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> PostEditModels:
     return load_post_edit_models(load_profile(profile), choose_runtime("cpu"))
 
 
+def requests_of(images: list[Image.Image]) -> list[EditRequest]:
+    texts = ("melt it", "add a cat")
+    return [EditRequest(image=image, instruction=texts[n], seed=n + 1) for n, image in enumerate(images)]
+
+
 def disc(centre: tuple[int, int], radius: int, size: int = 32) -> np.ndarray:
     ys, xs = np.mgrid[:size, :size]
     return (xs - centre[0]) ** 2 + (ys - centre[1]) ** 2 <= radius**2
 
 
 def test_the_edit_is_sampled_once_and_outside_its_region_the_input_is_kept_to_the_pixel(models: PostEditModels) -> None:
-    editor, calls = tiny_pipeline(), []
-    hook = editor.unet.register_forward_hook(lambda *_: calls.append(1))
+    editor, calls = editor_of_pipeline(tiny_pipeline(), **STEPS), []
+    hook = editor.model.unet.register_forward_hook(lambda *_: calls.append(1))
     images = [tiny_image(0), tiny_image(1)]
-    made = post_edit_images(editor, models, images, ["melt it", "add a cat"], seeds=[1, 2], config=CONFIG, **STEPS)
+    made = post_edit_batch(editor, models, requests_of(images), CONFIG)
     hook.remove()
     assert len(calls) == STEPS["num_inference_steps"]
-    alone = edit_images(editor, images, ["melt it", "add a cat"], seeds=[1, 2], **STEPS)
+    alone = edit_images(editor.model, images, ["melt it", "add a cat"], seeds=[1, 2], **STEPS)
     for number, one in enumerate(made):
         assert psnr(one.generated, alone[number]) == float("inf")
         outside = ~one.edit_mask
@@ -71,16 +78,16 @@ def test_the_edit_is_sampled_once_and_outside_its_region_the_input_is_kept_to_th
 
 
 def test_a_post_edit_is_the_same_alone_and_in_a_batch(models: PostEditModels) -> None:
-    editor, images, texts = tiny_pipeline(), [tiny_image(0), tiny_image(1)], ["melt it", "add a cat"]
-    batch = post_edit_images(editor, models, images, texts, seeds=[1, 2], config=CONFIG, **STEPS)
-    [alone] = post_edit_images(editor, models, images[1:], texts[1:], seeds=[2], config=CONFIG, **STEPS)
+    editor, requests = editor_of_pipeline(tiny_pipeline(), **STEPS), requests_of([tiny_image(0), tiny_image(1)])
+    batch = post_edit_batch(editor, models, requests, CONFIG)
+    [alone] = post_edit_batch(editor, models, requests[1:], CONFIG)
     assert np.array_equal(batch[1].edit_mask, alone.edit_mask) and psnr(batch[1].image, alone.image) >= 40
 
 
 def test_each_image_is_embedded_by_sam_once(models: PostEditModels) -> None:
     calls: list[int] = []
     hook = models.segmenter.model.image_encoder.register_forward_hook(lambda *_: calls.append(1))
-    post_edit_images(tiny_pipeline(), models, [tiny_image(0)], ["melt it"], seeds=[1], config=CONFIG, **STEPS)
+    post_edit_batch(editor_of_pipeline(tiny_pipeline(), **STEPS), models, requests_of([tiny_image(0)]), CONFIG)
     hook.remove()
     assert len(calls) == 2
 
@@ -93,8 +100,8 @@ def test_edges_identity_strength_and_guidance_all_count_in_the_inpainting(
 ) -> None:
     def painted(**changes: float) -> Image.Image:
         config = replace(CONFIG, **changes)
-        editor, images = tiny_pipeline(), [tiny_image(0)]
-        return post_edit_images(editor, models, images, ["melt it"], seeds=[1], config=config, **STEPS)[0].inpainted
+        editor = editor_of_pipeline(tiny_pipeline(), **STEPS)
+        return post_edit_batch(editor, models, requests_of([tiny_image(0)]), config)[0].inpainted
 
     assert psnr(painted(), painted()) == float("inf")
     assert not np.array_equal(np.asarray(painted()), np.asarray(painted(**{name: value})))
@@ -103,14 +110,30 @@ def test_edges_identity_strength_and_guidance_all_count_in_the_inpainting(
 @pytest.mark.parametrize("size", [(75, 50), (20, 64)])
 def test_a_photograph_keeps_its_own_pixels_outside_the_region(models: PostEditModels, size: tuple[int, int]) -> None:
     photo = tiny_image(4, size)
-    result, made = post_edit_photo(tiny_pipeline(), models, photo, "melt it", config=CONFIG, **STEPS)
+    editor = editor_of_pipeline(tiny_pipeline(), **STEPS)
+    result, made = post_edit_photo(editor, models, EditRequest(image=photo, instruction="melt it"), CONFIG)
     assert result.size == size
     same = (np.asarray(result) == np.asarray(photo)).all(-1)
     assert same.mean() >= 0.5 * (~made.edit_mask).mean()
 
 
+def test_an_editor_with_the_post_edit_is_an_editor_like_others(models: PostEditModels) -> None:
+    plain = editor_of_pipeline(tiny_pipeline(), **STEPS)
+    editor = with_post_edit(plain, models, CONFIG)
+    requests = requests_of([tiny_image(0), tiny_image(1)])
+    batch = [made.image for made in post_edit_batch(plain, models, requests, CONFIG)]
+    assert [edit.require().tobytes() for edit in editor.edit(requests)] == [image.tobytes() for image in batch]
+    photo = EditRequest(image=tiny_image(4, (75, 50)), instruction="melt it")
+    [made] = editor.edit([photo])
+    assert made.require().tobytes() == post_edit_photo(plain, models, photo, CONFIG)[0].tobytes()
+    assert editor.with_options(guidance_scale=1.0).edit([photo])[0].require().tobytes() != made.require().tobytes()
+    with pytest.raises(BadInputError, match="the family instruct_pix2pix do not show"):
+        with_post_edit(editor, models, CONFIG)
+
+
 def test_every_step_is_written_and_shown(models: PostEditModels, tmp_path: Path) -> None:
-    [made] = post_edit_images(tiny_pipeline(), models, [tiny_image(0)], ["melt it"], seeds=[1], config=CONFIG, **STEPS)
+    editor = editor_of_pipeline(tiny_pipeline(), **STEPS)
+    [made] = post_edit_batch(editor, models, requests_of([tiny_image(0)]), CONFIG)
     sheet = write_explanation(tmp_path / "steps", made)
     assert len(list(sheet.parent.glob("*.png"))) == 11
     with Image.open(sheet) as image, Image.open(sheet.parent / "10-result.png") as result:

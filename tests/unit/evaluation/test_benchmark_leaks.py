@@ -10,7 +10,8 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmark_leaks import find_benchmark_leaks
-from editfoundry.evaluation.benchmarks.tinyworld import item_of_case, read_tinyworld
+from editfoundry.evaluation.benchmarks.reading import read_benchmark
+from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.pretraining.editworld import write_world_triplets
 from editfoundry.tinyworld.benchmark import world_cases
 
@@ -63,13 +64,13 @@ def test_each_kind_of_leak_is_found_in_the_train_split_alone(tmp_path, cases):
 def test_tinyworlds_training_data_leak_nothing_of_its_benchmarks(tmp_path):
     write_world_triplets(tmp_path / "shards", 30)
     for name in ("tinyworld-world", "tinyworld-new-rules", "tinyworld-plain"):
-        assert find_benchmark_leaks(read_tinyworld(name, 9).items, tmp_path / "shards").is_clean
+        assert find_benchmark_leaks(read_benchmark(name, num_items=9).items, tmp_path / "shards").is_clean
 
 
 def test_the_command_lists_leaks_and_exits_with_1(tmp_path):
     from typer.testing import CliRunner
 
-    case = read_tinyworld("tinyworld-plain", 1).items[0].case
+    case = read_benchmark("tinyworld-plain", num_items=1).items[0].case
     clean, leaking = tmp_path / "clean", tmp_path / "leaking"
     write_triplets(clean / "00000.tar", [_triplet(case)])
     write_triplets(leaking / "00000.tar", [replace(_triplet(case), input_image=Image.fromarray(case.input_image))])

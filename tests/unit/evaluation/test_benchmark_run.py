@@ -5,21 +5,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from function_editors import editor_of
 from PIL import Image
 from worlds import ColourEncoder, make_cases, return_the_input, return_the_truth
 
-from editfoundry.editors.baselines import open_baseline
-from editfoundry.errors import BadInputError
+from editfoundry.editors.open_editor import open_editor
+from editfoundry.errors import BadInputError, OutOfMemoryError
 from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
-from editfoundry.evaluation.cases import case_seed
+from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.metrics.models import MetricModels
 
 CASES = make_cases(5)
 WORLD = Benchmark(name="world", title="World", items=tuple(map(item_of_case, CASES)))
-MODELS = MetricModels(clip=ColourEncoder())
+MODELS = MetricModels({"clip": ColourEncoder()})
 
 
 def run(output, editors, benchmark=WORLD, **options):
@@ -35,55 +36,67 @@ class Recorder:
     """Darkens pictures, and keeps what it was given."""
 
     def __init__(self):
-        self.inputs, self.instructions, self.seeds = [], [], []
+        self.requests = []
+        self.editor = editor_of(self.edit)
 
-    def __call__(self, images, instructions, seeds):
-        self.inputs += images
-        self.instructions += instructions
-        self.seeds += seeds
-        return [image.point(lambda value: value // 2) for image in images]
+    def edit(self, requests):
+        self.requests += requests
+        return [request.image.point(lambda value: value // 2) for request in requests]
+
+    @property
+    def inputs(self):
+        return [request.image for request in self.requests]
+
+    @property
+    def instructions(self):
+        return [request.instruction for request in self.requests]
+
+    @property
+    def seeds(self):
+        return [request.seed for request in self.requests]
 
 
 def test_the_truth_is_always_right_and_the_input_never_and_perfectly_preserved(tmp_path):
-    metrics = run(tmp_path, {"truth": open_baseline("truth", None, None), "input": return_the_input})
+    metrics = run(tmp_path, {"truth": open_editor("truth", None), "input": return_the_input})
     assert column(metrics, "truth", "outcome") == [1.0] * 5
     assert column(metrics, "input", "outcome") == [0.0] * 5
     assert column(metrics, "input", "preservation_psnr") == ["inf"] * 5
     assert column(metrics, "input", "psnr") == ["inf"] * 5 and column(metrics, "input", "l1") == [0.0] * 5
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     assert metrics["benchmark"]["num_items"] == 5
-    assert metrics["items"][0]["seed"] == case_seed(CASES[0], 0)
+    assert metrics["items"][0]["seed"] == seed_of(CASES[0].id, 0)
     shown = Image.open(tmp_path / "truths" / f"{CASES[0].id}.png")
     assert (np.asarray(shown) == CASES[0].true_output).all()
     assert metrics["editors"]["truth"]["seconds_per_edit"] > 0 and metrics["editors"]["truth"]["peak_memory_mb"] > 10
 
 
 def test_a_crash_and_pixels_that_are_not_finite_are_recorded_for_their_item_alone(tmp_path):
-    def fails(images, instructions, seeds):
+    def fails(requests):
+        instructions = [request.instruction for request in requests]
         if CASES[0].instruction in instructions:
-            raise RuntimeError("out of memory")
+            raise RuntimeError("out of paint")
         if CASES[1].instruction in instructions:
-            return [Image.fromarray(np.full((64, 64), np.nan, np.float32)) for _ in images]
+            return [Image.fromarray(np.full((64, 64), np.nan, np.float32)) for _ in requests]
         if CASES[2].instruction in instructions:
             black = (np.full((64, 64, 3), np.nan, np.float32) * 255).astype(np.uint8)
-            return [Image.fromarray(black) for _ in images]
-        return return_the_truth(CASES)(images, instructions, seeds)
+            return [Image.fromarray(black) for _ in requests]
+        return [edit.require() for edit in return_the_truth(CASES).edit(requests)]
 
-    metrics = run(tmp_path, {"fails": fails})
+    metrics = run(tmp_path, {"fails": editor_of(fails)})
     assert [row["failure"] for row in metrics["items"]] == ["crashed", "not-finite", "not-finite", None, None]
-    assert "out of memory" in metrics["items"][0]["detail"]
+    assert "out of paint" in metrics["items"][0]["detail"]
     assert column(metrics, "fails", "outcome") == [None, None, None, 1.0, 1.0]
     assert sorted(p.stem for p in (tmp_path / "edits" / "fails").glob("*.png")) == [c.id for c in CASES[3:]]
 
 
 def test_an_edit_that_is_there_is_not_made_again(tmp_path):
     first, again = Recorder(), Recorder()
-    metrics = run(tmp_path, {"dark": first})
+    metrics = run(tmp_path, {"dark": first.editor})
     assert len(first.inputs) == 5
     gone = tmp_path / "edits" / "dark" / f"{CASES[3].id}.png"
     before = gone.read_bytes()
     gone.write_bytes(before[:50])
-    resumed = run(tmp_path, {"dark": again})
+    resumed = run(tmp_path, {"dark": again.editor})
     assert again.instructions == [CASES[3].instruction] and gone.read_bytes() == before
     assert [row["scores"] for row in resumed["items"]] == [row["scores"] for row in metrics["items"]]
 
@@ -94,12 +107,12 @@ def test_an_edit_that_is_there_is_not_made_again(tmp_path):
 
 
 def test_edits_of_another_seed_setting_or_case_are_made_anew(tmp_path):
-    run(tmp_path, {"dark": Recorder()})
+    run(tmp_path, {"dark": Recorder().editor})
     reseeded, changed = Recorder(), Recorder()
-    run(tmp_path, {"dark": reseeded}, seed=1)
-    assert reseeded.seeds == [case_seed(case, 1) for case in CASES]
+    run(tmp_path, {"dark": reseeded.editor}, seed=1)
+    assert reseeded.seeds == [seed_of(case.id, 1) for case in CASES]
     other = replace(WORLD, items=(replace(WORLD.items[0], instruction="Something else."), *WORLD.items[1:]))
-    run(tmp_path, {"dark": changed}, other, seed=1)
+    run(tmp_path, {"dark": changed.editor}, other, seed=1)
     assert changed.instructions == ["Something else."]
 
 
@@ -112,24 +125,64 @@ def test_each_turn_of_a_session_edits_the_editor_s_own_previous_output(tmp_path)
     alone = BenchmarkItem(id="alone", category="c", instruction="alone", input_image=Image.new("RGB", (8, 8)))
     session = Benchmark(name="session", title="S", items=(*items, alone))
     dark = Recorder()
-    run(tmp_path / "whole", {"dark": dark}, session)
+    run(tmp_path / "whole", {"dark": dark.editor}, session)
     seen = dict(zip(dark.instructions, dark.inputs, strict=True))
     assert [seen[f"turn {n}"].getpixel((0, 0)) for n in range(3)] == [(200, 100, 40), (100, 50, 20), (50, 25, 10)]
 
-    def stops(images, instructions, seeds):
-        if "turn 1" in instructions:
+    def stop(requests):
+        if "turn 1" in [request.instruction for request in requests]:
             raise RuntimeError("no more")
-        return images
+        return [request.image for request in requests]
+
+    stops = editor_of(stop)
 
     metrics = run(tmp_path / "broken", {"stops": stops}, session)
     assert [row["failure"] for row in metrics["items"]] == [None, "crashed", "no-previous-turn", None]
     first = replace(items[0], instruction="turn 0, otherwise")
     again = Recorder()
-    run(tmp_path / "whole", {"dark": again}, replace(session, items=(first, *items[1:], alone)))
+    run(tmp_path / "whole", {"dark": again.editor}, replace(session, items=(first, *items[1:], alone)))
     assert again.instructions == ["turn 0, otherwise", "turn 1", "turn 2"]
     stopped = run(tmp_path / "whole", {"dark": stops}, replace(session, items=(*items, alone)))
     assert [row["failure"] for row in stopped["items"]] == [None, "crashed", "no-previous-turn", None]
     assert stopped["items"][2]["scores"]["l1"] is None
+
+
+def test_an_edit_that_does_not_fit_into_memory_stops_the_run_and_is_no_score(tmp_path):
+    sizes = []
+
+    def paint(requests, limit):
+        sizes.append(len(requests))
+        if len(requests) > limit:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return [request.image for request in requests]
+
+    metrics = run(tmp_path / "small", {"big": editor_of(lambda requests: paint(requests, 1))})
+    assert sizes == [2, 1, 1, 2, 1, 1, 1]
+    assert [row["failure"] for row in metrics["items"]] == [None] * 5
+    with pytest.raises(OutOfMemoryError, match=f"{CASES[0].id}: out of memory: big does not fit one edit of 64x64"):
+        run(tmp_path / "none", {"big": editor_of(lambda requests: paint(requests, 0), "big")})
+    assert not (tmp_path / "none" / "metrics.json").exists()
+
+
+def test_an_editor_is_handed_the_parts_that_it_reads_and_no_others(tmp_path):
+    parts = ("mask", "input_caption", "output_caption", "history", "truth")
+    pictures = {"mask": Image.new("L", (16, 12), 255), "truth": Image.new("RGB", (16, 12), "blue")}
+    common = {"category": "c", "input_image": Image.new("RGB", (16, 12)), "group": "s", **pictures}
+    texts = {"input_caption": "a cat", "output_caption": "a dog"}
+    items = tuple(BenchmarkItem(id=f"s-{n}", instruction=f"turn {n}", turn=n, **common, **texts) for n in range(2))
+    for reads in ((), parts):
+        seen = []
+
+        def keep(requests, seen=seen):
+            seen.extend(requests)
+            return [Image.new("RGB", r.image.size, "red") for r in requests]
+
+        run(tmp_path / str(len(reads)), {"keen": editor_of(keep, also_reads=reads)}, replace(WORLD, items=items))
+        found = [name for name in parts if getattr(seen[1], name)]
+        assert found == list(reads)
+    assert [turn.instruction for turn in seen[1].history] == ["turn 0"]
+    assert seen[1].history[0].image.getpixel((0, 0)) == (0, 0, 0)
+    assert seen[1].truth.getpixel((0, 0)) == (0, 0, 255) and seen[1].mask.mode == "L"
 
 
 def test_a_picture_that_has_gone_fails_for_its_item_alone(tmp_path):
@@ -151,3 +204,52 @@ def test_editors_need_names_that_name_folders_and_differ(tmp_path):
     (tmp_path / "mine" / "thesis.txt").touch()
     with pytest.raises(BadInputError, match="other content"):
         run(tmp_path / "mine", {"input": return_the_input})
+
+
+def test_a_benchmark_that_cannot_be_scored_is_refused_before_any_edit(tmp_path):
+    for items, said in (((), "has no items"), ((WORLD.items[0],) * 2, "case-0-000 occurs more than once")):
+        with pytest.raises(BadInputError, match=said):
+            run(tmp_path / "out", {"input": return_the_input}, replace(WORLD, items=items))
+    assert not (tmp_path / "out").exists()
+
+
+def test_each_row_says_what_was_asked_for_and_what_the_edit_became(tmp_path):
+    half = return_the_truth(CASES, only=[case.id for case in CASES[::2]])
+    rows = run(tmp_path, {"half": half})["items"]
+    assert [row["nearest"] for row in rows] == ["truth", "input"] * 2 + ["truth"]
+    assert [row["rule"] for row in rows] == [case.rule for case in CASES]
+    assert len({row["asked"] for row in rows}) == len(CASES)
+
+
+def test_what_was_asked_for_is_told_apart_by_pictures_texts_and_seed(tmp_path):
+    first = WORLD.items[0]
+    others = [
+        first,
+        replace(first, output_caption="another caption"),
+        replace(first, input_image=Image.new("RGB", (64, 64))),
+        replace(first, instruction="Something else."),
+    ]
+    asked = [
+        run(tmp_path / f"{n}", {"input": return_the_input}, replace(WORLD, items=(item,)))["items"][0]["asked"]
+        for n, item in enumerate(others)
+    ]
+    asked.append(run(tmp_path / "seed", {"input": return_the_input}, WORLD, seed=5)["items"][0]["asked"])
+    assert len(set(asked)) == 5
+    again = run(tmp_path / "again", {"truth": return_the_truth(CASES)}, replace(WORLD, items=(first,)))
+    assert again["items"][0]["asked"] == asked[0]
+
+
+def test_what_doing_nothing_and_the_truth_score_stands_beside_the_editors(tmp_path):
+    metrics = run(tmp_path, {"input": return_the_input, "truth": return_the_truth(CASES)})
+    for bound in ("input", "truth"):
+        scores = [metrics["bounds"][case.id][bound]["clip_score"] for case in CASES]
+        assert scores == pytest.approx(column(metrics, bound, "clip_score"), abs=1e-7)
+
+
+def test_scores_do_not_depend_on_the_batch_size(tmp_path):
+    contestants = [Contestant(name="x", open=lambda: return_the_truth(CASES))]
+    one, many = (
+        run_benchmark(contestants, WORLD, tmp_path / f"{size}", models=MODELS, batch_size=size) for size in (1, 4)
+    )
+    for first, second in zip(one["items"], many["items"], strict=True):
+        assert first["scores"] == pytest.approx(second["scores"], abs=1e-6)

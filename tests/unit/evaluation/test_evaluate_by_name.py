@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 import pytest
+from function_editors import request
+from html_outline import check_self_contained
 from tiny_models import tiny_image, tiny_pipeline, write_dataset
 from tiny_painter import tiny_clip
 
@@ -99,7 +101,8 @@ def test_an_instruct_pix2pix_is_sampled_in_batches_as_edit_images_does(models):
     [contestant] = contestants_by_name([str(models / "editor")], load_profile(models / "tiny.toml"), CPU, options)
     assert contestant.settings == {"num_inference_steps": 2, "guidance_scale": 3.0}
     images = [tiny_image(n) for n in range(2)]
-    made = contestant.open()(images, ["a", "b"], [1, 2])
+    requests = [request(image, text, seed) for image, text, seed in zip(images, "ab", (1, 2), strict=True)]
+    made = [edit.require() for edit in contestant.open().edit(requests)]
     expected = edit_images(tiny_pipeline(), images, ["a", "b"], seeds=[1, 2], **contestant.settings)
     for ours, theirs in zip(made, expected, strict=True):
         assert (np.asarray(ours) == np.asarray(theirs)).all()
@@ -132,8 +135,15 @@ def test_the_lineage_s_report_compares_the_editor_with_its_base_on_all_of_tinywo
     status, out, err = invoke("--editor", models / "editor", "--benchmark", "tinyworld", "--out", "run", "--json")
     assert status == 0, err
     summary = json.loads(out)["summary"]
-    assert summary["base"]["overall"] == summary["fine_tuned"]["overall"]
+    assert list(summary["benchmarks"]) == ["tinyworld-world", "tinyworld-new-rules", "tinyworld-plain"]
+    for found in summary["benchmarks"].values():
+        assert found["base"]["overall"] == found["fine_tuned"]["overall"]
     assert summary == json.loads((tmp_path / "run" / "summary.json").read_text())
+    page = check_self_contained((tmp_path / "run" / "report.html").read_text())
+    assert "editfoundry evaluate --editor" in page.text and "tinyworld: rules that no training data shows" in page.text
+    assert len(list((tmp_path / "run" / "tinyworld-world" / "edits" / "fine_tuned").glob("*.png"))) == 2
+    status, out, err = invoke("--editor", models / "editor", "--benchmark", "tinyworld", "--out", "run")
+    assert status == 0 and "tinyworld-world: 2 edits, base → fine-tuned" in out
 
 
 def test_the_lineage_s_report_takes_what_is_shipped_by_its_name(models, invoke, tmp_path):
@@ -143,6 +153,6 @@ def test_the_lineage_s_report_takes_what_is_shipped_by_its_name(models, invoke, 
     )
     status, out, err = invoke("--editor", "package:editworld", "--out", "run", "--json")
     assert status == 0, err
-    assert json.loads(out)["summary"]["fine_tuned"]["overall"]["outcome_accuracy"]["n"] == 2
+    assert json.loads(out)["summary"]["benchmarks"]["tinyworld-world"]["fine_tuned"]["overall"]["outcome"]["n"] == 2
     status, _, err = invoke("--editor", "package:nothing", "--out", "other")
     assert status == 2 and "nothing: no editor here" in err

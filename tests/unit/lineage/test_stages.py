@@ -8,10 +8,17 @@ from editfoundry.data.index import read_fields
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.tables import read_rows, write_rows
 from editfoundry.errors import BadInputError
-from editfoundry.lineage.stages import STAGES, Params, load_params, synthesize_editworld_text, write_caption_quadruples
+from editfoundry.execution.stage_record import StageRequest
+from editfoundry.lineage.params import Params, load_params
+from editfoundry.lineage.stages import STAGES, Paths, check_params, makers, stage_named, stage_request
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
 
 PARAMS_FILE = Path(__file__).parents[3] / "params.yaml"
+
+
+def call(name, params, source, output):
+    """Run a stage on folders of a person's own, as its command does."""
+    return stage_named(name).run(StageRequest(params=params, sources=(source,), output=output))
 
 
 def test_the_projects_own_parameters_are_valid():
@@ -23,10 +30,68 @@ def test_without_a_file_there_are_defaults():
 
 
 def test_stages_are_in_the_order_of_the_lineage():
-    assert list(STAGES) == [
-        "captions", "quadruples", "editworld_text", "clips", "frame_pairs", "editworld_video", "dataset", "editworld",
-        "editworld_report",
-    ]  # fmt: skip
+    made = set()
+    for stage in STAGES:
+        assert {maker.name for maker in makers(stage)} <= made, stage.name
+        made.add(stage.name)
+    assert len(made) == len(STAGES)
+
+
+def test_no_two_stages_write_into_one_folder_or_into_each_others():
+    outputs = [Path(path) for stage in STAGES for path in (stage.output, *stage.further_outputs)]
+    assert not [(a, b) for a in outputs for b in outputs if a is not b and (a == b or a in b.parents)]
+
+
+def test_what_a_stage_reads_is_made_by_another():
+    made = {path for stage in STAGES for path in stage.further_outputs}
+    for stage in STAGES:
+        assert set(stage.further_inputs) <= made, stage.name
+        assert all(stage_named(name) for name in stage.inputs)
+
+
+def test_a_stage_has_one_way_to_be_called():
+    for stage in STAGES:
+        assert bool(stage.commands) != (stage.synthesize is not None), stage.name
+
+
+def test_a_stage_s_output_is_the_attribute_of_its_name(tmp_path):
+    paths = Paths(tmp_path)
+    assert paths.editworld_video == tmp_path / "data" / "triplets" / "editworld-video"
+    assert all(getattr(paths, stage.name) == tmp_path / stage.output for stage in STAGES)
+    with pytest.raises(AttributeError, match="no stage 'datasets'; there are captions, quadruples"):
+        _ = paths.datasets
+
+
+def test_the_data_set_takes_the_triplets_of_every_recipe(tmp_path):
+    triplets = [stage for stage in STAGES if stage.recipe]
+    request = stage_request("dataset", Params(), tmp_path)
+    assert request.sources == tuple(tmp_path / stage.output for stage in triplets)
+    assert [stage.recipe for stage in triplets] == ["editworld-text", "editworld-video"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("editworld: {num_steps: 3, learning_rat: 1}", "section editworld: unknown setting 'learning_rat'"),
+        ("editworld: {num_steps: 0}", "section editworld: num_steps is 0, but must be at least 1"),
+        ("editworld: {seed: 1}", "section editworld: setting 'num_steps' is missing"),
+        ("editworld: {num_steps: 3}\neditworld_report: {post_edit: {tua: 1}}", "section editworld_report: .*'tua'"),
+        (
+            "editworld: {num_steps: 3}\nquadruples: {exemplars: gone.toml}",
+            "section quadruples: .* 'gone.toml'",
+        ),
+        ("editworld: {num_steps: 3}\neditworld_video: {prompts: gone.toml}", "section editworld_video: .* 'gone.toml'"),
+    ],
+)
+def test_a_parameter_that_only_its_stage_can_judge_is_told_with_file_and_section(tmp_path, text, message):
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    with pytest.raises(BadInputError, match=f"{file}: {message}"):
+        check_params(load_params(file), tmp_path, file)
+
+
+def test_parameters_of_every_stage_of_the_projects_own_file_are_right(tmp_path):
+    check_params(load_params(PARAMS_FILE), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +100,7 @@ def test_stages_are_in_the_order_of_the_lineage():
         ("profil: embedded", "unknown parameter profil; there are profile, device"),
         ("dataset: {treshold: 1}", "unknown parameter dataset.treshold"),
         ("dataset: {thresholds: {clip: 1}}", "unknown parameter dataset.thresholds.clip"),
+        ("dataset: {recipe_thresholds: {editworld-text: {clip: 1}}}", "recipe_thresholds.editworld-text.clip"),
         ("1: 2", "unknown parameter 1"),
         ("dataset: 3", "dataset. is not a mapping"),
         ("- 1", "the file is not a mapping"),
@@ -71,7 +137,7 @@ def test_an_empty_file_means_the_defaults(tmp_path):
 
 def test_quadruples_of_nothing_are_bad_input(tmp_path):
     with pytest.raises(BadInputError, match="no such file or folder"):
-        write_caption_quadruples(Params(), tmp_path / "gone", tmp_path / "out")
+        call("quadruples", Params(), tmp_path / "gone", tmp_path / "out")
 
 
 def test_captions_and_files_of_quadruples_become_triplets_in_one_call(tmp_path):
@@ -80,10 +146,10 @@ def test_captions_and_files_of_quadruples_become_triplets_in_one_call(tmp_path):
     params = dataclasses.replace(params, quadruples=dataclasses.replace(params.quadruples, writer="tinyworld"))
     captions = [Caption(caption="a full glass on the right on a beach at sunset", url="https://a.invalid/1")]
     write_rows(tmp_path / "captions" / "00000.parquet", captions, Caption)
-    result = synthesize_editworld_text(params, tmp_path / "captions", tmp_path / "from_captions")
+    result = call("editworld_text", params, tmp_path / "captions", tmp_path / "from_captions")
     written = list(read_rows(tmp_path / "from_captions" / "quadruples", Quadruple))
     assert [row["instruction"] for row in read_fields(tmp_path / "from_captions")] == [q.instruction for q in written]
     assert result.num_out == len(written) == 1
     listed = tmp_path / "quadruples.jsonl"
     listed.write_text("".join(json.dumps(dataclasses.asdict(q)) + "\n" for q in written))
-    assert synthesize_editworld_text(params, listed, tmp_path / "from_file").num_out == 1
+    assert call("editworld_text", params, listed, tmp_path / "from_file").num_out == 1

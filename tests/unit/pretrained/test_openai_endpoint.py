@@ -111,16 +111,105 @@ def test_what_may_pass_is_tried_again(connect, failure):
     assert (answer.text, answer.error) == ("you said a", "") and len(server.bodies) == 2
 
 
-@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
-def test_what_does_not_pass_is_an_error_of_that_request_alone(connect, failure):
+BUSY = {"429", "503 without a body"}
+
+
+def ask_good_and_bad(connect, failure, **options):
     def respond(body, before):
         return failure if body["messages"][-1]["content"] == "bad" else echo(body, before)
 
+    options = {"num_attempts": 2, "max_wait_seconds": 0.05, **options}
     with chat_server(respond) as server:
-        good, bad = connect(server, num_attempts=2, max_wait_seconds=0.05).answer(requests("good", "bad"), SAMPLING)
+        good, bad = connect(server, **options).answer(requests("good", "bad"), SAMPLING)
     assert good.text == "you said good" and not good.error
+    return server, bad
+
+
+@pytest.mark.parametrize("name", sorted(BUSY))
+def test_an_endpoint_that_stays_busy_is_an_error_of_that_request_alone(connect, name):
+    server, bad = ask_good_and_bad(connect, FAILURES[name])
     assert bad.error.startswith(f"endpoint {server.url}, model 'tiny': ") and "\n" not in bad.error
     assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize("name", sorted(FAILURES.keys() - BUSY))
+def test_a_prompt_at_which_an_endpoint_fails_again_and_again_while_it_answers_others_is_given_up(connect, name):
+    server, bad = ask_good_and_bad(connect, FAILURES[name])
+    assert (bad.finish_reason, bad.error) == ("failed", "") and "\n" not in bad.text
+    asked = [body["messages"][-1]["content"] for body in server.bodies]
+    assert asked.count("bad") == 2
+
+
+REFUSALS = {
+    "400": Reply(status=400, error={"message": "no such token", "code": 400}),
+    "413": Reply(status=413, raw=b"too large"),
+    "422": Reply(status=422, raw=b'{"detail": "bad prompt"}'),
+    "403 of a firewall": Reply(status=403, raw=b"<html>blocked</html>"),
+    "over-long for vLLM": Reply(
+        status=400,
+        raw=b'{"object": "error", "message": "This model\'s maximum context length is 2048 tokens.", "code": 400}',
+    ),
+    "a slow body of a 400": Reply(status=400, drip_body=True),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_prompt_that_is_turned_down_for_good_is_an_answer_with_its_reason(connect, name):
+    server, bad = ask_good_and_bad(connect, REFUSALS[name], timeout_seconds=1.0)
+    assert (bad.finish_reason, bad.error) == ("refused", "") and "\n" not in bad.text
+    asked = [body["messages"][-1]["content"] for body in server.bodies]
+    assert asked.count("bad") == 1
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_one_prompt_alone_is_told_from_an_endpoint_that_fails_by_a_simple_question(connect, status):
+    def respond(body, before):
+        bad = body["messages"][-1]["content"] == "bad"
+        return Reply(status=status, error="no") if bad else echo(body, before)
+
+    def never(body, before):
+        return Reply(status=status, error="no")
+
+    options = {"num_attempts": 2, "max_wait_seconds": 0.05}
+    with chat_server(respond) as server:
+        (bad,) = connect(server, **options).answer(requests("bad"), SAMPLING)
+    assert bad.finish_reason in ("refused", "failed")
+    with chat_server(never) as server:
+        model = connect(server, **options)
+        if status == 400:
+            with pytest.raises(BadInputError, match="status 400 no"):
+                model.answer(requests("bad"), SAMPLING)
+        else:
+            (bad,) = model.answer(requests("bad"), SAMPLING)
+            assert "status 500 no" in bad.error
+
+
+@pytest.mark.parametrize("slow", [Reply(drip_headers=True), Reply(drip_body=True)], ids=["headers", "body"])
+def test_an_answer_that_drips_in_is_ended_at_its_deadline(connect, slow):
+    began = time.monotonic()
+    with chat_server(lambda body, before: slow if before == 0 else echo(body, before)) as server:
+        (answer,) = connect(server, timeout_seconds=0.5).answer(requests("a"), SAMPLING)
+    assert answer.text == "you said a" and time.monotonic() - began < 5
+
+
+def test_an_endless_line_of_a_stream_is_not_read_to_its_end(connect):
+    flood = Reply(raw=b"x" * 20_000_000, headers={"Content-Type": "text/event-stream"})
+    with chat_server(lambda body, before: flood if before == 0 else echo(body, before)) as server:
+        (answer,) = connect(server).answer(requests("a"), SAMPLING)
+    assert answer.text == "you said a"
+
+
+def test_a_dead_endpoint_calls_off_the_rest_and_says_what_is_tried(connect, caplog):
+    with chat_server(echo) as server:
+        pass
+    model = connect(server, num_attempts=3, max_wait_seconds=0.3, num_concurrent=1)
+    seen = []
+    began = time.monotonic()
+    answers = model.answer(requests(*"abcdefgh"), SAMPLING, lambda i, a: seen.append(i))
+    assert time.monotonic() - began < 3
+    assert "ConnectError" in answers[0].error and "not asked, because it is down" in answers[-1].error
+    assert sorted(seen) == list(range(8)) and seen[0] == 0
+    assert f"endpoint {server.url}, model 'tiny': ConnectError" in caplog.text and "attempt 2 of 3 in" in caplog.text
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])

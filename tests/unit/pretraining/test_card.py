@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from editfoundry.pretraining.card import DESCRIPTIONS, read_card, training_facts, training_parts, update_card
-from editfoundry.pretraining.loop import LoopConfig, LoopResult
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 from editfoundry.profiles import EMBEDDED_FOLDER
 
 
 def test_sections_are_merged_and_shown(tmp_path: Path) -> None:
     facts = training_facts(
-        LoopConfig(num_steps=5, batch_size=2), LoopResult(num_steps=5, seconds=90, final_loss=0.25), torch.device("cpu")
+        PretrainingConfig(num_steps=5, batch_size=2),
+        PretrainingResult(num_steps=5, seconds=90, final_loss=0.25),
+        torch.device("cpu"),
     )
     update_card(tmp_path, "clip", parameters={"model": 1_234_567}, training=facts)
     update_card(tmp_path, "clip", measured={"retrieval_among_64": 0.98765})

@@ -19,11 +19,11 @@ from editfoundry.pretraining.controlnet import (
     steered_loss,
     train_controlnet,
 )
-from editfoundry.pretraining.loop import LoopResult
+from editfoundry.pretraining.model_trainee import PretrainingResult
 from editfoundry.pretraining.text import token_ids
 from editfoundry.profiles import load_profile
 
-FEW = replace(CONFIG, num_steps=2, batch_size=2, num_warmup_steps=1, checkpoint_seconds=0.0)
+FEW = replace(CONFIG, num_steps=2, batch_size=2, num_warmup_steps=1, checkpoint_every_seconds=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(painter: Any, work_dir: Path) -> tuple[Any, LoopResult]:
+def trained(painter: Any, work_dir: Path) -> tuple[Any, PretrainingResult]:
     return train_controlnet(work_dir, painter, torch.device("cpu"), FEW, num_scenes=6)
 
 
@@ -60,7 +60,7 @@ def test_untrained_it_leaves_the_painters_prediction_as_it_is(painter: Any) -> N
     assert losses[0] == losses[1]
 
 
-def test_a_few_steps_change_it_and_not_the_painter(painter: Any, trained: tuple[Any, LoopResult]) -> None:
+def test_a_few_steps_change_it_and_not_the_painter(painter: Any, trained: tuple[Any, PretrainingResult]) -> None:
     controlnet, result = trained
     before = load_text_to_image(load_profile("embedded"), choose_runtime("cpu")).unet.state_dict()
     assert all(torch.equal(before[name], value) for name, value in painter.unet.state_dict().items())
@@ -68,12 +68,14 @@ def test_a_few_steps_change_it_and_not_the_painter(painter: Any, trained: tuple[
     assert result.num_steps == 2 and np.isfinite(result.final_loss)
 
 
-def test_training_resumes_from_its_checkpoint(painter: Any, work_dir: Path, trained: tuple[Any, LoopResult]) -> None:
+def test_training_resumes_from_its_checkpoint(
+    painter: Any, work_dir: Path, trained: tuple[Any, PretrainingResult]
+) -> None:
     again, _ = train_controlnet(work_dir, painter, torch.device("cpu"), FEW, num_scenes=6)
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), trained[0].parameters(), strict=True))
 
 
-def test_saved_it_is_a_role_that_can_be_measured(trained: tuple[Any, LoopResult], tmp_path: Path) -> None:
+def test_saved_it_is_a_role_that_can_be_measured(trained: tuple[Any, PretrainingResult], tmp_path: Path) -> None:
     trained[0].save_pretrained(tmp_path / "controlnet")
     (tmp_path / "mine.toml").write_text(
         f'[text_to_image]\nmodel = "package:text_to_image"\n[controlnet_canny]\nmodel = "{tmp_path}/controlnet"\n'

@@ -22,7 +22,7 @@ from editfoundry.pretraining.ip_adapter import (
 from editfoundry.profiles import load_profile
 
 CPU = choose_runtime("cpu")
-FEW = replace(CONFIG, num_steps=2, batch_size=2, num_warmup_steps=1, checkpoint_seconds=0.0)
+FEW = replace(CONFIG, num_steps=2, batch_size=2, num_warmup_steps=1, checkpoint_every_seconds=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.segmenter import build_sam
 from editfoundry.pretraining import segmenter
-from editfoundry.pretraining.loop import LoopConfig
+from editfoundry.pretraining.model_trainee import PretrainingConfig
 from editfoundry.pretraining.vae import scene_pictures
 from editfoundry.profiles import ModelReference, Profile
 
@@ -55,7 +55,7 @@ def test_the_loss_reaches_what_one_point_uses() -> None:
 
 
 def test_a_trained_segmenter_is_saved_and_measured(tmp_path: Path) -> None:
-    config = LoopConfig(num_steps=2, batch_size=2, num_warmup_steps=1)
+    config = PretrainingConfig(num_steps=2, batch_size=2, num_warmup_steps=1)
     model, result = segmenter.train_segmenter(tmp_path, torch.device("cpu"), config, num_pictures=4)
     assert result.num_steps == 2
     counts = segmenter.save_segmenter(model, tmp_path / "segmenter_shipped")

@@ -46,11 +46,15 @@ def trained(tmp_path_factory):
     clip = load_clip(load_profile("embedded"), CPU).model
     vae = AutoencoderKL.from_pretrained(EMBEDDED_FOLDER / "text_to_image" / "vae")
     config = replace(CONFIG, num_steps=2, batch_size=4, num_warmup_steps=1)
-    logged: list[float] = []
     model, processor, result = train_vision_language_model(
-        folder / "work", clip, vae, torch.device("cpu"), config, lambda name, value, step: logged.append(value), 8,
+        folder / "work",
+        clip,
+        vae,
+        torch.device("cpu"),
+        config,
+        8,
         reading=replace(READING, num_steps=2, batch_size=2, num_warmup_steps=1),
-    )  # fmt: skip
+    )
     model.half().save_pretrained(folder / "vlm")
     processor.save_pretrained(folder / "vlm")
     roles = {"vision_language_model": folder / "vlm", "text_to_image": EMBEDDED_FOLDER / "text_to_image"}

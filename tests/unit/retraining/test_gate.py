@@ -1,11 +1,18 @@
+import contextlib
 import json
+import multiprocessing
+import shutil
+from pathlib import Path
 
 import pytest
-from gate_projects import outcomes, rows, write_candidate
+from gate_projects import outcomes, report, write_candidate
 
+import editfoundry.retraining.gate as gate_module
 from editfoundry.errors import BadInputError
-from editfoundry.lineage.params import Params, ReportParams
-from editfoundry.retraining.comparison import compare
+from editfoundry.evaluation.report_params import ReportParams
+from editfoundry.evaluation.reports.run import parse_run
+from editfoundry.lineage.params import Params
+from editfoundry.retraining.comparison import compare_editors, edits_of
 from editfoundry.retraining.gate import ITSELF, decide, pass_gate, tracking_uri
 from editfoundry.tracking.mlflow_client import open_client
 from editfoundry.tracking.model_registry import version_by_alias
@@ -66,8 +73,8 @@ def test_the_run_of_a_decision_keeps_the_interval_and_the_rows(root):
     decision = pass_gate(PARAMS, root)
     client = open_client(tracking_uri(root))
     run = client.get_run(decision.run_id)
-    difference = decision.comparisons[0].differences["correct"]
-    assert run.data.metrics["tinyworld-world_correct_high"] == pytest.approx(difference.high)
+    difference = decision.comparisons[0].difference
+    assert run.data.metrics["tinyworld-world_outcome_high"] == pytest.approx(difference.high)
     assert run.data.tags["gate_reason"] == decision.reason
     assert "metrics.json" in [file.path for file in client.list_artifacts(decision.run_id)]
 
@@ -79,7 +86,7 @@ def test_a_champion_that_saw_other_cases_or_another_sampler_is_evaluated_again(r
     def evaluate(params, editor, output):
         evaluated.append(json.loads((editor / "model_index.json").read_text())["_class_name"])
         output.mkdir(parents=True, exist_ok=True)
-        (output / "metrics.json").write_text(json.dumps(rows("fine_tuned", outcomes(59), seed=7)))
+        (output / "metrics.json").write_text(json.dumps(report({"fine_tuned": outcomes(59)}, seed=7)))
 
     write_candidate(root, "other cases", 50, seed=7)
     assert not pass_gate(PARAMS, root, evaluate).promoted
@@ -92,13 +99,70 @@ def test_a_champion_that_saw_other_cases_or_another_sampler_is_evaluated_again(r
 
 
 def test_a_gain_that_unlearns_another_benchmark_is_not_promoted():
-    gain, loss = rows("new", outcomes(40)), rows("new", outcomes(5), "tinyworld-plain")
-    before = rows("old", outcomes(10)) + rows("old", outcomes(30), "tinyworld-plain")
-    promoted, reason = decide(tuple(compare(gain + loss, before)), "champion, version 3")
+    def edits(world, plain):
+        runs = {"tinyworld-world": world, "tinyworld-plain": plain}
+        parsed = [
+            parse_run(report({"x": outcomes(n)}, name)["benchmarks"][name], Path(), "") for name, n in runs.items()
+        ]
+        return edits_of(parsed, "x")
+
+    promoted, reason = decide(tuple(compare_editors(edits(40, 5), edits(10, 30))), "champion, version 3")
     assert not promoted
-    assert "but worse elsewhere: tinyworld-plain: correct -0.417" in reason
+    assert "but worse elsewhere: tinyworld-plain: outcome -0.417" in reason
 
 
 def test_without_a_report_there_is_no_gate(tmp_path):
     with pytest.raises(BadInputError, match="run editworld_report first"):
         pass_gate(PARAMS, tmp_path)
+
+
+def pass_at_once(root, uri, start, decisions):
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MLFLOW_TRACKING_URI", uri)
+        start.wait()
+        decision = pass_gate(PARAMS, root)
+        decisions.put((root.name, decision.candidate.version, decision.promoted))
+
+
+@pytest.mark.slow
+def test_of_two_gates_at_once_the_better_candidate_stays_champion(tmp_path):
+    candidates = {"better": 45, "worse": 20}
+    for name, num_right in candidates.items():
+        write_candidate(tmp_path / name, name, num_right)
+    open_client(f"sqlite:///{tmp_path / 'empty.db'}").search_experiments()
+    processes = multiprocessing.get_context("fork")
+    for pair in range(2):
+        shutil.copyfile(tmp_path / "empty.db", tmp_path / f"{pair}.db")
+        uri = f"sqlite:///{tmp_path / f'{pair}.db'}"
+        start, decisions = processes.Barrier(2), processes.Queue()
+        arguments = [(tmp_path / name, uri, start, decisions) for name in candidates]
+        gates = [processes.Process(target=pass_at_once, args=given) for given in arguments]
+        for gate in gates:
+            gate.start()
+        told = {name: (version, promoted) for name, version, promoted in (decisions.get(timeout=300) for _ in gates)}
+        for gate in gates:
+            gate.join(60)
+        assert version_by_alias("champion", tracking_uri=uri).version == told["better"][0]
+        came_first = told["worse"][0] == "1"
+        assert told["better"][1] and told["worse"][1] == came_first
+
+
+def test_a_champion_of_somebody_else_is_seen_before_the_alias_moves(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'shared.db'}")
+    write_candidate(tmp_path / "mine", "mine", 20)
+    write_candidate(tmp_path / "theirs", "theirs", 45)
+    # Without a lock, as on a tracking server.
+    monkeypatch.setattr("editfoundry.retraining.gate.registry_lock", lambda *_: contextlib.nullcontext())
+    keep, is_first = gate_module._keep, True
+
+    def keep_and_be_overtaken(*arguments):
+        nonlocal is_first
+        keep(*arguments)
+        if is_first:
+            is_first = False
+            assert pass_gate(PARAMS, tmp_path / "theirs").promoted
+
+    monkeypatch.setattr(gate_module, "_keep", keep_and_be_overtaken)
+    mine = pass_gate(PARAMS, tmp_path / "mine")
+    assert not mine.promoted and mine.reason.startswith("worse than the champion, version 2")
+    assert alias(tmp_path / "theirs", "champion") == "2"

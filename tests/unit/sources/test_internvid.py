@@ -130,3 +130,26 @@ def test_filters_that_let_everything_pass_by_comparing_with_nan_are_refused():
     for name in ("min_aesthetic_score", "min_umt_score", "max_seconds"):
         with pytest.raises(BadInputError, match=f"{name} is nan"):
             InternVidFilters(**{name: float("nan")})
+
+
+def test_clips_of_another_table_or_folder_are_replaced_only_when_that_is_wanted(videos, tmp_path):
+    convert_internvid(write_table(tmp_path, [ROW]), videos, tmp_path / "out")
+    (tmp_path / "more").mkdir()
+    other = write_table(tmp_path / "more", [ROW, {**ROW, "Start_timestamp": "00:00:00.500"}])
+    with pytest.raises(BadInputError, match="out: holds clips made of .*/table.jsonl, not of .*/more/table.jsonl"):
+        convert_internvid(other, videos, tmp_path / "out")
+    with pytest.raises(BadInputError, match="--replace"):
+        convert_video_folder(videos, tmp_path / "out")
+    assert convert_internvid(other, videos, tmp_path / "out", replace=True).num_out == 2
+
+
+def test_one_shard_of_a_table_is_made_alone(videos, tmp_path):
+    rows = [{**ROW, "Start_timestamp": f"00:00:00.{n}00"} for n in (1, 2, 3, 1)]
+    table = write_table(tmp_path, rows)
+    convert_internvid(table, videos, tmp_path / "all", rows_per_shard=2)
+    with pytest.raises(BadInputError, match="'00001' depends on those before it"):
+        convert_internvid(table, videos, tmp_path / "out", rows_per_shard=2, only="00001")
+    for name in ("00000", "00001"):
+        convert_internvid(table, videos, tmp_path / "out", rows_per_shard=2, only=name)
+    for path in (tmp_path / "all").iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()

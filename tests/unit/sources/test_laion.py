@@ -530,3 +530,32 @@ def test_a_table_of_unknown_columns_alone_is_told_from_an_empty_one(tmp_path: Pa
     pq.write_table(pa.table({"title": ["a"], "size": [1]}), table)
     with pytest.raises(BadInputError, match="no caption column.*title, size"):
         convert_laion(table, tmp_path / "out")
+
+
+def test_captions_of_another_table_are_replaced_only_when_that_is_wanted(tmp_path: Path) -> None:
+    table, output = write_table(tmp_path, good_rows(20)), tmp_path / "out"
+    convert_laion(table, output, rows_per_shard=10)
+    other = table.rename(tmp_path / "other.parquet")
+    with pytest.raises(BadInputError, match=r"out: holds captions made of .*/table\.parquet, not of .*/other\.parquet"):
+        convert_laion(other, output, rows_per_shard=5)
+    assert convert_laion(other, output, rows_per_shard=5, replace=True).num_shards == 4
+
+
+def test_one_shard_is_made_alone_with_the_duplicates_of_those_before_it_known(tmp_path: Path) -> None:
+    table = write_table(tmp_path, [*good_rows(10), row("Fox number 3 runs", 98), *good_rows(14)[11:]])
+    convert_laion(table, tmp_path / "all", rows_per_shard=5)
+    with pytest.raises(BadInputError, match="'00002' depends on those before it, and '00000' is not there"):
+        convert_laion(table, tmp_path / "out", rows_per_shard=5, only="00002")
+    for name in ("00000", "00001", "00002"):
+        convert_laion(table, tmp_path / "out", rows_per_shard=5, only=name)
+    for path in (tmp_path / "all").iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_rows_of_a_parquet_table_are_counted_while_they_are_read(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    convert_laion(
+        write_table(tmp_path, good_rows(25), "parquet"), tmp_path / "out", rows_per_shard=10,
+        progress=lambda *n: told.append(n),
+    )  # fmt: skip
+    assert told[0] == (0, 25) and told[-1][0] >= 25 and told[-1][1] == 25

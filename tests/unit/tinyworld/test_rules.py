@@ -7,7 +7,8 @@ import pytest
 
 from editfoundry.data.record import WORLD_CATEGORIES
 from editfoundry.tinyworld.objects import KINDS
-from editfoundry.tinyworld.rules import Rule, all_rules, new_rules, rules_for, trained_rules
+from editfoundry.tinyworld.rule import Rule
+from editfoundry.tinyworld.rules import all_rules, new_rules, rules_for, trained_rules
 
 
 def test_there_are_at_least_40_rules_and_their_names_are_unique() -> None:

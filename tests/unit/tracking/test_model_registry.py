@@ -4,11 +4,12 @@ import mlflow
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
+from function_editors import request
 from tiny_models import tiny_image, tiny_pipeline
 
 from editfoundry.data.images import open_image
 from editfoundry.data.png import encode_png
-from editfoundry.editors.open_editor import edit_photo_with, open_editor
+from editfoundry.editors.open_editor import find_editor, open_editor
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.tracking.mlflow_client import default_tracking_uri, tracked_run
@@ -33,7 +34,10 @@ def registry(tmp_path_factory):
     uri = default_tracking_uri(root)
     with tracked_run("training", "first", {}, {}, uri, root=root) as run:
         pass
-    version = register_version(root / "checkpoint", tags=TAGS, tracking_uri=uri, run_id=run.run_id, root=root)
+    options = find_editor(str(root / "checkpoint")).option_kinds
+    version = register_version(
+        root / "checkpoint", tags=TAGS, tracking_uri=uri, run_id=run.run_id, root=root, options=options
+    )
     set_alias("champion", version, uri)
     before, before_registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
     mlflow.set_tracking_uri(uri)
@@ -47,8 +51,8 @@ def registry(tmp_path_factory):
 def expected(registry):
     """What `editfoundry edit --editor world-editor@champion` computes."""
     root, _, _, _ = registry
-    editor = open_editor(str(root / "checkpoint"), choose_runtime("cpu"))
-    return edit_photo_with(editor, tiny_image(0, (48, 32)), "melt it", seed=7, num_inference_steps=STEPS)
+    editor = open_editor(str(root / "checkpoint"), choose_runtime("cpu"), num_inference_steps=STEPS)
+    return editor.edit([request(tiny_image(0, (48, 32)), seed=7)])[0].require()
 
 
 def test_a_version_says_where_it_comes_from(registry):
@@ -75,6 +79,9 @@ def test_the_scoring_server_edits_and_names_what_is_wrong(registry, expected):
         first, second = server.post("/invocations", json={"dataframe_records": records}).json()["predictions"]
         assert picture(first).tobytes() == expected.tobytes()
         assert picture(second).tobytes() != expected.tobytes()
+        weak = [row(seed=7, num_inference_steps=STEPS, guidance_scale=1.0), row(seed=7, num_inference_steps=STEPS)]
+        unguided, guided = server.post("/invocations", json={"dataframe_records": weak}).json()["predictions"]
+        assert picture(unguided).tobytes() != picture(guided).tobytes() == expected.tobytes()
         for wrong, reason in (
             ({"image": "no base64!"}, "row 1: its image is not base64"),
             ({"image": base64.b64encode(b"GIF89a").decode()}, "row 1: its image"),
@@ -90,9 +97,9 @@ def test_the_command_line_finds_the_diffusers_folder_inside_the_version(registry
     _, uri, version, _ = registry
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     for name in ("world-editor@champion", version.uri):
-        editor = open_editor(name, choose_runtime("cpu"), tmp_path / "cache")
-        edited = edit_photo_with(editor, tiny_image(0, (48, 32)), "melt it", seed=7, num_inference_steps=STEPS)
-        assert edited.tobytes() == expected.tobytes()
+        editor = open_editor(name, choose_runtime("cpu"), cache=tmp_path / "cache", num_inference_steps=STEPS)
+        [edit] = editor.edit([request(tiny_image(0, (48, 32)), seed=7)])
+        assert edit.require().tobytes() == expected.tobytes()
 
 
 def test_the_same_checkpoint_from_the_same_data_is_one_version(registry):

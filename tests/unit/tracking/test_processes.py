@@ -1,11 +1,10 @@
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 
-from editfoundry.tracking.processes import end_process, is_running, started_at
+from editfoundry.tracking.processes import end_process
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -28,13 +27,3 @@ def test_ending_a_process_that_is_gone_does_nothing():
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     end_process(gone.pid, signal_number=signal.SIGTERM)
-
-
-def test_a_later_process_of_the_same_id_is_not_taken_for_ours():
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        start_time = started_at(process.pid)
-        assert is_running(process.pid, start_time)
-        assert not is_running(process.pid, start_time - 3600)
-        process.stdin.close()
-    time.sleep(0.05)
-    assert not is_running(process.pid, start_time)

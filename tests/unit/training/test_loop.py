@@ -1,40 +1,42 @@
-import importlib.util
+"""The loop with a trainee that it has never seen."""
+
 import json
+import os
 import resource
-import shutil
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import linear_family
 import pytest
 import torch
-from accelerate.state import AcceleratorState
-from diffusers import StableDiffusionInstructPix2PixPipeline
-from PIL import Image
-from safetensors.torch import load_file, save_file
-from tiny_models import psnr, tiny_image, tiny_pipeline, write_dataset
+import yaml
+from linear_family import LinearTrainee, LinearTraining, weights
 
-from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
-from editfoundry.errors import BadInputError
-from editfoundry.training.adapters import switch_on
-from editfoundry.training.config import TrainingConfig
+from editfoundry.editors.families import FAMILIES
+from editfoundry.editors.train import read_training_config, train_editor
+from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.execution.output_lock import output_lock
+from editfoundry.training import finished, loop
 from editfoundry.training.failures import TrainingError, TrainingInterrupted
-from editfoundry.training.finished import is_trained
 from editfoundry.training.loop import train
 from editfoundry.training.resume_folder import saved_steps
 
-UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
+
+@pytest.fixture
+def config(tmp_path: Path) -> LinearTraining:
+    return LinearTraining(
+        output=tmp_path / "straight", num_steps=12, batch_size=8, learning_rate=0.1, log_every=1, ema_decay=0.5
+    )
 
 
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> TrainingConfig:
-    folder = tmp_path_factory.mktemp("training")
-    tiny_pipeline(prediction_type="v_prediction").save_pretrained(folder / "base")
-    return TrainingConfig(
-        editor=str(folder / "base"), dataset=write_dataset(folder / "data"), output=folder / "straight", num_steps=6,
-        batch_size=4, learning_rate=1e-3, num_warmup_steps=2, log_every=1, conditioning_dropout=0.2,
-        work_dir=folder / "work",
-    )  # fmt: skip
+def fit(config: LinearTraining, should_stop: Callable[[], bool] = lambda: False) -> dict[str, torch.Tensor]:
+    train(config, LinearTrainee.load, should_stop)
+    return weights(config.output)
 
 
 def stop_after(num_steps: int) -> Callable[[], bool]:
@@ -42,307 +44,156 @@ def stop_after(num_steps: int) -> Callable[[], bool]:
     return lambda: next(calls) >= num_steps
 
 
-def curve(config: TrainingConfig) -> list[float]:
-    summary = json.loads((config.output / "training.json").read_text())
-    return [loss for _, loss in summary["loss_curve"]]
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def unet_weights(config: TrainingConfig) -> dict[str, torch.Tensor]:
-    return load_file(config.output / UNET_WEIGHTS)
-
-
-def flat_unet(folder: Path) -> torch.Tensor:
-    return torch.cat([value.double().flatten() for _, value in sorted(load_file(folder / UNET_WEIGHTS).items())])
-
-
-def relative_distance(one: TrainingConfig, other: TrainingConfig) -> float:
-    """How far apart two runs end, as a share of how far ``other`` went from the base."""
-    straight = flat_unet(other.output)
-    return float((flat_unet(one.output) - straight).norm() / (straight - flat_unet(Path(other.editor))).norm())
-
-
-@pytest.fixture(scope="module")
-def trained(config: TrainingConfig) -> TrainingConfig:
-    train(config)
-    return config
-
-
-def test_a_stopped_and_resumed_run_equals_a_straight_one(trained: TrainingConfig) -> None:
-    resumed = replace(trained, output=trained.output.with_name("resumed"))
-    with pytest.raises(TrainingInterrupted, match="after step 3 of 6"):
-        train(resumed, should_stop=stop_after(3))
-    assert [path.name for path in saved_steps(resumed.output)] == ["step-3"]
-    assert not is_trained(resumed)
-    train(resumed)
-    assert curve(resumed) == pytest.approx(curve(trained), abs=1e-6)
-    assert relative_distance(resumed, trained) < 1e-6
-    assert not (resumed.output / ".resume").exists()
-
-
-def test_accumulation_changes_memory_but_not_the_result(trained: TrainingConfig) -> None:
-    parts = replace(trained, output=trained.output.with_name("parts"), gradient_accumulation_steps=2)
-    train(parts)
-    assert curve(parts) == pytest.approx(curve(trained), abs=1e-4)
-    assert relative_distance(parts, trained) < 0.01
-    # The same measure tells apart two runs that differ in their samples.
-    reseeded = replace(trained, output=trained.output.with_name("reseeded"), seed=1)
-    train(reseeded)
-    assert relative_distance(reseeded, trained) > 0.1
-
-
-def test_the_checkpoint_opens_in_plain_diffusers_and_gives_the_same_picture(trained: TrainingConfig) -> None:
-    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(trained.output)
-    pipeline.set_progress_bar_config(disable=True)
-    image: Image.Image = tiny_image(9)
-    generator = torch.Generator().manual_seed(1)
-    expected = pipeline("melt it", image, num_inference_steps=3, generator=generator).images[0]
-    [found] = edit_images(pipeline, [image], ["melt it"], seeds=[1], num_inference_steps=3)
-    assert psnr(found, expected) >= 40
-
-
-def test_training_changes_the_unet_and_nothing_else(trained: TrainingConfig) -> None:
-    base = Path(trained.editor)
-    for name in ("vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
-        before, after = load_file(base / name), load_file(trained.output / name)
-        assert all(torch.equal(before[key], after[key]) for key in before)
-    before, after = load_file(base / UNET_WEIGHTS), unet_weights(trained)
-    assert before.keys() == after.keys()
-    assert any(not torch.equal(before[key], after[key]) for key in before)
-
-
-def test_the_summary_tells_speed_settings_and_data(trained: TrainingConfig) -> None:
-    summary = json.loads((trained.output / "training.json").read_text())
-    assert (summary["num_steps"], summary["num_triplets"], len(summary["loss_curve"])) == (6, 8, 6)
-    assert summary["samples_per_second"] > 0 and summary["config"]["learning_rate"] == 1e-3
-    assert len(summary["dataset_hash"]) == 64
-
-
-def test_a_finished_checkpoint_is_not_trained_again_until_a_setting_changes(trained: TrainingConfig) -> None:
-    written = (trained.output / "training.json").stat().st_mtime_ns
-    train(trained)
-    assert (trained.output / "training.json").stat().st_mtime_ns == written
-    assert is_trained(replace(trained, log_every=5))
-    assert not is_trained(replace(trained, learning_rate=2e-3))
-
-
-def test_a_checkpoint_of_other_settings_is_named_and_kept(trained: TrainingConfig) -> None:
-    first = replace(trained, output=trained.output.with_name("changed"), num_steps=3, checkpoint_every=1)
-    with pytest.raises(TrainingInterrupted):
-        train(first, should_stop=stop_after(2))
-    assert [path.name for path in saved_steps(first.output)] == ["step-1", "step-2"]
-    with pytest.raises(
-        BadInputError, match=r"step-2 is of a run with another learning_rate \(0.001 then, 0.0005 now\)"
-    ):
-        train(replace(first, learning_rate=5e-4))
-    # Where it goes, and how, may change; and what was kept is good.
-    train(replace(first, checkpoint_every=2, gradient_accumulation_steps=2))
-    assert len(curve(first)) == 3
-
-
-def test_without_the_latent_cache_the_losses_are_the_same(trained: TrainingConfig) -> None:
-    flipped = replace(trained, horizontal_flip=True, output=trained.output.with_name("cached"))
-    train(flipped)
-    work_dir = trained.work_dir.with_name("uncached")
-    encoded = replace(flipped, output=trained.output.with_name("encoded"), cache_latents=False, work_dir=work_dir)
-    train(encoded)
-    assert [path.name[:5] for path in work_dir.iterdir()] == ["texts"]
-    assert curve(encoded) == pytest.approx(curve(flipped), abs=1e-5)
-    assert relative_distance(encoded, flipped) < 0.01
-
-
-def test_another_data_set_or_autoencoder_gets_a_cache_of_its_own(trained: TrainingConfig, tmp_path: Path) -> None:
-    short = replace(trained, num_steps=1, work_dir=tmp_path / "work", output=tmp_path / "first")
-    train(short)
-    assert len(list(short.work_dir.glob("latents-*"))) == 1
-    train(replace(short, output=tmp_path / "again", learning_rate=1e-4))
-    assert len(list(short.work_dir.glob("latents-*"))) == 1
-    train(replace(short, output=tmp_path / "other-data", dataset=write_dataset(tmp_path / "data", (3,))))
-    assert len(list(short.work_dir.glob("latents-*"))) == 2
-    base = tmp_path / "base"
-    shutil.copytree(trained.editor, base)
-    weights = load_file(base / "vae/diffusion_pytorch_model.safetensors")
-    weights["quant_conv.bias"] += 1
-    save_file(weights, base / "vae/diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
-    train(replace(short, output=tmp_path / "other-vae", editor=str(base)))
-    assert len(list(short.work_dir.glob("latents-*"))) == 3 and len(list(short.work_dir.glob("texts-*"))) == 2
-
-
-def test_gradient_checkpointing_changes_memory_but_not_the_result(trained: TrainingConfig) -> None:
-    checkpointed = replace(trained, output=trained.output.with_name("checkpointed"), gradient_checkpointing=True)
-    train(checkpointed)
-    assert curve(checkpointed) == pytest.approx(curve(trained), abs=1e-5)
-
-
-def test_bf16_learns_about_the_same(trained: TrainingConfig) -> None:
-    half = replace(trained, output=trained.output.with_name("bf16"), mixed_precision="bf16")
-    # Accelerate keeps one precision a process.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    train(half)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    assert curve(half) == pytest.approx(curve(trained), rel=0.05)
-    assert curve(half) != curve(trained)
-
-
-def test_lora_trains_few_weights_and_is_merged_and_kept_apart(trained: TrainingConfig) -> None:
-    lora = replace(
-        trained, output=trained.output.with_name("lora"), lora_rank=2, learning_rate=1e-2, checkpoint_every=4
+def test_a_family_that_a_test_made_trains_from_a_flat_file(
+    config: LinearTraining, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("editfoundry.editors.train.FAMILIES", [*FAMILIES, linear_family.FAMILY])
+    path = tmp_path / "train.yaml"
+    path.write_text(
+        f"family: linear\noutput: {tmp_path / 'flat'}\nnum_steps: 12\nbatch_size: 8\nlearning_rate: 0.1\n"
+        "log_every: 1\nema_decay: 0.5\ntarget: 3\n"
     )
+    summary = train_editor(read_training_config(path))
+    assert summary["num_samples"] == 64 and summary["loss_curve"][-1][1] < summary["loss_curve"][0][1]
+    assert_equal(weights(tmp_path / "flat"), fit(config))
+    path.write_text(path.read_text() + "horizontal_flip: true\n")
+    with pytest.raises(BadInputError, match=r"train.yaml: unknown setting 'horizontal_flip': .*target.*second_rate"):
+        read_training_config(path)
+
+
+def test_a_stopped_and_resumed_run_gives_the_same_weights(config: LinearTraining) -> None:
+    resumed = replace(config, output=config.output.with_name("resumed"))
+    with pytest.raises(TrainingInterrupted, match="after step 5 of 12"):
+        fit(resumed, stop_after(5))
+    assert_equal(fit(resumed), fit(config))
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_weights(config: LinearTraining, tmp_path: Path) -> None:
+    output = tmp_path / "killed"
+    values = {
+        "family": "linear", "output": str(output), "num_steps": 12, "batch_size": 8, "learning_rate": 0.1,
+        "log_every": 1, "ema_decay": 0.5, "checkpoint_every": 1, "seconds_per_step": 0.2,
+    }  # fmt: skip
+    path = tmp_path / "train.yaml"
+    path.write_text(yaml.safe_dump(values))
+    command = [sys.executable, str(Path(linear_family.__file__)), str(path)]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 240
+    while not saved_steps(output):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    left = int(saved_steps(output)[-1].name.removeprefix("step-"))
+    assert 1 <= left < 12 and not (output / "training.json").exists()
+    assert subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False).returncode == 0
+    assert_equal(weights(output), fit(config))
+
+
+def test_every_part_learns_at_its_own_rate_and_is_averaged(config: LinearTraining) -> None:
+    still = fit(replace(config, second_rate=0.0, weight_decay=0.0, output=config.output.with_name("still")))
+    torch.manual_seed(7)
+    first, second = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
+    assert torch.equal(still["second.weight"], second.weight)
+    assert not torch.allclose(still["first.weight"], first.weight)
+    averaged, last = fit(config), fit(replace(config, use_ema=False, output=config.output.with_name("last")))
+    assert all(not torch.allclose(averaged[name], last[name]) for name in averaged)
+
+
+def test_parts_of_a_batch_add_up_to_the_whole(config: LinearTraining) -> None:
+    parts = fit(replace(config, gradient_accumulation_steps=4, output=config.output.with_name("parts")))
+    whole = fit(config)
+    assert all(torch.allclose(parts[name], whole[name], atol=1e-5) for name in whole)
+
+
+def test_validation_and_samples_come_at_their_steps(config: LinearTraining) -> None:
+    watched = replace(config, validate_every=5, sample_every=6, output=config.output.with_name("watched"))
+    assert_equal(fit(watched), fit(config))
+    summary = json.loads((watched.output / "training.json").read_text())
+    assert [step for step, _ in summary["validation_losses"]] == [5, 10, 12]
+    assert sorted(path.name for path in (watched.output / "samples").iterdir()) == [
+        "step-00000006.png", "step-00000012.png"
+    ]  # fmt: skip
+
+
+def test_checkpoints_can_come_by_the_clock(config: LinearTraining) -> None:
+    timed = replace(config, checkpoint_every=1, checkpoint_every_seconds=3600.0)
     with pytest.raises(TrainingInterrupted):
-        train(lora, should_stop=stop_after(4))
-    train(lora)
-    before, after = load_file(Path(lora.editor) / UNET_WEIGHTS), unet_weights(lora)
-    assert before.keys() == after.keys()
-    changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed and all(any(part in name for part in ("to_q", "to_k", "to_v", "to_out")) for name in changed)
-    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(lora.editor)
-    pipeline.load_lora_weights(lora.output / "lora")
-    pipeline.fuse_lora()
-    pipeline.unload_lora_weights()
-    torch.testing.assert_close(pipeline.unet.state_dict(), {k: v.to(torch.float32) for k, v in after.items()})
-    straight = replace(lora, output=trained.output.with_name("lora-straight"))
-    train(straight)
-    assert relative_distance(lora, straight) < 1e-5
-
-
-def test_compilation_is_switched_on_without_changing_names_of_weights(config: TrainingConfig) -> None:
-    pipeline = tiny_pipeline()
-    names = set(pipeline.unet.state_dict())
-    switch_on(pipeline, replace(config, compile_unet=True), was_widened=False)
-    assert pipeline.unet._compiled_call_impl is not None and set(pipeline.unet.state_dict()) == names
-
-
-def test_eight_bit_adam_without_its_package_is_one_clear_line(config: TrainingConfig) -> None:
-    if importlib.util.find_spec("bitsandbytes") is not None:
-        pytest.skip("bitsandbytes is installed")
-    with pytest.raises(BadInputError, match="needs the package bitsandbytes: pip install bitsandbytes"):
-        train(replace(config, optimizer="adamw_8bit", output=config.output.with_name("8bit")))
-
-
-def test_zero_terminal_snr_and_min_snr_train_and_the_checkpoint_samples_from_pure_noise(config: TrainingConfig) -> None:
-    base = Path(config.editor).with_name("epsilon")
-    tiny_pipeline().save_pretrained(base)
-    zero = replace(
-        config, editor=str(base), output=config.output.with_name("zero"), zero_terminal_snr=True, snr_gamma=5.0,
-        prediction_type="v_prediction", num_steps=2,
-    )  # fmt: skip
-    train(zero)
-    scheduler = StableDiffusionInstructPix2PixPipeline.from_pretrained(zero.output).scheduler
-    assert float(scheduler.alphas_cumprod[-1]) < 1e-6 and scheduler.config.prediction_type == "v_prediction"
-
-
-def test_validation_and_samples_are_the_same_however_often_a_run_is_stopped(trained: TrainingConfig) -> None:
-    watched = replace(
-        trained, output=trained.output.with_name("watched"), validation_dataset=trained.dataset, validate_every=2,
-        num_validation_samples=5, sample_every=3, num_samples=2, checkpoint_every=100,
-    )  # fmt: skip
+        fit(timed, stop_after(4))
+    assert [path.name for path in saved_steps(timed.output)] == ["step-4"]
+    always = replace(timed, checkpoint_every_seconds=0.0, output=config.output.with_name("always"))
     with pytest.raises(TrainingInterrupted):
-        train(watched, should_stop=stop_after(3))
-    train(watched)
-    # Looking at a run does not change it.
-    assert curve(watched) == pytest.approx(curve(trained), abs=1e-6)
-    points = json.loads((watched.output / "training.json").read_text())["validation_losses"]
-    assert [step for step, _ in points] == [2, 4, 6] and len({loss for _, loss in points}) == 3
-    for step in (3, 6):
-        with Image.open(watched.output / "samples" / f"step-{step:08}.png") as grid:
-            assert grid.size == (96, 64)
-    again = replace(watched, output=trained.output.with_name("watched-parts"), gradient_accumulation_steps=4)
-    train(again)
-    repeated = json.loads((again.output / "training.json").read_text())["validation_losses"]
-    assert [loss for _, loss in repeated] == pytest.approx([loss for _, loss in points], rel=1e-4)
+        fit(always, stop_after(4))
+    assert [path.name for path in saved_steps(always.output)] == ["step-3", "step-4"]
 
 
-def test_a_gradient_that_overflows_stops_the_run_before_the_weights_do(config: TrainingConfig) -> None:
-    diverging = replace(
-        config, learning_rate=1e30, num_warmup_steps=0, checkpoint_every=1, output=config.output.with_name("overflow")
-    )
-    with pytest.raises(TrainingError, match=r"(the loss|the gradient's norm) is (nan|inf) at step \d: .*step-\d"):
-        train(diverging)
+def test_a_second_trainer_is_told_in_one_line_who_is_at_work(
+    config: LinearTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LOCK_WAIT_SECONDS", 0.0)
+    with output_lock(config.output, finished.STAGE), pytest.raises(UnavailableError) as raised:
+        fit(config)
+    assert f"process {os.getpid()} on" in str(raised.value) and "\n" not in str(raised.value)
+    fit(config)
 
 
-def test_only_the_newest_checkpoints_are_kept(config: TrainingConfig) -> None:
-    many = replace(config, output=config.output.with_name("many"), checkpoint_every=1, num_checkpoints=3)
-    with pytest.raises(TrainingInterrupted):
-        train(many, should_stop=stop_after(5))
-    assert [path.name for path in saved_steps(many.output)] == ["step-3", "step-4", "step-5"]
+def test_a_trainer_that_is_just_ending_is_waited_for(config: LinearTraining) -> None:
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with output_lock(config.output, finished.STAGE):
+            held.set()
+            release.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    threading.Timer(1.0, release.set).start()
+    fit(config)
+    holder.join()
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_state(config: TrainingConfig) -> None:
-    base = Path(config.editor).with_name("broken")
-    pipeline = tiny_pipeline()
-    pipeline.save_pretrained(base)
-    weights = load_file(base / UNET_WEIGHTS)
-    weights["conv_out.bias"] = weights["conv_out.bias"] * float("nan")
-    save_file(weights, base / UNET_WEIGHTS, metadata={"format": "pt"})
-    broken = replace(config, editor=str(base), output=config.output.with_name("diverged"))
-    with pytest.raises(TrainingError, match="loss is nan at step 1: lower learning_rate"):
-        train(broken)
-    assert not (broken.output / "model_index.json").exists()
-
-
-def test_a_text_to_image_model_is_widened_and_its_text_encoder_can_train(config: TrainingConfig) -> None:
-    base = Path(config.editor).with_name("narrow")
-    tiny_pipeline(in_channels=4).save_pretrained(base)
-    wide = replace(
-        config, editor=str(base), output=config.output.with_name("wide"), num_steps=2, train_text_encoder=True,
-        use_ema=False,
-    )  # fmt: skip
-    train(wide)
-    assert unet_weights(wide)["conv_in.weight"].shape[1] == 8
-    name = "text_encoder/model.safetensors"
-    before, after = load_file(base / name), load_file(wide.output / name)
-    assert any(not torch.equal(before[key], after[key]) for key in before)
-
-
-def test_token_dropout_changes_what_is_trained_on(config: TrainingConfig) -> None:
-    plain = replace(config, num_steps=2, train_text_encoder=True)
-    dropped = replace(plain, output=config.output.with_name("dropped"), token_dropout=0.9)
-    train(plain)
-    train(dropped)
-    weights, others = unet_weights(plain), unet_weights(dropped)
-    assert any(not torch.equal(weights[key], others[key]) for key in weights)
-
-
-def test_a_folder_with_other_content_is_left_alone(config: TrainingConfig, tmp_path: Path) -> None:
-    (tmp_path / "letters.txt").write_text("dear")
-    with pytest.raises(BadInputError, match="other content"):
-        train(replace(config, output=tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
-
-
-def test_a_missing_editor_or_data_set_is_named(config: TrainingConfig, tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="nowhere"):
-        train(replace(config, dataset=tmp_path / "nowhere"))
-    with pytest.raises(BadInputError, match="nobody: cannot be loaded"):
-        train(replace(config, editor=str(tmp_path / "nobody"), output=tmp_path / "out"))
-
-
-def test_a_full_disk_is_told_in_one_line_and_leaves_the_state_before(config: TrainingConfig) -> None:
-    full = replace(config, output=config.output.with_name("full"), checkpoint_every=2)
-    with pytest.raises(TrainingInterrupted):
-        train(full, should_stop=stop_after(2))
+def test_a_full_disk_at_the_end_loses_nothing_where_room_is_made(
+    config: LinearTraining, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No resumable state was saved, so only the process has what was learnt."""
+    monkeypatch.setattr(loop, "ROOM_RETRY_SECONDS", 0.2)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # A file may not grow beyond this, which the system reports as it does a full disk.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
-        with pytest.raises(
-            TrainingError, match=r"state of step 4 cannot be written .* MiB free there.* kept in .*step-2"
-        ):
-            train(full)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert [path.name for path in (full.output / ".resume").iterdir()] == ["step-2"]
-    train(full)
-    assert len(curve(full)) == 6
 
-
-def test_a_shard_that_vanishes_while_a_run_reads_it_is_named(config: TrainingConfig, tmp_path: Path) -> None:
-    uncached = replace(
-        config, dataset=write_dataset(tmp_path / "data"), output=tmp_path / "out", cache_latents=False, num_steps=50
-    )
-
-    def lose_a_shard() -> bool:
-        (tmp_path / "data" / "00001.tar").unlink(missing_ok=True)
+    def fill_the_disk() -> bool:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
         return False
 
-    with pytest.raises(BadInputError, match="00001.tar: missing, though its index is there"):
-        train(uncached, should_stop=lose_a_shard)
+    def make_room() -> None:
+        while "cannot be written" not in caplog.text:
+            time.sleep(0.05)
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    maker = threading.Thread(target=make_room, daemon=True)
+    maker.start()
+    one_step = replace(config, num_steps=1, num_padding=100_000)
+    try:
+        found = fit(one_step, fill_the_disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert_equal(found, fit(replace(one_step, output=config.output.with_name("calm"))))
+
+
+def test_a_disk_that_stays_full_is_told_after_a_while(config: LinearTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "ROOM_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(loop, "ROOM_WAIT_SECONDS", 0.3)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_the_disk() -> bool:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        return False
+
+    try:
+        with pytest.raises(TrainingError, match="the finished checkpoint cannot be written to .* free there"):
+            fit(replace(config, num_steps=1, num_padding=100_000), fill_the_disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from tiny_models import tiny_pipeline, write_dataset
 
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+from editfoundry.editors.train import train_editor
 from editfoundry.errors import BadInputError
 from editfoundry.tracking import s3
-from editfoundry.training.config import TrainingConfig
 from editfoundry.training.failures import TrainingError, TrainingInterrupted
-from editfoundry.training.loop import train
 from editfoundry.training.remote_checkpoints import RemoteCheckpoints, _inside
 
 URI = f"s3://{s3.BUCKET}/runs/one"
@@ -47,19 +47,19 @@ def steps_in(bucket: Any) -> set[str]:
 
 def test_a_run_whose_disk_is_lost_goes_on_from_the_bucket(bucket: Any, tmp_path: Path) -> None:
     tiny_pipeline().save_pretrained(tmp_path / "base")
-    straight = TrainingConfig(
+    straight = InstructPix2PixTraining(
         editor=str(tmp_path / "base"), dataset=write_dataset(tmp_path / "data"), output=tmp_path / "straight",
         num_steps=5, batch_size=2, log_every=1, work_dir=tmp_path / "work",
     )  # fmt: skip
-    train(straight)
+    train_editor(straight)
     lost = replace(straight, output=tmp_path / "lost", checkpoint_uri=URI, checkpoint_every=1)
     with pytest.raises(TrainingInterrupted):
-        train(lost, should_stop=stop_after(4))
+        train_editor(lost, should_stop=stop_after(4))
     assert steps_in(bucket) == {"step-3", "step-4"}
     shutil.rmtree(lost.output)
     # Half a checkpoint, as an upload that was cut leaves it, is passed over.
     bucket.put_object(Bucket=s3.BUCKET, Key="runs/one/step-9/model.safetensors", Body=b"")
-    train(lost)
+    train_editor(lost)
     curves = [json.loads((c.output / "training.json").read_text())["loss_curve"] for c in (lost, straight)]
     assert [loss for _, loss in curves[0]] == pytest.approx([loss for _, loss in curves[1]], abs=1e-6)
     assert steps_in(bucket) == {"step-9"}

@@ -22,7 +22,7 @@ def _orders_editors(bench: Workbench) -> Finding:
     bench.profile.model(ROLE)
     seed = bench.config.seed
     benchmark = read_benchmark("tinyworld-world", num_items=bench.config.num_judged_items, seed=seed)
-    judge = MetricModels(vision_language_model=load_vision_language_model(bench.profile, bench.runtime))
+    judge = MetricModels({ROLE: load_vision_language_model(bench.profile, bench.runtime)})
     arms = {
         name: bench.scores(bench.contestant(source), benchmark, lambda: judge, (ROLE,))
         for name, source in [*((name, name) for name in EDITORS), ("editworld", bench.editworld())]

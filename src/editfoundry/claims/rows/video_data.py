@@ -10,7 +10,8 @@ from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES
 from editfoundry.claims.verdicts import is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.evaluation.benchmarks.item import Benchmark
-from editfoundry.evaluation.benchmarks.tinyworld import item_of_case, read_tinyworld
+from editfoundry.evaluation.benchmarks.reading import read_benchmark
+from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.tinyworld.benchmark import world_cases
 
 CATEGORY = "Spatial-Trans"
@@ -20,7 +21,7 @@ CATEGORY = "Spatial-Trans"
 def _adds_spatial(bench: Workbench) -> Finding:
     chosen = bench.config
     spatial = _of_category(chosen.num_category_items, chosen.seed)
-    others = read_tinyworld("tinyworld-world", chosen.num_category_items, chosen.seed)
+    others = read_benchmark("tinyworld-world", num_items=chosen.num_category_items, seed=chosen.seed)
     others = replace(others, items=tuple(item for item in others.items if item.category in TEXT_CATEGORIES))
     text = bench.contestant(bench.trained([TEXT_CATEGORIES]))
     both = bench.contestant(bench.trained([TEXT_CATEGORIES, VIDEO_CATEGORIES]))

@@ -1,23 +1,26 @@
-"""Triplets in other projects' formats: EditWorld, InstructPix2Pix, Hugging Face ``datasets``."""
+"""Triplets in other projects' formats: EditWorld, InstructPix2Pix, Hugging Face ``datasets``, a folder with a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from editfoundry.data.stage import StageResult
 
+ExportFormat = Literal["editworld", "instruct-pix2pix", "huggingface"]
+ImportFormat = Literal["editworld", "instruct-pix2pix", "huggingface", "pairs-folder"]
 Converter = Callable[[Path, Path], StageResult]
 
 
-def exporter(name: str) -> Converter:
-    """Return the exporter of a format: ``editworld``, ``instruct-pix2pix`` or ``huggingface``."""
+def exporter(name: ExportFormat) -> Converter:
+    """Return the function that writes a folder of shards in a format."""
     return _function("export", name)
 
 
-def importer(name: str) -> Converter:
-    """Return the importer of a format: ``editworld``, ``instruct-pix2pix`` or ``huggingface``."""
+def importer(name: ImportFormat) -> Converter:
+    """Return the function that reads a folder in a format into shards."""
     return _function("import", name)
 
 

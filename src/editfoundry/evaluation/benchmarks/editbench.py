@@ -17,6 +17,7 @@ from PIL import Image
 from editfoundry.data.images import open_image
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
+from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 
 HALVES = ("natural", "generated")
@@ -44,8 +45,8 @@ def read_editbench(folder: Path) -> Benchmark:
         for row in _rows(folder / f"annotations_{half}.csv"):
             _add(collection, half, row)
     return Benchmark(
-        name="editbench",
-        title="EditBench",
+        name=EDITBENCH.name,
+        title=EDITBENCH.title,
         items=tuple(collection.items),
         missing=tuple(collection.missing),
         extra=collection.extra(),
@@ -88,3 +89,11 @@ def _with_hole(reference: Path, mask: Path) -> Image.Image:
     pixels = np.array(picture)
     pixels[region] = _HOLE
     return Image.fromarray(pixels)
+
+
+EDITBENCH = BenchmarkDefinition(
+    name="editbench",
+    title="EditBench",
+    layout="annotations_natural.csv, references_natural/, masks_natural/, and the same of generated",
+    read=read_editbench,
+)

@@ -14,6 +14,7 @@ from editfoundry.data.exchange.editworld import INPUT_CAPTION, INSTRUCTION, OUTP
 from editfoundry.data.exchange.importing import read_json, text
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
+from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 
 EXPECTED = {"text": 300, "video": 200}
@@ -32,8 +33,8 @@ def read_editworld(folder: Path) -> Benchmark:
         _add(collection, place, row if isinstance(row, Mapping) else {})
     found = {branch: sum(item.branch == branch for item in collection.items) for branch in EXPECTED}
     return Benchmark(
-        name="editworld",
-        title="EditWorld test set",
+        name=EDITWORLD.name,
+        title=EDITWORLD.title,
         items=tuple(collection.items),
         missing=tuple(collection.missing),
         extra=collection.extra(),
@@ -81,3 +82,11 @@ def _picture(collection: Collection, identifier: str, what: str, name: str) -> P
         collection.lacks(identifier, what, str(problem))
         return None
     return collection.picture(identifier, what, path.relative_to(collection.folder).as_posix())
+
+
+EDITWORLD = BenchmarkDefinition(
+    name="editworld",
+    title="EditWorld test set",
+    layout="generated_img/ and video_img/, each group_<n>/img_txt.json with its pictures, or test.json",
+    read=read_editworld,
+)

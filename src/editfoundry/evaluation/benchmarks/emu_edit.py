@@ -23,7 +23,9 @@ from editfoundry.data.exchange.importing import text
 from editfoundry.data.images import open_image
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
+from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
+from editfoundry.judging.clip_similarity import SAME_CAPTIONS, undefined_direction
 
 EXPECTED = {"test": 3589, "validation": 2022}
 _COLUMNS = ("instruction", "image", "task")
@@ -59,10 +61,10 @@ def read_emu_edit(folder: Path, *, split: str = "test") -> Benchmark:
             _add(collection, place, row)
     if not seen[split]:
         raise BadInputError(f"{folder}: no row of the split {split!r}; it has {', '.join(sorted(filter(None, seen)))}")
-    same = sum(i.input_caption == i.output_caption for i in collection.items)
+    same = sum(undefined_direction(i.input_caption, i.output_caption) == SAME_CAPTIONS for i in collection.items)
     return Benchmark(
-        name="emu-edit" if split == "test" else f"emu-edit-{split}",
-        title=f"Emu Edit test set, split {split}",
+        name=_name(split),
+        title=_title(split),
         items=tuple(collection.items),
         missing=tuple(collection.missing),
         extra=collection.extra(),
@@ -140,3 +142,24 @@ def _decode(value: object, name: str) -> Image.Image:
     if not isinstance(data, bytes) or not data:
         raise BadInputError(f"{name}: no picture in its row")
     return open_image(data, name)
+
+
+def _name(split: str) -> str:
+    return "emu-edit" if split == "test" else f"emu-edit-{split}"
+
+
+def _title(split: str) -> str:
+    return f"Emu Edit test set, split {split}"
+
+
+def _definition(split: str) -> BenchmarkDefinition:
+    return BenchmarkDefinition(
+        name=_name(split),
+        title=_title(split),
+        layout="data/test-*.parquet and data/validation-*.parquet",
+        read=partial(read_emu_edit, split=split),
+    )
+
+
+EMU_EDIT = _definition("test")
+EMU_EDIT_VALIDATION = _definition("validation")

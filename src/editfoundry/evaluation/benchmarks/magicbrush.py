@@ -16,6 +16,7 @@ from PIL import Image
 
 from editfoundry.data.exchange.importing import read_json, text
 from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
+from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 
 SESSIONS = "edit_sessions.json"
@@ -46,9 +47,10 @@ def read_magicbrush(folder: Path, *, multi_turn: bool = False) -> Benchmark:
         rows = [turn if isinstance(turn, Mapping) else {} for turn in (turns if isinstance(turns, list) else [])]
         known = captions.get(session)
         _add_session(collection, session, rows, known if isinstance(known, Mapping) else {}, multi_turn)
+    definition = MAGICBRUSH_MULTI_TURN if multi_turn else MAGICBRUSH
     return Benchmark(
-        name="magicbrush-multi-turn" if multi_turn else "magicbrush",
-        title=f"MagicBrush test set, {'multi' if multi_turn else 'single'}-turn",
+        name=definition.name,
+        title=definition.title,
         items=tuple(collection.items),
         missing=tuple(collection.missing),
         extra=collection.extra(),
@@ -108,3 +110,18 @@ def _mask(path: Path) -> Image.Image:
         pixels = np.asarray(image.convert("RGBA"))
     region = pixels[..., 3] < 128 if (pixels[..., 3] < 255).any() else (pixels[..., :3] == 255).all(-1)
     return Image.fromarray(np.where(region, 255, 0).astype(np.uint8)).convert("RGB")
+
+
+_LAYOUT = "edit_sessions.json, images/<photograph>/, local_descriptions.json or global_descriptions.json"
+MAGICBRUSH = BenchmarkDefinition(
+    name="magicbrush",
+    title="MagicBrush test set, single-turn",
+    layout=_LAYOUT,
+    read=read_magicbrush,
+)
+MAGICBRUSH_MULTI_TURN = BenchmarkDefinition(
+    name="magicbrush-multi-turn",
+    title="MagicBrush test set, multi-turn",
+    layout=_LAYOUT,
+    read=partial(read_magicbrush, multi_turn=True),
+)

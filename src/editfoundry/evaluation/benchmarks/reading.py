@@ -4,49 +4,49 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 from editfoundry.data.record import short_hash
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.benchmarks import editbench, editworld, emu_edit, magicbrush, tinyworld
+from editfoundry.evaluation.benchmarks import all_benchmarks
+from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 
-FOLDER_READERS: dict[str, Callable[[Path], Benchmark]] = {
-    "editworld": editworld.read_editworld,
-    "emu-edit": emu_edit.read_emu_edit,
-    "emu-edit-validation": partial(emu_edit.read_emu_edit, split="validation"),
-    "magicbrush": magicbrush.read_magicbrush,
-    "magicbrush-multi-turn": partial(magicbrush.read_magicbrush, multi_turn=True),
-    "editbench": editbench.read_editbench,
-}
-"""Benchmarks that lie in a folder, which the person has to fetch."""
-BENCHMARK_NAMES = (*tinyworld.TITLES, *FOLDER_READERS)
+
+def benchmark_definition(name: str) -> BenchmarkDefinition:
+    """Return what is known of a benchmark before it is read.
+
+    Raises:
+        BadInputError: there is none of that name.
+    """
+    known = {definition.name: definition for definition in all_benchmarks.BENCHMARKS}
+    if name not in known:
+        raise BadInputError(f"no benchmark {name!r}: use {', '.join(known)}")
+    return known[name]
 
 
 def read_benchmark(name: str, folder: Path | None = None, *, num_items: int | None = None, seed: int = 0) -> Benchmark:
     """Return a benchmark with its pictures checked.
 
     Args:
-        name: one of ``BENCHMARK_NAMES``.
-        folder: where it lies; tinyworld's need none.
+        name: of one of ``all_benchmarks.BENCHMARKS``.
+        folder: where it lies; one that is drawn needs none.
         num_items: at most so many items, drawn by seed and spread over the categories, sessions whole; default all.
         seed: of the draw.
 
     Raises:
         BadInputError: no such benchmark or folder, a folder of another layout, or no item that can be asked for.
     """
-    if name in tinyworld.TITLES:
+    definition = benchmark_definition(name)
+    if definition.draw is not None:
         if folder is not None:
             raise BadInputError(f"{name} is drawn, not read: leave the benchmark folder out")
-        return tinyworld.read_tinyworld(name, num_items, seed)
-    if name not in FOLDER_READERS:
-        raise BadInputError(f"no benchmark {name!r}: use {', '.join(BENCHMARK_NAMES)}")
-    if folder is None or not folder.is_dir():
+        return definition.draw(num_items, seed)
+    if folder is None or not folder.is_dir() or definition.read is None:
         where = "give the folder it lies in" if folder is None else f"there is no folder {folder}"
         raise BadInputError(f"benchmark {name}: {where} (--benchmark-folder)")
-    benchmark = FOLDER_READERS[name](folder)
+    benchmark = definition.read(folder)
     if not benchmark.items:
         reasons = "; ".join(f"{entry.id}: {entry.what}: {entry.reason}" for entry in benchmark.missing[:2])
         raise BadInputError(f"{folder}: no item of {name} can be asked for ({reasons or 'it lists none'})")

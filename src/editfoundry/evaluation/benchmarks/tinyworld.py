@@ -1,43 +1,15 @@
-"""The tinyworld benchmarks as items: the world's own ground truth comes with each."""
+"""The tinyworld benchmarks: the world's own ground truth comes with each item."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from PIL import Image
 
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.tinyworld.edit_case import EditCase
-
-TITLES = {
-    "tinyworld-world": "tinyworld: world instructions, trained rules in unseen combinations and wordings",
-    "tinyworld-new-rules": "tinyworld: rules that no training data shows",
-    "tinyworld-plain": "tinyworld: plain add, change and remove edits",
-}
-NUM_ITEMS = {"tinyworld-world": 196, "tinyworld-new-rules": 50, "tinyworld-plain": 60}
-"""As many as the lineage's report has by default."""
-
-
-def read_tinyworld(name: str, num_items: int | None = None, seed: int = 0) -> Benchmark:
-    """Draw a benchmark of tinyworld: one of ``TITLES``.
-
-    Args:
-        name: of the benchmark.
-        num_items: cases; by default ``NUM_ITEMS``.
-        seed: of the draw.
-
-    Raises:
-        BadInputError: fewer than one item.
-    """
-    from editfoundry.tinyworld.benchmark import plain_cases, world_cases
-
-    count = NUM_ITEMS[name] if num_items is None else num_items
-    if count < 1:
-        raise BadInputError(f"{name}: {count} items; ask for at least one")
-    if name == "tinyworld-plain":
-        cases = plain_cases(count, seed)
-    else:
-        cases = world_cases("test" if name == "tinyworld-world" else "test-new-rules", count, seed)
-    return Benchmark(name=name, title=TITLES[name], items=tuple(map(item_of_case, cases)), facts={"seed": seed})
 
 
 def item_of_case(case: EditCase) -> BenchmarkItem:
@@ -52,3 +24,29 @@ def item_of_case(case: EditCase) -> BenchmarkItem:
         truth=Image.fromarray(case.true_output),
         case=case,
     )
+
+
+def _draw(name: str, default: int, num_items: int | None, seed: int) -> Benchmark:
+    from editfoundry.tinyworld.benchmark import plain_cases, world_cases
+
+    count = default if num_items is None else num_items
+    if count < 1:
+        raise BadInputError(f"{name}: {count} items; ask for at least one")
+    if name == PLAIN.name:
+        cases = plain_cases(count, seed)
+    else:
+        cases = world_cases("test" if name == WORLD.name else "test-new-rules", count, seed)
+    title = next(known.title for known in TINYWORLD if known.name == name)
+    return Benchmark(name=name, title=title, items=tuple(map(item_of_case, cases)), facts={"seed": seed})
+
+
+def _definition(name: str, title: str, num_items: int) -> BenchmarkDefinition:
+    return BenchmarkDefinition(name=name, title=title, knows_truth=True, draw=partial(_draw, name, num_items))
+
+
+WORLD = _definition(
+    "tinyworld-world", "tinyworld: world instructions, trained rules in unseen combinations and wordings", 196
+)
+NEW_RULES = _definition("tinyworld-new-rules", "tinyworld: rules that no training data shows", 50)
+PLAIN = _definition("tinyworld-plain", "tinyworld: plain add, change and remove edits", 60)
+TINYWORLD = (WORLD, NEW_RULES, PLAIN)

@@ -1,1 +1,1 @@
-"""What an edit is measured by: one file a family of metrics."""
+"""What an edit is measured by: one file for each metric, or for a few that share a computation."""

@@ -1,9 +1,40 @@
-"""What each metric is called, measures and is better at; the models behind it are told when they are known."""
+"""What a metric is: its name, what it measures and needs, and how it is computed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from editfoundry.evaluation.metrics.edits import EditedBatch
+    from editfoundry.pretrained.runtime import Runtime
+    from editfoundry.profiles import Profile
+
+
+@dataclass(frozen=True)
+class Undefined:
+    """Why a metric has no value for an edit, although nothing that it needs is absent."""
+
+    reason: str
+    """One short sentence; the same reason in the same words, so that it can be counted by."""
+
+
+Value = float | Undefined
+Need = Literal["case", "output_caption", "reference"]
+"""``case``: tinyworld's truth; ``reference``: the picture that the benchmark compares edits with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricModel:
+    """A model behind one or several metrics."""
+
+    role: str
+    """The profile's role that names it."""
+    load: Callable[[Profile, Runtime], Any]
+    """Raises ``MissingModelError`` where it is not on this machine."""
+    describe: Callable[[Any], str] = lambda model: ""
+    """Says in one line what it does to pictures and texts before it looks at them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,13 +43,27 @@ class Metric:
 
     name: str
     label: str
+    measures: str
+    """What it measures, in one sentence, with the paper it comes from."""
     unit: str
-    """``cosine``, ``dB``, ``0 to 1``..."""
+    """``cosine``, ``dB``, ``0 to 1``, ``0 or 1``..."""
     higher_is_better: bool
-    role: str = ""
-    """The profile's role whose model it needs; empty for none."""
-    compares: bool = False
-    """Whether it compares the edit with the benchmark's reference, its input or its target."""
+    compute: Callable[[EditedBatch, Sequence[int]], Sequence[Value]]
+    """The batch function: edits, and the rows of those that have what is needed, to one value for each such row."""
+    needs: tuple[Need, ...] = ()
+    """What an item must have; where it lacks any of it, the metric has no value."""
+    model: MetricModel | None = None
+    preprocessing: str = ""
+    """What is done to pictures before they are compared, beside what the model does."""
+    decimals: int = 4
+    """Decimals that reports show."""
+    has_bounds: bool = False
+    """Whether reports say what doing nothing and the true outcome would score."""
+
+    @property
+    def role(self) -> str:
+        """The profile's role whose model it needs; empty for none."""
+        return "" if self.model is None else self.model.role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,59 +77,16 @@ class MeasuredBy:
     """Which weight is missing, in one line; None when nothing is."""
 
 
-METRICS = (
-    Metric(name="clip_score", label="CLIP score", unit="cosine", higher_is_better=True, role="clip"),
-    Metric(
-        name="clip_image", label="CLIP image similarity", unit="cosine", higher_is_better=True, role="clip",
-        compares=True,
-    ),
-    Metric(
-        name="clip_direction", label="CLIP directional similarity", unit="cosine", higher_is_better=True, role="clip"
-    ),
-    Metric(name="clip_output", label="CLIP-out", unit="cosine", higher_is_better=True, role="clip"),
-    Metric(name="clip_r_precision", label="CLIP-R-Precision", unit="0 or 1", higher_is_better=True, role="clip"),
-    Metric(name="l1", label="L1", unit="0 to 1", higher_is_better=False, compares=True),
-    Metric(name="l2", label="L2 (mean squared)", unit="0 to 1", higher_is_better=False, compares=True),
-    Metric(name="psnr", label="PSNR", unit="dB", higher_is_better=True, compares=True),
-    Metric(name="ssim", label="SSIM", unit="-1 to 1", higher_is_better=True, compares=True),
-    Metric(name="lpips", label="LPIPS", unit="distance", higher_is_better=False, role="lpips", compares=True),
-    Metric(name="dino", label="DINO similarity", unit="cosine", higher_is_better=True, role="dino", compares=True),
-    Metric(
-        name="mllm_bit", label="MLLM score", unit="0 or 1", higher_is_better=True, role="vision_language_model"
-    ),
-    Metric(
-        name="mllm_probability", label='MLLM, probability of "1"', unit="0 to 1", higher_is_better=True,
-        role="vision_language_model",
-    ),
-    Metric(
-        name="judge_semantic", label="Judge: semantic alignment", unit="1 to 5", higher_is_better=True,
-        role="vision_language_model",
-    ),
-    Metric(
-        name="judge_identity", label="Judge: identity consistency", unit="1 to 5", higher_is_better=True,
-        role="vision_language_model",
-    ),
-    Metric(
-        name="judge_quality", label="Judge: image quality", unit="1 to 5", higher_is_better=True,
-        role="vision_language_model",
-    ),
-    Metric(name="outcome", label="Outcome accuracy", unit="0 or 1", higher_is_better=True),
-    Metric(name="preservation_psnr", label="Preservation", unit="dB", higher_is_better=True),
-)  # fmt: skip
-GROUND_TRUTH_METRICS = ("outcome", "preservation_psnr")
-"""Only where the benchmark knows the right answer pixel by pixel: tinyworld."""
-Scores = dict[str, float | None]
-"""Metric -> value of one edit; None where it could not be computed."""
-
-
 def describe(metric: Metric, measured: MeasuredBy, reference: str) -> dict[str, Any]:
     """Return a metric's entry of ``metrics.json``; ``reference`` is ``input`` or ``truth``."""
     target = {"input": "against the input", "truth": "against the target"}[reference]
     return {
-        "label": f"{metric.label}, {target}" if metric.compares else metric.label,
+        "label": f"{metric.label}, {target}" if "reference" in metric.needs else metric.label,
+        "measures": metric.measures,
         "model": measured.model,
         "preprocessing": measured.preprocessing,
         "unit": metric.unit,
         "higher_is_better": metric.higher_is_better,
+        "decimals": metric.decimals,
         "missing": measured.missing,
     }

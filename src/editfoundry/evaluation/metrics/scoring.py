@@ -3,61 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
-from editfoundry.evaluation.metrics.clip_metrics import (
-    CaptionEmbeddings,
-    clip_metrics,
-    embed_captions,
-    embed_references,
-)
-from editfoundry.evaluation.metrics.edits import ItemPictures, MadeEdit
-from editfoundry.evaluation.metrics.feature_metrics import dino_similarities, embed_by_dino, lpips_distances
-from editfoundry.evaluation.metrics.judge_metrics import judge_metrics
-from editfoundry.evaluation.metrics.metric import GROUND_TRUTH_METRICS, METRICS, Metric, Scores, describe
+from editfoundry.evaluation.metrics import all_metrics
+from editfoundry.evaluation.metrics.edits import EditedBatch, ItemBatch, ItemPictures, Measurement
+from editfoundry.evaluation.metrics.metric import Metric, Undefined, describe
 from editfoundry.evaluation.metrics.models import MetricModels
-from editfoundry.evaluation.metrics.pixel_metrics import pixel_metrics
-from editfoundry.evaluation.metrics.truth_metrics import truth_metrics
+from editfoundry.evaluation.metrics.outcome_accuracy import nearest_outcomes
+from editfoundry.tinyworld.outcome import Outcome
 
 
-@dataclass(frozen=True, eq=False)
-class _Shared:
-    """What all editors' edits of a batch of B items are compared with."""
+@dataclass(kw_only=True)
+class ItemScores:
+    """What was measured of one edit."""
 
-    references: list[Image.Image | None]
-    clip: tuple[np.ndarray, np.ndarray] | None
-    """Embeddings of inputs and of references, ``(B, D)`` each."""
-    dino: np.ndarray | None
-    """``(B, D)``."""
+    values: dict[str, float | None]
+    """Metric -> value; None where there is none."""
+    undefined: dict[str, str] = field(default_factory=dict)
+    """Metric -> why it has no value, where nothing that it needs is absent."""
+    nearest: Outcome | None = None
+    """What the edit is nearest to, where the truth is known."""
 
 
 class Scorer:
-    """Scores batches of a benchmark; the captions' embeddings are computed when it is made."""
+    """Scores batches of a benchmark."""
 
-    def __init__(self, models: MetricModels, benchmark: Benchmark, seed: int = 0) -> None:
-        self._models, self._benchmark = models, benchmark
-        self._has_truth = any(item.case is not None for item in benchmark.items)
-        clip = models.clip
-        self._captions: CaptionEmbeddings | None = None if clip is None else embed_captions(clip, benchmark.items, seed)
+    def __init__(
+        self, models: MetricModels, benchmark: Benchmark, seed: int = 0, only: Sequence[str] | None = None
+    ) -> None:
+        """Choose the metrics that this benchmark can have, those whose model is missing too.
 
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """The metrics that this benchmark can have, those whose model is missing too."""
-        return tuple(m for m in METRICS if self._has_truth or m.name not in GROUND_TRUTH_METRICS)
+        Args:
+            models: of the metrics.
+            benchmark: its captions are embedded when the first metric asks for them.
+            seed: of what metrics draw.
+            only: names of metrics; by default all.
+
+        Raises:
+            BadInputError: ``only`` names no metric.
+        """
+        self._measurement = Measurement(benchmark, models, seed)
+        has_truth = any(item.case is not None for item in benchmark.items)
+        known = {metric.name: metric for metric in all_metrics.METRICS}
+        for name in only or ():
+            if name not in known:
+                raise BadInputError(f"no metric {name!r}: use {', '.join(known)}")
+        chosen = [metric for name, metric in known.items() if only is None or name in only]
+        self.metrics = tuple(metric for metric in chosen if has_truth or "case" not in metric.needs)
 
     def described(self) -> dict[str, dict[str, Any]]:
         """Return the section ``metrics`` of ``metrics.json``."""
-        reference = self._benchmark.reference
-        return {m.name: describe(m, self._models.measured_by(m), reference) for m in self.metrics}
+        measurement = self._measurement
+        return {
+            m.name: describe(m, measurement.models.measured_by(m), measurement.benchmark.reference)
+            for m in self.metrics
+        }
 
     def score(
         self, pictures: Sequence[ItemPictures], edited: Mapping[str, Sequence[Image.Image | None]]
-    ) -> dict[str, list[Scores]]:
+    ) -> tuple[dict[str, list[ItemScores]], list[dict[str, dict[str, float]]]]:
         """Score one batch.
 
         Args:
@@ -65,47 +74,55 @@ class Scorer:
             edited: editor -> B edits, RGB, None where there is none.
 
         Returns:
-            Editor -> the scores of each item; None for all metrics of an edit that is not there.
+            Editor -> the scores of each item, no value for an edit that is not there; and of each item its bounds, as
+            ``{"input": {metric: value}, "truth": {metric: value}}``: what doing nothing and the true outcome score,
+            by the metrics that reports show them of.
         """
         if not pictures:
-            return {editor: [] for editor in edited}
-        shared = self._shared(pictures)
-        scored: dict[str, list[Scores]] = {}
+            return {editor: [] for editor in edited}, []
+        batch = ItemBatch(self._measurement, pictures)
+        scored = {}
         for editor, images in edited.items():
-            made = [n for n, image in enumerate(images) if image is not None]
-            edits = [MadeEdit(pictures=pictures[n], edited=image) for n in made if (image := images[n]) is not None]
-            rows: list[Scores] = [dict.fromkeys(metric.name for metric in self.metrics) for _ in images]
-            for n, values in zip(made, self._of_edits(edits, made, shared), strict=True):
-                rows[n] |= {name: value for name, value in values.items() if name in rows[n]}
-            scored[editor] = rows
-        return scored
+            edits = EditedBatch(batch, images)
+            scored[editor] = self._scores(edits, self.metrics)
+            for row, outcome in nearest_outcomes(edits).items():
+                scored[editor][row].nearest = outcome
+        return scored, self._bounds(batch)
 
-    def _shared(self, pictures: Sequence[ItemPictures]) -> _Shared:
-        models, reference = self._models, self._benchmark.reference
-        references = [p.reference(reference) for p in pictures]
-        return _Shared(
-            references=references,
-            clip=None if models.clip is None else embed_references(models.clip, pictures, reference),
-            dino=None if models.dino is None else embed_by_dino(models.dino, references),
-        )
+    def _bounds(self, batch: ItemBatch) -> list[dict[str, dict[str, float]]]:
+        metrics = [metric for metric in self.metrics if metric.has_bounds]
+        made: dict[str, Sequence[Image.Image | None]] = {
+            "input": batch.inputs,
+            "truth": [pictures.truth for pictures in batch.pictures],
+        }
+        scored = {name: self._scores(EditedBatch(batch, images), metrics) for name, images in made.items()}
+        return [
+            {name: {m: v for m, v in rows[place].values.items() if v is not None} for name, rows in scored.items()}
+            for place in range(len(batch.pictures))
+        ]
 
-    def _of_edits(self, edits: Sequence[MadeEdit], places: list[int], shared: _Shared) -> list[Scores]:
-        if not edits:
-            return []
-        models = self._models
-        edited = [edit.edited for edit in edits]
-        references = [shared.references[place] for place in places]
-        parts = [pixel_metrics(edited, references), [truth_metrics(edit) for edit in edits]]
-        if models.clip is not None and shared.clip is not None and self._captions is not None:
-            inputs, targets = shared.clip
-            parts.append(clip_metrics(models.clip, edits, self._captions, inputs[places], targets[places]))
-        if models.dino is not None and shared.dino is not None:
-            parts.append([{"dino": v} for v in dino_similarities(models.dino, edited, shared.dino[places])])
-        if models.lpips is not None:
-            parts.append([{"lpips": value} for value in lpips_distances(models.lpips, edited, references)])
-        if models.vision_language_model is not None:
-            parts.append(judge_metrics(models.vision_language_model, edits))
-        return [{name: value for part in row for name, value in part.items()} for row in zip(*parts, strict=True)]
+    def _scores(self, edits: EditedBatch, metrics: Sequence[Metric]) -> list[ItemScores]:
+        rows = [ItemScores(values=dict.fromkeys(metric.name for metric in metrics)) for _ in edits.images]
+        for metric in metrics:
+            able = [row for row in edits.made if not _lacks(metric, edits, row)]
+            if not able or not self._measurement.models.can_measure(metric):
+                continue
+            for row, value in zip(able, metric.compute(edits, able), strict=True):
+                if isinstance(value, Undefined):
+                    rows[row].undefined[metric.name] = value.reason
+                else:
+                    rows[row].values[metric.name] = value
+        return rows
+
+
+def _lacks(metric: Metric, edits: EditedBatch, row: int) -> bool:
+    item = edits.item(row)
+    there = {
+        "case": item.case is not None,
+        "output_caption": item.output_caption is not None,
+        "reference": edits.batch.references[row] is not None,
+    }
+    return not all(there[need] for need in metric.needs)
 
 
 def batches(items: Sequence[BenchmarkItem], size: int) -> list[Sequence[BenchmarkItem]]:

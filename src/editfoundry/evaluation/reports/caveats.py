@@ -6,14 +6,57 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from editfoundry.evaluation.reports.metric_text import metric_title
+from editfoundry.evaluation.reports.metric_text import metric_title, value_text
 from editfoundry.evaluation.reports.published import Published
 from editfoundry.evaluation.reports.run import Run, available_metrics
 
+_TOLERANCE = 1e-5
+"""Means nearer than this are the same: embeddings of one picture differ by rounding from batch to batch."""
+
 
 def caveats(run: Run, summary: Mapping[str, Any], published: Published | None) -> list[str]:
-    """Return everything that makes a figure mean less than it seems to: gaps, failures, missing weights."""
-    return [*_gaps(run), *_failures(summary), *_unequal(run), *_missing_metrics(run), *_paper(run, published)]
+    """Return everything that makes a figure mean less than it seems to, the weightiest first."""
+    return [
+        *_worse_than_nothing(run, summary),
+        *_gaps(run),
+        *_failures(summary),
+        *_undefined(run, summary),
+        *_unequal(run),
+        *_missing_metrics(run),
+        *_paper(run, published),
+    ]
+
+
+def _worse_than_nothing(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
+    for metric, bound in (summary["bounds"].get("input") or {}).items():
+        facts = run.metrics[metric]
+        means = {editor: summary[editor]["overall"][metric]["value"] for editor in summary["editors"]}
+        known = {editor: mean for editor, mean in means.items() if mean is not None}
+        sign = 1 if facts.get("higher_is_better") else -1
+        below = {editor: mean for editor, mean in known.items() if sign * (mean - bound) < -_TOLERANCE}
+        if not below:
+            continue
+        figures = ", ".join(f"{editor} {value_text(facts, mean)}" for editor, mean in below.items())
+        who = "every editor" if len(below) == len(known) > 1 else " and ".join(below)
+        yield (
+            f"By {metric_title(metric, facts)} doing nothing ({value_text(facts, bound)}) beats {who}: {figures}. An "
+            "untouched picture can fit the caption better than one that was edited well."
+        )
+
+
+def _undefined(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
+    """Say of each metric once for how many items it is not defined, whichever editors that is of."""
+    for metric in run.metrics:
+        reasons: dict[str, set[str]] = {}
+        for items in run.items.values():
+            for item in items.values():
+                if metric in item.undefined:
+                    reasons.setdefault(item.undefined[metric], set()).add(item.id)
+        for reason, ids in sorted(reasons.items()):
+            yield (
+                f"{metric_title(metric, run.metrics[metric])} is undefined for {len(ids)} of {summary['num_items']} "
+                f"items, which are in none of its means: {reason}."
+            )
 
 
 def _gaps(run: Run) -> Iterator[str]:

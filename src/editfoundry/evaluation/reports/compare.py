@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.reports.metric_text import better_when, metric_title, ordered_metrics
+from editfoundry.evaluation.reports.metric_text import column_title, metric_title
+from editfoundry.evaluation.reports.pictures import ShownItem, edited_picture, input_picture, truth_pictures
 from editfoundry.evaluation.reports.reading import Measured, read_measured
 from editfoundry.evaluation.reports.run import ScoredItem
+from editfoundry.evaluation.reports.samples import all_items, draw_items, first_of_each_row
 from editfoundry.evaluation.reports.summary import no_interval, paired
 from editfoundry.evaluation.reports.tables import Row, Table, mean_cell, paired_table
+
+NUM_SHOWN = 8
+"""Figures of a benchmark, at most: one item of each row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,26 +40,33 @@ class BenchmarkComparison:
     means: Table
     """Every report's editors side by side."""
     statements: Sequence[str]
-    """On what the differences rest, and why there are none."""
+    """On what the differences rest."""
+    warnings: Sequence[str]
+    """What was left out of the differences or makes them mean less, and why there are none."""
     pairs: Sequence[Pair]
     tables: Sequence[Table]
     """Paired differences, one table for each metric."""
+    shown: Sequence[ShownItem]
+    """Drawn by the seed from the items that all reports with pictures have."""
+    num_items: int
+    """How many items those are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Two or more reports beside each other."""
 
-    statements: Sequence[str]
+    warnings: Sequence[str]
     benchmarks: Sequence[BenchmarkComparison]
 
     def to_dict(self) -> dict[str, Any]:
         """Return statements and differences as JSON values."""
         return {
-            "statements": list(self.statements),
+            "warnings": list(self.warnings),
             "benchmarks": {
                 one.benchmark: {
                     "statements": list(one.statements),
+                    "warnings": list(one.warnings),
                     "paired": {f"{pair.after} - {pair.before}": pair.differences for pair in one.pairs},
                 }
                 for one in self.benchmarks
@@ -79,7 +91,7 @@ def compare_reports(paths: Sequence[Path], seed: int = 0) -> Comparison:
     for report in reports:
         by_benchmark[report.benchmark].append(report)
     return Comparison(
-        statements=_benchmark_statements(by_benchmark),
+        warnings=_benchmark_warnings(by_benchmark),
         benchmarks=[_compare(name, same, seed) for name, same in by_benchmark.items()],
     )
 
@@ -91,7 +103,7 @@ def _named_apart(reports: Sequence[tuple[Path, Measured]]) -> list[Measured]:
     return [replace(r, label=str(path)) if len(places[r.label]) > 1 else r for path, r in reports]
 
 
-def _benchmark_statements(by_benchmark: Mapping[str, Sequence[Measured]]) -> list[str]:
+def _benchmark_warnings(by_benchmark: Mapping[str, Sequence[Measured]]) -> list[str]:
     alone = [(name, same[0].label) for name, same in by_benchmark.items() if len(same) == 1]
     if not alone:
         return []
@@ -99,43 +111,61 @@ def _benchmark_statements(by_benchmark: Mapping[str, Sequence[Measured]]) -> lis
     return [f"The benchmarks differ: {named}. Figures of different benchmarks are not comparable; none are subtracted."]
 
 
+@dataclass
+class _Told:
+    """What there is to say while reports are compared."""
+
+    statements: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
 def _compare(benchmark: str, reports: Sequence[Measured], seed: int) -> BenchmarkComparison:
     first, *others = reports
-    statements: list[str] = []
+    told = _Told()
     pairs: list[Pair] = []
     facts: dict[str, Mapping[str, Any]] = {}
     for other in others:
-        metrics = _common_metrics(first, other, statements)
+        metrics = _common_metrics(first, other, told)
         facts |= {metric: first.summary["metrics"][metric] for metric in metrics}
-        pairs += _pairs(first, other, metrics, seed, statements)
+        pairs += _pairs(first, other, metrics, seed, told)
     columns = [f"{pair.after} − {pair.before}" for pair in pairs]
     differences = [pair.differences for pair in pairs]
     tables = [
-        paired_table(f"{metric_title(metric, facts[metric])} {better_when(facts[metric])}".strip(), metric,
-                     facts[metric], columns, differences)
-        for metric in ordered_metrics(facts) if pairs
-    ]  # fmt: skip
+        paired_table(column_title(metric, facts[metric]), metric, facts[metric], columns, differences)
+        for metric in first.summary["metrics"]
+        if pairs and metric in facts
+    ]
+    shown, num_items = _shown(reports, seed)
     return BenchmarkComparison(
-        benchmark=benchmark, means=_means(reports), statements=statements, pairs=pairs, tables=tables
-    )
+        benchmark=benchmark, means=_means(reports), statements=told.statements, warnings=told.warnings, pairs=pairs,
+        tables=tables, shown=shown, num_items=num_items,
+    )  # fmt: skip
 
 
 def _means(reports: Sequence[Measured]) -> Table:
     arms = [(report, editor) for report in reports for editor in report.summary["editors"]]
-    facts = {name: fact for report in reports for name, fact in report.summary["metrics"].items()}
+    facts: dict[str, Mapping[str, Any]] = {}
+    for report in reports:
+        facts = {**report.summary["metrics"], **facts}
+    known = [metric for report in reports for metric in report.summary["metrics"]]
     rows = [
-        Row(label=f"{metric_title(metric, facts[metric])} {better_when(facts[metric])}".strip(), cells=tuple(
-            mean_cell(metric, report.summary[editor]["overall"].get(metric, no_interval())) for report, editor in arms
-        ))
-        for metric in ordered_metrics(facts)
-    ]  # fmt: skip
+        Row(
+            label=column_title(metric, facts[metric]),
+            cells=tuple(
+                mean_cell(facts[metric], report.summary[editor]["overall"].get(metric, no_interval()))
+                for report, editor in arms
+            ),
+        )
+        for metric in dict.fromkeys(known)
+    ]
     return Table(title="Means", columns=tuple(_arm(r, e) for r, e in arms), rows=tuple(rows))
 
 
-def _common_metrics(first: Measured, other: Measured, statements: list[str]) -> list[str]:
+def _common_metrics(first: Measured, other: Measured, told: _Told) -> list[str]:
     """Return the metrics that both measured in the same way; say which they measured apart."""
     common = []
-    for metric in ordered_metrics(_scored(first) & _scored(other)):
+    scored = _scored(first) & _scored(other)
+    for metric in (name for name in first.summary["metrics"] if name in scored):
         ours, theirs = (report.summary["metrics"][metric] for report in (first, other))
         # A report that says nothing of its preprocessing is not thereby different.
         apart = [
@@ -144,7 +174,7 @@ def _common_metrics(first: Measured, other: Measured, statements: list[str]) -> 
         if not apart:
             common.append(metric)
         for key in apart[:1]:
-            statements.append(
+            told.warnings.append(
                 f"{metric_title(metric, ours)} was measured with {key} {ours[key]} in {first.label} and {theirs[key]} "
                 f"in {other.label}: not comparable, and not subtracted."
             )
@@ -156,19 +186,19 @@ def _scored(report: Measured) -> set[str]:
     return {metric for part in parts for metric, interval in part.items() if interval["n"]}
 
 
-def _pairs(first: Measured, other: Measured, metrics: Sequence[str], seed: int, statements: list[str]) -> list[Pair]:
-    if first.items is None or other.items is None:
-        means_only = first.label if first.items is None else other.label
-        statements.append(f"{means_only} has means alone and no items: nothing to pair, so no differences.")
+def _pairs(first: Measured, other: Measured, metrics: Sequence[str], seed: int, told: _Told) -> list[Pair]:
+    if first.run is None or other.run is None:
+        means_only = first.label if first.run is None else other.label
+        told.warnings.append(f"{means_only} has means alone and no items: nothing to pair, so no differences.")
         return []
     pairs = []
-    for before, after in _editor_pairs(list(first.items), list(other.items)):
-        ours, theirs = _same_items(first.items[before], other.items[after])
-        statements.append(_items_statement(_arm(first, before), _arm(other, after), first.items[before],
-                                           other.items[after], len(ours)))  # fmt: skip
-        if ours:
-            pairs.append(Pair(before=_arm(first, before), after=_arm(other, after),
-                              differences=paired(ours, theirs, metrics, seed)))  # fmt: skip
+    for before, after in _editor_pairs(list(first.run.items), list(other.run.items)):
+        ours, theirs = first.run.items[before], other.run.items[after]
+        same = same_items(ours, theirs)
+        _tell_of_items(told, _arm(first, before), _arm(other, after), ours, theirs, same)
+        if same:
+            differences = paired({n: ours[n] for n in same}, {n: theirs[n] for n in same}, metrics, seed)
+            pairs.append(Pair(before=_arm(first, before), after=_arm(other, after), differences=differences))
     return pairs
 
 
@@ -177,30 +207,74 @@ def _editor_pairs(before: Sequence[str], after: Sequence[str]) -> list[tuple[str
     return [(b, a) for a in after for b in ([a] if a in before else before)]
 
 
-def _same_items(
-    before: Mapping[str, ScoredItem], after: Mapping[str, ScoredItem]
-) -> tuple[dict[str, ScoredItem], dict[str, ScoredItem]]:
-    """Return the items of one id that ask for the same: an id alone may have been given anew."""
-    same = [i for i in before if i in after and _asks(before[i]) == _asks(after[i])]
-    return {i: before[i] for i in same}, {i: after[i] for i in same}
+def same_items(before: Mapping[str, ScoredItem], after: Mapping[str, ScoredItem]) -> list[str]:
+    """Return the ids under which both asked for the same: pictures, texts and seed by their hash.
+
+    Where a report is of before the hash was noted, row and instruction must be the same.
+    """
+    return [name for name in before if name in after and _asks_the_same(before[name], after[name])]
 
 
-def _asks(item: ScoredItem) -> tuple[str, str]:
-    return item.row, item.instruction
+def _asks_the_same(before: ScoredItem, after: ScoredItem) -> bool:
+    if before.asked is not None and after.asked is not None:
+        return before.asked == after.asked
+    return (before.row, before.instruction) == (after.row, after.instruction)
 
 
-def _items_statement(
-    before: str, after: str, ours: Mapping[str, ScoredItem], theirs: Mapping[str, ScoredItem], num_same: int
-) -> str:
+def _tell_of_items(
+    told: _Told, before: str, after: str, ours: Mapping[str, ScoredItem], theirs: Mapping[str, ScoredItem],
+    same: Sequence[str],
+) -> None:  # fmt: skip
     named = f"{after} against {before}"
-    if num_same == len(ours) == len(theirs):
-        return f"{named}: all {num_same} items are the same."
+    if any(items[name].asked is None for items in (ours, theirs) for name in same):
+        told.warnings.append(
+            f"{named}: a report is of before pictures, captions and seeds were noted by their hash. Items are taken to "
+            "be the same by id, category and instruction alone; evaluate anew to be sure."
+        )
+    if len(same) == len(ours) == len(theirs):
+        told.statements.append(f"{named}: all {len(same)} items are the same.")
+        return
     counts = f"{len(ours)} items in one and {len(theirs)} in the other"
-    num_changed = len(set(ours) & set(theirs)) - num_same
-    changed = f" {num_changed} more share an id and ask for something else." if num_changed else ""
-    if not num_same:
-        return f"{named}: no item is the same ({counts}), so there is no difference to give.{changed}"
-    return f"{named}: {num_same} items are the same ({counts}); differences are over those.{changed}"
+    num_changed = len(set(ours) & set(theirs)) - len(same)
+    changed = (
+        f" {num_changed} more share an id and ask for something else: other pictures, texts or noise."
+        if num_changed
+        else ""
+    )
+    if not same:
+        told.warnings.append(f"{named}: no item is the same ({counts}), so there is no difference to give.{changed}")
+    else:
+        told.warnings.append(
+            f"{named}: {len(same)} items are the same ({counts}); differences are over those.{changed}"
+        )
+
+
+def _shown(reports: Sequence[Measured], seed: int) -> tuple[list[ShownItem], int]:
+    """Return figures of items that all runs have, every editor of every run beside the others."""
+    runs = [(report.label, report.run) for report in reports if report.run is not None]
+    if not runs:
+        return [], 0
+    _, first = runs[0]
+    common = {name for name in all_items(first)}
+    for _, run in runs[1:]:
+        common &= set(same_items(all_items(first), all_items(run)))
+    drawn = [item for item in draw_items(first, seed) if item.id in common]
+    figures = []
+    for item in first_of_each_row(drawn)[:NUM_SHOWN]:
+        edits = [
+            edited_picture(run, editor, item.id, title=f"{label}: {editor}")
+            for label, run in runs
+            for editor in run.editors
+        ]
+        if all(edit.uri is None for edit in edits):
+            continue
+        images = [input_picture(first, item), *edits, *truth_pictures(first, item)]
+        figures.append(
+            ShownItem(
+                id=item.id, anchor=f"{first.name}-{item.id}", row=item.row, instruction=item.instruction, images=images
+            )
+        )
+    return figures, len(common)
 
 
 def _arm(report: Measured, editor: str) -> str:

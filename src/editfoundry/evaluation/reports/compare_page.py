@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table as TerminalTable
 from rich.text import Text
 
+from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports.compare import BenchmarkComparison, Comparison
 from editfoundry.evaluation.reports.metric_text import MIN_ITEMS_TO_TELL
 from editfoundry.evaluation.reports.page import render_page, write_text
@@ -16,10 +17,14 @@ from editfoundry.evaluation.reports.tables import Table
 _COLOURS = {"better": "green", "worse": "red"}
 
 
-def write_comparison(path: Path, comparison: Comparison, title: str) -> None:
+def write_comparison(path: Path, comparison: Comparison, title: str, made: MadeBy) -> None:
     """Write the comparison as one HTML file, atomically."""
     write_text(
-        path, render_page("compare.html.j2", {"comparison": comparison, "title": title, "min_items": MIN_ITEMS_TO_TELL})
+        path,
+        render_page(
+            "compare.html.j2",
+            {"comparison": comparison, "title": title, "min_items": MIN_ITEMS_TO_TELL, "made": made},
+        ),
     )
 
 

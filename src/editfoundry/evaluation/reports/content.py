@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from editfoundry.evaluation.reports.caveats import caveats, failed_items
-from editfoundry.evaluation.reports.metric_text import ordered_metrics
+from editfoundry.evaluation.reports.metric_text import MISSING
 from editfoundry.evaluation.reports.published import Published, published_elsewhere, published_for
 from editfoundry.evaluation.reports.run import Run, ScoredItem, available_metrics
 from editfoundry.evaluation.reports.samples import all_items, best_and_worst, draw_items, ranking_metric
@@ -24,7 +24,6 @@ from editfoundry.evaluation.reports.tables import (
 
 MAX_LISTED = 100
 """Failures, missing entries and strays that a report lists one by one; it counts all."""
-_NO_COST = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +56,8 @@ class RunReport:
     costs: Table
     drawn: Sequence[ScoredItem]
     """Chosen by the seed."""
+    num_items: int
+    """Items that any editor has."""
     ranked_by: str | None
     extremes: Sequence[Extremes]
     failed: Sequence[ScoredItem]
@@ -71,21 +72,38 @@ def gather(run: Run, seed: int) -> RunReport:
     summary = summarise_run(run, seed)
     scored = available_metrics(run)
     published = published_for(run.name)
-    ranked_by = ranking_metric(scored)
+    ranked_by = ranking_metric(run, scored)
+    reads = _captions_read(run)
     failed, num_failed = failed_items(run, MAX_LISTED)
     return RunReport(
-        run=run, summary=summary, caveats=caveats(run, summary, published), overview=overview_table(summary),
+        run=run,
+        summary=summary,
+        caveats=caveats(run, summary, published),
+        overview=replace(overview_table(summary), column_notes=reads),
         metrics=[
             MetricSection(
-                name=metric, scores=metric_table(summary, metric, published),
+                name=metric,
+                scores=replace(metric_table(summary, metric, published), column_notes=reads),
                 differences=difference_table(summary, metric),
             )
-            for metric in ordered_metrics(scored)
+            for metric in scored
         ],
-        costs=cost_table(run), drawn=draw_items(run, seed), ranked_by=ranked_by,
-        extremes=[] if ranked_by is None else _extremes(run, ranked_by), failed=failed, num_failed=num_failed,
-        published=published, elsewhere=_elsewhere(run),
-    )  # fmt: skip
+        costs=cost_table(run),
+        drawn=draw_items(run, seed),
+        num_items=len(all_items(run)),
+        ranked_by=ranked_by,
+        extremes=[] if ranked_by is None else _extremes(run, ranked_by),
+        failed=failed,
+        num_failed=num_failed,
+        published=published,
+        elsewhere=_elsewhere(run),
+    )
+
+
+def _captions_read(run: Run) -> dict[str, str]:
+    """Return editor -> which captions it reads: it is told more of the outcome than the others are."""
+    reads = {editor: facts.get("reads") or () for editor, facts in run.editors.items()}
+    return {editor: f"reads the {' and the '.join(captions)}" for editor, captions in reads.items() if captions}
 
 
 def cost_table(run: Run) -> Table:
@@ -101,7 +119,7 @@ def cost_table(run: Run) -> Table:
 
 
 def _number(value: float | None, form: str) -> str:
-    return _NO_COST if value is None else format(value, form)
+    return MISSING if value is None else format(value, form)
 
 
 def _extremes(run: Run, metric: str) -> list[Extremes]:

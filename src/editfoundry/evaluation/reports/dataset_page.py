@@ -12,13 +12,18 @@ from editfoundry.evaluation.reports.dataset_statistics import dataset_statistics
 from editfoundry.evaluation.reports.page import render_page, series_css, write_text
 
 
-def write_dataset_report(folder: Path, output: Path) -> dict[str, Any]:
+def write_dataset_report(folder: Path, output: Path, branches: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Write ``dataset.html`` and ``dataset.json`` of a data set into ``output`` and return what the latter holds.
+
+    Args:
+        folder: of a data set with splits, or of shards.
+        output: folder of both files.
+        branches: as of `dataset_statistics`.
 
     Raises:
         BadInputError: as of `dataset_statistics`.
     """
-    statistics = {"dataset": folder.resolve().name, **dataset_statistics(folder)}
+    statistics = {"dataset": folder.resolve().name, **dataset_statistics(folder, branches)}
     write_json(output / "dataset.json", statistics)
     write_text(output / "dataset.html", render_dataset(statistics))
     return statistics

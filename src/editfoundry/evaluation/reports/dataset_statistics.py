@@ -17,7 +17,6 @@ from editfoundry.evaluation.cases import order_categories
 
 NUM_KEYWORDS = 20
 NUM_BINS = 20
-_BRANCHES = {"editworld-text": "text", "editworld-video": "video"}
 _COLUMNS = ("category", "recipe", "keywords", "scores")
 
 
@@ -40,13 +39,14 @@ class ScoreRange:
         }  # fmt: skip
 
 
-def dataset_statistics(folder: Path) -> dict[str, Any]:
+def dataset_statistics(folder: Path, branches: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Count a data set's triplets; only the index is read, one batch of rows in memory at a time.
 
     The indexes are read twice: the histograms' ends are known only after the first pass.
 
     Args:
         folder: of a data set with splits, or of shards.
+        branches: recipe -> branch that its triplets are counted under; by default, and for others, the recipe itself.
 
     Returns:
         ``{"num_triplets", "splits", "branches": {branch: {category: n}}, "by_split": {split: {branch: {category: n}}},
@@ -56,13 +56,13 @@ def dataset_statistics(folder: Path) -> dict[str, Any]:
     Raises:
         BadInputError: there is no shard, or an index is not whole.
     """
-    shards = _shards(folder)
+    shards, branches = _shards(folder), branches or {}
     cells: Counter[tuple[str, str, str]] = Counter()
     words: Counter[str] = Counter()
     scores: dict[str, ScoreRange] = {}
     num_with_keywords = 0
     for split, row in _rows(shards):
-        cells[split, _BRANCHES.get(row["recipe"], row["recipe"] or "unknown"), row["category"] or "none"] += 1
+        cells[split, branches.get(row["recipe"], row["recipe"] or "unknown"), row["category"] or "none"] += 1
         own = {word.strip().lower() for word in row["keywords"]} - {""}
         words.update(own)
         num_with_keywords += bool(own)

@@ -1,14 +1,17 @@
-"""A run's report as one HTML file."""
+"""A report as one HTML file: one benchmark's run, or several behind a cover."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from editfoundry.evaluation.bootstrap import NUM_RESAMPLES
-from editfoundry.evaluation.charts import axis_range, axis_svg, dots_svg
+from editfoundry.evaluation.charts import axis_range, axis_svg, curve_svg, dots_svg
+from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.preservation import PSNR_CAP
 from editfoundry.evaluation.reports.content import MAX_LISTED, Extremes, MetricSection, RunReport
+from editfoundry.evaluation.reports.cover import Cover, headline, stage_rows, verdict
 from editfoundry.evaluation.reports.metric_text import (
     MIN_ITEMS_TO_TELL,
     better_when,
@@ -17,37 +20,88 @@ from editfoundry.evaluation.reports.metric_text import (
     value_text,
 )
 from editfoundry.evaluation.reports.page import render_page, series_css
-from editfoundry.evaluation.reports.pictures import inlined_picture, picture_path
+from editfoundry.evaluation.reports.pictures import ShownItem, edited_picture, input_picture, truth_pictures
 from editfoundry.evaluation.reports.run import ScoredItem
-from editfoundry.evaluation.reports.summary import no_interval
+from editfoundry.evaluation.reports.summary import OUTCOMES, no_interval
 
-NUM_OPEN = 3
-"""Metrics whose tables are open; the others open by a click."""
-_NUM_SCORES_SHOWN = 2
+NUM_OPEN = 1
+"""Metrics of the first benchmark whose tables are open; the others open by a click."""
+NUM_PICTURES_OPEN = 4
+"""Figures that are open; the others open by a click."""
+_OUTCOME_TITLES = {"truth": "right", "wrong": "another outcome", "input": "left as it was", "failed": "failed"}
 
 
-def render_html(report: RunReport) -> str:
-    """Return the report's HTML; equal reports give equal text."""
-    missing = list(report.run.benchmark.get("missing") or ())
-    return render_page("run.html.j2", {
-        "report": report, "sections": [_section(report, section) for section in report.metrics], "num_open": NUM_OPEN,
-        "drawn": [_shown(report, item, list(report.run.editors)) for item in report.drawn],
-        "extremes": [group for extremes in report.extremes for group in _extremes(report, extremes)],
-        "ranked_title": "" if report.ranked_by is None else _title(report, report.ranked_by),
-        "missing": missing[:MAX_LISTED], "num_missing": len(missing), "better_when": better_when,
-        "facts": {**(report.run.benchmark.get("facts") or {}), **_seed(report)},
-        "num_resamples": NUM_RESAMPLES, "psnr_cap": PSNR_CAP, "min_items": MIN_ITEMS_TO_TELL,
+def render_html(reports: Sequence[RunReport], made: MadeBy, cover: Cover | None = None) -> str:
+    """Return the report's HTML; equal reports give equal text.
+
+    Args:
+        reports: one for each benchmark; the first is the headline.
+        made: said at the head.
+        cover: what there is to say beside the scores; by default nothing.
+    """
+    first = reports[0]
+    knows_outcome = cover is not None and "outcome" in first.summary["metrics"]
+    return render_page("report.html.j2", {
+        "title": first.summary["title"] if cover is None else cover.title,
+        "made": made,
+        "cover": cover,
+        "verdict": verdict(first.summary) if knows_outcome else "",
+        "headline": headline(first.summary) if knows_outcome else [],
+        "curve": "" if cover is None else curve_svg(cover.loss_curve),
+        "stages": [] if cover is None else stage_rows(cover.stages),
+        "views": [_view(report, is_first=report is first) for report in reports],
+        "report": first,
+        "num_pictures_open": NUM_PICTURES_OPEN,
+        "better_when": better_when,
+        "num_resamples": NUM_RESAMPLES,
+        "psnr_cap": PSNR_CAP,
+        "min_items": MIN_ITEMS_TO_TELL,
     })  # fmt: skip
 
 
+def _view(report: RunReport, *, is_first: bool) -> dict[str, Any]:
+    missing = list(report.run.benchmark.get("missing") or ())
+    drawn = [_shown(report, item, list(report.run.editors)) for item in report.drawn]
+    return {
+        "report": report,
+        "name": report.run.name,
+        "num_open": NUM_OPEN if is_first else 0,
+        "sections": [_section(report, section) for section in report.metrics],
+        "drawn": drawn,
+        "extremes": [group for extremes in report.extremes for group in _extremes(report, extremes)],
+        "ranked_title": "" if report.ranked_by is None else _title(report, report.ranked_by),
+        "outcomes": _outcomes(report),
+        "missing": missing[:MAX_LISTED],
+        "num_missing": len(missing),
+        "facts": {**(report.run.benchmark.get("facts") or {}), **_seed(report)},
+    }
+
+
 def _section(report: RunReport, section: MetricSection) -> dict[str, Any]:
+    facts = report.run.metrics[section.name]
     means = {e: report.summary[e]["overall"].get(section.name, no_interval()) for e in report.summary["editors"]}
     span = axis_range(list(means.values()))
     charts = [
-        (editor, series_css(i), dots_svg([(series_css(i), mean)], span, f"{editor}: {mean_text(section.name, mean)}"))
+        (editor, series_css(i), dots_svg([(series_css(i), mean)], span, f"{editor}: {mean_text(facts, mean)}"))
         for i, (editor, mean) in enumerate(means.items())
     ]
     return {"scores": section.scores, "differences": section.differences, "charts": charts, "axis": axis_svg(span)}
+
+
+def _outcomes(report: RunReport) -> list[dict[str, Any]]:
+    """Return what each editor's edits became, as shares of all, where the truth is known."""
+    rows = []
+    for editor in report.summary["editors"]:
+        counts = report.summary[editor].get("outcomes") or {}
+        total = sum(counts.values())
+        parts = [
+            (f"outcome-{outcome}", 100 * counts[outcome] / total, f"{_OUTCOME_TITLES[outcome]}: {counts[outcome]}")
+            for outcome in OUTCOMES
+            if counts.get(outcome)
+        ]
+        if parts:
+            rows.append({"label": editor, "parts": parts, "text": f"{counts['truth']} of {total} right"})
+    return rows
 
 
 def _extremes(report: RunReport, extremes: Extremes) -> list[dict[str, Any]]:
@@ -55,39 +109,32 @@ def _extremes(report: RunReport, extremes: Extremes) -> list[dict[str, Any]]:
     return [
         {
             "title": f"{extremes.editor}: {which} {len(items)}",
-            "shown": [_shown(report, item, [extremes.editor]) for item in items],
+            "shown": [_shown(report, item, [extremes.editor], f"{which}-{extremes.editor}") for item in items],
         }
         for which, items in groups
     ]
 
 
-def _shown(report: RunReport, item: ScoredItem, editors: list[str]) -> dict[str, Any]:
-    folder = report.run.folder
-    source = _image("Input", inlined_picture(picture_path(folder, "inputs", item.id)), nothing="not kept")
-    truth = inlined_picture(picture_path(folder, "truths", item.id))
-    edits = [_edit(report, item.id, editor) for editor in editors]
-    images = [source, *edits, *([_image("Truth", truth)] if truth else [])]
-    return {"id": item.id, "row": item.row, "instruction": item.instruction, "images": images}
-
-
-def _edit(report: RunReport, item_id: str, editor: str) -> Mapping[str, Any]:
-    item = report.run.items[editor].get(item_id)
-    if item is None:
-        return _image(editor, None, nothing="not run")
-    if item.failure:
-        return _image(editor, None, nothing=item.failure)
-    picture = inlined_picture(picture_path(report.run.folder, "edits", item_id, editor))
-    return _image(editor, picture, nothing="no picture", text=_scores(report, item))
-
-
-def _scores(report: RunReport, item: ScoredItem) -> str:
-    names = [section.name for section in report.metrics if section.name in item.scores]
-    wanted = [report.ranked_by] if report.ranked_by in names else []
-    chosen = [*wanted, *(name for name in names if name not in wanted)][:_NUM_SCORES_SHOWN]
-    values = [(name, item.scores[name]) for name in chosen]
-    return ", ".join(
-        f"{_title(report, name)} {'∞' if value == float('inf') else value_text(name, value)}" for name, value in values
+def _shown(report: RunReport, item: ScoredItem, editors: list[str], group: str = "drawn") -> ShownItem:
+    run = report.run
+    edits = [edited_picture(run, editor, item.id, text=_score(report, editor, item.id)) for editor in editors]
+    return ShownItem(
+        id=item.id,
+        anchor=f"{run.name}-{group}-{item.id}",
+        row=item.row,
+        instruction=item.instruction,
+        images=[input_picture(run, item), *edits, *truth_pictures(run, item)],
     )
+
+
+def _score(report: RunReport, editor: str, item_id: str) -> str:
+    item = report.run.items[editor].get(item_id)
+    scores: Mapping[str, float] = {} if item is None else item.scores
+    metric = report.ranked_by
+    if metric is None or metric not in scores:
+        return ""
+    value = "∞" if math.isinf(scores[metric]) else value_text(report.run.metrics[metric], scores[metric])
+    return f"{_title(report, metric)} {value}"
 
 
 def _seed(report: RunReport) -> dict[str, Any]:
@@ -97,8 +144,3 @@ def _seed(report: RunReport) -> dict[str, Any]:
 
 def _title(report: RunReport, metric: str) -> str:
     return metric_title(metric, report.run.metrics[metric])
-
-
-def _image(title: str, uri: str | None, *, nothing: str = "", text: str = "") -> dict[str, Any]:
-    small = uri is not None and uri.startswith("data:image/png")
-    return {"title": title, "uri": uri, "small": small, "nothing": nothing, "text": text}

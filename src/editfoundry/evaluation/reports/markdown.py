@@ -14,7 +14,7 @@ from editfoundry.evaluation.reports.tables import Cell, Table
 def render_markdown(report: RunReport) -> str:
     """Return the report's Markdown; equal reports give equal text."""
     run = report.run
-    lines = [f"# {plain(report.summary['title'])}", "", _subtitle(report), ""]
+    lines = [f"# {plain(report.summary['title'])}", "", *_made(report), _subtitle(report), ""]
     if report.caveats:
         lines += ["**Before reading the figures:**", "", *(f"- {plain(text)}" for text in report.caveats), ""]
     lines += table_lines(report.overview, "##")
@@ -59,6 +59,16 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _made(report: RunReport) -> list[str]:
+    made = report.run.made
+    known = [
+        made.date,
+        f"editfoundry {made.version}" if made.version else "",
+        f"`{made.command}`" if made.command else "",
+    ]
+    return [", ".join(part for part in known if part), ""] if any(known) else []
+
+
 def _subtitle(report: RunReport) -> str:
     return (
         f"Benchmark `{report.run.name}`, {report.summary['num_items']} items. "
@@ -69,7 +79,7 @@ def _subtitle(report: RunReport) -> str:
 
 def _drawn(report: RunReport) -> Iterator[str]:
     run = report.run
-    yield from ("## Drawn by the seed, not picked", "")
+    yield from (f"## Drawn by the seed, not picked: {len(report.drawn)} of {report.num_items} shown", "")
     editors = list(run.editors)
     yield _line(["Item", "Instruction", "Input", *map(plain, editors)])
     yield _line(["---"] * (3 + len(editors)))

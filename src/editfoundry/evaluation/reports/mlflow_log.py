@@ -7,20 +7,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from editfoundry.evaluation.reports.run import read_json, read_run
+from editfoundry.evaluation.reports.run import SEVERAL, Run, read_json, read_runs
 from editfoundry.tracking.mlflow_client import TrackedRun, default_tracking_uri, source_tags, tracked_run
 
 EXPERIMENT = "evaluation"
-ARTIFACTS = ("report.html", "report.md", "summary.json", "metrics.json")
+ARTIFACTS = ("report.html", "report.md", "summary.json", "metrics.json", "grid.png")
 
 
-def log_reports(folder: Path, root: Path, tracking_uri: str | None = None) -> str:
-    """Log a run folder's reports as one MLflow run: overall means, editors' settings, files.
+def log_reports(
+    folder: Path, root: Path, tracking_uri: str | None = None, settings: Mapping[str, Any] | None = None
+) -> str:
+    """Log a folder's reports as one MLflow run: overall means, editors' settings, files.
+
+    Of a report of several benchmarks, the first one's means carry the plain names, the others' their benchmark's too.
 
     Args:
-        folder: with the reports that `write_reports` wrote.
+        folder: with ``metrics.json``, ``summary.json`` and the reports.
         root: the project's folder.
         tracking_uri: by default the project's own store.
+        settings: logged as parameters; by default those of the editors.
 
     Returns:
         The run's id.
@@ -28,21 +33,29 @@ def log_reports(folder: Path, root: Path, tracking_uri: str | None = None) -> st
     Raises:
         BadInputError: the folder lacks metrics or reports.
     """
-    run, summary = read_run(folder), read_json(folder / "summary.json")
-    settings = {"benchmark": run.name, "editors": {e: facts.get("settings") or {} for e, facts in run.editors.items()}}
-    tags = {**source_tags(root), "benchmark": run.name}
+    runs, written = read_runs(folder), read_json(folder / "summary.json")
+    first = runs[0]
+    own = {"benchmark": first.name, "editors": {e: facts.get("settings") or {} for e, facts in first.editors.items()}}
+    tags = {**source_tags(root), "benchmark": first.name}
     uri = tracking_uri or default_tracking_uri(root)
-    with tracked_run(EXPERIMENT, f"{folder.resolve().name}: {run.name}", settings, tags, uri, root=root) as tracked:
-        for editor in summary["editors"]:
-            log_means(tracked, editor, summary[editor]["overall"])
-            tracked.log_metric(_name(editor, "num_failed"), summary[editor]["num_failed"])
-            seconds = run.editors[editor].get("seconds_per_edit")
-            if seconds is not None:
-                tracked.log_metric(_name(editor, "seconds_per_edit"), seconds)
-        for name in ARTIFACTS:
-            if (folder / name).is_file():
-                tracked.log_artifact(folder / name)
+    name = f"{folder.resolve().name}: {first.name}"
+    with tracked_run(EXPERIMENT, name, own if settings is None else settings, tags, uri, root=root) as tracked:
+        for run in runs:
+            summary = written[SEVERAL][run.name] if SEVERAL in written else written
+            _log_run(tracked, "" if run is first else f"{run.name}/", run, summary)
+        for artifact in ARTIFACTS:
+            if (folder / artifact).is_file():
+                tracked.log_artifact(folder / artifact)
     return tracked.run_id
+
+
+def _log_run(tracked: TrackedRun, prefix: str, run: Run, summary: Mapping[str, Any]) -> None:
+    for editor in summary["editors"]:
+        log_means(tracked, f"{prefix}{editor}", summary[editor]["overall"])
+        tracked.log_metric(_name(f"{prefix}{editor}", "num_failed"), summary[editor]["num_failed"])
+        seconds = run.editors[editor].get("seconds_per_edit")
+        if seconds is not None:
+            tracked.log_metric(_name(f"{prefix}{editor}", "seconds_per_edit"), seconds)
 
 
 def log_means(tracked: TrackedRun, editor: str, overall: Mapping[str, Mapping[str, Any]]) -> None:

@@ -12,9 +12,15 @@ from typing import Any
 
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.cases import order_categories
+from editfoundry.evaluation.made_by import MadeBy
 
 METRICS_FILE = "metrics.json"
-RESERVED_NAMES = ("benchmark", "title", "num_items", "editors", "metrics", "paired", "failures", "seed")
+SEVERAL = "benchmarks"
+"""Key of both JSON files of a report of several benchmarks: benchmark's name -> what the file of a run holds."""
+RESERVED_NAMES = (
+    "benchmark", "title", "num_items", "editors", "metrics", "paired", "failures", "seed", "bounds",
+    "preservation_cap_db", SEVERAL,
+)  # fmt: skip
 """Keys of summary.json that no editor may be called by."""
 _BRANCHES = ("text", "video")
 
@@ -34,8 +40,18 @@ class ScoredItem:
     failure: str | None = None
     """Why there is no edit."""
     detail: str = ""
+    asked: str | None = None
+    """Hash of what was asked for: pictures, texts and seed; None in reports of before it was noted."""
+    seed: int | None = None
+    """Of the noise."""
+    rule: str = ""
+    """The rule of tinyworld that the instruction sets off."""
+    nearest: str | None = None
+    """What the edit is nearest to, where the truth is known: ``truth``, ``input`` or ``wrong``."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Metric -> score; infinite where a PSNR is, absent where it could not be computed."""
+    undefined: Mapping[str, str] = field(default_factory=dict)
+    """Metric -> why it has no score, where nothing that it needs is absent."""
 
     @property
     def row(self) -> str:
@@ -56,6 +72,9 @@ class Run:
     """Name -> description, seconds_per_edit, peak_memory_mb, settings."""
     items: Mapping[str, Mapping[str, ScoredItem]]
     """Editor -> item id -> the edit, both in the run's order."""
+    bounds: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """Item id -> ``input`` or ``truth`` -> metric -> what doing nothing, or the true outcome, scores."""
+    made: MadeBy = field(default_factory=MadeBy)
 
     @property
     def name(self) -> str:
@@ -68,24 +87,54 @@ def read_run(folder: Path) -> Run:
 
     Raises:
         BadInputError: there is none, it is malformed, names an editor twice over one item, or has a score that is
-            no number.
+            no number; or it holds several benchmarks.
+    """
+    runs = read_runs(folder)
+    if len(runs) != 1:
+        raise BadInputError(f"{folder}: a report of {len(runs)} benchmarks; give the folder of one run")
+    return runs[0]
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """Read a run folder, or a report of several benchmarks, whose runs' pictures lie in a folder of each one's name.
+
+    Raises:
+        BadInputError: as of `read_run`.
     """
     path = folder if folder.suffix == ".json" else folder / METRICS_FILE
     data = read_json(path)
     if not isinstance(data, dict):
         raise BadInputError(f"{path}: not the metrics of a benchmark run; write them with editfoundry evaluate")
+    if SEVERAL not in data:
+        return [parse_run(data, path.parent, str(path))]
+    several = data[SEVERAL]
+    if not isinstance(several, dict) or not several or any(Path(name).name != name for name in several):
+        raise BadInputError(f"{path}: {SEVERAL!r} does not name benchmarks; write it with editfoundry evaluate")
+    return [parse_run(run, path.parent / name, f"{path}: {name}") for name, run in several.items()]
+
+
+def parse_run(data: Mapping[str, Any], folder: Path, where: str) -> Run:
+    """Return the run that a ``metrics.json`` holds; raises BadInputError, beginning with ``where``, if it cannot be."""
     for key in ("benchmark", "metrics", "editors", "items"):
-        if key not in data:
-            raise BadInputError(f"{path}: has no {key!r}, so it is not the metrics of a benchmark run")
+        if not isinstance(data, Mapping) or key not in data:
+            raise BadInputError(f"{where}: has no {key!r}, so it is not the metrics of a benchmark run")
     taken = sorted(set(data["editors"]) & set(RESERVED_NAMES))
     if taken:
-        raise BadInputError(f"{path}: an editor is called {taken[0]!r}, which summary.json needs; give it another name")
-    items = [parse_item(row, f"{path}: item {number}") for number, row in enumerate(data["items"], start=1)]
+        raise BadInputError(
+            f"{where}: an editor is called {taken[0]!r}, which summary.json needs; give it another name"
+        )
+    items = [parse_item(row, f"{where}: item {number}") for number, row in enumerate(data["items"], start=1)]
     undeclared: dict[str, Any] = {name: {} for item in items for name in item.scores if name not in data["metrics"]}
+    made = data.get("made") or {}
     return Run(
-        folder=path.parent, benchmark=data["benchmark"], metrics=data["metrics"] | undeclared, editors=data["editors"],
-        items=by_editor(items, list(data["editors"]), path),
-    )  # fmt: skip
+        folder=folder,
+        benchmark=data["benchmark"],
+        metrics=data["metrics"] | undeclared,
+        editors=data["editors"],
+        items=_by_editor(items, list(data["editors"]), where),
+        bounds=data.get("bounds") or {},
+        made=MadeBy(**{name: str(made.get(name) or "") for name in ("date", "version", "command")}),
+    )
 
 
 def read_json(path: Path) -> Any:
@@ -98,14 +147,13 @@ def read_json(path: Path) -> Any:
         raise BadInputError(f"{path}: not readable as JSON: {' '.join(str(error).split())}") from error
 
 
-def by_editor(items: Sequence[ScoredItem], editors: Sequence[str], path: Path) -> dict[str, dict[str, ScoredItem]]:
-    """Return editor -> id -> item; raises BadInputError on an unknown editor, or one item twice."""
+def _by_editor(items: Sequence[ScoredItem], editors: Sequence[str], where: str) -> dict[str, dict[str, ScoredItem]]:
     sorted_out: dict[str, dict[str, ScoredItem]] = {editor: {} for editor in editors}
     for item in items:
         if item.editor not in sorted_out:
-            raise BadInputError(f"{path}: item {item.id} is by {item.editor!r}, which is none of its editors")
+            raise BadInputError(f"{where}: item {item.id} is by {item.editor!r}, which is none of its editors")
         if item.id in sorted_out[item.editor]:
-            raise BadInputError(f"{path}: item {item.id} of {item.editor} is there twice")
+            raise BadInputError(f"{where}: item {item.id} of {item.editor} is there twice")
         sorted_out[item.editor][item.id] = item
     return sorted_out
 
@@ -121,8 +169,10 @@ def parse_item(row: Mapping[str, Any], where: str) -> ScoredItem:
         return ScoredItem(
             editor=row["editor"], id=row["id"], category=row.get("category") or "", group=row.get("group") or row["id"],
             turn=row.get("turn") or 0, branch=row.get("branch") or "", instruction=row.get("instruction") or "",
-            failure=row.get("failure"), detail=row.get("detail") or "",
+            failure=row.get("failure"), detail=row.get("detail") or "", asked=row.get("asked"), seed=row.get("seed"),
+            rule=row.get("rule") or "", nearest=row.get("nearest"),
             scores={name: value for name, value in scores.items() if value is not None},
+            undefined=dict(row.get("undefined") or {}),
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{where}: lacks {error}, or has another layout than a run's items") from error

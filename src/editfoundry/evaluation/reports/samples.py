@@ -10,14 +10,9 @@ from editfoundry.evaluation.reports.run import Run, ScoredItem, row_order
 
 MAX_SHOWN = 24
 """Items drawn by the seed, in all, as long as each row gets one."""
-MAX_SHOWN_PER_ROW = 3
+MAX_SHOWN_PER_ROW = 4
 NUM_EXTREMES = 3
 """Best edits of each editor, and as many worst ones."""
-RANKING_METRICS = (
-    "clip_score", "clip_output", "mllm_probability", "clip_direction", "judge_semantic", "preservation_psnr",
-    "clip_image", "psnr", "ssim", "lpips", "l1", "l2",
-)  # fmt: skip
-"""What best and worst are ranked by: the first of these that a run has. A metric of yes or no ranks nothing."""
 
 
 def all_items(run: Run) -> dict[str, ScoredItem]:
@@ -37,12 +32,27 @@ def draw_items(run: Run, seed: int) -> list[ScoredItem]:
     by_row: defaultdict[str, list[ScoredItem]] = defaultdict(list)
     for item in sorted(items, key=lambda item: short_hash("shown", str(seed), item.id)):
         by_row[item.row].append(item)
-    return [item for row in rows for item in by_row[row][:count]]
+    return [item for row in rows for item in _spread_over_rules(by_row[row])[:count]]
 
 
-def ranking_metric(scored: Sequence[str]) -> str | None:
-    """Return what best and worst are ranked by; None when the run has no such metric."""
-    return next((metric for metric in RANKING_METRICS if metric in scored), None)
+def first_of_each_row(items: Sequence[ScoredItem]) -> list[ScoredItem]:
+    """Return the first item of each row."""
+    return list({item.row: item for item in reversed(items)}.values())[::-1]
+
+
+def _spread_over_rules(items: Sequence[ScoredItem]) -> list[ScoredItem]:
+    """Return the items, tinyworld's rules taking turns; others have no rule and stay in their order."""
+    seen: defaultdict[str, int] = defaultdict(int)
+    turns = []
+    for item in items:
+        turns.append(seen[item.rule])
+        seen[item.rule] += bool(item.rule)
+    return [items[place] for place in sorted(range(len(items)), key=turns.__getitem__)]
+
+
+def ranking_metric(run: Run, scored: Sequence[str]) -> str | None:
+    """Return the first scored metric that is not yes or no, which ranks nothing; None when there is none."""
+    return next((metric for metric in scored if run.metrics[metric].get("unit") != "0 or 1"), None)
 
 
 def best_and_worst(

@@ -15,15 +15,18 @@ from editfoundry.evaluation.preservation import PSNR_CAP
 from editfoundry.evaluation.reports.run import Run, ScoredItem, row_order
 
 OUTCOME = "outcome"
+OUTCOMES = ("truth", "wrong", "input", "failed")
+"""What an edit may have become, where the truth is known."""
 
 
 def summarise_run(run: Run, seed: int = 0) -> dict[str, Any]:
     """Return the layout of ``summary.json``.
 
     ``{"benchmark", "title", "num_items", "seed", "editors", "metrics", <editor>: {"overall": {metric: {"value", "low",
-    "high", "n"}}, "by_category": {row: ...}, "num_items", "num_failed", "failures"}, "paired": {"B - A": ...},
-    "failures"}``. ``by_branch`` and ``by_turn`` are there where a run has more than one. A difference is the mean of B
-    minus A over the items that both have a score for. A metric without any score has n 0.
+    "high", "n"}}, "by_category": {row: ...}, "num_items", "num_failed", "failures", "undefined": {metric: {reason:
+    n}}}, "paired": {"B - A": ...}, "bounds": {"input": {metric: mean}, "truth": ...}, "failures"}``. ``by_branch`` and
+    ``by_turn`` are there where a run has more than one, an editor's ``outcomes`` where the truth is known. A difference
+    is the mean of B minus A over the items that both have a score for. A metric without any score has n 0.
 
     Args:
         run: of one or more editors.
@@ -31,21 +34,29 @@ def summarise_run(run: Run, seed: int = 0) -> dict[str, Any]:
     """
     metrics = list(run.metrics)
     summary: dict[str, Any] = {
-        "benchmark": run.name, "title": run.benchmark.get("title", run.name),
-        "num_items": run.benchmark.get("num_items", 0), "seed": seed, "editors": list(run.editors),
-    }  # fmt: skip
+        "benchmark": run.name,
+        "title": run.benchmark.get("title", run.name),
+        "num_items": run.benchmark.get("num_items", 0),
+        "seed": seed,
+        "editors": list(run.editors),
+    }
     for editor, items in run.items.items():
         rows = list(items.values())
         failures = count_failures(rows)
         summary[editor] = {
             **by_part(rows, score_matrix(rows, metrics), metrics, seed, _infinite(rows, metrics)),
-            "num_items": len(rows), "num_failed": sum(failures.values()), "failures": failures,
-        }  # fmt: skip
+            "num_items": len(rows),
+            "num_failed": sum(failures.values()),
+            "failures": failures,
+            "undefined": _count_undefined(rows),
+            **_outcomes(rows),
+        }
     summary["paired"] = {
         f"{after} - {before}": paired(run.items[before], run.items[after], metrics, seed)
         for before, after in combinations(run.editors, 2)
     }
     summary["failures"] = {editor: summary[editor]["failures"] for editor in run.editors}
+    summary["bounds"] = _mean_bounds(run)
     summary["metrics"] = dict(run.metrics)
     summary["preservation_cap_db"] = PSNR_CAP
     return summary
@@ -116,6 +127,33 @@ def by_part(
 def count_failures(items: Sequence[ScoredItem]) -> dict[str, int]:
     """Return reason -> number of edits that failed for it."""
     return dict(sorted(Counter(item.failure for item in items if item.failure).items()))
+
+
+def _count_undefined(items: Sequence[ScoredItem]) -> dict[str, dict[str, int]]:
+    """Return metric -> reason -> number of edits for which the metric is not defined."""
+    counts: dict[str, Counter[str]] = {}
+    for item in items:
+        for metric, reason in item.undefined.items():
+            counts.setdefault(metric, Counter())[reason] += 1
+    return {metric: dict(sorted(reasons.items())) for metric, reasons in counts.items()}
+
+
+def _outcomes(items: Sequence[ScoredItem]) -> dict[str, Any]:
+    """Return how many edits became what, where the truth is known."""
+    counts = Counter("failed" if item.failure else item.nearest for item in items if item.failure or item.nearest)
+    if not any(item.nearest for item in items):
+        return {}
+    return {"outcomes": {outcome: counts[outcome] for outcome in OUTCOMES}}
+
+
+def _mean_bounds(run: Run) -> dict[str, dict[str, float]]:
+    """Return ``input`` and ``truth`` -> metric -> mean over the items that have one."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for bounds in run.bounds.values():
+        for name, scores in bounds.items():
+            for metric, score in scores.items():
+                found.setdefault(name, {}).setdefault(metric, []).append(score)
+    return {name: {m: float(np.mean(v)) for m, v in scores.items()} for name, scores in found.items()}
 
 
 def no_interval() -> dict[str, Any]:

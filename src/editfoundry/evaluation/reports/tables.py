@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from editfoundry.evaluation.numbers import MISSING
 from editfoundry.evaluation.reports.metric_text import (
-    better_when,
+    MISSING,
+    column_title,
     mean_text,
     metric_title,
-    ordered_metrics,
     range_text,
     value_text,
     verdict_css,
@@ -60,40 +59,47 @@ class Table:
     num_published: int = 0
     """Columns at the end that are a paper's."""
     notes: Sequence[str] = field(default_factory=tuple)
+    column_notes: Mapping[str, str] = field(default_factory=dict)
+    """Column -> what a reader must know of its editor."""
 
 
 def overview_table(summary: Mapping[str, Any]) -> Table:
     """Return every metric's mean over the whole benchmark, one column for each editor."""
     rows = []
-    for metric in ordered_metrics(summary["metrics"]):
-        facts = summary["metrics"][metric]
-        cells = [mean_cell(metric, summary[e]["overall"].get(metric, no_interval())) for e in summary["editors"]]
-        title = f"{metric_title(metric, facts)} {better_when(facts)}".strip()
-        rows.append(Row(label=title, cells=tuple(cells), note=facts.get("missing") or ""))
+    for metric, facts in summary["metrics"].items():
+        cells = [mean_cell(facts, summary[e]["overall"].get(metric, no_interval())) for e in summary["editors"]]
+        note = facts.get("missing") or bounds_text(summary, metric)
+        rows.append(Row(label=column_title(metric, facts), cells=tuple(cells), note=note))
     return Table(title="Whole benchmark", columns=tuple(summary["editors"]), rows=tuple(rows))
+
+
+def bounds_text(summary: Mapping[str, Any], metric: str) -> str:
+    """Return what doing nothing and the true outcome score by a metric; nothing where that was not measured."""
+    facts, bounds = summary["metrics"][metric], summary.get("bounds") or {}
+    titles = {"input": "doing nothing", "truth": "the true outcome"}
+    parts = [f"{titles[b]} {value_text(facts, bounds[b][metric])}" for b in titles if metric in bounds.get(b, {})]
+    return ", ".join(parts)
 
 
 def metric_table(summary: Mapping[str, Any], metric: str, published: Published | None = None) -> Table:
     """Return one metric in the layout of EditWorld's Table 2: category x editor, a paper's columns at the end."""
     editors = summary["editors"]
+    facts = summary["metrics"][metric]
     theirs = {} if published is None else published.metrics.get(metric, {})
     columns = published.columns if published is not None and theirs else ()
     rows = []
     known = set()
     for kind, name, label in _parts([summary[editor] for editor in editors]):
         known.add(name)
-        own = [mean_cell(metric, _part(summary[editor], kind, name).get(metric, no_interval())) for editor in editors]
-        paper = [
-            Cell(text=value_text(metric, value), css="paper") for value in theirs.get(name, (None,) * len(columns))
-        ]
+        own = [mean_cell(facts, _part(summary[editor], kind, name).get(metric, no_interval())) for editor in editors]
+        paper = [Cell(text=value_text(facts, value), css="paper") for value in theirs.get(name, (None,) * len(columns))]
         rows.append(Row(label=label, kind=kind, cells=(*own, *paper)))
     # The paper's rows stand there also where our copy of the benchmark names no categories.
     for name in [row for row in theirs if row not in known]:
-        paper = [Cell(text=value_text(metric, value), css="paper") for value in theirs[name]]
+        paper = [Cell(text=value_text(facts, value), css="paper") for value in theirs[name]]
         rows.append(Row(label=name, cells=(*(Cell(text=MISSING, n=0) for _ in editors), *paper)))
-    facts = summary["metrics"][metric]
     return Table(
-        title=f"{metric_title(metric, facts)} {better_when(facts)}".strip(), columns=(*editors, *columns),
+        title=column_title(metric, facts), columns=(*editors, *columns),
         rows=tuple(rows), num_published=len(columns),
     )  # fmt: skip
 
@@ -114,17 +120,17 @@ def paired_table(
     """Return one metric's paired differences, one column for each; ``differences`` as ``paired`` returns them."""
     rows = [
         Row(label=label, kind=kind, cells=tuple(
-            difference_cell(metric, _part(d, kind, name).get(metric, no_interval()), facts) for d in differences
+            difference_cell(facts, _part(d, kind, name).get(metric, no_interval())) for d in differences
         ))
         for kind, name, label in _parts(differences)
     ]  # fmt: skip
     return Table(title=title, columns=tuple(columns), rows=tuple(rows))
 
 
-def difference_cell(metric: str, interval: Mapping[str, Any], facts: Mapping[str, Any]) -> Cell:
+def difference_cell(facts: Mapping[str, Any], interval: Mapping[str, Any]) -> Cell:
     """Return the cell of a paired difference."""
     return Cell(
-        text=value_text(metric, interval["value"], signed=True), range=range_text(metric, interval, signed=True),
+        text=value_text(facts, interval["value"], signed=True), range=range_text(facts, interval, signed=True),
         n=interval["n"], css=verdict_css(interval, facts),
     )  # fmt: skip
 
@@ -138,7 +144,7 @@ def shown_pairs(editors: Sequence[str]) -> list[tuple[str, str]]:
 def published_table(published: Published, metric: str, facts: Mapping[str, Any]) -> Table:
     """Return a paper's own table of one metric."""
     rows = [
-        Row(label=row, cells=tuple(Cell(text=value_text(metric, v), css="paper") for v in values))
+        Row(label=row, cells=tuple(Cell(text=value_text(facts, v), css="paper") for v in values))
         for row, values in published.metrics[metric].items()
     ]
     return Table(
@@ -147,9 +153,9 @@ def published_table(published: Published, metric: str, facts: Mapping[str, Any])
     )  # fmt: skip
 
 
-def mean_cell(metric: str, interval: Mapping[str, Any]) -> Cell:
+def mean_cell(facts: Mapping[str, Any], interval: Mapping[str, Any]) -> Cell:
     """Return the cell of a mean."""
-    return Cell(text=mean_text(metric, interval), range=range_text(metric, interval), n=interval["n"])
+    return Cell(text=mean_text(facts, interval), range=range_text(facts, interval), n=interval["n"])
 
 
 def _parts(scores: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:

@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.evaluation.made_by import MadeBy, made_now
+from editfoundry.evaluation.metrics.clip_direction import CLIP_DIRECTION
 from editfoundry.evaluation.reports.page import write_text
+from editfoundry.evaluation.reports.pictures import ShownItem, edited_picture, input_picture, truth_pictures
 from editfoundry.evaluation.reports.run import read_run
+from editfoundry.evaluation.reports.samples import draw_items
 from editfoundry.evaluation.reports.summary import summarise_run
 from editfoundry.evaluation.reports.trade_off_page import X, Y, render_trade_off
+from editfoundry.judging.clip_similarity import undefined_direction
 
 if TYPE_CHECKING:
     from editfoundry.evaluation.benchmarks.item import Benchmark
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from editfoundry.profiles import Profile
 
 PAPER_GUIDANCE_SCALE = 7.5
+NUM_SHOWN = 5
+"""Items whose edits the page shows at every scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +91,7 @@ def run_trade_off(
     guidance_scale: float = PAPER_GUIDANCE_SCALE,
     seed: int = 0,
     batch_size: int = 16,
+    made: MadeBy | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Edit the benchmark with each editor at each scale and write ``trade_off.html`` and ``trade_off.json``.
@@ -98,6 +106,7 @@ def run_trade_off(
         guidance_scale: ``s_T`` of all of them.
         seed: of the noise and of the resampling.
         batch_size: edits made, and scored, at once.
+        made: said at the page's head; by default the time alone.
         progress: called with edits done and edits in all.
 
     Returns:
@@ -108,23 +117,53 @@ def run_trade_off(
     """
     from editfoundry.evaluation.benchmark_run import run_benchmark
 
-    if models.clip is None:
+    if not models.can_measure(CLIP_DIRECTION):
         raise BadInputError(
             f"the trade-off is measured with CLIP: {models.missing.get('clip', 'the profile names none')}"
         )
-    if not any(item.input_caption and item.output_caption for item in benchmark.items):
+    if all(undefined_direction(item.input_caption, item.output_caption) for item in benchmark.items):
         raise BadInputError(
-            f"{benchmark.name}: no item has the captions of input and output that CLIP directional similarity needs"
+            f"{benchmark.name}: no item has the two captions, of input and output and not the same, that CLIP "
+            "directional similarity needs"
         )
     against_inputs = dataclasses.replace(benchmark, reference="input")
     contestants = [scaled.contestant for scaled in editors]
+    made = made or made_now()
     run_benchmark(
-        contestants, against_inputs, output, models=models, seed=seed, batch_size=batch_size, progress=progress
-    )
+        contestants, against_inputs, output, models=models, metrics=(X, Y), seed=seed, batch_size=batch_size,
+        made=made, progress=progress,
+    )  # fmt: skip
     trade_off = collect_trade_off(output, editors, guidance_scale, seed)
     write_json(output / "trade_off.json", trade_off)
-    write_text(output / "trade_off.html", render_trade_off(trade_off))
+    write_text(output / "trade_off.html", render_trade_off(trade_off, _shown(output, editors, seed), made))
     return trade_off
+
+
+def _shown(output: Path, editors: Sequence[ScaledEditor], seed: int) -> list[ShownItem]:
+    run = read_run(output)
+    alone = len({scaled.editor for scaled in editors}) == 1
+    return [
+        ShownItem(
+            id=item.id,
+            anchor=item.id,
+            row=item.row,
+            instruction=item.instruction,
+            images=[
+                input_picture(run, item),
+                *(
+                    edited_picture(
+                        run,
+                        scaled.contestant.name,
+                        item.id,
+                        title=("" if alone else f"{scaled.editor}, ") + f"s_I {scaled.image_guidance_scale:g}",
+                    )
+                    for scaled in editors
+                ),
+                *truth_pictures(run, item),
+            ],
+        )
+        for item in draw_items(run, seed)[:NUM_SHOWN]
+    ]
 
 
 def collect_trade_off(

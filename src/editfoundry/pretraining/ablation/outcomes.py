@@ -68,7 +68,7 @@ def _measured(triplet: Triplet, thresholds: CurationConfig, clip: ClipEncoder) -
 
 
 def _is_kept(triplet: Triplet, thresholds: CurationConfig) -> bool:
-    row = {name: getattr(triplet, name) for name in ("scores", "input_caption", "output_caption")}
+    row = {name: getattr(triplet, name) for name in ("recipe", "scores", "input_caption", "output_caption")}
     try:
         check_scores(row, thresholds)
     except Rejection:

@@ -15,6 +15,7 @@ from editfoundry.data.record import Quadruple
 from editfoundry.data.tables import read_rows, table_paths, write_rows
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.execution.runner import run_stage
 from editfoundry.lineage.params import Params
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import choose_runtime
@@ -25,7 +26,7 @@ from editfoundry.pretraining.ablation.summary import summarize
 from editfoundry.pretraining.ablation.table import ablation_markdown
 from editfoundry.pretraining.triplet_truth import case_from_captions
 from editfoundry.profiles import Profile, load_profile
-from editfoundry.synthesis.editworld_text.stage import synthesize
+from editfoundry.synthesis.editworld_text.stage import TextBranchStage
 
 STAGE = "ablation"
 
@@ -42,7 +43,7 @@ def run_ablation(
         source: folder of quadruple shards in tinyworld's language.
         output: gets a folder for each arm.
         num: quadruples, the first whose outcome is known.
-        progress: called with shards done and shards in all.
+        progress: called with quadruples done and quadruples in all, each counted once an arm.
 
     Returns:
         What ``ablation.json`` holds.
@@ -54,14 +55,14 @@ def run_ablation(
     claim_output(output, STAGE)
     profile = load_profile(params.profile)
     chosen, num_passed_over = _known_quadruples(source, num)
-    shards = _write_shards(output / "quadruples", chosen, params.editworld_text.records_per_batch)
+    _write_shards(output / "quadruples", chosen, params.editworld_text.records_per_batch)
     arms, left_out = plan_arms(params, profile)
-    total = len(arms) * len(shards)
+    total = len(arms) * len(chosen)
     clip = load_clip(profile, choose_runtime(params.device))
     rows: list[dict[str, Any]] = []
     full: ArmOutcomes | None = None
     for number, arm in enumerate(arms):
-        ahead = None if progress is None else _ahead(progress, number * len(shards), total)
+        ahead = None if progress is None else _ahead(progress, number * len(chosen), total)
         seconds = _make(arm, output, profile, params.device, ahead)
         outcomes = read_outcomes(output / arm.name, chosen, replace(params.dataset, judge=arm.judge), clip)
         full = full or outcomes
@@ -100,29 +101,21 @@ def _quadruples(source: Path) -> Iterator[Quadruple]:
         yield from read_rows(path, Quadruple)
 
 
-def _write_shards(folder: Path, quadruples: Sequence[Quadruple], rows_per_shard: int) -> list[Path]:
+def _write_shards(folder: Path, quadruples: Sequence[Quadruple], rows_per_shard: int) -> None:
     """Write one shard a batch, so that what is killed loses one batch."""
     claim_output(folder, "quadruples")
     for path in folder.glob("*.parquet"):
         path.unlink()
-    paths = []
     for number, start in enumerate(range(0, len(quadruples), rows_per_shard)):
-        paths.append(folder / f"{number:05}.parquet")
-        write_rows(paths[-1], quadruples[start : start + rows_per_shard], Quadruple)
-    return paths
+        write_rows(folder / f"{number:05}.parquet", quadruples[start : start + rows_per_shard], Quadruple)
 
 
 def _make(
     arm: Arm, output: Path, profile: Profile, device: str, progress: Callable[[int, int], None] | None
 ) -> dict[str, Any]:
     clock = ShardClock(output / arm.name, output / f"{arm.name}.seconds.json")
-
-    def shard_done(done: int, total: int) -> None:
-        clock.shard_done(done - 1)
-        if progress is not None:
-            progress(done, total)
-
-    synthesize(output / "quadruples", output / arm.name, arm.config, profile, device, shard_done)
+    stage = TextBranchStage(output / "quadruples", arm.config, profile, device)
+    run_stage(stage, output / arm.name, progress=progress, shard_done=clock.shard_done)
     return {"seconds_per_triplet": clock.seconds_per_triplet()}
 
 

@@ -24,9 +24,9 @@ class ShardClock:
             self._seconds = {name: (digest, float(value)) for name, (digest, value) in _read(path).items()}
         self._started = time.perf_counter()
 
-    def shard_done(self, number: int) -> None:
-        """Note shard ``number``, counted from 0, unless it was there before."""
-        now, name = time.perf_counter(), f"{number:05}"
+    def shard_done(self, name: str) -> None:
+        """Note a shard, unless it was there before."""
+        now = time.perf_counter()
         digest = _hashes(self.folder)[name]
         if self._before.get(name) != digest:
             self._seconds[name] = (digest, now - self._started)

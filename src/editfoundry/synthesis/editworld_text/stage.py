@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from editfoundry.data.hashing import input_hash
-from editfoundry.data.one_shard import chosen_shards
-from editfoundry.data.output_folder import claim_output, remove_other_shards
-from editfoundry.data.record import Quadruple
-from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.shards import is_done, reused_result, write_triplets
-from editfoundry.data.stage import StageResult, add_up
-from editfoundry.data.tables import read_rows, table_paths
+from editfoundry.data.record import Quadruple, Triplet
+from editfoundry.data.stage import StageResult
+from editfoundry.data.tables import count_rows, read_rows, table_paths
+from editfoundry.execution.progress import Progress
+from editfoundry.execution.runner import run_stage
+from editfoundry.execution.shard_stage import Shard, ShardStage
+from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
 from editfoundry.synthesis.editworld_text.models import TextBranch, load_branch, roles_of
-from editfoundry.synthesis.editworld_text.triplets import RECIPE, make_triplets
+from editfoundry.synthesis.editworld_text.recipe import RECIPE
+from editfoundry.synthesis.editworld_text.triplets import make_triplets
+
+
+@dataclass(frozen=True)
+class TextBranchStage(ShardStage[Path, TextBranch, Triplet]):
+    """Triplets of quadruples, made with the models of the text branch."""
+
+    source: Path
+    """Folder of quadruple shards."""
+    config: TextBranchConfig
+    profile: Profile
+    device: str = "auto"
+
+    name: ClassVar[str] = RECIPE
+    store: ClassVar[TripletStore] = TripletStore()
+
+    @cached_property
+    def _identity(self) -> list[list[str]]:
+        return [model_identity(self.profile, role) for role in roles_of(self.config)]
+
+    def shards(self) -> list[Shard[Path]]:
+        """Return the quadruple shards."""
+        return [Shard(path.stem, path, count_rows(path)) for path in table_paths(self.source)]
+
+    def digest(self, shard: Shard[Path], target: Path) -> str:
+        """Hash the quadruples, the parameters and the models."""
+        return input_hash(shard.source, self.config, self._identity)
+
+    def setup(self) -> TextBranch:
+        """Load the branch's models."""
+        return load_branch(self.profile, choose_runtime(self.device), self.config)
+
+    def process(self, models: TextBranch, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
+        """Yield the triplets of a shard's quadruples."""
+        return make_triplets(models, list(read_rows(shard.source, Quadruple)), self.config, notes.rejected)
 
 
 def synthesize(
@@ -27,8 +65,9 @@ def synthesize(
     config: TextBranchConfig,
     profile: Profile,
     device: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     only: str | None = None,
+    replace: bool = False,
 ) -> StageResult:
     """Make what is missing of ``output``; models are loaded when the first shard is not there yet.
 
@@ -40,29 +79,12 @@ def synthesize(
         config: how triplets are made.
         profile: names the roles that the configuration's steps need.
         device: ``auto``, ``cpu``, ``cuda``.
-        progress: called with shards done and shards in all.
+        progress: called with quadruples done and quadruples in all.
         only: a shard to work on alone.
+        replace: whether triplets of other quadruples may be replaced.
 
     Raises:
         BadInputError: ``source`` holds no shard, or ``output`` something else.
     """
-    shards = chosen_shards(table_paths(source), only)
-    identity = [model_identity(profile, role) for role in roles_of(config)]
-    claim_output(output, RECIPE)
-    if only is None:
-        remove_other_shards(output, {path.stem for path in shards})
-    branch: TextBranch | None = None
-    results = []
-    for number, shard in enumerate(shards, start=1):
-        target = output / f"{shard.stem}.tar"
-        digest = input_hash(shard, config, identity)
-        if is_done(target, digest):
-            results.append(reused_result(target))
-        else:
-            branch = branch or load_branch(profile, choose_runtime(device), config)
-            rejected: list[RejectedRow] = []
-            made = make_triplets(branch, list(read_rows(shard, Quadruple)), config, rejected)
-            results.append(write_triplets(target, made, rejected, digest))
-        if progress is not None:
-            progress(number, len(shards))
-    return add_up(results)
+    stage = TextBranchStage(source, config, profile, device)
+    return run_stage(stage, output, only=only, progress=progress, replace=replace)

@@ -19,6 +19,7 @@ from editfoundry.synthesis.editworld_text.candidates import Candidates, Pictures
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
 from editfoundry.synthesis.editworld_text.judged_choice import Verdict, judge_finished
 from editfoundry.synthesis.editworld_text.models import TextBranch
+from editfoundry.synthesis.editworld_text.recipe import RECIPE
 from editfoundry.synthesis.editworld_text.steps import (
     Batch,
     encode_batch,
@@ -29,8 +30,6 @@ from editfoundry.synthesis.editworld_text.steps import (
     reinpaint_sources,
 )
 from editfoundry.synthesis.quadruples.keywords import check_keywords
-
-RECIPE = "editworld-text"
 
 
 @dataclass(frozen=True)

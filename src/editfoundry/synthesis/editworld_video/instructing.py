@@ -11,7 +11,9 @@ from editfoundry.pretrained.language_model import Answer, Request, Sampling
 from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
 from editfoundry.synthesis.editworld_video.storyline_prompts import StorylinePrompts
 from editfoundry.synthesis.quadruples.answers import (
+    PROMPT_FAILED,
     UNPARSABLE,
+    check_answered,
     is_refusal,
     json_objects,
     read_category,
@@ -73,8 +75,9 @@ def _request(clip: Described, prompts: StorylinePrompts, config: VideoBranchConf
 
 
 def _read(answer: Answer, clip: Described, prompts: StorylinePrompts) -> Quadruple | Refused:
-    objects = json_objects(answer.text)
     try:
+        check_answered(answer)
+        objects = json_objects(answer.text)
         if not objects and is_refusal(answer.text):
             raise Rejection(NOTHING_HAPPENS, clip.description[:200])
         if not objects:
@@ -88,4 +91,4 @@ def _read(answer: Answer, clip: Described, prompts: StorylinePrompts) -> Quadrup
 
 
 def _is_worth_another(result: Quadruple | Refused) -> bool:
-    return isinstance(result, Refused) and result.rejection.reason != NOTHING_HAPPENS
+    return isinstance(result, Refused) and result.rejection.reason not in (NOTHING_HAPPENS, PROMPT_FAILED)

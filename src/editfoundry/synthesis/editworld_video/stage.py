@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from PIL import Image
 
 from editfoundry.data.fields import triplet_fields
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import index_path, shards_of
-from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Quadruple, Triplet
 from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.shards import is_done, read_triplets, reused_result, write_triplets
-from editfoundry.data.stage import StageResult, add_up
-from editfoundry.errors import BadInputError, Rejection
+from editfoundry.data.shards import count_triplets, read_triplets
+from editfoundry.data.stage import StageResult
+from editfoundry.errors import Rejection
+from editfoundry.execution.progress import Progress
+from editfoundry.execution.runner import run_stage
+from editfoundry.execution.shard_stage import Shard, ShardStage
+from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.judging import PROMPT_VERSION, JudgeConfig
 from editfoundry.judging.missing_scores import Scorer
 from editfoundry.pretrained.clip import load_clip
@@ -49,13 +52,61 @@ class _Branch:
     scorer: Scorer
 
 
+@dataclass(frozen=True)
+class VideoBranchStage(ShardStage[Path, _Branch, Triplet]):
+    """Triplets of frame pairs, whose instructions are written from descriptions of their clips."""
+
+    source: Path
+    """Folder of frame pairs; the videos must still be there."""
+    config: VideoBranchConfig
+    profile: Profile
+    device: str = "auto"
+
+    name: ClassVar[str] = RECIPE
+    store: ClassVar[TripletStore] = TripletStore()
+
+    @cached_property
+    def _prompts(self) -> StorylinePrompts:
+        chosen = self.config.prompts
+        return load_storyline_prompts(_prompts_of(self.profile) if chosen == "auto" else chosen)
+
+    @cached_property
+    def _identity(self) -> list[object]:
+        return _identity(self.profile, self.config, self._prompts)
+
+    def shards(self) -> list[Shard[Path]]:
+        """Return the shards of frame pairs."""
+        return [Shard(path.stem, path, count_triplets(path)) for path in shards_of(self.source)]
+
+    def digest(self, shard: Shard[Path], target: Path) -> str:
+        """Hash the pairs' index, the parameters, the models and the prompts."""
+        return input_hash(index_path(shard.source), RECIPE, self.config, self._identity)
+
+    def setup(self) -> _Branch:
+        """Load the branch's models."""
+        return _load(self.profile, choose_runtime(self.device), self.device, self.config)
+
+    def process(self, models: _Branch, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
+        """Yield the triplets of a shard's pairs, asking nothing twice that a stopped run has asked."""
+        name, size = ":".join(language_model_identity(self.profile)), self.config.requests_per_batch
+        with Asker(lambda: models.language_model, name, target, size) as asker:
+            yield from _triplets(models, shard.source, target.parent, self._prompts, self.config, asker, notes)
+            notes.totals = asker.totals
+
+    def leftovers(self, target: Path) -> list[Path]:
+        """Return the journal of answers."""
+        return [journal_path(target)]
+
+
 def synthesize_video(
     source: Path,
     output: Path,
     config: VideoBranchConfig,
     profile: Profile,
     device: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    only: str | None = None,
+    replace: bool = False,
 ) -> StageResult:
     """Make a shard of triplets of each shard of frame pairs that has none yet; the videos must still be there.
 
@@ -66,43 +117,17 @@ def synthesize_video(
         profile: names the roles ``video_language_model``, ``language_model`` and ``clip``, and, for the judge,
             ``vision_language_model``.
         device: ``auto``, ``cpu``, ``cuda``.
-        progress: called with shards done and shards in all.
+        progress: called with pairs done and pairs in all.
+        only: a shard to work on alone.
+        replace: whether triplets of other pairs may be replaced.
 
     Raises:
         BadInputError: ``source`` holds no shard, or ``output`` something else.
         MissingModelError: a model is not on this machine.
         UnavailableError: the language model did not answer for now.
     """
-    shards = shards_of(source)
-    if source.resolve() == output.resolve():
-        raise BadInputError(f"{output}: is the input too; give another folder")
-    prompts = load_storyline_prompts(_prompts_of(profile) if config.prompts == "auto" else config.prompts)
-    identity = _identity(profile, config, prompts)
-    claim_output(output, RECIPE)
-    remove_other_shards(output, {path.stem for path in shards})
-
-    @lru_cache(maxsize=1)
-    def branch() -> _Branch:
-        return _load(profile, choose_runtime(device), device, config)
-
-    results = []
-    for number, shard in enumerate(shards, start=1):
-        target = output / shard.name
-        digest = input_hash(index_path(shard), RECIPE, config, identity)
-        if is_done(target, digest):
-            results.append(reused_result(target))
-        else:
-            rejected: list[RejectedRow] = []
-            with Asker(
-                lambda: branch().language_model, ":".join(language_model_identity(profile)), target,
-                config.requests_per_batch,
-            ) as asker:  # fmt: skip
-                made = _triplets(branch(), shard, output, prompts, config, asker, rejected)
-                results.append(replace(write_triplets(target, made, rejected, digest), totals=asker.totals))
-        journal_path(target).unlink(missing_ok=True)
-        if progress is not None:
-            progress(number, len(shards))
-    return add_up(results)
+    stage = VideoBranchStage(source, config, profile, device)
+    return run_stage(stage, output, only=only, progress=progress, replace=replace)
 
 
 def _triplets(
@@ -112,11 +137,11 @@ def _triplets(
     prompts: StorylinePrompts,
     config: VideoBranchConfig,
     asker: Asker,
-    rejected: list[RejectedRow],
+    notes: ShardNotes,
 ) -> Iterator[Triplet]:
     pairs = read_triplets(shard)
     while batch := list(islice(pairs, config.records_per_batch)):
-        described = _describe(branch.describer, batch, shard.parent, prompts, config, rejected)
+        described = _describe(branch.describer, batch, shard.parent, prompts, config, notes.rejected)
         kept = [pair for pair in batch if pair.id in described]
         answers = write_instructions([described[pair.id] for pair in kept], prompts, config, asker)
         made = []
@@ -124,10 +149,10 @@ def _triplets(
             facts = {"description": described[pair.id].description}
             if isinstance(answer, Refused):
                 row = {**triplet_fields(pair), **facts, "answer": answer.answer}
-                rejected.append(RejectedRow(pair.id, answer.rejection.reason, answer.rejection.detail, row))
+                notes.rejected.append(RejectedRow(pair.id, answer.rejection.reason, answer.rejection.detail, row))
             else:
                 made.append(_triplet(branch, pair, answer, facts, shard.parent, output, config))
-        yield from branch.scorer.add_scores(made, rejected)
+        yield from branch.scorer.add_scores(made, notes.rejected)
 
 
 def _describe(
@@ -173,14 +198,24 @@ def _triplet(
 ) -> Triplet:
     video = os.path.relpath(folder / str(pair.provenance["video"]), output)
     provenance = {
-        **pair.provenance, **asdict(config), **facts, "video": video, ROLE: branch.describer.name,
-        "num_frames": config.num_frames or branch.describer.num_frames, "language_model": branch.language_model.name,
-    }  # fmt: skip
+        **pair.provenance,
+        **asdict(config),
+        **facts,
+        "video": video,
+        ROLE: branch.describer.name,
+        "num_frames": config.num_frames or branch.describer.num_frames,
+        "language_model": branch.language_model.name,
+    }
     return replace(
-        pair, instruction=quadruple.instruction, input_caption=quadruple.input_caption,
-        output_caption=quadruple.output_caption, keywords=quadruple.keywords, category=quadruple.category,
-        recipe=RECIPE, provenance=provenance,
-    )  # fmt: skip
+        pair,
+        instruction=quadruple.instruction,
+        input_caption=quadruple.input_caption,
+        output_caption=quadruple.output_caption,
+        keywords=quadruple.keywords,
+        category=quadruple.category,
+        recipe=RECIPE,
+        provenance=provenance,
+    )
 
 
 def _prompts_of(profile: Profile) -> str:
@@ -197,6 +232,7 @@ def _identity(profile: Profile, config: VideoBranchConfig, prompts: StorylinePro
 def _load(profile: Profile, runtime: Runtime, device: str, config: VideoBranchConfig) -> _Branch:
     judge = load_vision_language_model(profile, runtime) if config.judge else None
     return _Branch(
-        load_video_language_model(profile, runtime), load_language_model(profile, device),
+        load_video_language_model(profile, runtime),
+        load_language_model(profile, device),
         Scorer(clip=load_clip(profile, runtime), judge=judge, judge_config=JudgeConfig()),
-    )  # fmt: skip
+    )

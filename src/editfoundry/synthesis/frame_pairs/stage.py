@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
-from functools import lru_cache
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from editfoundry.data.hashing import input_hash
-from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Clip, Triplet
 from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.shards import is_done, reused_result, write_triplets
-from editfoundry.data.stage import StageResult, add_up
-from editfoundry.data.tables import read_rows, table_paths
-from editfoundry.errors import BadInputError, Rejection
+from editfoundry.data.stage import StageResult
+from editfoundry.data.tables import count_rows, read_rows, table_paths
+from editfoundry.errors import Rejection
+from editfoundry.execution.progress import Progress
+from editfoundry.execution.runner import run_stage
+from editfoundry.execution.shard_stage import Shard, ShardStage
+from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import Profile
@@ -29,13 +31,69 @@ RECIPE = "frame-pairs"
 _WITHOUT_EFFECT = ("decoding_threads",)
 
 
+@dataclass(frozen=True)
+class FramePairStage(ShardStage[Path, IdentityJudge, Triplet]):
+    """Pairs of frames mined from clips."""
+
+    source: Path
+    """Folder of clip shards."""
+    config: FramePairConfig
+    profile: Profile
+    device: str = "auto"
+
+    name: ClassVar[str] = STAGE
+    store: ClassVar[TripletStore] = TripletStore()
+
+    @cached_property
+    def _parameters(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self.config).items() if name not in _WITHOUT_EFFECT}
+
+    @cached_property
+    def _identity(self) -> list[list[str]]:
+        return [model_identity(self.profile, role) for role in identity_roles(self.profile)]
+
+    def shards(self) -> list[Shard[Path]]:
+        """Return the clip shards."""
+        return [Shard(path.stem, path, count_rows(path)) for path in table_paths(self.source)]
+
+    def digest(self, shard: Shard[Path], target: Path) -> str:
+        """Hash the clips, the parameters and the models."""
+        return input_hash(shard.source, STAGE, self._parameters, self._identity)
+
+    def setup(self) -> IdentityJudge:
+        """Load what tells whether two frames show the same things."""
+        return load_identity(self.profile, choose_runtime(self.device))
+
+    def process(self, models: IdentityJudge, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
+        """Yield the pair of each clip that has one."""
+        for clip in read_rows(shard.source, Clip):
+            video = shard.source.parent / clip.video
+            try:
+                pair = mine_clip(video, clip.start, clip.end, self.config, models)
+            except Rejection as error:
+                notes.rejected.append(RejectedRow(clip.id, error.reason, error.detail, asdict(clip)))
+                continue
+            provenance = {
+                **models.provenance,
+                "frame_pairs": self._parameters,
+                "video": os.path.relpath(video, target.parent),
+                "clip_start": clip.start,
+                "clip_end": clip.end,
+                "clip_caption": clip.caption,
+                "fingerprint": clip.fingerprint,
+            }
+            yield _triplet(clip, pair, provenance)
+
+
 def mine_frame_pairs(
     source: Path,
     output: Path,
     config: FramePairConfig,
     profile: Profile,
     device: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    only: str | None = None,
+    replace: bool = False,
 ) -> StageResult:
     """Make a shard of pairs of each shard of clips that has none yet; clips without a pair are rejected by reason.
 
@@ -48,61 +106,16 @@ def mine_frame_pairs(
         config: how pairs are chosen.
         profile: names the role ``clip``, and ``dino`` where there is one.
         device: ``auto``, ``cpu``, ``cuda``.
-        progress: called with shards done and shards in all.
+        progress: called with clips done and clips in all.
+        only: a shard to work on alone.
+        replace: whether pairs of other clips may be replaced.
 
     Raises:
         BadInputError: ``source`` holds no shard, or ``output`` something else.
         MissingModelError: a model is not on this machine.
     """
-    shards = table_paths(source)
-    if source.resolve() == output.resolve():
-        raise BadInputError(f"{output}: is the input too; give another folder")
-    claim_output(output, STAGE)
-    remove_other_shards(output, {path.stem for path in shards})
-    parameters = {name: value for name, value in asdict(config).items() if name not in _WITHOUT_EFFECT}
-    models = [model_identity(profile, role) for role in identity_roles(profile)]
-
-    @lru_cache(maxsize=1)
-    def identity() -> IdentityJudge:
-        return load_identity(profile, choose_runtime(device))
-
-    results = []
-    for number, shard in enumerate(shards, start=1):
-        target = output / f"{shard.stem}.tar"
-        digest = input_hash(shard, STAGE, parameters, models)
-        if is_done(target, digest):
-            results.append(reused_result(target))
-        else:
-            rejected: list[RejectedRow] = []
-            pairs = _pairs(read_rows(shard, Clip), shard.parent, output, config, parameters, identity(), rejected)
-            results.append(write_triplets(target, pairs, rejected, digest))
-        if progress is not None:
-            progress(number, len(shards))
-    return add_up(results)
-
-
-def _pairs(
-    clips: Iterable[Clip],
-    folder: Path,
-    output: Path,
-    config: FramePairConfig,
-    parameters: dict[str, Any],
-    identity: IdentityJudge,
-    rejected: list[RejectedRow],
-) -> Iterator[Triplet]:
-    for clip in clips:
-        video = folder / clip.video
-        try:
-            pair = mine_clip(video, clip.start, clip.end, config, identity)
-        except Rejection as error:
-            rejected.append(RejectedRow(clip.id, error.reason, error.detail, asdict(clip)))
-            continue
-        provenance = {
-            **identity.provenance, "frame_pairs": parameters, "video": os.path.relpath(video, output),
-            "clip_start": clip.start, "clip_end": clip.end, "clip_caption": clip.caption,
-            "fingerprint": clip.fingerprint,
-        }  # fmt: skip
-        yield _triplet(clip, pair, provenance)
+    stage = FramePairStage(source, config, profile, device)
+    return run_stage(stage, output, only=only, progress=progress, replace=replace)
 
 
 def _triplet(clip: Clip, pair: FramePair, provenance: dict[str, Any]) -> Triplet:

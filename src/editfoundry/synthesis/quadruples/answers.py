@@ -9,15 +9,29 @@ from typing import Any
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import Rejection
+from editfoundry.pretrained.language_model import FAILED, REFUSED, Answer
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 from editfoundry.synthesis.quadruples.keywords import check_keywords
 
 UNPARSABLE = "unparsable answer"
+PROMPT_REFUSED = "prompt refused"
+PROMPT_FAILED = "model failed at the prompt"
+"""Final: it was tried often enough already."""
+_UNANSWERED = {REFUSED: PROMPT_REFUSED, FAILED: PROMPT_FAILED}
 _THOUGHT = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 _NULL = re.compile(r"\bnull\b", re.IGNORECASE)
 _STRING_OR_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
 _MAX_CHARACTERS = 100_000
 _DECODER = json.JSONDecoder(strict=False)
+
+
+def check_answered(answer: Answer) -> None:
+    """Raise Rejection where the model was asked, but turned the prompt down, failed at it, or said nothing."""
+    for finish_reason, reason in _UNANSWERED.items():
+        if answer.finish_reason == finish_reason:
+            raise Rejection(reason, answer.text[:200])
+    if not answer.text.strip():
+        raise Rejection("empty answer", answer.finish_reason)
 
 
 def json_objects(text: str) -> list[dict[str, Any]]:

@@ -7,8 +7,12 @@ from pathlib import Path
 from types import TracebackType
 
 from editfoundry.errors import UnavailableError
-from editfoundry.pretrained.language_model import Answer, LanguageModel, Request, Sampling
+from editfoundry.pretrained.language_model import FAILED, Answer, LanguageModel, Request, Sampling
 from editfoundry.synthesis.quadruples.journal import Journal, journal_path, request_key
+
+MAX_FAILED = 3
+ANSWERED_PER_FAILED = 4
+"""So many requests of a shard may be failed at, and one more for so many answered: more, and the model is at fault."""
 
 LoadModel = Callable[[], LanguageModel]
 """Gives the model; called when something must be asked, and cheap from the second time on."""
@@ -17,8 +21,16 @@ LoadModel = Callable[[], LanguageModel]
 class Asker:
     """Asks for one shard; counts what its answers took, now or in an earlier run."""
 
-    def __init__(self, load: LoadModel, model_name: str, shard: Path, requests_per_batch: int) -> None:
-        self._load, self._name, self._requests_per_batch = load, model_name, requests_per_batch
+    def __init__(
+        self,
+        load: LoadModel,
+        model_name: str,
+        shard: Path,
+        requests_per_batch: int,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``told`` is called at every answer that the model gives."""
+        self._load, self._name, self._requests_per_batch, self._told = load, model_name, requests_per_batch, told
         self._journal = Journal(journal_path(shard))
         self.totals: dict[str, float] = {"num_requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
@@ -50,23 +62,39 @@ class Asker:
         return answers
 
     def _ask_batch(self, batch: Sequence[tuple[str, Request]], sampling: Sampling) -> None:
-        failures: list[str] = []
+        unanswered: list[str] = []
+        failed: list[tuple[str, Answer]] = []
 
         def record(index: int, answer: Answer) -> None:
+            key = batch[index][0]
             if answer.error:
-                failures.append(answer.error)
+                unanswered.append(answer.error)
+            elif answer.finish_reason == FAILED:
+                failed.append((key, answer))
             else:
-                self._journal.add(batch[index][0], answer)
+                self._journal.add(key, answer)
+            self._told()
 
         try:
             self._load().answer([request for _, request in batch], sampling, record)
+            if self._are_few(len(failed)):
+                for key, answer in failed:
+                    self._journal.add(key, answer)
+            else:
+                unanswered += [answer.text for _, answer in failed]
         finally:
             self._journal.sync()
-        if failures:
+        if unanswered:
             raise UnavailableError(
-                f"{len(failures)} of {len(batch)} requests stayed unanswered: {failures[0]}; "
+                f"{len(unanswered)} of {len(batch)} requests stayed unanswered: {unanswered[0]}; "
                 "run the same command again to go on where it stopped"
             )
+
+    def _are_few(self, num_failed: int) -> bool:
+        """Return whether it is prompts that are at fault, rather than a model that fails at a good part of them all."""
+        num_before = self._journal.count(FAILED)
+        num_answered = len(self._journal) - num_before
+        return num_before + num_failed <= MAX_FAILED + num_answered // ANSWERED_PER_FAILED
 
     def _known(self, key: str) -> Answer:
         answer = self._journal.get(key)

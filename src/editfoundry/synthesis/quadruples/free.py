@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
-from editfoundry.pretrained.language_model import Request
-from editfoundry.synthesis.quadruples.answers import UNPARSABLE, json_objects, read_quadruple
+from editfoundry.pretrained.language_model import Answer, Request
+from editfoundry.synthesis.quadruples.answers import (
+    PROMPT_FAILED,
+    UNPARSABLE,
+    check_answered,
+    json_objects,
+    read_quadruple,
+)
 from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.near_copies import NearCopies
 from editfoundry.synthesis.quadruples.seeding import seed_of
-from editfoundry.synthesis.quadruples.verification import agreeing
+from editfoundry.synthesis.quadruples.verification import verify
 from editfoundry.synthesis.quadruples.writing import Writing
 
 MAX_BARREN_WAVES = 2
@@ -39,6 +46,7 @@ class _Shard:
 
     wanted: dict[str, int]
     """Category -> number of quadruples that are still missing."""
+    tell: Callable[[int], None]
     kept: list[Quadruple] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
 
@@ -47,18 +55,24 @@ class _Shard:
 
 
 def write_freely(
-    count: int, shard: int, writing: Writing, asker: Asker, earlier: Iterable[Quadruple] = ()
+    count: int,
+    shard: int,
+    writing: Writing,
+    asker: Asker,
+    earlier: Iterable[Quadruple] = (),
+    tell: Callable[[int], None] = lambda done: None,
 ) -> tuple[list[Quadruple], list[RejectedRow]]:
     """Write ``count`` quadruples, the same number of every category, and return them with what was dropped.
 
     There are fewer where the model has no new ideas any more. ``earlier`` are those of other shards; what is like
-    one of them, like an exemplar or like another one is dropped.
+    one of them, like an exemplar or like another one is dropped. ``tell`` is called with the number written so far.
 
     Raises:
         UnavailableError: the model did not answer; what it did answer is in the journal.
     """
     categories = writing.config.categories
-    state = _Shard({c: count // len(categories) + (i < count % len(categories)) for i, c in enumerate(categories)})
+    wanted = {c: count // len(categories) + (i < count % len(categories)) for i, c in enumerate(categories)}
+    state = _Shard(wanted, tell)
     seen = NearCopies(writing.config.max_similarity)
     for known in (*writing.exemplars, *earlier):
         seen.add(known)
@@ -91,7 +105,7 @@ def _hold_wave(
         answers = asker.ask([_request(one, writing) for one in going], writing.free_sampling)
         candidates: list[Quadruple] = []
         for one, answer in zip(going, answers, strict=True):
-            candidates += _take(one, answer.text, answer.finish_reason, state, writing)
+            candidates += _take(one, answer, state, writing)
         _keep(candidates, state, seen, writing, asker)
         going = [one for one in going if not one.over and state.wanted[one.category]]
 
@@ -103,16 +117,17 @@ def _request(one: _Conversation, writing: Writing) -> Request:
     )
 
 
-def _take(one: _Conversation, text: str, finish_reason: str, state: _Shard, writing: Writing) -> list[Quadruple]:
+def _take(one: _Conversation, answer: Answer, state: _Shard, writing: Writing) -> list[Quadruple]:
     """Read one turn's answer; an unusable one is asked for anew, and at last recorded."""
-    objects = json_objects(text)
-    if not objects:
+    try:
+        objects = _read(answer)
+    except Rejection as reason:
         one.attempt += 1
-        if one.attempt == writing.config.max_attempts:
-            state.reject(Rejection(UNPARSABLE, finish_reason), {"category": one.category, "answer": text})
+        if one.attempt == writing.config.max_attempts or reason.reason == PROMPT_FAILED:
+            state.reject(reason, {"category": one.category, "answer": answer.text})
             one.over = True
         return []
-    one.earlier, one.attempt = [*one.earlier, text], 0
+    one.earlier, one.attempt = [*one.earlier, answer.text], 0
     one.over = len(one.earlier) == writing.prompts.num_turns
     found = []
     for fields in objects:
@@ -123,6 +138,14 @@ def _take(one: _Conversation, text: str, finish_reason: str, state: _Shard, writ
     return found
 
 
+def _read(answer: Answer) -> list[dict[str, Any]]:
+    check_answered(answer)
+    objects = json_objects(answer.text)
+    if not objects:
+        raise Rejection(UNPARSABLE, answer.finish_reason)
+    return objects
+
+
 def _keep(candidates: list[Quadruple], state: _Shard, seen: NearCopies, writing: Writing, asker: Asker) -> None:
     new = []
     for quadruple in candidates:
@@ -130,11 +153,12 @@ def _keep(candidates: list[Quadruple], state: _Shard, seen: NearCopies, writing:
             new.append(quadruple)
         else:
             state.reject(Rejection("near copy", quadruple.instruction), asdict(quadruple))
-    for quadruple, agrees in zip(new, agreeing(new, writing, asker), strict=True):
-        if not agrees:
-            state.reject(Rejection("category not confirmed", quadruple.category), asdict(quadruple))
+    for quadruple, failed in zip(new, verify(new, writing, asker), strict=True):
+        if failed is not None:
+            state.reject(failed, asdict(quadruple))
         elif not state.wanted[quadruple.category]:
             state.reject(Rejection("more than asked for", quadruple.category), asdict(quadruple))
         else:
             state.wanted[quadruple.category] -= 1
             state.kept.append(quadruple)
+    state.tell(len(state.kept))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
 from editfoundry.pretrained.language_model import Request
-from editfoundry.synthesis.quadruples.answers import UNPARSABLE, is_refusal, json_objects, read_quadruple
+from editfoundry.synthesis.quadruples.answers import (
+    PROMPT_FAILED,
+    UNPARSABLE,
+    check_answered,
+    is_refusal,
+    json_objects,
+    read_quadruple,
+)
 from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.near_copies import NearCopies
 from editfoundry.synthesis.quadruples.seeding import random_of, seed_of
-from editfoundry.synthesis.quadruples.verification import agreeing
+from editfoundry.synthesis.quadruples.verification import verify
 from editfoundry.synthesis.quadruples.writing import Writing
 
 
@@ -44,6 +51,10 @@ class _Open:
             self.failed, self.raw = failed, raw
         self.categories, self.attempt = self.categories[1:], 0
 
+    def give_up(self, failed: Rejection, raw: str) -> None:
+        """Ask no more about this caption."""
+        self.failed, self.raw, self.categories = failed, raw, ()
+
     def try_again(self, failed: Rejection, raw: str, max_attempts: int) -> None:
         """Ask anew, unless that was done often enough."""
         self.attempt += 1
@@ -52,12 +63,16 @@ class _Open:
 
 
 def write_from_captions(
-    captions: Sequence[Caption], writing: Writing, asker: Asker
+    captions: Sequence[Caption],
+    writing: Writing,
+    asker: Asker,
+    tell: Callable[[int], None] = lambda done: None,
 ) -> tuple[list[Quadruple], list[RejectedRow]]:
     """Return the quadruples of a shard's captions, in their order, and the captions that got none, with the reason.
 
     Each caption is tried with its categories in an order of its own; the model may refuse one. An answer that is
-    unusable is asked for anew with another seed. What is like an exemplar or an earlier quadruple is dropped.
+    unusable is asked for anew with another seed. What is like an exemplar or an earlier quadruple is dropped. ``tell``
+    is called with the number of captions that need no more questions.
 
     Raises:
         UnavailableError: the model did not answer; what it did answer is in the journal.
@@ -67,14 +82,14 @@ def write_from_captions(
     written: dict[int, Quadruple] = {}
     while open_ones:
         found = _round(open_ones, writing, asker)
-        agrees = agreeing([quadruple for _, quadruple in found], writing, asker)
-        for (one, quadruple), agreed in zip(found, agrees, strict=True):
-            if agreed:
+        verdicts = verify([quadruple for _, quadruple in found], writing, asker)
+        for (one, quadruple), failed in zip(found, verdicts, strict=True):
+            if failed is None:
                 written[one.number] = quadruple
             else:
-                failed = Rejection("category not confirmed", quadruple.category)
                 one.next_category(failed, json.dumps(asdict(quadruple)))
         open_ones = [one for one in open_ones if one.categories and one.number not in written]
+        tell(len(tried) - len(open_ones))
     return _without_copies(tried, written, writing)
 
 
@@ -93,17 +108,21 @@ def _round(open_ones: Sequence[_Open], writing: Writing, asker: Asker) -> list[t
     found = []
     answers = asker.ask([_request(one, writing) for one in open_ones], writing.sampling)
     for one, answer in zip(open_ones, answers, strict=True):
-        objects = json_objects(answer.text)
-        if not objects and is_refusal(answer.text):
-            one.next_category(None)
-            continue
         try:
+            check_answered(answer)
+            objects = json_objects(answer.text)
+            if not objects and is_refusal(answer.text):
+                one.next_category(None)
+                continue
             if not objects:
                 raise Rejection(UNPARSABLE, answer.finish_reason)
             fields = {**objects[0], "input_caption": one.caption.caption}
             source = f"{one.caption.id} {one.caption.url}".strip()
             found.append((one, read_quadruple(fields, one.category, source, writing.config)))
         except Rejection as failed:
+            if failed.reason == PROMPT_FAILED:
+                one.give_up(failed, answer.text)
+                continue
             one.try_again(failed, answer.text, writing.config.max_attempts)
     return found
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.nothing_kept import require_something_kept
-from editfoundry.data.output_folder import claim_output, remove_other_shards
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.stage import StageResult
-from editfoundry.data.tables import table_is_done
 from editfoundry.data.untrusted import parse_json
 from editfoundry.errors import BadInputError, Rejection
+from editfoundry.execution.runner import run_stage
+from editfoundry.execution.shard_stage import Shard
+from editfoundry.execution.shard_store import ShardNotes
 from editfoundry.synthesis.quadruples.keywords import check_keywords
-from editfoundry.synthesis.quadruples.stage import SHARD_SUFFIXES, STAGE, reused, store
+from editfoundry.synthesis.quadruples.stage import QuadrupleStage
 
 
 @dataclass(frozen=True)
@@ -38,29 +39,48 @@ _SPELLINGS = {
 }
 
 
-def import_quadruples(path: Path, output: Path) -> StageResult:
+@dataclass(frozen=True)
+class ImportStage(QuadrupleStage[list[Any], None]):
+    """Quadruples that are written out in a file: one shard."""
+
+    source: Path
+
+    def shards(self) -> list[Shard[list[Any]]]:
+        """Read the file."""
+        rows = _json_rows(self.source)
+        if not rows:
+            raise BadInputError(f"{self.source}: holds no quadruple")
+        return [Shard("00000", rows, len(rows))]
+
+    def digest(self, shard: Shard[list[Any]], target: Path) -> str:
+        """Hash the file."""
+        return input_hash(self.source)
+
+    def setup(self) -> None:
+        """Load nothing."""
+
+    def process(self, models: None, shard: Shard[list[Any]], target: Path, notes: ShardNotes) -> Iterator[Quadruple]:
+        """Yield what can be read."""
+        for number, row in enumerate(shard.source, start=1):
+            place = f"{self.source.name}:{number}"
+            try:
+                quadruple = _parse(row, place)
+            except Rejection as error:
+                notes.rejected.append(RejectedRow(place, error.reason, error.detail, _as_dict(row)))
+                continue
+            yield quadruple
+
+
+def import_quadruples(path: Path, output: Path, replace: bool = False) -> StageResult:
     """Read a JSON or JSONL file of quadruples in our spelling or EditWorld's into one shard.
+
+    With ``replace``, quadruples that were made of something else may be replaced.
 
     Raises:
         BadInputError: the file is missing, malformed as a whole, or empty. A malformed line of a JSONL file is
             recorded as rejected instead.
     """
-    rows = _json_rows(path)
-    if not rows:
-        raise BadInputError(f"{path}: holds no quadruple")
-    claim_output(output, STAGE)
-    target, digest = output / "00000.parquet", input_hash(path)
-    remove_other_shards(output, {target.stem}, SHARD_SUFFIXES)
-    if table_is_done(target, digest):
-        return require_something_kept(reused(target), path)
-    kept: list[Quadruple] = []
-    rejected: list[RejectedRow] = []
-    for number, row in enumerate(rows, start=1):
-        try:
-            kept.append(_parse(row, f"{path.name}:{number}"))
-        except Rejection as error:
-            rejected.append(RejectedRow(f"{path.name}:{number}", error.reason, error.detail, _as_dict(row)))
-    return require_something_kept(store(target, digest, kept, rejected), path)
+    return require_something_kept(run_stage(ImportStage(path), output, replace=replace), path)
 
 
 def _json_rows(path: Path) -> list[Any]:

@@ -40,6 +40,14 @@ class Journal:
         """Return the answer to a request that was asked before."""
         return self._answers.get(key)
 
+    def __len__(self) -> int:
+        """Return the number of answers."""
+        return len(self._answers)
+
+    def count(self, finish_reason: str) -> int:
+        """Return how many answers ended so."""
+        return sum(answer.finish_reason == finish_reason for answer in self._answers.values())
+
     def add(self, key: str, answer: Answer) -> None:
         """Record an answer."""
         self._answers[key] = answer

@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from editfoundry.tinyworld.clips.clip_kinds import KINDS, NUM_GOOD_KINDS, sample_clip
 from editfoundry.tinyworld.clips.film import num_frames
-from editfoundry.tinyworld.clips.kinds import KINDS, NUM_GOOD_KINDS, sample_clip
 from editfoundry.tinyworld.clips.plan import ClipPlan
 from editfoundry.tinyworld.clips.storylines import video_rules
 from editfoundry.tinyworld.sampling import Split, random_stream

@@ -6,7 +6,8 @@ import numpy as np
 
 from editfoundry.tinyworld.edits import Edit, sample_world_edit, world_edit
 from editfoundry.tinyworld.outcome import changed_region
-from editfoundry.tinyworld.rules import Rule, trained_rules
+from editfoundry.tinyworld.rule import Rule
+from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.sampling import Split, sample_scene
 from editfoundry.tinyworld.scene import render
 

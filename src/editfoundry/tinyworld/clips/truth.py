@@ -11,7 +11,7 @@ from typing import Any
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.videos import TIME_TOLERANCE
 from editfoundry.errors import BadInputError
-from editfoundry.tinyworld.clips.kinds import KINDS
+from editfoundry.tinyworld.clips.clip_kinds import KINDS
 from editfoundry.tinyworld.clips.plan import Action, Take
 from editfoundry.tinyworld.clips.reel import PlacedClip, Reel
 from editfoundry.tinyworld.rules import all_rules

@@ -1,6 +1,6 @@
 """Rules of real-world dynamics: long-term, physical, spatial, and what goes without saying."""
 
-from editfoundry.tinyworld.rules import Rule
+from editfoundry.tinyworld.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(

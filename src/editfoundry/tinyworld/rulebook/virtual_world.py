@@ -1,6 +1,6 @@
 """Rules of virtual-world dynamics: stories, the real made virtual, and exaggeration."""
 
-from editfoundry.tinyworld.rules import Rule
+from editfoundry.tinyworld.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(

@@ -15,9 +15,9 @@ from editfoundry.curation.score_config import ScoreConfig
 from editfoundry.data.exchange.huggingface import SPLITS, export_huggingface, import_huggingface, split_of_path
 from editfoundry.data.rejections import read_rejections
 from editfoundry.data.shards import read_triplets, write_triplets
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.errors import BadInputError
 from editfoundry.profiles import load_profile
-from editfoundry.training.data import TripletPixels
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from editfoundry.diffusion.prompt_embeds import encode_empty_prompt, encode_prom
 from editfoundry.diffusion.prompt_to_prompt.alignment import align
 from editfoundry.diffusion.prompt_to_prompt.injection import Injection
 from editfoundry.editors.families.prompt_to_prompt.editing import edit_latents
-from editfoundry.editors.families.prompt_to_prompt.settings import PromptToPromptSettings
+from editfoundry.editors.families.prompt_to_prompt.family import PromptToPromptOptions
 from editfoundry.errors import BadInputError
 
-SETTINGS = PromptToPromptSettings(num_inference_steps=3, guidance_scale=3.0)
+SETTINGS = PromptToPromptOptions(num_inference_steps=3, guidance_scale=3.0)
 BEFORE, AFTER = ["a cat in sea", "a dog"], ["a wet cat in sea", "a cup"]
 
 
@@ -99,4 +99,4 @@ def test_only_the_targets_conditional_rows_take_the_sources_probabilities():
 @pytest.mark.parametrize("wrong", [{"control": "swap"}, {"cross_share": 1.5}, {"num_inference_steps": 0}])
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(BadInputError, match=next(iter(wrong))):
-        PromptToPromptSettings(**wrong)
+        PromptToPromptOptions(**wrong)

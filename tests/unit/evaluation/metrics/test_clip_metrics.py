@@ -10,12 +10,15 @@ from torch.nn.functional import cosine_similarity
 from torchmetrics.functional.multimodal import clip_score as torchmetrics_clip_score
 from worlds import ColourEncoder
 
-from editfoundry.evaluation.benchmarks.item import BenchmarkItem
-from editfoundry.evaluation.metrics.clip_metrics import clip_metrics, direction, embed_captions, embed_references
-from editfoundry.evaluation.metrics.edits import MadeEdit, open_pictures
+from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
+from editfoundry.evaluation.metrics.edits import open_pictures
+from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.metrics.scoring import Scorer
+from editfoundry.judging.clip_similarity import SAME_CAPTIONS
 from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.runtime import choose_runtime
 
+CLIP_METRICS = ("clip_score", "clip_image", "clip_direction", "clip_output", "clip_r_precision")
 CAPTIONS = [("a red cup", "a blue cup"), ("an egg", "a fried egg"), ("a tree", "a bare tree in snow")]
 
 
@@ -27,9 +30,13 @@ def item(number, before="a cup", after="a blue cup", truth=None):
 
 
 def scored(clip, items, edited, reference="input"):
-    pictures = [open_pictures(i) for i in items]
-    edits = [MadeEdit(pictures=p, edited=image) for p, image in zip(pictures, edited, strict=True)]
-    return clip_metrics(clip, edits, embed_captions(clip, items), *embed_references(clip, pictures, reference))
+    return [row.values for row in measured(clip, items, edited, reference)]
+
+
+def measured(clip, items, edited, reference="input"):
+    benchmark = Benchmark(name="b", title="B", items=tuple(items), reference=reference)
+    scorer = Scorer(MetricModels({"clip": clip}), benchmark, only=CLIP_METRICS)
+    return scorer.score([open_pictures(i) for i in items], {"x": edited})[0]["x"]
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +92,23 @@ def test_clip_score_is_torchmetrics_s_over_a_hundred(clip):
         assert max(found, 0) * 100 == pytest.approx(theirs, abs=1e-2)
 
 
-def test_no_caption_no_score_and_no_direction_between_equal_captions_or_pictures(clip):
-    without, same, plain = item(0, None, None), item(1, "a cup", "a cup"), item(2)
-    first, second, third = scored(clip, [without, same, plain], [i.open_input() for i in (without, same, plain)])
-    assert first["clip_score"] is None and first["clip_direction"] is None and first["clip_r_precision"] is None
-    assert first["clip_image"] == pytest.approx(1, abs=1e-5)
-    assert second["clip_direction"] is None and second["clip_score"] is not None
-    assert third["clip_direction"] == 0
-    assert direction(np.array([3.0, 0]), np.array([1.0, 1])) == pytest.approx(0.5**0.5)
+def test_without_captions_there_is_no_score_and_an_unmoved_picture_has_the_direction_0(clip):
+    without, plain = item(0, None, None), item(2)
+    first, second = measured(clip, [without, plain], [i.open_input() for i in (without, plain)])
+    assert all(first.values[name] is None for name in ("clip_score", "clip_direction", "clip_r_precision"))
+    assert first.values["clip_image"] == pytest.approx(1, abs=1e-5)
+    assert second.values["clip_direction"] == 0
+    assert first.undefined == {"clip_direction": "there is neither input nor output caption"}
+
+
+@pytest.mark.parametrize("after", ["a cup", "A  cup", "a cup."])
+def test_between_equal_captions_the_direction_is_undefined_whatever_the_batch(clip, after):
+    same = item(1, "a cup", after)
+    for others in ([], [item(2)], [item(n) for n in range(3, 9)]):
+        items = [same, *others]
+        row = measured(clip, items, [tiny_image(20 + n, (40, 40)) for n in range(len(items))])[0]
+        assert row.values["clip_direction"] is None and row.values["clip_score"] is not None
+        assert row.undefined["clip_direction"] == SAME_CAPTIONS
 
 
 def test_r_precision_asks_whether_the_own_caption_fits_best():

@@ -11,7 +11,22 @@ from skimage.metrics import peak_signal_noise_ratio
 from tiny_models import tiny_image
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from editfoundry.evaluation.metrics.pixel_metrics import pixel_metrics
+from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
+from editfoundry.evaluation.metrics.edits import open_pictures
+from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.metrics.scoring import Scorer
+
+PIXEL_METRICS = ("l1", "l2", "psnr", "ssim")
+
+
+def pixel_metrics(edited, references):
+    items = [
+        BenchmarkItem(id=f"{n}", category="c", instruction="x", input_image=tiny_image(0), truth=reference)
+        for n, reference in enumerate(references)
+    ]
+    benchmark = Benchmark(name="b", title="B", items=tuple(items), reference="truth")
+    scorer = Scorer(MetricModels(), benchmark, only=PIXEL_METRICS)
+    return [row.values for row in scorer.score([open_pictures(i) for i in items], {"x": edited})[0]["x"]]
 
 
 def as_floats(image):

@@ -13,6 +13,7 @@ from tiny_painter import tiny_clip
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 from worlds import make_cases
 
+from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.evaluation.metrics.edits import open_pictures
@@ -58,10 +59,12 @@ def models(tmp_path_factory):
     (folder / "mine.toml").write_text(f'[lpips]\nmodel = "{folder}"\nweight_name = "alexnet-x.pth"\n')
     model, processor = tiny_clip()
     return MetricModels(
-        clip=CountingClip("tiny-clip", model, processor, CPU),
-        dino=dino,
-        lpips=load_lpips(load_profile(folder / "mine.toml"), CPU),
-        vision_language_model=loaded(folder, tiny_llava()),
+        {
+            "clip": CountingClip("tiny-clip", model, processor, CPU),
+            "dino": dino,
+            "lpips": load_lpips(load_profile(folder / "mine.toml"), CPU),
+            "vision_language_model": loaded(folder, tiny_llava()),
+        }
     )
 
 
@@ -76,22 +79,26 @@ def test_every_metric_is_there_and_clip_sees_each_picture_and_caption_once(model
     random = [tiny_image(n, (64, 64)) for n in range(3)]
     editors = {"truth": [p.truth for p in pictures], "random": [*random[:2], None]}
     scorer = Scorer(models, benchmark)
-    found = scorer.score(pictures, editors)
-    assert all(None not in row.values() for row in [*found["truth"], *found["random"][:2]])
-    assert set(found["random"][2].values()) == {None}
-    assert set(found["truth"][0]) == set(scorer.described())
-    assert [row["outcome"] for row in found["truth"]] == [1, 1, 1]
+    found, bounds = scorer.score(pictures, editors)
+    assert all(None not in row.values.values() for row in [*found["truth"], *found["random"][:2]])
+    assert set(found["random"][2].values.values()) == {None}
+    assert set(found["truth"][0].values) == set(scorer.described())
+    assert [row.values["outcome"] for row in found["truth"]] == [1, 1, 1]
+    assert [row.nearest for row in found["truth"]] == ["truth"] * 3 and found["random"][2].nearest is None
+    assert [bound["truth"]["clip_score"] for bound in bounds] == [row.values["clip_score"] for row in found["truth"]]
     captions = {c for i in benchmark.items for c in (i.input_caption, i.output_caption)}
     assert all(CountingClip.seen[caption] == 1 for caption in captions)
     assert all(CountingClip.seen[p.input_image.tobytes()] == 1 for p in pictures)
+    # Inputs, truths (which one editor returns) and the other editor's two edits.
     assert sum(CountingClip.seen.values()) == len(captions) + 3 + 3 + 2
 
 
 def test_dino_and_the_judge_say_what_their_own_code_says(models, benchmark):
     pictures = [open_pictures(item) for item in benchmark.items]
     edited = [tiny_image(n, (64, 64)) for n in range(3)]
-    found = Scorer(models, benchmark).score(pictures, {"x": edited})["x"]
-    embeds = models.dino.encode_images([*edited, *(p.input_image for p in pictures)]).numpy()
+    rows, _ = Scorer(models, benchmark).score(pictures, {"x": edited})
+    found = [row.values for row in rows["x"]]
+    embeds = models.by_role["dino"].encode_images([*edited, *(p.input_image for p in pictures)]).numpy()
     assert [row["dino"] for row in found] == pytest.approx(np.sum(embeds[:3] * embeds[3:], axis=1), abs=1e-5)
     pairs = [
         EditPair(
@@ -101,7 +108,7 @@ def test_dino_and_the_judge_say_what_their_own_code_says(models, benchmark):
         for p, image in zip(pictures, edited, strict=True)
     ]  # fmt: skip
     for row, said in zip(
-        found, judge_pairs(models.vision_language_model, pairs, JudgeConfig(reasons=False)), strict=True
+        found, judge_pairs(models.by_role["vision_language_model"], pairs, JudgeConfig(reasons=False)), strict=True
     ):
         assert row["mllm_probability"] == pytest.approx(said.success, abs=1e-4)
         assert row["mllm_bit"] == float(said.success > 0.5)
@@ -127,8 +134,8 @@ def test_a_model_that_the_profile_does_not_name_is_missing_and_none_stands_in_fo
         assert f"names no model for the role '{role}'" in described[name]["missing"]
     assert described["clip_score"]["missing"] is None
     pictures = [open_pictures(item) for item in benchmark.items]
-    [row, *_] = Scorer(models, benchmark).score(pictures, {"truth": [p.truth for p in pictures]})["truth"]
-    assert row["dino"] is None and row["lpips"] is None and row["clip_score"] > 0
+    [row, *_] = Scorer(models, benchmark).score(pictures, {"truth": [p.truth for p in pictures]})[0]["truth"]
+    assert row.values["dino"] is None and row.values["lpips"] is None and row.values["clip_score"] > 0
 
 
 def test_without_ground_truth_there_is_no_outcome(benchmark):
@@ -136,5 +143,12 @@ def test_without_ground_truth_there_is_no_outcome(benchmark):
     scorer = Scorer(MetricModels(), dataclasses.replace(benchmark, items=items, reference="truth"))
     assert "outcome" not in scorer.described()
     pictures = [open_pictures(item) for item in items]
-    [row, *_] = scorer.score(pictures, {"x": [p.input_image for p in pictures]})["x"]
-    assert set(row.values()) == {None}
+    [row, *_] = scorer.score(pictures, {"x": [p.input_image for p in pictures]})[0]["x"]
+    assert set(row.values.values()) == {None}
+
+
+def test_only_the_metrics_that_were_asked_for_are_measured_and_an_unknown_one_is_refused(models, benchmark):
+    scorer = Scorer(models, benchmark, only=("outcome", "l1"))
+    assert list(scorer.described()) == ["outcome", "l1"]
+    with pytest.raises(BadInputError, match="no metric 'nonsense': use outcome, clip_score"):
+        Scorer(models, benchmark, only=("nonsense",))

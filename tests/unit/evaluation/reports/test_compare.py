@@ -7,13 +7,21 @@ from run_folders import METRICS, item, write_run
 
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports.compare import compare_reports
 from editfoundry.evaluation.reports.compare_page import terminal_tables, write_comparison
+from editfoundry.evaluation.reports.run import read_runs
+from editfoundry.evaluation.reports.summary import summarise_run
 
 
 def scored(editor, scores, **fields):
     """Items of one editor, by id and CLIP score."""
-    return [item(editor, name, {"clip_score": value, "l1": 0.5}, **fields) for name, value in scores.items()]
+    asked = fields.pop("asked", None)
+    hashes = {} if asked is None else {"asked": asked}
+    return [
+        item(editor, name, {"clip_score": value, "l1": 0.5}, **fields, **{k: v + name for k, v in hashes.items()})
+        for name, value in scores.items()
+    ]
 
 
 def test_two_runs_over_the_same_items_are_subtracted_pair_by_pair(tmp_path):
@@ -24,8 +32,8 @@ def test_two_runs_over_the_same_items_are_subtracted_pair_by_pair(tmp_path):
     difference = only.pairs[0].differences["overall"]["clip_score"]
     assert difference["value"] == pytest.approx(np.mean([0.1, 0.2, 0.0])) and difference["n"] == 3
     assert -1e-9 < difference["low"] < difference["value"] < difference["high"] < 0.2 + 1e-9
-    assert only.statements == ["two: E against one: E: all 3 items are the same."] and comparison.statements == []
-    write_comparison(tmp_path / "out.html", comparison, "two <runs>")
+    assert only.statements == ["two: E against one: E: all 3 items are the same."] and comparison.warnings == []
+    write_comparison(tmp_path / "out.html", comparison, "two <runs>", MadeBy())
     page = check_self_contained((tmp_path / "out.html").read_text())
     assert "+0.1000 n 3" in page.text and "two: E − one: E" in page.text
     assert terminal_tables(only)[0].row_count == 2
@@ -48,8 +56,8 @@ def test_items_that_differ_are_left_out_and_told(tmp_path):
     comparison = compare_reports([one, write_run(tmp_path / "two", other)])
     (only,) = comparison.benchmarks
     assert only.pairs[0].differences["overall"]["clip_score"]["value"] == pytest.approx(0.1)
-    assert "1 items are the same (3 items in one and 3 in the other)" in only.statements[0]
-    assert "1 more share an id and ask for something else" in only.statements[0]
+    assert "1 items are the same (3 items in one and 3 in the other)" in only.warnings[-1]
+    assert "1 more share an id and ask for something else" in only.warnings[-1]
 
 
 def test_different_benchmarks_and_models_are_never_subtracted(tmp_path):
@@ -58,51 +66,77 @@ def test_different_benchmarks_and_models_are_never_subtracted(tmp_path):
         for name, benchmark in (("one", "x"), ("two", "y"))
     ]
     apart = compare_reports(folders)
-    assert "The benchmarks differ: x is in one alone; y is in two alone." in apart.statements[0]
+    assert "The benchmarks differ: x is in one alone; y is in two alone." in apart.warnings[0]
     assert [b.pairs for b in apart.benchmarks] == [[], []]
     other_clip = {**METRICS, "clip_score": {**METRICS["clip_score"], "model": "clip-large@1"}}
     third = write_run(tmp_path / "three", scored("E", {"a": 0.1}), name="x", metrics=other_clip)
     (only,) = compare_reports([folders[0], third]).benchmarks
     assert list(only.pairs[0].differences["overall"]) == ["l1"]
-    assert "CLIP score was measured with model clip-tiny@0 in one and clip-large@1 in three" in only.statements[0]
+    assert "CLIP score was measured with model clip-tiny@0 in one and clip-large@1 in three" in only.warnings[0]
 
 
-def lineage_report(folder, correct):
-    """A report of the lineage with one benchmark beside its main one."""
-    rows = [
-        {"benchmark": name, "editor": editor, "id": f"{name}-{n}", "category": "Long-Term", "rule": "r", "seed": 1,
-         "correct": bool(right), "outcome": "truth" if right else "input", "clip_score": 0.5, "preservation_mse": 0.0,
-         "preservation_psnr": "inf", "failure": None, "detail": ""}
-        for name in ("main", "other") for editor in ("base", "fine_tuned") for n, right in enumerate(correct[editor])
-    ]  # fmt: skip
-    interval = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 2}
-    part = {"overall": {"outcome_accuracy": interval}, "by_category": {}, "outcomes": {}, "failures": {}}
-    summary = {"num_cases": 2, "base": part, "fine_tuned": part, "clip": {"model": "clip-tiny@0"}, "seed": 0}
-    others = {"other": {**summary, "benchmark": "other"}}
-    folder.mkdir()
-    write_json(folder / "metrics.json", rows)
-    write_json(folder / "summary.json", {**summary, "benchmark": "main", "other_benchmarks": others})
+def several(folder, right):
+    """A report of two benchmarks; the numbers of right edits of two, by editor."""
+    runs = {}
+    for name in ("main", "other"):
+        edits = [
+            item(editor, f"{name}-{n}", {"outcome": float(n < num_right), "preservation_psnr": "inf"})
+            for editor, num_right in right.items() for n in range(2)
+        ]  # fmt: skip
+        runs[name] = json.loads((write_run(folder / name, edits, name=name) / "metrics.json").read_text())
+    write_json(folder / "metrics.json", {"benchmarks": runs})
+    summaries = {run.name: summarise_run(run) for run in read_runs(folder)}
+    write_json(folder / "summary.json", {"benchmarks": summaries})
     return folder
 
 
-def test_reports_of_the_lineage_are_compared_benchmark_by_benchmark(tmp_path):
-    one = lineage_report(tmp_path / "one", {"base": [0, 0], "fine_tuned": [0, 1]})
-    two = lineage_report(tmp_path / "two", {"base": [0, 0], "fine_tuned": [1, 1]})
+def test_reports_of_several_benchmarks_are_compared_benchmark_by_benchmark(tmp_path):
+    one = several(tmp_path / "one", {"base": 0, "fine_tuned": 1})
+    two = several(tmp_path / "two", {"base": 0, "fine_tuned": 2})
     comparison = compare_reports([one, two])
     assert [b.benchmark for b in comparison.benchmarks] == ["main", "other"]
-    paired = comparison.to_dict()["benchmarks"]["other"]["paired"]
-    assert paired["two: fine_tuned - one: fine_tuned"]["overall"]["outcome"]["value"] == 0.5
-    assert paired["two: base - one: base"]["overall"]["outcome"]["value"] == 0.0
-    assert json.dumps(comparison.to_dict())
+    told = json.loads(json.dumps(comparison.to_dict()))["benchmarks"]["other"]["paired"]
+    assert told["two: fine_tuned - one: fine_tuned"]["overall"]["outcome"]["value"] == 0.5
+    assert told["two: base - one: base"]["overall"]["outcome"]["value"] == 0.0
 
 
 def test_means_without_items_stand_beside_each_other_and_are_not_subtracted(tmp_path):
-    one = lineage_report(tmp_path / "one", {"base": [0, 0], "fine_tuned": [0, 1]})
-    two = lineage_report(tmp_path / "two", {"base": [0, 0], "fine_tuned": [1, 1]})
+    one = several(tmp_path / "one", {"base": 0, "fine_tuned": 1})
+    two = several(tmp_path / "two", {"base": 0, "fine_tuned": 2})
     (two / "metrics.json").unlink()
     main = compare_reports([one, two]).benchmarks[0]
-    assert main.pairs == [] and "two has means alone and no items" in main.statements[0]
-    assert [c.text for c in main.means.rows[0].cells] == ["0.00", "0.50", "0.50", "0.50"]
+    assert main.pairs == [] and "two has means alone and no items" in main.warnings[0]
+    assert [c.text for c in main.means.rows[0].cells] == ["0.00", "0.50", "0.00", "1.00"]
+
+
+def test_runs_that_asked_for_other_captions_or_pictures_are_not_subtracted(tmp_path):
+    one = write_run(tmp_path / "one", scored("E", {"a": 0.1, "b": 0.2}, asked="0123"))
+    two = write_run(tmp_path / "two", scored("E", {"a": 0.3, "b": 0.4}, asked="4567"))
+    (only,) = compare_reports([one, two]).benchmarks
+    assert only.pairs == [] and only.statements == []
+    assert "no item is the same" in only.warnings[0]
+    assert "2 more share an id and ask for something else: other pictures, texts or noise" in only.warnings[0]
+
+
+def test_a_run_of_before_hashes_were_noted_is_compared_by_its_texts_and_says_so(tmp_path):
+    one = write_run(tmp_path / "one", scored("E", {"a": 0.1}, asked="0123"))
+    two = write_run(tmp_path / "two", scored("E", {"a": 0.3}))
+    (only,) = compare_reports([one, two]).benchmarks
+    assert only.pairs[0].differences["overall"]["clip_score"]["value"] == pytest.approx(0.2)
+    assert "of before pictures, captions and seeds were noted" in only.warnings[0]
+
+
+def test_the_page_shows_every_editor_s_edits_side_by_side_and_no_good_news_in_the_warning_box(tmp_path):
+    folders = [
+        write_run(tmp_path / n, [item("E", f"i{k}", {"l1": s}, asked=f"{k}") for k in range(9)])
+        for n, s in (("one", 0.1), ("two", 0.2))
+    ]
+    write_comparison(tmp_path / "out.html", compare_reports(folders), "x", MadeBy("2026-01-31 12:00 UTC"))
+    html = (tmp_path / "out.html").read_text()
+    page = check_self_contained(html)
+    assert "Side by side: 1 of 9 shown" in page.text and "two: E one: E" not in page.text
+    assert page.tags.count("img") == 3 and "2026-01-31 12:00 UTC" in page.text
+    assert "all 9 items are the same" in page.text and 'class="card note"' not in html
 
 
 def test_one_report_or_none_is_refused(tmp_path):

@@ -10,6 +10,8 @@ from editfoundry.data.shards import write_triplets
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.reports.dataset_page import write_dataset_report
 
+BRANCHES = {"editworld-text": "text", "editworld-video": "video"}
+
 
 def triplet(number, **fields):
     """A triplet of its own pictures."""
@@ -36,7 +38,7 @@ def dataset(tmp_path_factory):
 
 
 def test_branches_categories_keywords_and_scores_are_counted(dataset, tmp_path):
-    found = write_dataset_report(dataset, tmp_path / "out")
+    found = write_dataset_report(dataset, tmp_path / "out", BRANCHES)
     assert found["num_triplets"] == 12 and found["splits"] == {"train": 10, "test": 2}
     assert found["branches"] == {"text": {"Long-Term": 6, "Story-Type": 3}, "video": {"Spatial-Trans": 3}}
     assert found["by_split"]["test"] == {"text": {"Long-Term": 2}}
@@ -61,6 +63,11 @@ def test_a_folder_of_shards_is_one_part_and_a_folder_without_any_is_refused(data
     assert write_dataset_report(dataset / "train", tmp_path / "out")["splits"] == {"all": 10}
     with pytest.raises(BadInputError, match="neither a data set"):
         write_dataset_report(tmp_path / "nothing", tmp_path / "out")
+
+
+def test_a_recipe_that_belongs_to_no_branch_is_counted_by_its_name(dataset, tmp_path):
+    found = write_dataset_report(dataset, tmp_path, {"editworld-text": "text"})
+    assert list(found["branches"]) == ["editworld-video", "text"]
 
 
 def test_a_cut_index_is_named(tmp_path):

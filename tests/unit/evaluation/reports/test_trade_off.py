@@ -35,6 +35,7 @@ def test_the_embedded_editor_is_swept_and_its_edits_are_kept(tmp_path, capsys):
     assert [path.stat().st_mtime_ns for path in edits] == times
     page = check_self_contained((out / "trade_off.html").read_text())
     assert f"{points[0]['clip_image']['value']:.4f} n 2" in page.text and "s_T is 7.5" in page.text
+    assert "The sweep in pictures: 2 of 2 shown" in page.text and page.tags.count("img") == 2 * 4
 
 
 def test_editors_without_image_guidance_and_benchmarks_without_captions_are_refused(tmp_path):
@@ -47,8 +48,10 @@ def test_editors_without_image_guidance_and_benchmarks_without_captions_are_refu
     item = BenchmarkItem(id="a", category="add", instruction="Add a dog.", input_image=picture, output_caption="a dog")
     with pytest.raises(BadInputError, match="measured with CLIP"):
         run_trade_off([], Benchmark(name="b", title="B", items=(item,)), tmp_path, models=MetricModels())
-    with pytest.raises(BadInputError, match="no item has the captions"):
-        run_trade_off([], Benchmark(name="b", title="B", items=(item,)), tmp_path, models=MetricModels(clip=object()))
+    with pytest.raises(BadInputError, match="no item has the two captions"):
+        run_trade_off(
+            [], Benchmark(name="b", title="B", items=(item,)), tmp_path, models=MetricModels({"clip": object()})
+        )
 
 
 def test_a_curve_rises_to_the_right_and_leaves_points_without_a_value_out():

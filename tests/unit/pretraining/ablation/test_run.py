@@ -67,7 +67,7 @@ def test_every_arm_is_made_of_the_same_quadruples_with_a_known_outcome(ran):
     for name in names:
         captions = [triplet.input_caption for triplet in read_triplets(output / name)]
         assert captions == [QUADRUPLES[0][0], QUADRUPLES[2][0]]
-    assert calls == [(done, 12) for done in range(1, 13)]
+    assert list(dict.fromkeys(calls)) == [(done, 12) for done in range(13)]
 
 
 def test_arms_share_their_noise(ran):

@@ -77,3 +77,12 @@ def test_a_folder_without_clips_and_a_missing_model_are_bad_input(clips, profile
     (tmp_path / "mine.toml").write_text("[clip]\nmodel = 'package:nothing'")
     with pytest.raises(MissingModelError):
         mine_frame_pairs(clips, tmp_path / "out", CONFIG, load_profile(tmp_path / "mine.toml"), "cpu")
+
+
+def test_one_shard_of_clips_is_mined_alone(clips, profile, tmp_path):
+    mine_frame_pairs(clips, tmp_path / "all", CONFIG, profile, "cpu")
+    told = []
+    mine_frame_pairs(clips, tmp_path / "out", CONFIG, profile, "cpu", lambda *n: told.append(n), only="00001")
+    assert told[-1] == (1, 1) and not (tmp_path / "out" / "00000.tar").exists()
+    for name in ("00001.tar", "00001.parquet"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "all" / name).read_bytes()

@@ -55,6 +55,11 @@ def bytes_of(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def quadruples_of(folder):
+    """Of the quadruples alone: totals and reasons differ with the number of questions."""
+    return [list(read_rows(path, Quadruple)) for path in sorted(folder.glob("0????.parquet"))]
+
+
 def test_captions_become_true_quadruples_of_the_five_categories(tmp_path, captions):
     output = tmp_path / "out"
     with chat_server(tinyworld_answers.answer) as server:
@@ -128,16 +133,84 @@ def test_an_answer_is_believed_at_the_second_attempt(tmp_path, captions):
 def test_the_category_must_be_confirmed_unless_that_is_switched_off(tmp_path, captions):
     def respond(body, before):
         if "Before: " in body["messages"][-1]["content"]:
-            return Reply("Exaggeration or Story-Type and Long-Term")
+            return Reply("Implicit-Logic")
+        return tinyworld_answers.answer(body, before)
+
+    config = dataclasses.replace(CONFIG, categories=tuple(c for c in TEXT_CATEGORIES if c != "Implicit-Logic"))
+    with chat_server(respond) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        checked = write_model_quadruples(captions, tmp_path / "checked", config, profile)
+        unchecked = write_model_quadruples(
+            captions, tmp_path / "unchecked", dataclasses.replace(config, verify=False), profile
+        )
+    assert checked.num_out == 0 and checked.rejected["category not confirmed"] == unchecked.num_out > 5
+
+
+OFF_SCHEMA = {
+    "several": (Reply("Exaggeration or Story-Type and Long-Term"), "not verified: no single category named"),
+    "empty": (Reply(""), "not verified: empty answer"),
+    "turned down": (Reply(status=400, error={"code": "content_filter"}), "not verified: prompt refused"),
+}
+
+
+@pytest.mark.parametrize("kind", OFF_SCHEMA)
+def test_a_category_that_cannot_be_read_is_asked_for_anew_and_at_last_its_own_reason(tmp_path, captions, kind):
+    unreadable, reason = OFF_SCHEMA[kind]
+
+    def unreadable_at_first(body, before):
+        is_first = "Before: " in body["messages"][-1]["content"] and body["temperature"] == 0
+        return unreadable if is_first else tinyworld_answers.answer(body, before)
+
+    def never_readable(body, before):
+        return unreadable if "Before: " in body["messages"][-1]["content"] else tinyworld_answers.answer(body, before)
+
+    with chat_server(tinyworld_answers.answer) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        known = write_model_quadruples(captions, tmp_path / "known", CONFIG, profile)
+    with chat_server(unreadable_at_first) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        again = write_model_quadruples(captions, tmp_path / "again", CONFIG, profile)
+    assert quadruples_of(tmp_path / "again") == quadruples_of(tmp_path / "known") and again.num_out == known.num_out
+    with chat_server(never_readable) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        never = write_model_quadruples(captions, tmp_path / "never", CONFIG, profile)
+    assert never.num_out == 0 and never.rejected[reason] >= known.num_out
+    assert "category not confirmed" not in never.rejected
+
+
+@pytest.mark.parametrize("status", [400, 413, 500])
+def test_a_caption_that_the_endpoint_never_takes_is_a_rejection_that_names_it_and_the_rest_goes_on(
+    tmp_path, captions, status
+):
+    bad = next(read_rows(captions, Caption))
+
+    def respond(body, before):
+        if any(bad.caption in message["content"] for message in body["messages"] if message["role"] == "user"):
+            return Reply(status=status, error={"message": "no"})
+        if body["messages"][-1]["content"] == "Say yes.":
+            return Reply("Yes.")
         return tinyworld_answers.answer(body, before)
 
     with chat_server(respond) as server:
         profile = load_profile(write_profile(tmp_path, server.url))
-        checked = write_model_quadruples(captions, tmp_path / "checked", CONFIG, profile)
-        unchecked = write_model_quadruples(
-            captions, tmp_path / "unchecked", dataclasses.replace(CONFIG, verify=False), profile
-        )
-    assert checked.num_out == 0 and checked.rejected["category not confirmed"] == unchecked.num_out > 5
+        result = write_model_quadruples(captions, tmp_path / "out", CONFIG, profile)
+    (row,) = [row for row in read_rejections(tmp_path / "out") if row.id == bad.id]
+    assert row.reason == ("model failed at the prompt" if status == 500 else "prompt refused")
+    assert row.row["caption"] == bad.caption and row.detail == f"status {status} no"
+    assert result.num_in == result.num_out + result.num_rejected
+
+
+def test_an_endpoint_that_fails_at_many_prompts_stops_the_run_though_it_answers_others(tmp_path, captions):
+    texts = [row.caption for row in read_rows(captions, Caption)]
+
+    def respond(body, before):
+        said = body["messages"][-1]["content"]
+        return Reply(status=500, error="no") if any(t in said for t in texts[:7]) else Reply("null")
+
+    with chat_server(respond) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        with pytest.raises(UnavailableError, match="requests stayed unanswered: status 500 no"):
+            write_model_quadruples(captions, tmp_path / "out", CONFIG, profile)
 
 
 def test_an_endpoint_that_is_down_stops_the_run_and_loses_no_answer(tmp_path, captions):
@@ -283,3 +356,62 @@ def test_journals_of_captions_that_are_gone_are_removed(tmp_path, captions):
         journal_path(output / "00009.parquet").write_text("{}\n")
         write_model_quadruples(captions, output, CONFIG, profile)
     assert not list(output.glob("*.jsonl"))
+
+
+def test_free_quadruples_do_not_replace_those_of_captions_unasked(tmp_path, captions):
+    output = tmp_path / "out"
+    with chat_server(tinyworld_answers.answer) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        write_model_quadruples(captions, output, CONFIG, profile)
+        before = bytes_of(output)
+        with pytest.raises(BadInputError, match="out: holds quadruples made of .*captions, not of the exemplars alone"):
+            write_free_quadruples(5, output, CONFIG, profile)
+        assert bytes_of(output) == before
+        assert write_free_quadruples(5, output, CONFIG, profile, replace=True).num_out == 5
+        with pytest.raises(BadInputError, match="made of the exemplars alone, not of .*captions"):
+            write_model_quadruples(captions, output, CONFIG, profile)
+
+
+def test_a_shard_of_free_quadruples_says_how_far_it_is_and_goes_on_after_a_stop(tmp_path):
+    down, told = True, []
+    config = dataclasses.replace(CONFIG, quadruples_per_turn=1, num_turns=4)
+
+    def respond(body, before):
+        if down and len(server.answered) >= 25:
+            return Reply(status=503, error="overloaded")
+        return tinyworld_answers.answer(body, before)
+
+    with chat_server(respond) as server:
+        profile = load_profile(write_profile(tmp_path, server.url, num_concurrent=1))
+        with pytest.raises(UnavailableError):
+            write_free_quadruples(20, tmp_path / "out", config, profile, progress=lambda *n: told.append(n))
+        numbers = [done for done, total in told]
+        assert 0 < max(numbers) < 20 and numbers == sorted(numbers) and len(numbers) >= 25
+        down = False
+        write_free_quadruples(20, tmp_path / "out", config, profile, progress=lambda *n: told.append(n))
+        assert told[-1] == (20, 20)
+        assert len(server.answered) == len(set(server.answered))
+        write_free_quadruples(20, tmp_path / "undisturbed", config, profile)
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "undisturbed")
+
+
+def test_a_shard_of_free_quadruples_is_made_alone_once_those_before_it_are_there(tmp_path):
+    config = dataclasses.replace(CONFIG, rows_per_shard=5)
+    with chat_server(tinyworld_answers.answer) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        write_free_quadruples(10, tmp_path / "all", config, profile)
+        with pytest.raises(BadInputError, match="'00001' depends on those before it"):
+            write_free_quadruples(10, tmp_path / "out", config, profile, only="00001")
+        for name in ("00000", "00001"):
+            assert write_free_quadruples(10, tmp_path / "out", config, profile, only=name).num_out == 5
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "all")
+
+
+def test_one_shard_of_captions_is_written_for_alone(tmp_path, captions):
+    with chat_server(tinyworld_answers.answer) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        write_model_quadruples(captions, tmp_path / "all", CONFIG, profile)
+        write_model_quadruples(captions, tmp_path / "out", CONFIG, profile, only="00001")
+    assert not (tmp_path / "out" / "00000.parquet").exists()
+    name = "00001.parquet"
+    assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "all" / name).read_bytes()

@@ -11,8 +11,8 @@ from editfoundry.data.hashing import file_hash
 from editfoundry.data.videos import open_video
 from editfoundry.errors import BadInputError
 from editfoundry.sources.internvid_columns import parse_clip_row
+from editfoundry.tinyworld.clips.clip_kinds import KINDS, NUM_GOOD_KINDS, sample_clip
 from editfoundry.tinyworld.clips.film import film
-from editfoundry.tinyworld.clips.kinds import KINDS, NUM_GOOD_KINDS, sample_clip
 from editfoundry.tinyworld.clips.reel import plan_reels
 from editfoundry.tinyworld.clips.storylines import VIDEO_CATEGORIES, video_rules
 from editfoundry.tinyworld.clips.truth import read_truths, reel_truths

@@ -83,43 +83,6 @@ def edit_images(
     return _decode(pipeline, latents, prompt_embeds.dtype, device)
 
 
-def edit_photo(
-    pipeline: StableDiffusionInstructPix2PixPipeline,
-    image: Image.Image,
-    instruction: str,
-    *,
-    seed: int = 0,
-    **options: Any,
-) -> Image.Image:
-    """Edit a photograph of any size and return the edit at the photograph's size.
-
-    The photograph is resized (Lanczos) so that its long side is the size that the editor was trained at, edited there
-    (see `edit_images` for the options), and the edit resized back: what the editor cannot see at its own size is lost.
-    """
-    working = image.convert("RGB").resize(working_size(pipeline, image.size), Image.Resampling.LANCZOS)
-    edited = edit_images(pipeline, [working], [instruction], seeds=[seed], **options)[0]
-    return edited.resize(image.size, Image.Resampling.LANCZOS)
-
-
-def native_size(pipeline: StableDiffusionInstructPix2PixPipeline) -> int:
-    """Return the side, in pixels, of the square images that the editor was made for."""
-    sample_size = pipeline.unet.config.sample_size
-    side = sample_size if isinstance(sample_size, int) else max(sample_size)
-    return int(side * pipeline.vae_scale_factor)
-
-
-def working_size(pipeline: StableDiffusionInstructPix2PixPipeline, size: tuple[int, int]) -> tuple[int, int]:
-    """Return (width, height) in pixels to edit a photograph of ``size`` at.
-
-    The long side is `native_size`, the short side keeps the aspect ratio as nearly as multiples of 8 pixels (or of the
-    VAE's scale factor, if that is more) allow, and is at least one such multiple.
-    """
-    multiple = max(8, pipeline.vae_scale_factor)
-    scale = native_size(pipeline) / max(size)
-    width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
-    return width, height
-
-
 @dataclass(frozen=True)
 class _Guidance:
     """The guidance of B edits; the UNet sees null condition, image only and full condition, in this order."""

@@ -16,29 +16,26 @@ from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_promp
 from editfoundry.diffusion.prompt_to_prompt.alignment import align
 from editfoundry.diffusion.prompt_to_prompt.null_text import null_text_embeds
 from editfoundry.diffusion.prompt_to_prompt.paired_sampling import sample_pairs
-from editfoundry.editors.families.prompt_to_prompt.settings import PromptToPromptSettings
-from editfoundry.editors.working_size import at_working_size
+from editfoundry.editors.editor import EditRequest
+from editfoundry.editors.families.prompt_to_prompt.family import PromptToPromptOptions
+from editfoundry.editors.working_size import edit_at_working_size
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
 
 
 def prompt_to_prompt(
-    pipeline: Painter,
-    settings: PromptToPromptSettings,
-    images: Sequence[Image.Image],
-    input_captions: Sequence[str],
-    output_captions: Sequence[str],
-    seeds: Sequence[int],
+    pipeline: Painter, options: PromptToPromptOptions, requests: Sequence[EditRequest]
 ) -> list[Image.Image]:
-    """Edit RGB images of any size; nothing is drawn, so the seeds change nothing."""
+    """Edit RGB pictures of any size; nothing is drawn, so the seeds change nothing."""
 
-    def edit(places: list[int], resized: list[Image.Image]) -> list[Image.Image]:
-        before, after = ([captions[place] for place in places] for captions in (input_captions, output_captions))
-        _, edited = edit_latents(pipeline, encode(pipeline, resized).clone(), before, after, settings)
-        return decode(pipeline, edited)
+    def edit(group: list[EditRequest]) -> list[Image.Image]:
+        before = [request.input_caption or "" for request in group]
+        after = [request.output_caption or "" for request in group]
+        latents = encode(pipeline, [request.image for request in group]).clone()
+        return decode(pipeline, edit_latents(pipeline, latents, before, after, options)[1])
 
-    return at_working_size(pipeline, images, edit)
+    return edit_at_working_size(pipeline, requests, edit)
 
 
 def edit_latents(
@@ -46,7 +43,7 @@ def edit_latents(
     latents: Tensor,
     input_captions: Sequence[str],
     output_captions: Sequence[str],
-    settings: PromptToPromptSettings,
+    options: PromptToPromptOptions,
 ) -> tuple[Tensor, Tensor]:
     """Return what the inversion makes of the pictures again, and the edits: ``(B, C, H, W)`` clean latents each.
 
@@ -55,25 +52,23 @@ def edit_latents(
         latents: ``(B, C, H, W)`` clean, scaled.
         input_captions: what the pictures show.
         output_captions: what they must show.
-        settings: inversion, sharing, guidance.
+        options: inversion, sharing, guidance.
     """
-    schedule = DdimSchedule.of(pipeline, settings.num_inference_steps)
+    schedule = DdimSchedule.of(pipeline, options.num_inference_steps)
     source, target = (_trainable(encode_prompts(pipeline, texts)) for texts in (input_captions, output_captions))
     empty = _trainable(encode_empty_prompt(pipeline)).expanded(len(latents))
     with torch.no_grad():
-        trajectory = invert(schedule, predictor(pipeline, schedule, source), latents, 0, settings.num_refinements)
+        trajectory = invert(schedule, predictor(pipeline, schedule, source), latents, 0, options.num_refinements)
     nulls = [empty] * len(schedule)
-    if settings.num_null_text_iterations and settings.guidance_scale != 1:
+    if options.num_null_text_iterations and options.guidance_scale != 1:
         nulls = null_text_embeds(
-            pipeline, schedule, trajectory, source, empty, settings.guidance_scale, settings.num_null_text_iterations
+            pipeline, schedule, trajectory, source, empty, options.guidance_scale, options.num_null_text_iterations
         )
-    alignment = align(
-        pipeline.tokenizer, input_captions, output_captions, settings.control, settings.new_word_weight
-    )  # fmt: skip
+    alignment = align(pipeline.tokenizer, input_captions, output_captions, options.control, options.new_word_weight)
     return sample_pairs(
         pipeline, schedule, trajectory[0], source, target, nulls, alignment,
-        guidance_scale=settings.guidance_scale, cross_share=settings.cross_share, self_share=settings.self_share,
-        max_self_attention_pixels=settings.max_self_attention_pixels,
+        guidance_scale=options.guidance_scale, cross_share=options.cross_share, self_share=options.self_share,
+        max_self_attention_pixels=options.max_self_attention_pixels,
     )  # fmt: skip
 
 

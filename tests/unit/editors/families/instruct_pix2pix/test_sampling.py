@@ -1,11 +1,13 @@
 import pytest
 import torch
-from PIL import Image
+from function_editors import request
 from tiny_models import psnr, tiny_image, tiny_pipeline
 
 from editfoundry.diffusion.schedulers import scheduler_by_name, scheduler_names
-from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images, edit_photo, working_size
+from editfoundry.editors.families.instruct_pix2pix.family import editor_of_pipeline
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.guidance_sweep import draw_sweep, sweep_guidance
+from editfoundry.editors.working_size import working_size
 from editfoundry.errors import BadInputError
 
 
@@ -62,7 +64,8 @@ def test_short_names_of_schedulers_are_understood_and_wrong_ones_listed() -> Non
 
 def test_a_sweep_has_at_each_pair_of_scales_the_edit_at_these_scales() -> None:
     pipeline, image = tiny_pipeline(), tiny_image(3)
-    sweep = sweep_guidance(pipeline, image, "melt it", (1.0, 7.5), (0.5, 1.5, 2.0), num_inference_steps=2, batch_size=4)
+    editor = editor_of_pipeline(pipeline, num_inference_steps=2)
+    sweep = sweep_guidance(editor, request(image), (1.0, 7.5), (0.5, 1.5, 2.0), batch_size=4)
     for text, row in zip(sweep.guidance_scales, sweep.edits, strict=True):
         for picture, edit in zip(sweep.image_guidance_scales, row, strict=True):
             [expected] = edit_images(
@@ -108,12 +111,34 @@ def test_a_photo_is_edited_at_the_size_the_editor_was_made_for(
 
 @pytest.mark.parametrize("size", [(75, 50), (1, 1), (9, 120)])
 def test_an_edited_photo_has_the_photos_size(size: tuple[int, int]) -> None:
-    edited = edit_photo(tiny_pipeline(), tiny_image(1, size), "melt it", num_inference_steps=2)
+    [edit] = editor_of_pipeline(tiny_pipeline(), num_inference_steps=2).edit([request(tiny_image(1, size))])
+    edited = edit.require()
     assert (edited.size, edited.mode) == (size, "RGB")
 
 
 def test_a_photo_of_the_editors_size_is_edited_as_it_is() -> None:
     pipeline, image = tiny_pipeline(), tiny_image(2)
     [expected] = edit_images(pipeline, [image], ["melt it"], seeds=[7], num_inference_steps=2)
-    edited = edit_photo(pipeline, image, "melt it", seed=7, num_inference_steps=2)
-    assert isinstance(edited, Image.Image) and psnr(edited, expected) == float("inf")
+    [edit] = editor_of_pipeline(pipeline, num_inference_steps=2).edit([request(image, seed=7)])
+    assert psnr(edit.require(), expected) == float("inf")
+
+
+def test_pictures_of_several_sizes_are_edited_in_batches_of_one_working_size() -> None:
+    pipeline = tiny_pipeline()
+    batches: list[int] = []
+    pipeline.unet.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0]) // 3))
+    images = [tiny_image(0), tiny_image(1, (64, 48)), tiny_image(2), tiny_image(3, (32, 24))]
+    edits = editor_of_pipeline(pipeline, num_inference_steps=1).edit([request(image) for image in images])
+    assert batches == [2, 2]
+    assert [edit.require().size for edit in edits] == [(32, 32), (64, 48), (32, 32), (32, 24)]
+
+
+def test_requests_of_one_batch_may_have_guidance_scales_of_their_own_and_no_other_option() -> None:
+    editor = editor_of_pipeline(tiny_pipeline(), num_inference_steps=2)
+    scales = ({"guidance_scale": 3.0}, {"image_guidance_scale": 2.0}, {})
+    together = editor.edit([request(tiny_image(0), options=own) for own in scales])
+    for own, edit in zip(scales, together, strict=True):
+        [alone] = editor.with_options(**own).edit([request(tiny_image(0))])
+        assert psnr(edit.require(), alone.require()) > 45
+    with pytest.raises(BadInputError, match="scheduler cannot differ from request to request"):
+        editor.edit([request(tiny_image(0), options={"scheduler": "ddim"})])

@@ -1,0 +1,127 @@
+"""What is worth seeing of each stage's output, as metadata of its asset."""
+
+import json
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import dagster as dg
+
+from dagster_project.defs.reports.shown_report import show_report
+from dagster_project.metadata import curve, histograms, shares, thumbnails
+from dagster_project.stage_asset import Show, StageRun
+from editfoundry.data.record import Caption, Clip, Quadruple
+from editfoundry.execution.stage_record import Stage
+
+NUM_EXAMPLES = 8
+
+
+def show_of(stage: Stage) -> Show:
+    """Return what shows a stage's output: its own function, else that of triplets, else nothing."""
+    return SHOW.get(stage.name, show_triplets if stage.recipe else show_nothing)
+
+
+def show_nothing(run: StageRun) -> Mapping[str, Any]:
+    """Return no metadata beside the counts that every stage has."""
+    return {}
+
+
+def show_captions(run: StageRun) -> Mapping[str, Any]:
+    """Return the first captions."""
+    from editfoundry.data.tables import read_rows
+
+    examples = [f"- {row.caption}" for row in islice(read_rows(run.folder, Caption), NUM_EXAMPLES)]
+    return {"examples": dg.MetadataValue.md("\n".join(examples))}
+
+
+def show_clips(run: StageRun) -> Mapping[str, Any]:
+    """Return the first clips: video, second, caption."""
+    from editfoundry.data.tables import read_rows
+
+    examples = [
+        f"- {row.video_id} {row.start:.2f} s: {row.caption}"
+        for row in islice(read_rows(run.folder, Clip), NUM_EXAMPLES)
+    ]
+    return {"examples": dg.MetadataValue.md("\n".join(examples))}
+
+
+def show_quadruples(run: StageRun) -> Mapping[str, Any]:
+    """Return the first quadruples, and how many there are of each category."""
+    from editfoundry.data.tables import read_rows
+
+    examples = [_example(row) for row in islice(read_rows(run.folder, Quadruple), NUM_EXAMPLES)]
+    return {
+        "examples": dg.MetadataValue.table(examples),
+        "categories": shares(row.category for row in read_rows(run.folder, Quadruple)),
+    }
+
+
+def show_triplets(run: StageRun) -> Mapping[str, Any]:
+    """Return pictures, categories and score histograms of a folder of triplet shards."""
+    from editfoundry.data.shards import read_fields
+
+    return {
+        "thumbnails": thumbnails(run.folder),
+        "categories": shares(row["category"] for row in read_fields(run.folder)),
+        "scores": histograms(row["scores"] for row in read_fields(run.folder)),
+    }
+
+
+def show_pairs(run: StageRun) -> Mapping[str, Any]:
+    """Return pictures and measures of pairs that have no instruction yet."""
+    from editfoundry.data.shards import read_fields
+
+    measures = histograms(row["scores"] for row in read_fields(run.folder))
+    return {"thumbnails": thumbnails(run.folder), "measures": measures}
+
+
+def show_dataset(run: StageRun) -> Mapping[str, Any]:
+    """Return the splits' sizes, and pictures, categories and score histograms of the training split."""
+    from editfoundry.data.shards import count_triplets, read_fields
+    from editfoundry.data.split_leaks import split_folders
+
+    splits = split_folders(run.folder)
+    return {
+        **{f"num_{name}": count_triplets(folder) for name, folder in splits.items()},
+        "thumbnails": thumbnails(splits["train"]),
+        "categories": shares(row["category"] for row in read_fields(splits["train"])),
+        "scores": histograms(row["scores"] for row in read_fields(splits["train"])),
+    }
+
+
+def show_checkpoint(run: StageRun) -> Mapping[str, Any]:
+    """Return how training went, and the checkpoint's size."""
+    training = json.loads((run.folder / "training.json").read_text())
+    files = [file for file in run.folder.rglob("*") if file.is_file()]
+    return {
+        "num_steps": training["num_steps"],
+        "final_loss": training["final_loss"],
+        "seconds": training["seconds"],
+        "samples_per_second": training["samples_per_second"],
+        "loss": curve(training["loss_curve"], "loss"),
+        "megabytes": round(sum(file.stat().st_size for file in files) / 1e6, 1),
+    }
+
+
+SHOW: dict[str, Show] = {
+    "captions": show_captions,
+    "quadruples": show_quadruples,
+    "clips": show_clips,
+    "frame_pairs": show_pairs,
+    "dataset": show_dataset,
+    "editworld": show_checkpoint,
+    "editworld_report": show_report,
+}
+"""Stage -> what shows its output, for those that make no triplets of a recipe."""
+
+
+def _example(row: Quadruple) -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "category": row.category,
+            "input_caption": row.input_caption,
+            "instruction": row.instruction,
+            "output_caption": row.output_caption,
+            "keywords": " ".join(row.keywords),
+        }
+    )

@@ -1,0 +1,185 @@
+"""A folder of image pairs with one table beside them: the layout of a person who has pictures and a spreadsheet.
+
+The table is CSV, TSV or JSONL. Each row names an input image, an output image (paths from the table's folder) and the
+instruction between them.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from editfoundry.data.exchange.importing import Entry, import_entries, parse_json, text
+from editfoundry.data.exchange.pairs import checked_instruction, read_mask, read_pair, resolve_inside
+from editfoundry.data.fields import triplet_from_fields
+from editfoundry.data.record import Triplet
+from editfoundry.data.stage import StageResult
+from editfoundry.errors import BadInputError, Rejection
+
+COLUMNS = {
+    "input": ("input", "input_image", "original_image", "source_image", "before"),
+    "output": ("output", "output_image", "edited_image", "target_image", "after"),
+    "instruction": ("instruction", "edit_prompt", "edit", "prompt"),
+    "input_caption": ("input_caption", "original_prompt"),
+    "output_caption": ("output_caption", "edited_prompt"),
+    "mask": ("mask", "mask_image"),
+    "category": ("category",),
+    "split": ("split",),
+    "source": ("source", "url"),
+}
+"""What a column means -> the names it may have, of which the first in a row that is not empty counts."""
+REQUIRED = ("input", "output", "instruction")
+SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
+"""A split as written in the table -> as recorded."""
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+USUAL_NAMES = ("pairs", "metadata")
+"""Names of the table, without suffix, that are taken where a folder holds several; the second is `datasets`' own."""
+BROKEN_ROW = "broken row"
+UNKNOWN_SPLIT = "unknown split"
+MAX_LINE_CHARS = 2**20
+
+_Row = tuple[int, dict[str, Any] | str]
+"""Its number, from 1 after the header, and its values, or why it cannot be read."""
+
+
+def import_pairs_folder(folder: Path, output: Path) -> StageResult:
+    """Write the pairs of a table and its pictures into shards; a row that cannot be used is a recorded rejection.
+
+    Args:
+        folder: the folder that holds the table, or the table itself.
+        output: folder of triplet shards.
+
+    Raises:
+        BadInputError: no table, several of which none is meant, a table without the three columns or without rows, or
+            ``output`` holds something else.
+    """
+    table = find_table(Path(folder))
+    _check_columns(table)
+    entries = (_entry(table, number, values) for number, values in _rows(table))
+    return import_entries(entries, table, output, "import pairs-folder")
+
+
+def find_table(folder: Path) -> Path:
+    """Return the table of a folder: ``pairs.*`` or ``metadata.*``, else the only one there; a file is itself.
+
+    Raises:
+        BadInputError: none, several, or a file of another kind.
+    """
+    if folder.is_file():
+        if folder.suffix.lower() not in SUFFIXES:
+            raise BadInputError(f"{folder}: not a {', '.join(SUFFIXES)} table; give one, or the folder that holds it")
+        return folder
+    if not folder.is_dir():
+        raise BadInputError(f"{folder}: no such folder or table")
+    tables = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "." and p.is_file())
+    if not tables:
+        raise BadInputError(f"{folder}: no CSV, TSV or JSONL table in it; write one with {', '.join(REQUIRED)}")
+    usual = [table for name in USUAL_NAMES for table in tables if table.stem == name]
+    if len(tables) > 1 and len(usual) != 1:
+        names = ", ".join(found.name for found in tables)
+        raise BadInputError(f"{folder}: several tables ({names}); give the one that is meant")
+    return usual[0] if usual else tables[0]
+
+
+def _check_columns(table: Path) -> None:
+    """Check a CSV's header, or the first readable row of a JSONL."""
+    found = next((values for _, values in _rows(table, with_header=True) if isinstance(values, dict)), {})
+    for column in REQUIRED:
+        if not set(COLUMNS[column]) & set(found):
+            known = ", ".join(COLUMNS[column][1:])
+            raise BadInputError(f"{table}: no column {column!r} (or {known}); it has {', '.join(found) or 'none'}")
+
+
+def _rows(table: Path, with_header: bool = False) -> Iterator[_Row]:
+    """Yield a table's rows; ``with_header`` puts a CSV's header before them, as a row 0 of names without values."""
+    try:
+        # Bytes that are not UTF-8 become lone surrogates, so that they spoil one row, not the file.
+        with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            if table.suffix.lower() == ".jsonl":
+                yield from _jsonl_rows(_lines(file, table))
+            else:
+                yield from _csv_rows(_lines(file, table), "\t" if table.suffix.lower() == ".tsv" else ",", with_header)
+    except OSError as error:
+        raise BadInputError(f"{table}: cannot be read ({error.strerror})") from error
+
+
+def _lines(file: TextIO, table: Path) -> Iterator[str]:
+    while line := file.readline(MAX_LINE_CHARS):
+        if len(line) == MAX_LINE_CHARS:
+            raise BadInputError(f"{table}: a line is longer than {MAX_LINE_CHARS} characters; is it a text table?")
+        yield line
+
+
+def _csv_rows(lines: Iterable[str], delimiter: str, with_header: bool) -> Iterator[_Row]:
+    reader = csv.reader(lines, delimiter=delimiter)
+    records = (record for record in _csv_records(reader) if record != [])
+    header = next(records, [])
+    names = [name.strip() for name in header] if isinstance(header, list) else []
+    if with_header:
+        yield 0, dict.fromkeys(names, "")
+    for number, record in enumerate(records, start=1):
+        if isinstance(record, str):
+            yield number, record
+        elif len(record) != len(names):
+            yield number, f"{len(record)} fields, {len(names)} in the header"
+        else:
+            yield number, dict(zip(names, record, strict=True))
+
+
+def _csv_records(reader: Iterator[list[str]]) -> Iterator[list[str] | str]:
+    """Yield each record, or the reason why it cannot be parsed."""
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield str(error)
+
+
+def _jsonl_rows(lines: Iterable[str]) -> Iterator[_Row]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            values = parse_json(line)
+        except (ValueError, RecursionError) as error:
+            yield number, f"not JSON ({' '.join(str(error).split())})"
+            continue
+        yield number, values if isinstance(values, dict) else f"a JSON {type(values).__name__}, not an object"
+
+
+def _entry(table: Path, number: int, values: dict[str, Any] | str) -> Entry:
+    place = f"{table.name} row {number}"
+    if isinstance(values, str):
+        return Entry(place, {}, partial(_reject, values))
+    texts = {_printable(name): _printable(value) for name, value in values.items() if isinstance(value, str)}
+    return Entry(place, texts, partial(_load, table.parent, values, place))
+
+
+def _reject(problem: str) -> Triplet:
+    raise Rejection(BROKEN_ROW, problem)
+
+
+def _load(folder: Path, row: Mapping[str, Any], place: str) -> Triplet:
+    values = {column: text(row, *names).strip() for column, names in COLUMNS.items()}
+    damaged = next((column for column, value in values.items() if value != _printable(value)), None)
+    if damaged:
+        raise Rejection(BROKEN_ROW, f"{damaged} is not UTF-8 text")
+    instruction = checked_instruction(values["instruction"])
+    split = SPLITS.get(values["split"].lower(), "")
+    if values["split"] and not split:
+        raise Rejection(UNKNOWN_SPLIT, f"{values['split']!r} is none of {', '.join(SPLITS)}")
+    input_image, output_image = read_pair(*(resolve_inside(folder, values[side]) for side in ("input", "output")))
+    mask = read_mask(resolve_inside(folder, values["mask"]), input_image.size) if values["mask"] else None
+    captions = {name: values[name] for name in ("input_caption", "output_caption", "category")}
+    fields = {**captions, "instruction": instruction, "split": split, "source": values["source"] or place}
+    return triplet_from_fields(fields, input_image, output_image, mask)
+
+
+def _printable(value: str) -> str:
+    """Return text with every lone surrogate, which no UTF-8 file can hold, as a question mark."""
+    return value.encode("utf-8", "replace").decode("utf-8")

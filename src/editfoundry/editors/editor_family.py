@@ -1,0 +1,166 @@
+"""A family of editors: what it opens, what its editors need and how they edit. One folder and one record a family."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from editfoundry.data.hashing import file_hash
+from editfoundry.editors.editing_defaults import EditingDefaults, read_editing_defaults
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.identity import model_identity
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from editfoundry.editors.editor import Editor, EditRequest
+    from editfoundry.pretrained.runtime import Runtime
+    from editfoundry.profiles import Profile
+    from editfoundry.training.loop_config import LoopConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """Options of editors that have none."""
+
+
+@dataclass(frozen=True)
+class FamilyTraining:
+    """How a family's editors are trained."""
+
+    config_class: type[LoopConfig]
+    """A training's file has its fields."""
+    trainee: str
+    """``MODULE:CLASS`` of its trainee, whose ``load`` takes configuration and Accelerate; imported to train only."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditorFamily:
+    """Editors that are loaded and run in one way."""
+
+    name: str
+    edit: Callable[[Editor, Sequence[EditRequest]], Sequence[Image.Image]]
+    """Edits requests of any sizes; returns one RGB picture a request, of the request's size. It may raise ``Rejection``
+    with a reason of the family's own."""
+    load: Callable[[EditorSource, Runtime], Any] = lambda source, runtime: None
+    """Loads what ``Editor.model`` holds."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Editors that are opened by a name of their own, and what each does, in one line."""
+    roles: tuple[str, ...] = ()
+    """The profile's roles that the editors of ``names`` are made of."""
+    pipeline_classes: tuple[str, ...] = ()
+    """Classes of checkpoints that it opens, as ``model_index.json`` names them."""
+    options_class: type[Any] | Callable[[EditorSource], type[Any]] = NoOptions
+    """Keyword-only dataclass of the options, by diffusers' names, with its defaults; or what makes it."""
+    needs: tuple[str, ...] = ()
+    """Parts of a request, beside picture and instruction, without which it is rejected: keys of ``MISSING_PARTS``."""
+    also_reads: tuple[str, ...] = ()
+    """Parts that it looks at where they are there, also ``history``."""
+    supports_post_edit: bool = False
+    """Whether ``Editor.model`` has a ``unet`` whose cross-attention says where an instruction applies."""
+    per_request_options: tuple[str, ...] = ()
+    """Options in which the requests of a batch may differ, see ``EditRequest.options``."""
+    training: FamilyTraining | None = None
+    """For families whose editors can be trained."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Parts of a request that an editor of this family is handed beside picture, instruction and seed."""
+        return (*self.needs, *self.also_reads)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditorSource:
+    """An editor that was found by its name and is not loaded yet."""
+
+    name: str
+    """As the person typed it."""
+    family: EditorFamily
+    folder: Path | None = None
+    """The checkpoint, in diffusers' layout; None for a family's own name."""
+    pipeline_class: str = ""
+    """As the checkpoint's ``model_index.json`` names it."""
+    profile: Profile | None = None
+    """Names the models of an editor that is opened by a family's own name."""
+
+    @property
+    def description(self) -> str:
+        """What the editor is, in one line."""
+        return self.family.names[self.name] if self.folder is None else f"{self.name} ({self.pipeline_class})"
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What edits depend on beside the options: hashes of weights, or of the profile's models. Files are read."""
+        if self.folder is not None:
+            weights = [*self.folder.glob("**/*.safetensors"), self.folder / "model_index.json"]
+            return tuple(file_hash(path) for path in sorted(weights))
+        return tuple(part for role in self.family.roles for part in model_identity(self.own_profile, role)) or (
+            self.name,
+        )
+
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        """The options that the editor has."""
+        return tuple(known.name for known in fields(self._options_class))
+
+    @property
+    def option_kinds(self) -> dict[str, type[int | float | str]]:
+        """The options that have a number or a word as default, and of which kind."""
+        defaults = {name: type(value) for name, value in vars(self._options_class()).items()}
+        return {name: kind for name, kind in defaults.items() if kind in (int, float, str)}
+
+    @cached_property
+    def defaults(self) -> EditingDefaults:
+        """What the checkpoint's own folder says about editing with it."""
+        folder = self.folder
+        if folder is None and len(self.family.roles) == 1:
+            folder = Path(self.own_profile.model(self.family.roles[0]).location)
+        return EditingDefaults() if folder is None else read_editing_defaults(folder)
+
+    def options(self, given: Mapping[str, Any], over: Any = None) -> Any:
+        """Return the family's options: ``given`` over those of ``over``, or over the checkpoint's own defaults.
+
+        Raises:
+            BadInputError: there is no such option, or it cannot have that value.
+        """
+        unknown = sorted(set(given) - set(self.option_names))
+        if unknown:
+            raise BadInputError(f"{self._kind} has no option {unknown[0].replace('_', '-')}: leave it out")
+        try:
+            if over is not None:
+                return dataclasses.replace(over, **given)
+            known = {name: value for name, value in self.defaults.options.items() if name in self.option_names}
+            return self._options_class(**{**known, **given})
+        except BadInputError as error:
+            raise BadInputError(f"{self.name}: {error}") from error
+
+    @property
+    def _kind(self) -> str:
+        return f"{self.name} ({self.pipeline_class})" if self.pipeline_class else self.name
+
+    @cached_property
+    def _options_class(self) -> type[Any]:
+        found = self.family.options_class
+        return found if isinstance(found, type) else found(self)
+
+    @property
+    def own_profile(self) -> Profile:
+        """The profile that names the models of an editor that is no checkpoint.
+
+        Raises:
+            BadInputError: none was given.
+        """
+        if self.profile is None:
+            raise BadInputError(f"{self.name} is made of a profile's models: name a profile")
+        return self.profile
+
+
+def load_painter(source: EditorSource, runtime: Runtime) -> Any:
+    """Load the profile's ``text_to_image`` model, which families that edit by captions paint with."""
+    from editfoundry.pretrained.text_to_image import load_text_to_image
+
+    return load_text_to_image(source.own_profile, runtime)

@@ -1,0 +1,1 @@
+"""The bounds of every metric: doing nothing, and the right answer."""

@@ -1,0 +1,1 @@
+"""Any pipeline of diffusers that takes an image and a prompt: FLUX Kontext, Qwen-Image-Edit, image-to-image."""

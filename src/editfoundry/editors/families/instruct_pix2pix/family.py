@@ -1,0 +1,97 @@
+"""InstructPix2Pix editors: checkpoints of diffusers' class, and the profile's own base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from editfoundry.editors.editor import Editor
+from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+from editfoundry.errors import BadInputError
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionInstructPix2PixPipeline
+    from PIL import Image
+
+    from editfoundry.editors.editor import EditRequest
+    from editfoundry.pretrained.runtime import Runtime
+
+MAX_STEPS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstructPix2PixOptions:
+    """Sampling of an InstructPix2Pix editor, with diffusers' defaults."""
+
+    num_inference_steps: int = 100
+    guidance_scale: float = 7.5
+    """Weight of the instruction, ``s_T``."""
+    image_guidance_scale: float = 1.5
+    """Weight of the input picture, ``s_I``."""
+    guidance_rescale: float = 0.0
+    """Share in [0, 1] of guidance brought back to the plain spread."""
+    scheduler: str | None = None
+    """By diffusers' name; by default the editor's own."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_inference_steps <= MAX_STEPS:
+            steps = self.num_inference_steps
+            raise BadInputError(f"num_inference_steps is {steps}, but must be in 1 to {MAX_STEPS}")
+        if not 0 <= self.guidance_rescale <= 1:
+            raise BadInputError(f"guidance_rescale is {self.guidance_rescale}, but must be in [0, 1]")
+
+
+def editor_of_pipeline(pipeline: StableDiffusionInstructPix2PixPipeline, name: str = "base", **options: Any) -> Editor:
+    """Return a pipeline that is in memory as an editor, with `InstructPix2PixOptions`."""
+    source = EditorSource(name=name, family=INSTRUCT_PIX2PIX)
+    return Editor(source=source, model=pipeline, options=InstructPix2PixOptions(**options))
+
+
+def _load(source: EditorSource, runtime: Runtime) -> StableDiffusionInstructPix2PixPipeline:
+    from editfoundry.pretrained.editor import load_editor, load_editor_base
+
+    if source.folder is not None:
+        return load_editor(source.folder, runtime)
+    return load_editor_base(source.own_profile, runtime)
+
+
+def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
+    from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+    from editfoundry.editors.working_size import edit_at_working_size
+
+    chosen = editor.options
+
+    def edit(group: list[EditRequest]) -> list[Image.Image]:
+        return edit_images(
+            editor.model,
+            [request.image for request in group],
+            [request.instruction for request in group],
+            seeds=[request.seed for request in group],
+            num_inference_steps=chosen.num_inference_steps,
+            guidance_scale=[request.options.get("guidance_scale", chosen.guidance_scale) for request in group],
+            image_guidance_scale=[
+                request.options.get("image_guidance_scale", chosen.image_guidance_scale) for request in group
+            ],
+            guidance_rescale=chosen.guidance_rescale,
+            scheduler=chosen.scheduler,
+        )
+
+    return edit_at_working_size(editor.model, requests, edit)
+
+
+INSTRUCT_PIX2PIX = EditorFamily(
+    name="instruct_pix2pix",
+    names={"base": "InstructPix2Pix, the profile's editor_base before any fine-tuning."},
+    roles=("editor_base",),
+    pipeline_classes=("StableDiffusionInstructPix2PixPipeline",),
+    options_class=InstructPix2PixOptions,
+    load=_load,
+    edit=_edit,
+    supports_post_edit=True,
+    per_request_options=("guidance_scale", "image_guidance_scale"),
+    training=FamilyTraining(
+        InstructPix2PixTraining, "editfoundry.editors.families.instruct_pix2pix.trainee:InstructPix2PixTrainee"
+    ),
+)

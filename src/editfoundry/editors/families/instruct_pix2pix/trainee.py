@@ -1,0 +1,225 @@
+"""InstructPix2Pix's editor as something to train: what is loaded, its loss, its checkpoint."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
+from PIL import Image
+from torch import Tensor
+
+from editfoundry.editors.editing_defaults import copy_editing_defaults
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
+from editfoundry.editors.triplet_training.denoising_loss import denoising_loss, noise_scheduler, sampling_scheduler
+from editfoundry.editors.triplet_training.lora import LORA_FOLDER, add_lora, merge_lora
+from editfoundry.editors.triplet_training.pair_batches import Draws, make_batch
+from editfoundry.editors.triplet_training.sample_grid import write_sample_grid
+from editfoundry.editors.triplet_training.text_cache import batch_embeds
+from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.editors.working_size import native_size
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.runtime import quiet_libraries
+from editfoundry.training.run_folder import writing
+from editfoundry.training.trainee import Modules, TrainedPart, Validation
+
+NUM_SAMPLE_STEPS = 20
+"""Sampler steps of a grid of sample edits."""
+
+
+@dataclass(frozen=True)
+class InstructPix2PixTrainee:
+    """An editor in training; see `training.trainee.Trainee`."""
+
+    config: InstructPix2PixTraining
+    pipeline: StableDiffusionInstructPix2PixPipeline
+    """In float32; what is trained is on the device, the rest where it is needed."""
+    scheduler: DDPMScheduler
+    """Forward process."""
+    data: TripletData
+    validated: TripletData | None
+    resolution: int
+    """Side of the training images, pixels."""
+    was_widened: bool
+    """The UNet saw no image before."""
+    device: torch.device
+
+    @classmethod
+    def load(cls, config: InstructPix2PixTraining, accelerator: Accelerator) -> InstructPix2PixTrainee:
+        """Load the editor, and make or open the caches; the main process makes them while the others wait.
+
+        Raises:
+            BadInputError: the editor or the data set cannot be used.
+        """
+        device = accelerator.device
+        if config.train_text_encoder and accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
+            raise BadInputError("train_text_encoder is on, but FSDP and DeepSpeed train one model: turn it off there")
+        pipeline, was_widened = load_editor_to_train(config.editor_location)
+        scheduler = noise_scheduler(pipeline.scheduler, config.prediction_type, config.zero_terminal_snr)
+        pipeline.scheduler = sampling_scheduler(pipeline.scheduler, scheduler)
+        pipeline.vae.requires_grad_(False)
+        pipeline.text_encoder.requires_grad_(config.train_text_encoder)
+        resolution = _resolution(config, pipeline)
+        encoders = Encoders(config.editor_location, pipeline.vae, pipeline.tokenizer, pipeline.text_encoder)
+        validated = None
+        with accelerator.main_process_first(), writing("a cache", config.work_dir, "no step was done yet", OSError):
+            data = open_triplets(config, config.dataset, encoders, resolution, device)
+            if config.validation_dataset is not None:
+                plain = replace(config, horizontal_flip=False)
+                validated = open_triplets(plain, config.validation_dataset, encoders, resolution, device, "validation")
+        if config.cache_latents:
+            pipeline.vae.to("cpu")
+        pipeline.text_encoder.to(device).train(config.train_text_encoder)
+        pipeline.unet.to(device, memory_format=torch.channels_last).train()
+        switch_on(pipeline, config, was_widened)
+        return cls(config, pipeline, scheduler, data, validated, resolution, was_widened, device)
+
+    @property
+    def parts(self) -> list[TrainedPart]:
+        """The UNet and, where it trains, the text encoder."""
+        unet = TrainedPart(self.pipeline.unet)
+        if not self.config.train_text_encoder:
+            return [unet]
+        return [unet, TrainedPart(self.pipeline.text_encoder, is_averaged=self.config.ema_text_encoder)]
+
+    @property
+    def data_description(self) -> str:
+        """For a log line."""
+        return f"{len(self.data)} triplets"
+
+    @property
+    def likely_fault(self) -> str:
+        """What spoils a loss."""
+        return f"broken images in {self.config.dataset}"
+
+    def draw(self, step: int) -> Draws:
+        """Draw a step's samples and random numbers."""
+        return self.data.draw(self.config, step, self.scheduler.config.num_train_timesteps)
+
+    def loss(self, modules: Modules, draws: Draws) -> Tensor:
+        """Return the denoising loss (InstructPix2Pix, eq. 1) of triplets that are trained on."""
+        return self._loss(modules, draws, self.data)
+
+    def validation(self) -> Validation | None:
+        """Return the denoising loss of triplets that are only looked at."""
+        data = self.validated
+        if data is None:
+            return None
+        draws = data.draw_validation(self.config, self.scheduler.config.num_train_timesteps)
+        return Validation(draws, len(draws.indices), lambda modules, part: self._loss(modules, part, data))
+
+    def write_samples(self, path: Path) -> None:
+        """Edit the first triplets of the validation data, or else of the training data, and write the grid."""
+        config, pipeline = self.config, self.pipeline
+        split = "train" if config.validation_dataset is None else "validation"
+        pixels = TripletPixels(config.validation_dataset or config.dataset, self.resolution, split=split)
+
+        def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
+            seeds = [config.seed + number for number in range(len(images))]
+            return edit_images(pipeline, images, instructions, seeds=seeds, num_inference_steps=NUM_SAMPLE_STEPS)
+
+        vae_was_on = pipeline.vae.device
+        pipeline.to(pipeline.unet.device)
+        write_sample_grid(pixels, config.num_samples, edit, path)
+        pipeline.vae.to(vae_was_on)
+
+    def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None) -> None:
+        """Write a complete pipeline in diffusers' layout.
+
+        LoRA updates are merged into the weights, and kept apart as well where they are all that was trained.
+        """
+        config, pipeline = self.config, self.pipeline
+        if whole is not None:
+            pipeline.unet = UNet2DConditionModel.from_config(pipeline.unet.config)
+            pipeline.unet.load_state_dict(whole[0])
+        pipeline.to("cpu")
+        trained = pipeline.unet
+        try:
+            if config.lora_rank:
+                # Of a copy: where the disk is full, this is called again.
+                pipeline.unet = copy.deepcopy(trained)
+                alone = not (self.was_widened or config.train_text_encoder)
+                merge_lora(pipeline.unet, folder / LORA_FOLDER if alone else None)
+            pipeline.unet.to(memory_format=torch.contiguous_format)
+            pipeline.save_pretrained(folder)
+        finally:
+            pipeline.unet = trained
+        copy_editing_defaults(Path(config.editor_location), folder)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the hashes and the number of triplets."""
+        hashes = {f"{name}_hash": value for name, value in self.config.identity().items()}
+        return {**hashes, "num_triplets": len(self.data)}
+
+    def _loss(self, modules: Modules, draws: Draws, data: TripletData) -> Tensor:
+        config, device, trains = self.config, self.device, self.config.train_text_encoder
+        batch = make_batch(draws, data.latents, data.texts, self.pipeline.vae.config.scaling_factor)
+        text_encoder = modules[1] if trains else self.pipeline.text_encoder
+        extra = config.change_weight - 1
+        return denoising_loss(
+            modules[0],
+            self.scheduler,
+            latents=batch.latents.to(device),
+            image_latents=batch.image_latents.to(device),
+            noise=batch.noise.to(device),
+            timesteps=batch.timesteps.to(device),
+            prompt_embeds=batch_embeds(data.texts, batch.text_rows, batch.drop_tokens, text_encoder, device, trains),
+            snr_gamma=config.snr_gamma,
+            weights=1 + extra * batch.changed.to(device) if extra else None,
+        )
+
+
+def load_editor_to_train(editor: str) -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
+    """Load an editor in float32; a text-to-image model's UNet is widened, and the second value tells so.
+
+    Raises:
+        BadInputError: the folder is missing or is not in diffusers' layout.
+    """
+    quiet_libraries()
+    try:
+        pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
+            editor, dtype=torch.float32, safety_checker=None, requires_safety_checker=False
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInputError(f"{editor}: cannot be loaded as an editor to start from: {reason}") from error
+    is_narrow = pipeline.unet.config.in_channels == pipeline.unet.config.out_channels
+    if is_narrow:
+        widen_conv_in(pipeline.unet)
+    return pipeline, is_narrow
+
+
+def switch_on(
+    pipeline: StableDiffusionInstructPix2PixPipeline, config: InstructPix2PixTraining, was_widened: bool
+) -> None:
+    """Prepare the pipeline's UNet as ``config`` says; its text encoder's checkpointing follows the UNet's.
+
+    Args:
+        pipeline: the editor, in place.
+        config: see its fields ``lora_rank``, ``gradient_checkpointing`` and ``compile_unet``.
+        was_widened: the UNet got its image channels just now, so that LoRA leaves ``conv_in`` to be trained in full.
+    """
+    if config.lora_rank:
+        add_lora(pipeline.unet, config.lora_rank, config.lora_alpha or config.lora_rank)
+        pipeline.unet.conv_in.requires_grad_(was_widened)
+    if config.gradient_checkpointing:
+        pipeline.unet.enable_gradient_checkpointing()
+        if config.train_text_encoder:
+            pipeline.text_encoder.gradient_checkpointing_enable()
+    if config.compile_unet:
+        pipeline.unet.compile()
+
+
+def _resolution(config: InstructPix2PixTraining, pipeline: StableDiffusionInstructPix2PixPipeline) -> int:
+    resolution = config.resolution or native_size(pipeline)
+    if resolution % pipeline.vae_scale_factor:
+        raise BadInputError(f"resolution is {resolution}, but must be a multiple of {pipeline.vae_scale_factor} pixels")
+    return resolution

@@ -1,0 +1,67 @@
+"""Where a batch's latents come from: the cache, or the VAE at every step."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+
+_NUM_READERS = 8
+"""Threads that read and decode images."""
+
+
+class PairLatents(Protocol):
+    """The latents of a data set's image pairs."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Channels, height, width."""
+
+    def of_pairs(self, indices: Tensor, flips: Tensor, crops: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return latents, not scaled, of some pairs.
+
+        Args:
+            indices: ``(B,)`` int64 triplets.
+            flips: ``(B,)`` int64, 1 for the mirrored pair.
+            crops: ``(B, 3)`` float, see `triplet_pixels.Crop`.
+            noise: ``(B, C, h, w)`` normal.
+
+        Returns:
+            The modes of the input images' posteriors, and a draw from each output image's, ``(B, C, h, w)`` both.
+        """
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Pairs that go through the VAE whenever they are asked for: no disk, any crop."""
+
+    pixels: TripletPixels
+    vae: AutoencoderKL
+    """On the device to encode on."""
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Channels, height, width."""
+        side = self.pixels.resolution // 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return (self.vae.config.latent_channels, side, side)
+
+    @torch.no_grad()
+    def of_pairs(self, indices: Tensor, flips: Tensor, crops: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PairLatents`; both images of all pairs go through the VAE at once."""
+        wanted = zip(indices.tolist(), flips.bool().tolist(), crops.tolist(), strict=True)
+        with ThreadPoolExecutor(_NUM_READERS) as readers:
+            pairs = torch.stack(list(readers.map(lambda pair: self.pixels.pair(*pair), wanted)))
+        posterior = self.vae.encode(pairs.transpose(0, 1).flatten(0, 1).to(self.vae.device)).latent_dist
+        inputs, means = posterior.mean.chunk(2)
+        return inputs, means + posterior.std.chunk(2)[1] * noise.to(means)

@@ -1,0 +1,22 @@
+"""All benchmarks; everything that names benchmarks is derived from this list."""
+
+from __future__ import annotations
+
+from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
+from editfoundry.evaluation.benchmarks.editbench import EDITBENCH
+from editfoundry.evaluation.benchmarks.editworld import EDITWORLD
+from editfoundry.evaluation.benchmarks.emu_edit import EMU_EDIT, EMU_EDIT_VALIDATION
+from editfoundry.evaluation.benchmarks.magicbrush import MAGICBRUSH, MAGICBRUSH_MULTI_TURN
+from editfoundry.evaluation.benchmarks.tinyworld import NEW_RULES, PLAIN, WORLD
+
+BENCHMARKS: tuple[BenchmarkDefinition, ...] = (
+    WORLD,
+    NEW_RULES,
+    PLAIN,
+    EDITWORLD,
+    EMU_EDIT,
+    EMU_EDIT_VALIDATION,
+    MAGICBRUSH,
+    MAGICBRUSH_MULTI_TURN,
+    EDITBENCH,
+)

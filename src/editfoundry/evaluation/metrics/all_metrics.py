@@ -1,0 +1,43 @@
+"""All metrics, in the order of reports; everything that names metrics is derived from this list."""
+
+from __future__ import annotations
+
+from editfoundry.evaluation.metrics.clip_direction import CLIP_DIRECTION
+from editfoundry.evaluation.metrics.clip_image import CLIP_IMAGE
+from editfoundry.evaluation.metrics.clip_r_precision import CLIP_R_PRECISION
+from editfoundry.evaluation.metrics.clip_score import CLIP_OUTPUT, CLIP_SCORE
+from editfoundry.evaluation.metrics.dino_similarity import DINO
+from editfoundry.evaluation.metrics.judged_edits import (
+    JUDGE_IDENTITY,
+    JUDGE_QUALITY,
+    JUDGE_SEMANTIC,
+    MLLM_BIT,
+    MLLM_PROBABILITY,
+)
+from editfoundry.evaluation.metrics.lpips_distance import LPIPS
+from editfoundry.evaluation.metrics.metric import Metric
+from editfoundry.evaluation.metrics.outcome_accuracy import OUTCOME
+from editfoundry.evaluation.metrics.pixel_distances import L1, L2, PSNR
+from editfoundry.evaluation.metrics.preservation_psnr import PRESERVATION
+from editfoundry.evaluation.metrics.ssim import SSIM
+
+METRICS: tuple[Metric, ...] = (
+    OUTCOME,
+    CLIP_SCORE,
+    MLLM_BIT,
+    MLLM_PROBABILITY,
+    JUDGE_SEMANTIC,
+    JUDGE_IDENTITY,
+    JUDGE_QUALITY,
+    PRESERVATION,
+    CLIP_DIRECTION,
+    CLIP_IMAGE,
+    CLIP_OUTPUT,
+    CLIP_R_PRECISION,
+    LPIPS,
+    DINO,
+    L1,
+    L2,
+    PSNR,
+    SSIM,
+)

@@ -1,0 +1,74 @@
+"""Before/after grid as one PNG: input, every editor's edit and the true outcome side by side."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from editfoundry.data.atomic import atomic_file
+from editfoundry.data.images import open_image
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.reports.before_after import editor_title
+from editfoundry.evaluation.reports.pictures import picture_path
+from editfoundry.evaluation.reports.run import Run, ScoredItem
+
+_GAP = 12
+_TEXT_WIDTH = 250
+
+
+def grid_png(path: Path, run: Run, shown: Sequence[ScoredItem], tile: int = 128) -> None:
+    """Draw one row for each item and write the grid as PNG, atomically.
+
+    Args:
+        path: of the PNG.
+        run: its folder has the pictures.
+        shown: items to show, at least one.
+        tile: side of one image in the grid, in pixels.
+    """
+    editors = list(run.editors)
+    titles = ["Input", *(editor_title(editor) for editor in editors), "Truth"]
+    width = _GAP + _TEXT_WIDTH + len(titles) * (tile + _GAP)
+    sheet = Image.new("RGB", (width, 36 + len(shown) * (tile + _GAP)), (255, 255, 255))
+    draw = ImageDraw.Draw(sheet)
+    for column, title in enumerate(titles):
+        centre = _GAP + _TEXT_WIDTH + column * (tile + _GAP) + tile // 2
+        draw.text((centre, 18), title, fill=(90, 96, 110), font=ImageFont.load_default(15), anchor="mm")
+    for row, item in enumerate(shown):
+        _draw_row(sheet, draw, run, item, 36 + row * (tile + _GAP), tile)
+    with atomic_file(path) as file:
+        sheet.save(file, "PNG", optimize=True)
+
+
+def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, run: Run, item: ScoredItem, top: int, tile: int) -> None:
+    draw.text((_GAP, top + 6), item.category, fill=(110, 116, 130), font=ImageFont.load_default(13))
+    text = "\n".join(textwrap.wrap(item.instruction, 30)[:5])
+    draw.multiline_text((_GAP, top + 28), text, fill=(24, 28, 38), font=ImageFont.load_default(16), spacing=5)
+    edits = [run.items[editor].get(item.id) for editor in run.editors]
+    paths = [picture_path(run.folder, "edits", item.id, editor) for editor in run.editors]
+    inputs, truths = (picture_path(run.folder, kind, item.id) for kind in ("inputs", "truths"))
+    marks = [None, *(edit is not None and edit.nearest == "truth" for edit in edits), None]
+    for column, (path, correct) in enumerate(zip([inputs, *paths, truths], marks, strict=True)):
+        left = _GAP + _TEXT_WIDTH + column * (tile + _GAP)
+        picture = _picture(path)
+        if picture is None:
+            draw.rectangle((left, top, left + tile, top + tile), fill=(238, 240, 244))
+            draw.text((left + tile // 2, top + tile // 2), "failed", fill=(160, 40, 40), anchor="mm")
+        else:
+            enlarge = Image.Resampling.NEAREST if picture.width < tile else Image.Resampling.LANCZOS
+            sheet.paste(picture.resize((tile, tile), enlarge), (left, top))
+        if correct is not None:
+            draw.rectangle((left - 3, top - 3, left + tile + 2, top + tile + 2), outline=_mark(correct), width=3)
+
+
+def _picture(path: Path) -> Image.Image | None:
+    try:
+        return open_image(path)
+    except BadInputError:
+        return None
+
+
+def _mark(correct: bool) -> tuple[int, int, int]:
+    return (24, 160, 110) if correct else (214, 218, 226)

@@ -1,0 +1,50 @@
+"""The stage ``editworld_report``: what the fine-tuned editor is worth against the base it started from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from editfoundry.evaluation.report_params import ReportParams
+from editfoundry.execution.stage_record import Stage, StageRequest
+from editfoundry.lineage.editor_stage import EDITWORLD
+from editfoundry.profiles import load_profile
+
+
+def run_report(request: StageRequest) -> Path:
+    """Evaluate base and fine-tuned editor on tinyworld's benchmarks, write the report, and log it to MLflow.
+
+    Raises:
+        BadInputError: there is no editor, or the output holds something else.
+    """
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow, runs_folder
+
+    dataset, editor = request.sources
+    params: Any = request.params
+    runs = runs_folder(request.root, request.output)
+    if evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs):
+        log_to_mlflow(request.output, params, request.root)
+    return request.output
+
+
+def check_report(request: StageRequest) -> None:
+    """Raise BadInputError where a setting of the post-edit is wrong."""
+    params: ReportParams = request.params.editworld_report
+    params.post_edit_config(load_profile(request.params.profile))
+
+
+EDITWORLD_REPORT = Stage(
+    name="editworld_report",
+    group="reports",
+    output="reports/editworld",
+    inputs=("dataset", EDITWORLD.name),
+    doing="editing the benchmarks, writing the report",
+    description="Outcome accuracy, CLIP score and preservation of base and fine-tuned editor, by category, with "
+    "pictures.",
+    config=ReportParams,
+    run=run_report,
+    check=check_report,
+    commands=("evaluate --editor {sources[1]} --benchmark tinyworld --out {output}",),
+    loads_models=True,
+    kinds=("html", "json"),
+)

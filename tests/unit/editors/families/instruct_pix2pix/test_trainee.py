@@ -1,0 +1,355 @@
+import importlib.util
+import json
+import resource
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from diffusers import StableDiffusionInstructPix2PixPipeline
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from tiny_models import psnr, tiny_image, tiny_pipeline, write_dataset
+
+from editfoundry.editors.editing_defaults import EditingDefaults, read_editing_defaults, write_editing_defaults
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.editors.families.instruct_pix2pix.trainee import switch_on
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining as Training
+from editfoundry.editors.train import train_editor
+from editfoundry.errors import BadInputError
+from editfoundry.training.failures import TrainingError, TrainingInterrupted
+from editfoundry.training.fingerprint import is_trained
+from editfoundry.training.resume_folder import saved_steps
+
+DEFAULTS = EditingDefaults(options={"num_inference_steps": 7}, made_for="drawings")
+UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    folder = tmp_path_factory.mktemp("training")
+    tiny_pipeline(prediction_type="v_prediction").save_pretrained(folder / "base")
+    write_editing_defaults(folder / "base", DEFAULTS)
+    return Training(
+        editor=str(folder / "base"), dataset=write_dataset(folder / "data"), output=folder / "straight", num_steps=6,
+        batch_size=4, learning_rate=1e-3, num_warmup_steps=2, log_every=1, conditioning_dropout=0.2,
+        work_dir=folder / "work",
+    )  # fmt: skip
+
+
+def stop_after(num_steps: int) -> Callable[[], bool]:
+    calls = iter(range(1, 1000))
+    return lambda: next(calls) >= num_steps
+
+
+def curve(config: Training) -> list[float]:
+    summary = json.loads((config.output / "training.json").read_text())
+    return [loss for _, loss in summary["loss_curve"]]
+
+
+def unet_weights(config: Training) -> dict[str, torch.Tensor]:
+    return load_file(config.output / UNET_WEIGHTS)
+
+
+def flat_unet(folder: Path) -> torch.Tensor:
+    return torch.cat([value.double().flatten() for _, value in sorted(load_file(folder / UNET_WEIGHTS).items())])
+
+
+def relative_distance(one: Training, other: Training) -> float:
+    """How far apart two runs end, as a share of how far ``other`` went from the base."""
+    straight = flat_unet(other.output)
+    return float((flat_unet(one.output) - straight).norm() / (straight - flat_unet(Path(other.editor))).norm())
+
+
+@pytest.fixture(scope="module")
+def trained(config: Training) -> Training:
+    train_editor(config)
+    return config
+
+
+def test_a_trained_editor_says_about_editing_what_the_one_it_was_trained_from_says(trained: Training) -> None:
+    assert read_editing_defaults(trained.output) == DEFAULTS
+
+
+def test_a_stopped_and_resumed_run_equals_a_straight_one(trained: Training) -> None:
+    resumed = replace(trained, output=trained.output.with_name("resumed"))
+    with pytest.raises(TrainingInterrupted, match="after step 3 of 6"):
+        train_editor(resumed, should_stop=stop_after(3))
+    assert [path.name for path in saved_steps(resumed.output)] == ["step-3"]
+    assert not is_trained(resumed)
+    train_editor(resumed)
+    assert curve(resumed) == pytest.approx(curve(trained), abs=1e-6)
+    assert relative_distance(resumed, trained) < 1e-6
+    assert not (resumed.output / ".resume").exists()
+
+
+def test_accumulation_changes_memory_but_not_the_result(trained: Training) -> None:
+    parts = replace(trained, output=trained.output.with_name("parts"), gradient_accumulation_steps=2)
+    train_editor(parts)
+    assert curve(parts) == pytest.approx(curve(trained), abs=1e-4)
+    assert relative_distance(parts, trained) < 0.01
+    # The same measure tells apart two runs that differ in their samples.
+    reseeded = replace(trained, output=trained.output.with_name("reseeded"), seed=1)
+    train_editor(reseeded)
+    assert relative_distance(reseeded, trained) > 0.1
+
+
+def test_the_checkpoint_opens_in_plain_diffusers_and_gives_the_same_picture(trained: Training) -> None:
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(trained.output)
+    pipeline.set_progress_bar_config(disable=True)
+    image: Image.Image = tiny_image(9)
+    generator = torch.Generator().manual_seed(1)
+    expected = pipeline("melt it", image, num_inference_steps=3, generator=generator).images[0]
+    [found] = edit_images(pipeline, [image], ["melt it"], seeds=[1], num_inference_steps=3)
+    assert psnr(found, expected) >= 40
+
+
+def test_training_changes_the_unet_and_nothing_else(trained: Training) -> None:
+    base = Path(trained.editor)
+    for name in ("vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
+        before, after = load_file(base / name), load_file(trained.output / name)
+        assert all(torch.equal(before[key], after[key]) for key in before)
+    before, after = load_file(base / UNET_WEIGHTS), unet_weights(trained)
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+
+
+def test_the_summary_tells_speed_settings_and_data(trained: Training) -> None:
+    summary = json.loads((trained.output / "training.json").read_text())
+    assert (summary["num_steps"], summary["num_triplets"], len(summary["loss_curve"])) == (6, 8, 6)
+    assert summary["samples_per_second"] > 0 and summary["config"]["learning_rate"] == 1e-3
+    assert len(summary["dataset_hash"]) == 64
+
+
+def test_a_finished_checkpoint_is_not_trained_again_until_a_setting_changes(trained: Training) -> None:
+    written = (trained.output / "training.json").stat().st_mtime_ns
+    train_editor(trained)
+    assert (trained.output / "training.json").stat().st_mtime_ns == written
+    assert is_trained(replace(trained, log_every=5))
+    assert not is_trained(replace(trained, learning_rate=2e-3))
+
+
+def test_a_checkpoint_of_other_settings_is_named_and_kept(trained: Training) -> None:
+    first = replace(trained, output=trained.output.with_name("changed"), num_steps=3, checkpoint_every=1)
+    with pytest.raises(TrainingInterrupted):
+        train_editor(first, should_stop=stop_after(2))
+    assert [path.name for path in saved_steps(first.output)] == ["step-1", "step-2"]
+    with pytest.raises(
+        BadInputError, match=r"step-2 is of a run with another learning_rate \(0.001 then, 0.0005 now\)"
+    ):
+        train_editor(replace(first, learning_rate=5e-4))
+    # Where it goes, and how, may change; and what was kept is good.
+    train_editor(replace(first, checkpoint_every=2, gradient_accumulation_steps=2))
+    assert len(curve(first)) == 3
+
+
+def test_without_the_latent_cache_the_losses_are_the_same(trained: Training) -> None:
+    flipped = replace(trained, horizontal_flip=True, output=trained.output.with_name("cached"))
+    train_editor(flipped)
+    work_dir = trained.work_dir.with_name("uncached")
+    encoded = replace(flipped, output=trained.output.with_name("encoded"), cache_latents=False, work_dir=work_dir)
+    train_editor(encoded)
+    assert [path.name[:5] for path in work_dir.iterdir()] == ["texts"]
+    assert curve(encoded) == pytest.approx(curve(flipped), abs=1e-5)
+    assert relative_distance(encoded, flipped) < 0.01
+
+
+def test_another_data_set_or_autoencoder_gets_a_cache_of_its_own(trained: Training, tmp_path: Path) -> None:
+    short = replace(trained, num_steps=1, work_dir=tmp_path / "work", output=tmp_path / "first")
+    train_editor(short)
+    assert len(list(short.work_dir.glob("latents-*"))) == 1
+    train_editor(replace(short, output=tmp_path / "again", learning_rate=1e-4))
+    assert len(list(short.work_dir.glob("latents-*"))) == 1
+    train_editor(replace(short, output=tmp_path / "other-data", dataset=write_dataset(tmp_path / "data", (3,))))
+    assert len(list(short.work_dir.glob("latents-*"))) == 2
+    base = tmp_path / "base"
+    shutil.copytree(trained.editor, base)
+    weights = load_file(base / "vae/diffusion_pytorch_model.safetensors")
+    weights["quant_conv.bias"] += 1
+    save_file(weights, base / "vae/diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+    train_editor(replace(short, output=tmp_path / "other-vae", editor=str(base)))
+    assert len(list(short.work_dir.glob("latents-*"))) == 3 and len(list(short.work_dir.glob("texts-*"))) == 2
+
+
+def test_gradient_checkpointing_changes_memory_but_not_the_result(trained: Training) -> None:
+    checkpointed = replace(trained, output=trained.output.with_name("checkpointed"), gradient_checkpointing=True)
+    train_editor(checkpointed)
+    assert curve(checkpointed) == pytest.approx(curve(trained), abs=1e-5)
+
+
+def test_bf16_learns_about_the_same(trained: Training) -> None:
+    half = replace(trained, output=trained.output.with_name("bf16"), mixed_precision="bf16")
+    # Accelerate keeps one precision a process.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    train_editor(half)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert curve(half) == pytest.approx(curve(trained), rel=0.05)
+    assert curve(half) != curve(trained)
+
+
+def test_lora_trains_few_weights_and_is_merged_and_kept_apart(trained: Training) -> None:
+    lora = replace(
+        trained, output=trained.output.with_name("lora"), lora_rank=2, learning_rate=1e-2, checkpoint_every=4
+    )
+    with pytest.raises(TrainingInterrupted):
+        train_editor(lora, should_stop=stop_after(4))
+    train_editor(lora)
+    before, after = load_file(Path(lora.editor) / UNET_WEIGHTS), unet_weights(lora)
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(any(part in name for part in ("to_q", "to_k", "to_v", "to_out")) for name in changed)
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(lora.editor)
+    pipeline.load_lora_weights(lora.output / "lora")
+    pipeline.fuse_lora()
+    pipeline.unload_lora_weights()
+    torch.testing.assert_close(pipeline.unet.state_dict(), {k: v.to(torch.float32) for k, v in after.items()})
+    straight = replace(lora, output=trained.output.with_name("lora-straight"))
+    train_editor(straight)
+    assert relative_distance(lora, straight) < 1e-5
+
+
+def test_compilation_is_switched_on_without_changing_names_of_weights(config: Training) -> None:
+    pipeline = tiny_pipeline()
+    names = set(pipeline.unet.state_dict())
+    switch_on(pipeline, replace(config, compile_unet=True), was_widened=False)
+    assert pipeline.unet._compiled_call_impl is not None and set(pipeline.unet.state_dict()) == names
+
+
+def test_eight_bit_adam_without_its_package_is_one_clear_line(config: Training) -> None:
+    if importlib.util.find_spec("bitsandbytes") is not None:
+        pytest.skip("bitsandbytes is installed")
+    with pytest.raises(BadInputError, match="needs the package bitsandbytes: pip install bitsandbytes"):
+        train_editor(replace(config, optimizer="adamw_8bit", output=config.output.with_name("8bit")))
+
+
+def test_zero_terminal_snr_and_min_snr_train_and_the_checkpoint_samples_from_pure_noise(config: Training) -> None:
+    base = Path(config.editor).with_name("epsilon")
+    tiny_pipeline().save_pretrained(base)
+    zero = replace(
+        config, editor=str(base), output=config.output.with_name("zero"), zero_terminal_snr=True, snr_gamma=5.0,
+        prediction_type="v_prediction", num_steps=2,
+    )  # fmt: skip
+    train_editor(zero)
+    scheduler = StableDiffusionInstructPix2PixPipeline.from_pretrained(zero.output).scheduler
+    assert float(scheduler.alphas_cumprod[-1]) < 1e-6 and scheduler.config.prediction_type == "v_prediction"
+
+
+def test_validation_and_samples_are_the_same_however_often_a_run_is_stopped(trained: Training) -> None:
+    watched = replace(
+        trained, output=trained.output.with_name("watched"), validation_dataset=trained.dataset, validate_every=2,
+        num_validation_samples=5, sample_every=3, num_samples=2, checkpoint_every=100,
+    )  # fmt: skip
+    with pytest.raises(TrainingInterrupted):
+        train_editor(watched, should_stop=stop_after(3))
+    train_editor(watched)
+    # Looking at a run does not change it.
+    assert curve(watched) == pytest.approx(curve(trained), abs=1e-6)
+    points = json.loads((watched.output / "training.json").read_text())["validation_losses"]
+    assert [step for step, _ in points] == [2, 4, 6] and len({loss for _, loss in points}) == 3
+    for step in (3, 6):
+        with Image.open(watched.output / "samples" / f"step-{step:08}.png") as grid:
+            assert grid.size == (96, 64)
+    again = replace(watched, output=trained.output.with_name("watched-parts"), gradient_accumulation_steps=4)
+    train_editor(again)
+    repeated = json.loads((again.output / "training.json").read_text())["validation_losses"]
+    assert [loss for _, loss in repeated] == pytest.approx([loss for _, loss in points], rel=1e-4)
+
+
+def test_a_gradient_that_overflows_stops_the_run_before_the_weights_do(config: Training) -> None:
+    diverging = replace(
+        config, learning_rate=1e30, num_warmup_steps=0, checkpoint_every=1, output=config.output.with_name("overflow")
+    )
+    with pytest.raises(TrainingError, match=r"(the loss|the gradient's norm) is (nan|inf) at step \d: .*step-\d"):
+        train_editor(diverging)
+
+
+def test_only_the_newest_checkpoints_are_kept(config: Training) -> None:
+    many = replace(config, output=config.output.with_name("many"), checkpoint_every=1, num_checkpoints=3)
+    with pytest.raises(TrainingInterrupted):
+        train_editor(many, should_stop=stop_after(5))
+    assert [path.name for path in saved_steps(many.output)] == ["step-3", "step-4", "step-5"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_state(config: Training) -> None:
+    base = Path(config.editor).with_name("broken")
+    pipeline = tiny_pipeline()
+    pipeline.save_pretrained(base)
+    weights = load_file(base / UNET_WEIGHTS)
+    weights["conv_out.bias"] = weights["conv_out.bias"] * float("nan")
+    save_file(weights, base / UNET_WEIGHTS, metadata={"format": "pt"})
+    broken = replace(config, editor=str(base), output=config.output.with_name("diverged"))
+    with pytest.raises(TrainingError, match="loss is nan at step 1: lower learning_rate"):
+        train_editor(broken)
+    assert not (broken.output / "model_index.json").exists()
+
+
+def test_a_text_to_image_model_is_widened_and_its_text_encoder_can_train(config: Training) -> None:
+    base = Path(config.editor).with_name("narrow")
+    tiny_pipeline(in_channels=4).save_pretrained(base)
+    wide = replace(
+        config, editor=str(base), output=config.output.with_name("wide"), num_steps=2, train_text_encoder=True,
+        use_ema=False,
+    )  # fmt: skip
+    train_editor(wide)
+    assert unet_weights(wide)["conv_in.weight"].shape[1] == 8
+    name = "text_encoder/model.safetensors"
+    before, after = load_file(base / name), load_file(wide.output / name)
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+
+
+def test_token_dropout_changes_what_is_trained_on(config: Training) -> None:
+    plain = replace(config, num_steps=2, train_text_encoder=True)
+    dropped = replace(plain, output=config.output.with_name("dropped"), token_dropout=0.9)
+    train_editor(plain)
+    train_editor(dropped)
+    weights, others = unet_weights(plain), unet_weights(dropped)
+    assert any(not torch.equal(weights[key], others[key]) for key in weights)
+
+
+def test_a_folder_with_other_content_is_left_alone(config: Training, tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(BadInputError, match="other content"):
+        train_editor(replace(config, output=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
+
+
+def test_a_missing_editor_or_data_set_is_named(config: Training, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="nowhere"):
+        train_editor(replace(config, dataset=tmp_path / "nowhere"))
+    with pytest.raises(BadInputError, match="nobody: cannot be loaded"):
+        train_editor(replace(config, editor=str(tmp_path / "nobody"), output=tmp_path / "out"))
+
+
+def test_a_full_disk_is_told_in_one_line_and_leaves_the_state_before(config: Training) -> None:
+    full = replace(config, output=config.output.with_name("full"), checkpoint_every=2)
+    with pytest.raises(TrainingInterrupted):
+        train_editor(full, should_stop=stop_after(2))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A file may not grow beyond this, which the system reports as it does a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(
+            TrainingError, match=r"state of step 4 cannot be written .* MiB free there.* kept in .*step-2"
+        ):
+            train_editor(full)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in (full.output / ".resume").iterdir()] == ["step-2"]
+    train_editor(full)
+    assert len(curve(full)) == 6
+
+
+def test_a_shard_that_vanishes_while_a_run_reads_it_is_named(config: Training, tmp_path: Path) -> None:
+    uncached = replace(
+        config, dataset=write_dataset(tmp_path / "data"), output=tmp_path / "out", cache_latents=False, num_steps=50
+    )
+
+    def lose_a_shard() -> bool:
+        (tmp_path / "data" / "00001.tar").unlink(missing_ok=True)
+        return False
+
+    with pytest.raises(BadInputError, match="00001.tar: missing, though its index is there"):
+        train_editor(uncached, should_stop=lose_a_shard)

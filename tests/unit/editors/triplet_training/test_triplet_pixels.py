@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import IMAGE_SIZE, tiny_triplets, write_dataset
+
+from editfoundry.data.record import Triplet
+from editfoundry.data.shards import write_triplets
+from editfoundry.editors.triplet_training.content_hashes import dataset_hash
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.errors import BadInputError
+
+
+def test_pairs_come_in_the_shards_order_in_minus_one_to_one(tmp_path: Path) -> None:
+    pixels = TripletPixels(write_dataset(tmp_path), IMAGE_SIZE)
+    triplets = list(tiny_triplets(8))
+    assert len(pixels) == 8
+    assert pixels.instructions() == [t.instruction for t in triplets]
+    for number in (0, 4, 5, 7):
+        for role, image in enumerate((triplets[number].input_image, triplets[number].output_image)):
+            expected = torch.from_numpy(np.asarray(image).astype(np.float32) / 127.5 - 1).permute(2, 0, 1)
+            torch.testing.assert_close(pixels[number][role], expected)
+
+
+def test_a_flip_mirrors_both_images_of_a_pair(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path)
+    plain, mirrored = TripletPixels(dataset, IMAGE_SIZE)[2], TripletPixels(dataset, IMAGE_SIZE, flip=True)[2]
+    assert torch.equal(mirrored, plain.flip(-1))
+
+
+def test_a_crop_takes_the_same_square_of_both_images(tmp_path: Path) -> None:
+    [triplet] = tiny_triplets(1)
+    wide = [image.resize((64, 40)) for image in (triplet.input_image, triplet.output_image)]
+    write_triplets(tmp_path / "00000.tar", [Triplet(instruction="x", input_image=wide[0], output_image=wide[1])])
+    pair = TripletPixels(tmp_path, 20).pair(0, False, (0.5, 1.0, 0.5))
+    for found, image in zip(pair, wide, strict=True):
+        expected = torch.from_numpy(np.asarray(image)[10:30, 44:64].astype(np.float32) / 127.5 - 1).permute(2, 0, 1)
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_shard_that_vanished_is_named(tmp_path: Path) -> None:
+    pixels = TripletPixels(write_dataset(tmp_path), IMAGE_SIZE)
+    (tmp_path / "00001.tar").unlink()
+    with pytest.raises(BadInputError, match="00001.tar: missing"):
+        pixels[6]
+    with pytest.raises(BadInputError, match="00001.tar: missing"):
+        dataset_hash(tmp_path)
+
+
+def test_images_of_another_size_are_cropped_to_one_centred_square(tmp_path: Path) -> None:
+    [triplet] = tiny_triplets(1)
+    wide = triplet.input_image.resize((96, 48))
+    write_triplets(tmp_path / "00000.tar", [Triplet(instruction="x", input_image=wide, output_image=wide)])
+    pair = TripletPixels(tmp_path, 48)[0]
+    expected = torch.from_numpy(np.asarray(wide)[:, 24:72].astype(np.float32) / 127.5 - 1).permute(2, 0, 1)
+    torch.testing.assert_close(pair[0], expected)
+    assert torch.equal(pair[0], pair[1])
