@@ -92,7 +92,7 @@ class Params:
     """Of ``editfoundry score``, which is no stage of the lineage: its own triplets are scored as they are made."""
     dataset: CurationConfig = field(default_factory=CurationConfig)
     editworld: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of ``training.TrainingConfig`` other than its paths."""
+    """Fields of `InstructPix2PixTraining` other than its paths."""
     editworld_report: ReportParams = field(default_factory=ReportParams)
     claims: ClaimsConfig = field(default_factory=ClaimsConfig)
     """Of ``editfoundry claims``."""
