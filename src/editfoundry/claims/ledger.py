@@ -12,12 +12,14 @@ from typing import Any
 from editfoundry.claims.claim import Claim, Finding
 from editfoundry.claims.pages import ledger_html, ledger_markdown
 from editfoundry.claims.register import CLAIMS
+from editfoundry.claims.shown_arms import PICTURES, keep_pictures
 from editfoundry.claims.workbench import Workbench
-from editfoundry.data.atomic import atomic_file
 from editfoundry.data.output_folder import claim_output
 from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.evaluation.made_by import MadeBy, made_now
+from editfoundry.evaluation.reports.page import write_text
 from editfoundry.lineage.params import Params
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
@@ -45,7 +47,7 @@ def run_ledger(
     of, so a run that is interrupted goes on where it stopped.
 
     Args:
-        output: gets ``ledger.json``, ``ledger.md`` and ``ledger.html``.
+        output: gets ``ledger.json``, ``ledger.md``, ``ledger.html`` and a few pictures of each claim's arms.
         params: profile, device and the section ``claims``.
         only: names of claims; none, all.
         work_dir: keeps the arms.
@@ -67,12 +69,14 @@ def run_ledger(
     ledger: dict[str, Any] = {}
     for claim in chosen:
         bench = Workbench(profile, runtime, params.claims, work_dir, editor, _of_claim(progress, claim))
-        rows[claim.name] = _row(claim, _tested(claim, bench), profile.name)
+        finding = _tested(claim, bench)
+        pictures = keep_pictures(output, claim.name, bench.arms, params.claims.seed)
+        rows[claim.name] = {**_row(claim, finding, profile.name), PICTURES: pictures}
         ledger = {
             "profile": profile.name, "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores",
             "rows": [rows[name] for name in CLAIMS if name in rows],
         }  # fmt: skip
-        _write(output, ledger)
+        _write(output, ledger, made_now(f"editfoundry claims --out {output}"))
     return ledger
 
 
@@ -113,8 +117,7 @@ def _of_claim(progress: Report | None, claim: Claim) -> Callable[[int, int], Non
     return None if progress is None else lambda done, total: progress(claim.name, done, total)
 
 
-def _write(output: Path, ledger: Mapping[str, Any]) -> None:
+def _write(output: Path, ledger: Mapping[str, Any], made: MadeBy) -> None:
     write_json(output / LEDGER_FILE, dict(ledger))
-    for name, text in (("ledger.md", ledger_markdown(ledger)), ("ledger.html", ledger_html(ledger))):
-        with atomic_file(output / name) as file:
-            file.write(text.encode())
+    write_text(output / "ledger.md", ledger_markdown(ledger))
+    write_text(output / "ledger.html", ledger_html(ledger, output, made))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import jinja2
+from editfoundry.claims.shown_arms import shown_items
+from editfoundry.evaluation.made_by import MadeBy
+from editfoundry.evaluation.reports.page import render_page
 
 MISSING = "–"
 _HEADER = ("Claim", "Paper", "Verdict", "Effect [95 % interval]", "n", "Arms")
@@ -19,14 +22,17 @@ def ledger_markdown(ledger: Mapping[str, Any]) -> str:
     return "\n".join(["# Claims ledger", "", about, "", table, *(_section(row) for row in ledger["rows"])])
 
 
-def ledger_html(ledger: Mapping[str, Any]) -> str:
-    """Return the page as one self-contained file."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("editfoundry.claims"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["effect"] = effect_text
-    return environment.get_template("ledger.html.j2").render(ledger=ledger)
+def ledger_html(ledger: Mapping[str, Any], output: Path, made: MadeBy) -> str:
+    """Return the page as one self-contained file.
+
+    Args:
+        ledger: what ``ledger.json`` holds.
+        output: the ledger's folder, with the pictures that its rows name.
+        made: said at the head.
+    """
+    shown = {row["name"]: shown_items(output, row) for row in ledger["rows"]}
+    values = {"ledger": ledger, "shown": shown, "made": made, "effect": effect_text}
+    return render_page("ledger.html.j2", values, "editfoundry.claims")
 
 
 def effect_text(interval: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.metrics.models import MetricModels
-from editfoundry.evaluation.reports.run import read_run
+from editfoundry.evaluation.reports.run import Run, read_run
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.pretrained.clip import ClipEncoder, load_clip
 from editfoundry.pretrained.identity import model_identity
@@ -48,6 +48,8 @@ class Workbench:
     """EditWorld's editor, where the person names one; otherwise the shipped one, or one trained here."""
     progress: Progress | None = None
     """Called with edits done and edits in all of the arm at hand."""
+    arms: list[Run] = field(default_factory=list)
+    """The arms that were made or taken so far, each once."""
 
     @cached_property
     def clip(self) -> ClipEncoder:
@@ -97,7 +99,10 @@ class Workbench:
                 progress=self.progress,
             )  # fmt: skip
             write_json(done, {"editor": contestant.description, "benchmark": benchmark.name})
-        return scores_of(read_run(folder))
+        run = read_run(folder)
+        if all(run.folder != known.folder for known in self.arms):
+            self.arms.append(run)
+        return scores_of(run)
 
     def editworld(self) -> str:
         """Return the folder of EditWorld's editor: the one named, the shipped one, or one trained on all categories."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
+from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusionInstructPix2PixPipeline
 
 from editfoundry.editors.editing_defaults import write_editing_defaults
 from editfoundry.errors import BadInputError
@@ -52,14 +53,15 @@ def pretrain(
     continue_shipped: bool = False,
     embedded: Path = EMBEDDED_FOLDER,
 ) -> dict[str, Any]:
-    """Train ``vae``, ``clip`` or ``diffusion`` from tinyworld, resuming what was interrupted.
+    """Train one of `PRETRAININGS` from tinyworld, resuming what was interrupted.
 
     ``diffusion`` puts ``text_to_image`` and ``editor_base`` into ``embedded``, ``clip`` puts ``clip`` there; the
     autoencoder stays in ``work_dir`` and is shipped within the two diffusion models. ``continue_shipped`` trains the
     shipped diffusion models, language model or EditWorld editor on, in a ``work_dir`` without their optimizer's state.
 
     Raises:
-        BadInputError: the autoencoder is not there yet, or ``continue_shipped`` is asked of another model.
+        BadInputError: there is no such pretraining, the autoencoder is not there yet, ``continue_shipped`` is asked of
+            another model, or ``work_dir`` holds the state of a training with other settings.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if name not in PRETRAININGS:
@@ -192,8 +194,8 @@ class Pretraining:
 
 PRETRAININGS = {
     "vae": Pretraining(vae.CONFIG, _vae),
-    "clip": Pretraining(clip.CONFIG, _clip),
     "diffusion": Pretraining(joint.CONFIG, _diffusion, "editor_base"),
+    "clip": Pretraining(clip.CONFIG, _clip),
     "controlnet_canny": Pretraining(controlnet.CONFIG, _controlnet),
     "ip_adapter": Pretraining(ip_adapter.CONFIG, _ip_adapter),
     "language_model": Pretraining(language_model.CONFIG, _language_model, "language_model", 0.5),
@@ -211,6 +213,8 @@ def _saver(model: Any, *extras: Any) -> Save:
         model.to(precision).save_pretrained(folder)
         for extra in extras:
             extra.save_pretrained(folder)
+        if isinstance(model, DiffusionPipeline):
+            _open_in_full_precision(folder / "text_encoder" / "config.json")
         return _parameter_counts(model)
 
     return save
@@ -223,6 +227,12 @@ def _editor_saver(pipeline: StableDiffusionInstructPix2PixPipeline) -> Save:
         return counts
 
     return save
+
+
+def _open_in_full_precision(config: Path) -> None:
+    """Let transformers open half-precision weights in float32 by default, as diffusers does the other components."""
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps({**values, "dtype": "float32"}, indent=2) + "\n")
 
 
 def _parameter_counts(model: Any) -> dict[str, int]:

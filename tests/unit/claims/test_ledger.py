@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from html_outline import check_self_contained
 from tiny_painter import save_models
 from typer.testing import CliRunner
 
@@ -54,6 +55,10 @@ def test_a_claim_is_tested_end_to_end_and_its_arms_are_made_once(params, tmp_pat
     assert len(edited) == 4
     assert json.loads((tmp_path / "out" / "ledger.json").read_text()) == ledger
     page, html = ((tmp_path / "out" / name).read_text() for name in ("ledger.md", "ledger.html"))
+    shown = check_self_contained(html)
+    # Of each claim four items, each with its input, both arms' edits and the truth.
+    assert shown.tags.count("img") == 2 * 4 * 4 and "editworld-beats-base" in shown.ids
+    assert all((tmp_path / "out" / image["file"]).is_file() for item in overall["pictures"] for image in item["images"])
     for text in (overall["verdict"], overall["metric"], overall["command"]):
         assert text in page
         assert text in html

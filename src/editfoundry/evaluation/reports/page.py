@@ -14,10 +14,20 @@ NUM_COLOURS = 8
 """Series that a page can tell apart by colour; further ones begin again."""
 
 
-def render_page(template: str, values: Mapping[str, Any]) -> str:
-    """Return the page: every text escaped; equal values give equal text."""
+_PACKAGE = "editfoundry.evaluation.reports"
+
+
+def render_page(template: str, values: Mapping[str, Any], package: str = _PACKAGE) -> str:
+    """Return the page: every text escaped; equal values give equal text.
+
+    Args:
+        template: its file's name.
+        values: what it shows.
+        package: whose ``templates`` folder has it; it may extend and import the reports' own.
+    """
+    loaders = [jinja2.PackageLoader(name) for name in dict.fromkeys((package, _PACKAGE))]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("editfoundry.evaluation.reports"), autoescape=True,
+        loader=jinja2.ChoiceLoader(loaders), autoescape=True,
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template(template).render(**values)
