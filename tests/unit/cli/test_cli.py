@@ -236,7 +236,7 @@ def test_a_recipe_s_command_works_on_one_shard_alone(invoke, monkeypatch):
 
 def test_what_was_made_of_another_input_goes_only_when_asked_to(invoke, tmp_path):
     for name, caption in (("first", "a full glass on a beach at sunset"), ("second", "a snowman on grass at noon")):
-        write_table(tmp_path / f"{name}.parquet", TEXT=[caption])
+        write_table(tmp_path / f"{name}.parquet", TEXT=[caption], punsafe=[0.0], pwatermark=[0.0])
     assert invoke("sources", "laion", "first.parquet", "captions")[0] == 0
     before = (tmp_path / "captions" / "00000.parquet").read_bytes()
     status, _, err = invoke("sources", "laion", "second.parquet", "captions")
