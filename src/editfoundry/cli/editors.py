@@ -14,7 +14,6 @@ from editfoundry.cli.shared import (
     JsonOption,
     ProfileOption,
     chosen_params,
-    one_line,
     parse_numbers,
     print_facts,
 )
@@ -201,10 +200,7 @@ def _number_or_word(text: str) -> int | float | str:
 
 
 def _holds_lineage(config: Path) -> bool:
-    import yaml
+    from editfoundry.data.untrusted import read_yaml
 
-    try:
-        values = yaml.safe_load(config.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInputError(f"{config}: cannot be read as YAML: {one_line(error)}") from error
+    values = read_yaml(config)
     return isinstance(values, dict) and "editworld" in values

@@ -74,6 +74,9 @@ def sources_internvid(
     output: Annotated[Path, typer.Argument(help="Folder of clip shards.")],
     videos: Annotated[Path, typer.Option(help="Folder of the videos, each named by its id.")],
     download: Annotated[bool, typer.Option(help="Fetch what is not there with yt-dlp (extra: youtube).")] = False,
+    allow_private_hosts: Annotated[
+        bool, typer.Option(help="Also fetch from addresses of this machine and its network.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(help="Read at most this many rows.")] = None,
     only: OnlyOption = None,
     replace: ReplaceOption = False,
@@ -86,7 +89,7 @@ def sources_internvid(
     from editfoundry.sources.internvid import convert_internvid
 
     chosen = chosen_params(params, profile).clips
-    downloader = Downloader(folder=videos) if download else None
+    downloader = Downloader(folder=videos, allow_private_hosts=allow_private_hosts) if download else None
     with progress_bar("rows") as progress:
         result = convert_internvid(
             table, videos, output, chosen.filters, chosen.rows_per_shard, limit, downloader, progress, only, replace

@@ -20,7 +20,8 @@ class CaptionParams:
 
     num_rows: int = 480
     """Rows of the tinyworld table."""
-    rows_per_shard: int = 60
+    rows_per_shard: int = 100_000
+    """Rows of a table that are read for each shard; a shard is the unit of work and of resumption."""
     seed: int = 0
     filters: LaionFilters = field(default_factory=LaionFilters)
 

@@ -20,7 +20,8 @@ class ClipParams:
     """Clips of tinyworld."""
     frame_size: int = 128
     """Pixels to a side of tinyworld's clips; even."""
-    rows_per_shard: int = 16
+    rows_per_shard: int = 1000
+    """Rows of a table that are read for each shard."""
     seed: int = 0
     filters: InternVidFilters = field(default_factory=InternVidFilters)
 
