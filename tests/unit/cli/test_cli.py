@@ -1,3 +1,4 @@
+import errno
 import importlib.metadata
 import json
 import os
@@ -253,3 +254,13 @@ def test_a_fault_of_ours_ends_with_1_and_its_traceback(invoke, monkeypatch):
     monkeypatch.setattr("editfoundry.curation.curate.curate", broken)
     status, _, err = invoke("curate", "in", "out")
     assert status == 1 and "Traceback" in err and err.endswith("error: the disc fell out\n")
+
+
+def test_a_full_disk_ends_with_1_and_one_line_whoever_wrote(invoke, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/cache/of/a/library")
+
+    monkeypatch.setattr("editfoundry.curation.curate.curate", full)
+    status, _, err = invoke("curate", "in", "out")
+    assert status == 1 and err.count("\n") == 1
+    assert "'/cache/of/a/library'; the disk is full: make room, then run the same command again" in err
