@@ -57,7 +57,10 @@ def curate(
     """Filter, deduplicate, split. Example: editfoundry curate data/triplets/editworld-text data/dataset."""
     from editfoundry.curation.curate import curate as curate_shards
 
-    show_result(curate_shards(sources, output, chosen_params(params, profile).dataset), output, as_json)
+    chosen = chosen_params(params, profile).dataset
+    with progress_bar("triplets") as progress:
+        result = curate_shards(sources, output, chosen, progress)
+    show_result(result, output, as_json)
 
 
 @app.command("curation-sheet")

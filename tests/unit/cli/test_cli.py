@@ -1,3 +1,4 @@
+import errno
 import importlib.metadata
 import json
 import os
@@ -236,7 +237,7 @@ def test_a_recipe_s_command_works_on_one_shard_alone(invoke, monkeypatch):
 
 def test_what_was_made_of_another_input_goes_only_when_asked_to(invoke, tmp_path):
     for name, caption in (("first", "a full glass on a beach at sunset"), ("second", "a snowman on grass at noon")):
-        write_table(tmp_path / f"{name}.parquet", TEXT=[caption])
+        write_table(tmp_path / f"{name}.parquet", TEXT=[caption], punsafe=[0.0], pwatermark=[0.0])
     assert invoke("sources", "laion", "first.parquet", "captions")[0] == 0
     before = (tmp_path / "captions" / "00000.parquet").read_bytes()
     status, _, err = invoke("sources", "laion", "second.parquet", "captions")
@@ -253,3 +254,13 @@ def test_a_fault_of_ours_ends_with_1_and_its_traceback(invoke, monkeypatch):
     monkeypatch.setattr("editfoundry.curation.curate.curate", broken)
     status, _, err = invoke("curate", "in", "out")
     assert status == 1 and "Traceback" in err and err.endswith("error: the disc fell out\n")
+
+
+def test_a_full_disk_ends_with_1_and_one_line_whoever_wrote(invoke, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/cache/of/a/library")
+
+    monkeypatch.setattr("editfoundry.curation.curate.curate", full)
+    status, _, err = invoke("curate", "in", "out")
+    assert status == 1 and err.count("\n") == 1
+    assert "'/cache/of/a/library'; the disk is full: make room, then run the same command again" in err

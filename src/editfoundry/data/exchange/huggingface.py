@@ -35,7 +35,7 @@ from editfoundry.data.stage import StageResult
 from editfoundry.errors import BadInputError, Rejection
 
 SPLITS = ("train", "validation", "test")
-_SPLIT_WORDS = {
+SPLIT_WORDS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
@@ -183,7 +183,7 @@ def split_of_path(place: str) -> str:
     """
     for part in reversed(place.lower().split("/")):
         words = re.split(r"[-._ 0-9]+", part)
-        for split, names in _SPLIT_WORDS.items():
+        for split, names in SPLIT_WORDS.items():
             if any(word in names for word in words):
                 return split
     return ""
