@@ -10,6 +10,7 @@ from editfoundry.synthesis.frame_pairs.config import FramePairConfig
 from editfoundry.synthesis.frame_pairs.held_frames import HeldFrame
 from editfoundry.synthesis.frame_pairs.motion import NO_MOTION, Change, between_poses, camera_motion, change_between
 from editfoundry.synthesis.frame_pairs.shots import Shot
+from editfoundry.synthesis.frame_pairs.transitions import within_scenes
 
 UNREST_WEIGHT = 1.0
 """What a pair's unrest takes from its change: halfway through an action more may differ than when it has ended."""
@@ -58,7 +59,7 @@ class ShotChoice:
     candidates: list[Candidate]
     """Best first; empty where nothing usable happens."""
     reason: str
-    """Why there are none: ``still``, ``camera only``, ``blur``, ``identity lost`` or ``too short``."""
+    """Why there are none: ``still``, ``camera only``, ``blur``, ``identity lost``, ``cut`` or ``too short``."""
 
 
 def choose_in_shot(shot: Shot, config: FramePairConfig) -> ShotChoice:
@@ -75,9 +76,12 @@ def choose_in_shot(shot: Shot, config: FramePairConfig) -> ShotChoice:
     overlaps = np.array([[c.overlap >= config.min_overlap for c in row] for row in changes])
     happens &= overlaps
     same_place = shares <= config.max_change
-    usable = happens & both_sharp & same_place & _one_action(held, shares, config)
+    one_scene = within_scenes(held, changes, config)
+    usable = happens & both_sharp & same_place & one_scene & _one_action(held, shares, config)
     if usable.any():
         return ShotChoice(_candidates(shot, changes, shares, usable, config), "")
+    if not one_scene.all():
+        return ShotChoice([], "cut")
     return ShotChoice([], _reason(shot, happens, both_sharp & far_enough, same_place, config))
 
 

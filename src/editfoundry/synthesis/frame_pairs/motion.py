@@ -31,6 +31,12 @@ _STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
 _TILES = 6
 _TILE_SHARE = 0.04
 """Share of a tile that must differ for the tile to count."""
+_AROUND = 1 / 40
+"""Share of the picture's longer side by which a pattern may lie beside its place."""
+_PATTERN = 6.0
+"""Standard deviation of luma from which a tile shows a pattern."""
+_ALIKE_PATTERN = 0.65
+"""Correlation from which two patterns are the same."""
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -120,6 +126,19 @@ def change_between(first: Look, second: Look, motion: Motion, threshold: float |
     return Change(cv2.countNonZero(differs) / common, common / differs.size, _spread(differs))
 
 
+def lost_structure(first: Look, second: Look, motion: Motion) -> float:
+    """Return the share of the picture's tiles whose pattern is not found again in a later look, in [0, 1].
+
+    A pattern is found whatever the light: by its correlation, and a few pixels around its place. Tiles where neither
+    look shows a pattern do not count. Night, snow or a thing that grows leaves most tiles; another scene hardly any.
+    """
+    seen, overlap = _aligned(first, second, motion)
+    b = np.ascontiguousarray(seen[..., 0])
+    found = [_is_found(first.luma, b, overlap, row, column) for row in range(_TILES) for column in range(_TILES)]
+    votes = [is_found for is_found in found if is_found is not None]
+    return votes.count(False) / len(votes) if len(votes) >= _TILES else 0.0
+
+
 def mixture(first: Look, middle: Look, last: Look) -> tuple[float, float]:
     """Take ``middle`` for a mixture of the two others.
 
@@ -144,6 +163,22 @@ def between_poses(first: Motion, second: Motion) -> Motion:
 def way(motion: Motion, look: Look) -> float:
     """Return how far the camera's motion carries a corner or the middle of the picture, as a share of its width."""
     return _largest_shift(motion.matrix, look) / look.luma.shape[1]
+
+
+def _is_found(a: np.ndarray, b: np.ndarray, overlap: np.ndarray | None, row: int, column: int) -> bool | None:
+    """Return whether a tile of ``a`` is in ``b``, near its place; None where nothing can be told."""
+    height, width = a.shape[0] // _TILES, a.shape[1] // _TILES
+    top, left = row * height, column * width
+    if overlap is not None and not overlap[top : top + height, left : left + width].all():
+        return None
+    tile = a[top : top + height, left : left + width]
+    around = max(1, round(max(a.shape) * _AROUND))
+    window = b[max(0, top - around) : top + height + around, max(0, left - around) : left + width + around]
+    if max(tile.std(), b[top : top + height, left : left + width].std()) < _PATTERN:
+        return None
+    if tile.std() < _PATTERN / 2:
+        return False
+    return bool(cv2.matchTemplate(window, tile, cv2.TM_CCOEFF_NORMED).max() >= _ALIKE_PATTERN)
 
 
 def _spread(differs: np.ndarray) -> float:

@@ -33,6 +33,10 @@ _SHORTEST_DISSOLVE = 0.4
 """Of ``dissolve_seconds``; what takes less is a cut."""
 _MIXTURE_RESIDUE = 0.2
 """What may be left of a frame within a cross-fade when the mixture of its ends is taken away."""
+_LONGEST_DISSOLVE = 2.5
+"""Seconds for which a shot may still be fading in, where nothing else explains what is seen."""
+_LONG_MIXTURE_RESIDUE = 0.06
+"""As ``_MIXTURE_RESIDUE``, of cross-fades longer than ``dissolve_seconds``, as which an action must not be taken."""
 _ALIKE = 1.0
 """Mean difference of luma, of 255, below which two looks show the same scene."""
 _SURE_TRACKS = 0.4
@@ -138,8 +142,13 @@ class _OpenShot:
 
     def is_begun_anew_by(self, look: Look) -> bool:
         """Return whether all before ``look`` was still the shot's fading in."""
-        if look.time - self.begun > self.config.dissolve_seconds:
-            return False
+        since = look.time - self.begun
+        if since > self.config.dissolve_seconds:
+            return (
+                since <= _LONGEST_DISSOLVE
+                and self.before is not None
+                and _is_mixed(self.before, self._recent[0].look, look, _LONG_MIXTURE_RESIDUE)
+            )
         if look.contrast > _FADE_RATIO * self._recent[-1].look.contrast:
             return True
         return self.before is not None and _is_mixed(self.before, self._recent[0].look, look)
@@ -196,14 +205,14 @@ class _OpenShot:
         return last
 
 
-def _is_mixed(first: Look, middle: Look, last: Look) -> bool:
+def _is_mixed(first: Look, middle: Look, last: Look, max_residue: float = _MIXTURE_RESIDUE) -> bool:
     """Whether ``middle`` is a moment of a cross-fade from ``first`` to ``last``."""
     if not first.shape == middle.shape == last.shape:
         return False
     if rough_mixture(first, middle, last)[1] > 2 * _MIXTURE_RESIDUE:
         return False
     share, residue = mixture(first, middle, last)
-    return _MIXED < share < 1 - _MIXED and residue < _MIXTURE_RESIDUE
+    return _MIXED < share < 1 - _MIXED and residue < max_residue
 
 
 def _may_differ(first: Look, second: Look) -> bool:

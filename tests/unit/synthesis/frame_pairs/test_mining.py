@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from dataclasses import replace
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -24,7 +25,9 @@ from tiny_videos import (
 from editfoundry.data.videos import open_video
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.synthesis.frame_pairs.config import FramePairConfig
+from editfoundry.synthesis.frame_pairs.looks import look_at
 from editfoundry.synthesis.frame_pairs.mining import mine_clip
+from editfoundry.synthesis.frame_pairs.motion import NO_MOTION, lost_structure
 from editfoundry.synthesis.frame_pairs.shots import sampled, shots_of
 
 CONFIG = FramePairConfig(decoding_threads=1)
@@ -88,6 +91,52 @@ def test_a_cross_fade_between_still_scenes_is_cut(tmp_path):
     weights = np.clip((np.arange(70) - 27) / 14, 0, 1)
     mixed = [cv2.addWeighted(backdrop(1), 1 - w, backdrop(2), w, 0) for w in weights]
     assert reason_of(video(tmp_path, mixed)) == "cut"
+
+
+def transition(kind, seconds, first=1, second=3):
+    """Two still scenes, the second coming over the first from the left, from above, from the middle, or everywhere."""
+    one, other = backdrop(first), backdrop(second)
+    for share in np.clip((np.arange(round((4 + seconds) * FPS)) - 2 * FPS) / (seconds * FPS), 0, 1):
+        mask = np.zeros((HEIGHT, WIDTH, 1), np.float32)
+        if kind == "dissolve":
+            mask[:] = share
+        elif kind == "iris":
+            cv2.circle(mask, (WIDTH // 2, HEIGHT // 2), round(share * np.hypot(WIDTH, HEIGHT) / 2), 1.0, -1)
+        elif kind == "wipe right":
+            mask[:, : round(share * WIDTH)] = 1
+        else:
+            mask[: round(share * HEIGHT)] = 1
+        yield (one * (1 - mask) + other * mask).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [("dissolve", 0.7), ("dissolve", 1.3), ("dissolve", 1.6), ("dissolve", 2.0), ("wipe right", 1.0)]
+    + [("wipe right", 2.0), ("wipe down", 1.3), ("wipe down", 1.6), ("iris", 1.3), ("iris", 2.0)],
+)
+def test_a_slow_transition_between_still_scenes_is_cut(kind, seconds, tmp_path):
+    assert reason_of(video(tmp_path, list(transition(kind, seconds)))) == "cut"
+
+
+def test_a_pair_never_crosses_a_wipe(tmp_path):
+    seconds = 1.6
+    pictures = list(transition("wipe right", seconds))
+    end = round((2 + seconds) * FPS)
+    grown = [disc(p, 5 + 10 * np.clip((n - end - 12) / 10, 0, 1)) if n >= end else p for n, p in enumerate(pictures)]
+    grown += [grown[-1]] * FPS
+    pair = mine(video(tmp_path, grown))
+    assert pair.first_time >= 2 + seconds - 0.1
+
+
+def test_patterns_are_found_again_in_another_light_and_beside_what_grows_but_not_in_another_scene():
+    def look(picture):
+        return look_at(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"), 0.0)
+
+    scene = look(backdrop(1))
+    dark = backdrop(1) * (0.4, 0.4, 0.7)
+    for other in (dark.astype(np.uint8), disc(backdrop(1), 15), np.roll(backdrop(1), 2, axis=1)):
+        assert lost_structure(scene, look(other), NO_MOTION) < 0.6
+    assert lost_structure(scene, look(backdrop(3)), NO_MOTION) > 0.85
 
 
 def test_a_fade_from_black_and_back_is_still(tmp_path):
