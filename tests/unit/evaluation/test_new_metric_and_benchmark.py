@@ -1,9 +1,9 @@
 """A metric and a benchmark of one's own: one file and one entry in a list each, and the report has them."""
 
-import importlib.util
 import json
 
 import pytest
+from extending_page import example_names
 from html_outline import check_self_contained
 from worlds import return_the_input
 
@@ -16,51 +16,6 @@ from editfoundry.evaluation.metrics import all_metrics
 from editfoundry.evaluation.metrics.models import MetricModels
 from editfoundry.evaluation.reports import write_reports
 
-METRIC = '''
-"""How bright the edit is."""
-
-import numpy as np
-
-from editfoundry.evaluation.metrics.metric import Metric
-
-
-def _brightness(edits, rows):
-    return [float(np.asarray(edits.edit(row)).mean() / 255) for row in rows]
-
-
-BRIGHTNESS = Metric(
-    name="brightness", label="Brightness", measures="Mean of all channels.", unit="0 to 1", higher_is_better=True,
-    compute=_brightness, decimals=3,
-)
-'''
-BENCHMARK = '''
-"""Plain squares, one for each colour."""
-
-from PIL import Image
-
-from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
-from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
-
-
-def _read(folder):
-    items = [
-        BenchmarkItem(id=name, category="square", instruction=f"Make it {name}.", input_image=folder / f"{name}.png")
-        for name in ("red", "blue")
-    ]
-    return Benchmark(name=SQUARES.name, title=SQUARES.title, items=tuple(items))
-
-
-SQUARES = BenchmarkDefinition(name="squares", title="Squares of one colour", layout="red.png and blue.png", read=_read)
-'''
-
-
-def module(path, text):
-    path.write_text(text)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
 
 def report_of(benchmark, folder):
     contestant = Contestant(name="input", open=lambda: return_the_input)
@@ -70,7 +25,7 @@ def report_of(benchmark, folder):
 
 
 def test_a_metric_is_one_file_and_one_entry_and_stands_in_the_report(tmp_path, monkeypatch):
-    brightness = module(tmp_path / "brightness.py", METRIC).BRIGHTNESS
+    brightness = example_names("A metric")["BRIGHTNESS"]
     monkeypatch.setattr(all_metrics, "METRICS", (*all_metrics.METRICS, brightness))
     text = report_of(read_benchmark("tinyworld-plain", num_items=2), tmp_path / "run")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
@@ -84,7 +39,7 @@ def test_a_benchmark_is_one_file_and_one_entry_and_has_a_report(tmp_path, monkey
 
     for name in ("red", "blue"):
         Image.new("RGB", (16, 16), name).save(tmp_path / f"{name}.png")
-    squares = module(tmp_path / "squares.py", BENCHMARK).SQUARES
+    squares = example_names("A benchmark")["SQUARES"]
     with pytest.raises(BadInputError, match="no benchmark 'squares'"):
         read_benchmark("squares", tmp_path)
     monkeypatch.setattr(all_benchmarks, "BENCHMARKS", (*all_benchmarks.BENCHMARKS, squares))
