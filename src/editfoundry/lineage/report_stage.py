@@ -17,13 +17,15 @@ def run_report(request: StageRequest) -> Path:
     Raises:
         BadInputError: there is no editor, or the output holds something else.
     """
-    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow, runs_folder
+    from editfoundry.evaluation.lineage_report import STAGE, evaluate_checkpoint, log_to_mlflow, runs_folder
+    from editfoundry.execution.output_lock import output_lock
 
     dataset, editor = request.sources
     params: Any = request.params
     runs = runs_folder(request.root, request.output)
-    if evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs):
-        log_to_mlflow(request.output, params, request.root)
+    with output_lock(request.output, STAGE):
+        if evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs):
+            log_to_mlflow(request.output, params, request.root)
     return request.output
 
 
