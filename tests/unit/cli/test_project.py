@@ -48,7 +48,7 @@ def test_the_demo_of_a_project_has_that_projects_parameters_from_wherever_it_is_
     assert demo_params() == dataclasses.replace(shipped, device="cpu")
     assert demo_params("--root", tmp_path / "elsewhere") == dataclasses.replace(shipped, device="cpu")
     (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "params.yaml").write_text("device: cuda\n")
+    (tmp_path / "project" / "params.yaml").write_text("device: cuda\neditworld: {num_steps: 1}\n")
     assert demo_params("--root", tmp_path / "project").device == "cuda"
 
 
