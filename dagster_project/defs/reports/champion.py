@@ -6,7 +6,7 @@ import dagster as dg
 
 from dagster_project.defs.reports.shown_report import WEEKLY
 from dagster_project.defs.resources import DvcRepository, Foundry
-from dagster_project.failures import told_clearly
+from dagster_project.failures import failing_in_one_line
 from dagster_project.metadata import OWNERS
 from dagster_project.stage_asset import EAGER
 from editfoundry.errors import BadInputError
@@ -28,7 +28,7 @@ def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry, dvc: DvcR
     """The editor as a version in MLflow: `candidate`, and `champion` if it is better with 95 % confidence."""
     from editfoundry.retraining.gate import pass_gate, tracking_uri
 
-    with told_clearly(context, foundry):
+    with failing_in_one_line(context, foundry):
         decision = pass_gate(foundry.params, foundry.folder)
     context.log.info(f"version {decision.candidate.version} is {'promoted' if decision.promoted else 'not promoted'}: "
                      f"{decision.reason}")  # fmt: skip

@@ -119,7 +119,7 @@ BAD_CALLS = {
 def test_bad_input_is_named_in_one_line_and_writes_nothing(invoke, tmp_path, case):
     write_table(tmp_path / "wrong.parquet", URL=["https://example.com/a.png"])
     write_table(tmp_path / "empty.parquet", TEXT=pa.array([], pa.string()))
-    write_table(tmp_path / "good.parquet", TEXT=["a cat"])
+    write_table(tmp_path / "good.parquet", TEXT=["a cat"], punsafe=[0.0], pwatermark=[0.0])
     (tmp_path / "bad.yaml").write_text("nothing: 1")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("a: [")
