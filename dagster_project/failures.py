@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from dagster_project.defs.resources import Foundry
+from editfoundry.data.atomic import is_out_of_space
 from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.training.failures import TrainingError
 
@@ -27,3 +28,9 @@ def told_clearly(context: dg.AssetExecutionContext | dg.OpExecutionContext, foun
             raise dg.Failure(f"{error}; run it again later", allow_retries=False) from error
         context.log.warning(f"{error}; trying again in {foundry.retry_seconds:g} s")
         raise dg.RetryRequested(max_retries=foundry.max_retries, seconds_to_wait=foundry.retry_seconds) from error
+    except Exception as error:
+        # What is written by no function of ours, such as a library's cache.
+        if not is_out_of_space(error):
+            raise
+        told = f"{error}; the disk is full: make room, then run it again"
+        raise dg.Failure(told, allow_retries=False) from error

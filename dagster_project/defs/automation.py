@@ -18,6 +18,9 @@ UNFINISHED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
+_RUN_KEY_TAG = "dagster/run_key"
+"""Dagster's tag for the key of a sensor's request; who starts the run anew keeps it."""
+
 retraining = dg.define_asset_job(
     "retraining",
     selection=dg.AssetSelection.assets("champion_gate").upstream() - dg.AssetSelection.assets("source_shards"),
@@ -48,22 +51,21 @@ def new_source_data(context: dg.SensorEvaluationContext, foundry: Foundry) -> dg
     from editfoundry.retraining.arrivals import Seen, arrived_tables, plan_arrivals
 
     tables = arrived_tables(foundry.paths.incoming, foundry.incoming_address or None, foundry.settle_seconds)
-    instance = context.instance
-    plan = plan_arrivals(
-        tables,
-        Seen.from_text(context.cursor),
-        instance.get_materialized_partitions(source_shards.key),
-        instance.get_runs_count(dg.RunsFilter(job_name=source_shard.name, statuses=UNFINISHED)),
-    )
+    instance, seen = context.instance, Seen.from_text(context.cursor)
+    finished = instance.get_materialized_partitions(source_shards.key)
+    unfinished = {name: mark for name, mark in tables.items() if name not in finished}
+    failed = _failed_shards(instance, unfinished)
+    num_running = instance.get_runs_count(dg.RunsFilter(job_name=source_shard.name, statuses=UNFINISHED))
+    plan = plan_arrivals(tables, seen, finished, num_running, failed)
     runs = [
-        dg.RunRequest(run_key=f"{name} {mark}", job_name=source_shard.name, partition_key=name)
+        dg.RunRequest(run_key=_run_key(name, mark), job_name=source_shard.name, partition_key=name)
         for name, mark in plan.work.items()
     ]
     if plan.retrain:
         runs.append(dg.RunRequest(run_key=plan.retrain, job_name=retraining.name))
     return dg.SensorResult(
         run_requests=runs,
-        skip_reason=None if runs else _why_nothing(tables, plan.waiting),
+        skip_reason=None if runs else _why_nothing(tables, plan.waiting, failed),
         cursor=plan.seen.to_text(),
         dynamic_partitions_requests=[SOURCE_SHARDS.build_add_request(list(plan.work))] if plan.work else [],
     )
@@ -82,10 +84,26 @@ def failure_alert(context: dg.RunFailureSensorContext) -> None:
     post_alert(text)
 
 
-def _why_nothing(tables: dict[str, str], waiting: tuple[str, ...]) -> str:
+def _run_key(shard: str, mark: str) -> str:
+    return f"{shard} {mark}"
+
+
+def _failed_shards(instance: dg.DagsterInstance, requested: dict[str, str]) -> list[str]:
+    """Return the source shards of which a run over the table that lies there now has failed."""
+    if not requested:
+        return []
+    runs = instance.get_runs(dg.RunsFilter(job_name=source_shard.name, statuses=[dg.DagsterRunStatus.FAILURE]))
+    keys = {run.tags.get(_RUN_KEY_TAG) for run in runs}
+    return [name for name, mark in requested.items() if _run_key(name, mark) in keys]
+
+
+def _why_nothing(tables: dict[str, str], waiting: tuple[str, ...], failed: list[str]) -> str:
     if not tables:
         return "no table has arrived"
-    return f"waiting for source shards: {', '.join(waiting[:10])}" if waiting else "all that arrived is taken in"
+    set_aside = f"; set aside, since their runs failed: {', '.join(failed[:10])}" if failed else ""
+    if waiting:
+        return f"waiting for source shards: {', '.join(waiting[:10])}{set_aside}"
+    return f"all that arrived is taken in{set_aside}"
 
 
 def _message(event: dg.DagsterEvent) -> str:

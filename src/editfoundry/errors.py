@@ -19,6 +19,10 @@ class UnavailableError(Exception):
     """A service did not answer for now. The message is one line; running the same command again goes on from there."""
 
 
+class NoSpaceError(UnavailableError):
+    """A disk is full, or a quota used up. The message names the path; once there is room, the same command goes on."""
+
+
 class Rejection(Exception):
     """One record cannot be used; the rest goes on."""
 

@@ -12,6 +12,7 @@ import os
 from timing import alternating_seconds, record
 
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
+from editfoundry.evaluation.metrics.all_metrics import METRICS
 from editfoundry.evaluation.metrics.edits import open_pictures
 from editfoundry.evaluation.metrics.models import load_metric_models
 from editfoundry.evaluation.metrics.scoring import Scorer
@@ -24,7 +25,7 @@ GOAL = 1.15
 
 
 def test_metrics_cost() -> None:
-    models = load_metric_models(load_profile("embedded"), choose_runtime("auto"))
+    models = load_metric_models(load_profile("embedded"), choose_runtime("auto"), METRICS)
     benchmark = read_benchmark("tinyworld-world", num_items=NUM_ITEMS)
     pictures = [open_pictures(item) for item in benchmark.items]
     edited = [p.truth for p in pictures]

@@ -20,11 +20,11 @@ import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline
 from torch.utils.data import DataLoader, Dataset
 
-from editfoundry.editors.families.instruct_pix2pix.sampling import native_size
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining as Training
 from editfoundry.editors.train import train_editor
 from editfoundry.editors.triplet_training.denoising_loss import noise_scheduler
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.editors.working_size import native_size
 
 WARM_UP = 3
 """Steps that are not timed."""

@@ -75,6 +75,23 @@ def test_retraining_is_asked_for_once_all_shards_are_worked_on(instance, tmp_pat
     assert tick(instance, foundry, due.cursor).skip_reason.skip_message == "all that arrived is taken in"
 
 
+def test_a_table_whose_run_failed_is_set_aside_and_the_rest_is_retrained_on(instance, tmp_path):
+    foundry = Foundry(root=str(tmp_path))
+    arrive(foundry, "cats", "damaged")
+    first = tick(instance, foundry)
+    instance.add_dynamic_partitions(SOURCE_SHARDS.name, ["cats", "damaged"])
+    instance.report_runless_asset_event(dg.AssetMaterialization(source_shards.key, partition="cats"))
+    waiting = tick(instance, foundry, first.cursor)
+    assert waiting.skip_reason.skip_message == "waiting for source shards: damaged"
+    (key,) = (run.run_key for run in first.run_requests if run.partition_key == "damaged")
+    failed = dg.DagsterRun(job_name="source_shard", status=dg.DagsterRunStatus.FAILURE, tags={"dagster/run_key": key})
+    instance.add_run(failed)
+    due = tick(instance, foundry, waiting.cursor)
+    assert [run.job_name for run in due.run_requests] == ["retraining"]
+    said = tick(instance, foundry, due.cursor).skip_reason.skip_message
+    assert said == "all that arrived is taken in; set aside, since their runs failed: damaged"
+
+
 def test_no_table_is_said_so(instance, tmp_path):
     assert tick(instance, Foundry(root=str(tmp_path))).skip_reason.skip_message == "no table has arrived"
 

@@ -63,11 +63,11 @@ def test_a_service_that_comes_back_costs_a_retry_and_one_that_stays_away_fails_c
     real, tries = laion.convert_laion, []
 
     def away(times):
-        def stage(*args):
+        def stage(*args, **kwargs):
             tries.append(1)
             if len(tries) <= times:
                 raise UnavailableError("the language model at http://127.0.0.1:1 did not answer")
-            return real(*args)
+            return real(*args, **kwargs)
 
         tries.clear()
         monkeypatch.setattr(laion, "convert_laion", stage)

@@ -17,7 +17,9 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from editfoundry.editors.train import TRAINEES, TrainableFamily, main
+from editfoundry.editors.editor_family import EditorFamily, FamilyTraining
+from editfoundry.editors.families import FAMILIES
+from editfoundry.editors.train import main
 from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.trainee import Modules, TrainedPart, Validation
 
@@ -124,9 +126,13 @@ def weights(output: Path) -> dict[str, Tensor]:
     return tensors
 
 
-FAMILY = TrainableFamily(LinearTraining, "linear_family:LinearTrainee")
+FAMILY = EditorFamily(
+    name="linear",
+    edit=lambda editor, requests: [request.image for request in requests],
+    training=FamilyTraining(LinearTraining, "linear_family:LinearTrainee"),
+)
 
 if __name__ == "__main__":
     sys.modules["linear_family"] = sys.modules["__main__"]
-    TRAINEES["linear"] = FAMILY
+    FAMILIES.append(FAMILY)
     sys.exit(main())

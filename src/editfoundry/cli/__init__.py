@@ -23,7 +23,7 @@ from editfoundry.cli import (  # noqa: F401
 from editfoundry.cli.app import app
 from editfoundry.cli.progress import heartbeat_of_command
 from editfoundry.cli.shared import one_line
-from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.errors import BadInputError, NoSpaceError, UnavailableError
 
 
 def main() -> None:
@@ -35,9 +35,13 @@ def main() -> None:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
+        from editfoundry.data.atomic import is_out_of_space
         from editfoundry.training.failures import TrainingError
 
-        if not isinstance(error, TrainingError | UnavailableError):
+        is_full = is_out_of_space(error)
+        if not is_full and not isinstance(error, TrainingError | UnavailableError):
             traceback.print_exc()
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        is_told = isinstance(error, NoSpaceError) or not is_full
+        hint = "" if is_told else "; the disk is full: make room, then run the same command again"
+        print(f"error: {one_line(error)}{hint}", file=sys.stderr)
         sys.exit(1)

@@ -46,9 +46,13 @@ def claims(
         settings = dataclasses.replace(settings, device=device)
     with progress_bar("edits") as bar:
         ledger = run_ledger(
-            out, settings, only=only or (), work_dir=work_dir, editor=editor,
+            out,
+            settings,
+            only=only or (),
+            work_dir=work_dir,
+            editor=editor,
             progress=lambda name, done, total: bar(done, total),
-        )  # fmt: skip
+        )
     if as_json:
         print(json.dumps(ledger))
         return

@@ -11,8 +11,10 @@ import typer
 from editfoundry.cli.app import app
 from editfoundry.cli.shared import (
     JsonOption,
+    OnlyOption,
     ParamsOption,
     ProfileOption,
+    ReplaceOption,
     chosen_params,
     print_facts,
     progress_bar,
@@ -25,6 +27,8 @@ def score(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of triplet shards, imported or made here.")],
     output: Annotated[Path, typer.Argument(help="Folder of the scored shards.")],
     judge: Annotated[bool, typer.Option(help="Ask the profile's vision-language model too.")] = True,
+    only: OnlyOption = None,
+    replace: ReplaceOption = False,
     profile: ProfileOption = None,
     params: ParamsOption = None,
     as_json: JsonOption = False,
@@ -36,8 +40,9 @@ def score(
     chosen = chosen_params(params, profile)
     if not judge:
         chosen = dataclasses.replace(chosen, score=dataclasses.replace(chosen.score, judge=None))
-    with progress_bar("shards") as progress:
-        result = add_scores(source, output, chosen.score, load_profile(chosen.profile), chosen.device, progress)
+    roles = load_profile(chosen.profile)
+    with progress_bar("triplets") as progress:
+        result = add_scores(source, output, chosen.score, roles, chosen.device, progress, only, replace)
     show_result(result, output, as_json)
 
 
@@ -52,7 +57,10 @@ def curate(
     """Filter, deduplicate, split. Example: editfoundry curate data/triplets/editworld-text data/dataset."""
     from editfoundry.curation.curate import curate as curate_shards
 
-    show_result(curate_shards(sources, output, chosen_params(params, profile).dataset), output, as_json)
+    chosen = chosen_params(params, profile).dataset
+    with progress_bar("triplets") as progress:
+        result = curate_shards(sources, output, chosen, progress)
+    show_result(result, output, as_json)
 
 
 @app.command("curation-sheet")

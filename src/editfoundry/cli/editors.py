@@ -14,10 +14,10 @@ from editfoundry.cli.shared import (
     JsonOption,
     ProfileOption,
     chosen_params,
-    one_line,
     parse_numbers,
     print_facts,
 )
+from editfoundry.editors.open_editor import own_names
 from editfoundry.errors import BadInputError
 
 
@@ -54,8 +54,8 @@ _EditorOption = Annotated[
     str | None,
     typer.Option(
         help="Diffusers folder of any pipeline that takes an image and a prompt, package:NAME of a shipped one, a "
-        "registered model NAME@ALIAS, or sdedit, diffedit, prompt-to-prompt, which edit by captions; by default "
-        "checkpoints/editworld or the profile's base."
+        f"registered model NAME@ALIAS, or one of {', '.join(own_names())}; by default checkpoints/editworld or the "
+        "profile's base."
     ),
 ]
 _OptionOption = Annotated[
@@ -200,10 +200,7 @@ def _number_or_word(text: str) -> int | float | str:
 
 
 def _holds_lineage(config: Path) -> bool:
-    import yaml
+    from editfoundry.data.untrusted import read_yaml
 
-    try:
-        values = yaml.safe_load(config.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInputError(f"{config}: cannot be read as YAML: {one_line(error)}") from error
+    values = read_yaml(config)
     return isinstance(values, dict) and "editworld" in values

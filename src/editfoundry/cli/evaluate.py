@@ -21,6 +21,7 @@ from editfoundry.cli.shared import (
     progress_bar,
     show_summary,
 )
+from editfoundry.editors.open_editor import own_names
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.made_by import made_now, typed_command
 from editfoundry.lineage.params import Params
@@ -45,8 +46,7 @@ def evaluate(
         list[str],
         typer.Option(
             help="Diffusers folder of any pipeline that takes an image and a prompt, a registered model NAME@ALIAS, or "
-            "a baseline: input, truth, base, sdedit, diffedit, prompt-to-prompt; LABEL=EDITOR names it. Repeat it for "
-            "several."
+            f"one of {', '.join(own_names())}; LABEL=EDITOR names it. Repeat it for several."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the report; edits that are there are not made again.")],

@@ -23,6 +23,9 @@ ParamsOption = Annotated[
 OnlyOption = Annotated[
     str | None, typer.Option("--only", metavar="SHARD", help="Work on the shard of that name alone.")
 ]
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="Let go what OUTPUT holds, though it was made of another input.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
 
 
@@ -50,9 +53,14 @@ def params_file(path: Path | None) -> Path | None:
 def show_result(result: StageResult, output: Path, as_json: bool) -> None:
     """Print a stage's counts."""
     facts = {
-        "output": str(output), "num_in": result.num_in, "num_out": result.num_out, "rejected": result.rejected,
-        "num_shards": result.num_shards, "num_shards_reused": result.num_shards_reused, **result.totals,
-    }  # fmt: skip
+        "output": str(output),
+        "num_in": result.num_in,
+        "num_out": result.num_out,
+        "rejected": result.rejected,
+        "num_shards": result.num_shards,
+        "num_shards_reused": result.num_shards_reused,
+        **result.totals,
+    }
     print_facts(facts, as_json)
 
 

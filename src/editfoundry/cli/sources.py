@@ -11,15 +11,18 @@ import typer
 from editfoundry.cli.app import sources_app
 from editfoundry.cli.shared import (
     JsonOption,
+    OnlyOption,
     ParamsOption,
     ProfileOption,
+    ReplaceOption,
     chosen_params,
+    progress_bar,
     show_result,
 )
 
 
 class VideoParts(StrEnum):
-    """What of a video is a clip."""
+    """The parts of a video that become clips."""
 
     WHOLE = "whole"
     SHOTS = "shots"
@@ -30,6 +33,8 @@ def sources_laion(
     table: Annotated[Path, typer.Argument(help="LAION-schema Parquet, CSV, TSV or JSONL file, or folder of Parquet.")],
     output: Annotated[Path, typer.Argument(help="Folder of caption shards.")],
     limit: Annotated[int | None, typer.Option(help="Read at most this many rows.")] = None,
+    only: OnlyOption = None,
+    replace: ReplaceOption = False,
     profile: ProfileOption = None,
     params: ParamsOption = None,
     as_json: JsonOption = False,
@@ -38,7 +43,11 @@ def sources_laion(
     from editfoundry.sources.laion import convert_laion
 
     chosen = chosen_params(params, profile).captions
-    show_result(convert_laion(table, output, chosen.filters, chosen.rows_per_shard, limit), output, as_json)
+    with progress_bar("rows") as progress:
+        result = convert_laion(
+            table, output, chosen.filters, chosen.rows_per_shard, limit, progress=progress, only=only, replace=replace
+        )
+    show_result(result, output, as_json)
 
 
 @sources_app.command("incoming")
@@ -54,7 +63,9 @@ def sources_incoming(
     from editfoundry.sources.incoming import take_in
 
     filters = chosen_params(params, profile).captions.filters
-    show_result(take_in(incoming, output, filters, only), output, as_json)
+    with progress_bar("rows") as progress:
+        result = take_in(incoming, output, filters, only, progress)
+    show_result(result, output, as_json)
 
 
 @sources_app.command("internvid")
@@ -63,7 +74,12 @@ def sources_internvid(
     output: Annotated[Path, typer.Argument(help="Folder of clip shards.")],
     videos: Annotated[Path, typer.Option(help="Folder of the videos, each named by its id.")],
     download: Annotated[bool, typer.Option(help="Fetch what is not there with yt-dlp (extra: youtube).")] = False,
+    allow_private_hosts: Annotated[
+        bool, typer.Option(help="Also fetch from addresses of this machine and its network.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(help="Read at most this many rows.")] = None,
+    only: OnlyOption = None,
+    replace: ReplaceOption = False,
     profile: ProfileOption = None,
     params: ParamsOption = None,
     as_json: JsonOption = False,
@@ -73,8 +89,11 @@ def sources_internvid(
     from editfoundry.sources.internvid import convert_internvid
 
     chosen = chosen_params(params, profile).clips
-    downloader = Downloader(folder=videos) if download else None
-    result = convert_internvid(table, videos, output, chosen.filters, chosen.rows_per_shard, limit, downloader)
+    downloader = Downloader(folder=videos, allow_private_hosts=allow_private_hosts) if download else None
+    with progress_bar("rows") as progress:
+        result = convert_internvid(
+            table, videos, output, chosen.filters, chosen.rows_per_shard, limit, downloader, progress, only, replace
+        )
     show_result(result, output, as_json)
 
 
@@ -83,9 +102,13 @@ def sources_videos(
     videos: Annotated[Path, typer.Argument(help="Folder of videos.")],
     output: Annotated[Path, typer.Argument(help="Folder of clip shards.")],
     parts: Annotated[VideoParts, typer.Option(help="Each file whole, or the shots found in it.")] = VideoParts.WHOLE,
+    only: OnlyOption = None,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take videos without a table. Example: editfoundry sources videos holiday data/clips --parts shots."""
     from editfoundry.sources.video_folder import convert_video_folder
 
-    show_result(convert_video_folder(videos, output, parts.value), output, as_json)
+    with progress_bar("videos") as progress:
+        result = convert_video_folder(videos, output, parts.value, progress=progress, only=only, replace=replace)
+    show_result(result, output, as_json)

@@ -14,6 +14,7 @@ from editfoundry.cli.shared import (
     OnlyOption,
     ParamsOption,
     ProfileOption,
+    ReplaceOption,
     chosen_params,
     progress_bar,
     show_result,
@@ -47,6 +48,7 @@ def quadruples(
         Writer | None, typer.Option(help="Who writes; by default what the parameters say, and with --free the model.")
     ] = None,
     only: OnlyOption = None,
+    replace: ReplaceOption = False,
     profile: ProfileOption = None,
     params: ParamsOption = None,
     as_json: JsonOption = False,
@@ -57,15 +59,19 @@ def quadruples(
     chosen, output = chosen_params(params, profile), paths[-1]
     if writer is not None:
         chosen = dataclasses.replace(chosen, quadruples=dataclasses.replace(chosen.quadruples, writer=writer.value))
-    with progress_bar("shards") as progress:
+    with progress_bar("records") as progress:
         if free is not None:
             from editfoundry.profiles import load_profile
             from editfoundry.synthesis.quadruples.model_stage import write_free_quadruples
 
             roles = load_profile(chosen.profile)
-            result = write_free_quadruples(free, output, chosen.quadruples, roles, chosen.device, progress)
+            result = write_free_quadruples(
+                free, output, chosen.quadruples, roles, chosen.device, progress, only, replace
+            )
         else:
-            request = StageRequest(params=chosen, sources=(paths[0],), output=output, progress=progress, only=only)
+            request = StageRequest(
+                params=chosen, sources=(paths[0],), output=output, progress=progress, only=only, replace=replace
+            )
             result = _counts(stage_named("quadruples"), request)
     show_result(result, output, as_json)
 
@@ -83,13 +89,19 @@ def _synthesize(stage: Stage, command: SynthesizeCommand) -> Callable[..., None]
         source: Annotated[Path, typer.Argument(metavar="INPUT", help=command.source)],
         output: Annotated[Path, typer.Argument(help=command.output)],
         only: OnlyOption = None,
+        replace: ReplaceOption = False,
         profile: ProfileOption = None,
         params: ParamsOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        with progress_bar("shards") as progress:
+        with progress_bar("records") as progress:
             request = StageRequest(
-                params=chosen_params(params, profile), sources=(source,), output=output, progress=progress, only=only
+                params=chosen_params(params, profile),
+                sources=(source,),
+                output=output,
+                progress=progress,
+                only=only,
+                replace=replace,
             )
             result = _counts(stage, request)
         show_result(result, output, as_json)

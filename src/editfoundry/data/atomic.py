@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from typing import BinaryIO
 
 from editfoundry.data.output_folder import check_claim, claim_output
 from editfoundry.data.storage import require_on_disk
+from editfoundry.errors import NoSpaceError
+
+_OUT_OF_SPACE = ("No space left on device", "Disk quota exceeded", "database or disk is full", "(os error 27)")
 
 
 @contextmanager
@@ -19,19 +23,23 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
     When the block raises, the temporary file is removed and ``path`` stays as it was. What a killed process left
     behind is hidden, and removed by the next writer of the same path.
+
+    Raises:
+        NoSpaceError: the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        _sync_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+            _sync_folder(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -42,20 +50,56 @@ def atomic_folder(path: Path, stage: str) -> Iterator[Path]:
 
     Raises:
         BadInputError: ``path`` holds something that ``stage`` did not make.
+        NoSpaceError: the disk is full.
     """
     require_on_disk(path)
     path = Path(path).resolve()
     restore_folder(path)
     check_claim(path, stage)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            claim_output(partial, stage)
+            yield partial
+            _swap(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Raise NoSpaceError, which names ``path``, where the block ends because a disk is full or a quota used up."""
     try:
-        claim_output(partial, stage)
-        yield partial
-        _swap(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        yield
+    except NoSpaceError:
+        raise
+    except Exception as error:
+        if not is_out_of_space(error):
+            raise
+        free = _free_mebibytes(path)
+        told = f"{path}: cannot be written: the disk is full or a quota is used up{free}"
+        raise NoSpaceError(f"{told}; make room there, then run the same command again") from error
+
+
+def is_out_of_space(error: BaseException | None) -> bool:
+    """Return whether an error, or what it was raised from, is a full disk, a used-up quota or a file-size limit.
+
+    Libraries in other languages (safetensors, SQLite, torch) say so in words alone.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return True
+        if any(words in str(error) for words in _OUT_OF_SPACE):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _free_mebibytes(path: Path) -> str:
+    folder = next((f for f in path.parents if f.is_dir()), None)
+    return f" ({shutil.disk_usage(folder).free / 2**20:.0f} MiB are free)" if folder else ""
 
 
 def restore_folder(path: Path) -> None:

@@ -37,7 +37,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _WHITE_LEVELS = (255, 2**16 - 1, 2**31 - 1, 2**32 - 1)
-_DECODER_ERRORS = (
+DECODER_ERRORS: tuple[type[BaseException], ...] = (
     OSError,
     SyntaxError,
     ValueError,
@@ -49,7 +49,10 @@ _DECODER_ERRORS = (
     MemoryError,
     struct.error,
     zlib.error,
+    RecursionError,
+    Image.DecompressionBombError,
 )
+"""What Pillow raises for a damaged file, depending on where the damage is."""
 
 
 def open_image(source: Path | bytes, name: str = "") -> Image.Image:
@@ -79,7 +82,7 @@ def open_image(source: Path | bytes, name: str = "") -> Image.Image:
             image.load()
             upright = _upright(image)
             rgb = _to_rgb(upright)
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             raise BadInputError(f"{name}: truncated or damaged {image.format} image ({_one_line(error)})") from error
     rgb.info.clear()
     return rgb
@@ -108,7 +111,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadInputError(f"{name}: more than {MAX_IMAGE_PIXELS // 10**6} megapixels; scale it down first") from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise BadInputError(f"{name}: cannot be read as an image ({_one_line(error)})") from error
     with image:
         yield image
@@ -135,7 +138,7 @@ def _upright(image: Image.Image) -> Image.Image:
     try:
         # After decoding: Pillow turns TIFF pages upright itself then, and drops their tag.
         orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return image  # A damaged EXIF block does not make the picture unusable.
     method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return image if method is None else image.transpose(method)

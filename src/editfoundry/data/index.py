@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,17 @@ import pyarrow.parquet as pq
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.fields import TEXT_FIELDS, to_json
+from editfoundry.data.images import MAX_IMAGE_PIXELS
+from editfoundry.data.parquet_errors import PARQUET_ERRORS
 from editfoundry.data.storage import locate, parquet_source, read_range
+from editfoundry.data.untrusted import parse_json
 from editfoundry.errors import BadInputError
 
 MEMBERS = {"input": ".input.png", "output": ".output.png", "mask": ".mask.png", "json": ".json"}
 """Role of a member -> what follows the record's id in its name."""
+_ROWS_AT_ONCE = 4096
+_MAX_TAR_BYTES, _MAX_MEMBER_BYTES = 2**46, 2**31
+"""Beyond what a shard of pictures of at most 64 megapixels has."""
 
 SCHEMA = pa.schema(
     [
@@ -106,13 +111,45 @@ def rows_of_split(index: pa.Table, split: str, where: Path) -> pa.Table:
 def read_fields(path_or_folder: Path) -> Iterator[dict[str, Any]]:
     """Yield each index row as a dict, in order, with ``provenance`` and ``scores`` parsed; no pixel is read."""
     for tar in shards_of(path_or_folder):
-        for row in _read_one(tar).to_pylist():
-            yield {**parse_row(row), "shard": tar.name}
+        for number, row in enumerate(_read_one(tar).to_pylist(), start=1):
+            yield {**parse_row(row, f"{tar}: row {number} of its index"), "shard": tar.name}
 
 
-def parse_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an index row with its JSON columns parsed."""
-    return {**row, "provenance": json.loads(row["provenance"]), "scores": json.loads(row["scores"])}
+def index_rows(tar: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield some columns of a shard's checked index, row by row, as they are stored; no pixel is read.
+
+    Raises:
+        BadInputError: no index beside the tar, or one that is not an index.
+    """
+    for batch in _read_one(tar).select(list(columns)).to_batches(max_chunksize=_ROWS_AT_ONCE):
+        yield from batch.to_pylist()
+
+
+def parse_row(row: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Return an index row with its JSON columns parsed; errors begin with ``where``, by default the row's id.
+
+    Raises:
+        BadInputError: a column is not the JSON that an index has there.
+    """
+    where = where or f"index row {row['id']}"
+    scores = parse_json_column(row["scores"], where, "scores")
+    odd = next((name for name, value in scores.items() if type(value) not in (int, float)), None)
+    if odd is not None:
+        raise BadInputError(f"{where}: its score {odd[:40]!r} is no number; make the shard again")
+    return {**row, "provenance": parse_json_column(row["provenance"], where, "provenance"), "scores": scores}
+
+
+def parse_json_column(text: str, where: str, column: str) -> dict[str, Any]:
+    """Return the mapping that a JSON column of an index row holds; BadInputError begins with ``where``."""
+    try:
+        value = parse_json(text)
+    except ValueError as error:
+        raise BadInputError(
+            f"{where}: its {column} are not readable as JSON ({error}); make the shard again"
+        ) from error
+    if not isinstance(value, dict):
+        raise BadInputError(f"{where}: its {column} are no JSON object; make the shard again")
+    return value
 
 
 def read_checked_rows(tar: Path) -> list[dict[str, Any]]:
@@ -157,10 +194,50 @@ def _read_one(tar: Path) -> pa.Table:
     if not path.is_file():
         raise BadInputError(f"{tar}: no index {path.name} beside it, so it was never finished; make it again")
     try:
-        table = pq.read_table(parquet_source(path), partitioning=None)
-    except (OSError, pa.ArrowInvalid) as error:
+        # Only the index's own columns: what else a file holds is never asked for.
+        table = pq.read_table(parquet_source(path), partitioning=None, columns=_columns_there(path))
+        table.validate(full=True)
+    except PARQUET_ERRORS as error:
         raise BadInputError(f"{path}: not a whole Parquet file; make the shard again") from error
     missing = [name for name in SCHEMA.names if name not in table.column_names]
     if missing:
         raise BadInputError(f"{path}: no column {missing[0]!r}, so it is not the index of a shard of triplets")
+    _check_index(table, path)
     return table
+
+
+def _columns_there(path: Path) -> list[str]:
+    there = pq.read_schema(parquet_source(path)).names
+    return [name for name in SCHEMA.names if name in there]
+
+
+def _check_index(table: pa.Table, path: Path) -> None:
+    """Check what every reader of an index relies on: types, no gaps, names and places that can be."""
+    for field in SCHEMA:
+        column = table.column(field.name)
+        if not _is_of_type(column.type, field.type):
+            raise BadInputError(f"{path}: column {field.name!r} holds {column.type}, not {field.type}; make it again")
+        if column.null_count and not field.nullable:
+            raise BadInputError(f"{path}: column {field.name!r} has rows without a value; make the shard again")
+    _check_all(pc.match_substring_regex(table.column("id"), "^[0-9a-f]{16}$"), path, "id")
+    pixels = pc.multiply(*(pc.cast(table.column(side), pa.int64()) for side in ("width", "height")))
+    _check_all(pc.and_(pc.greater(table.column("width"), 0), pc.greater(table.column("height"), 0)), path, "width")
+    _check_all(pc.less_equal(pixels, MAX_IMAGE_PIXELS), path, "width")
+    for role in MEMBERS:
+        offset, length = table.column(f"{role}_offset"), table.column(f"{role}_length")
+        _check_all(pc.equal(pc.is_null(offset), pc.is_null(length)), path, f"{role}_offset")
+        _check_all(pc.and_(pc.greater_equal(offset, 512), pc.less(offset, _MAX_TAR_BYTES)), path, f"{role}_offset")
+        _check_all(pc.and_(pc.greater(length, 0), pc.less(length, _MAX_MEMBER_BYTES)), path, f"{role}_length")
+
+
+def _check_all(holds: pa.ChunkedArray, path: Path, column: str) -> None:
+    """Raise BadInputError that names the first row for which ``holds`` is false; null passes."""
+    row = pc.index(holds, False).as_py()
+    if row >= 0:
+        raise BadInputError(f"{path}: row {row + 1} has a {column} that no shard can have; make the shard again")
+
+
+def _is_of_type(found: pa.DataType, expected: pa.DataType) -> bool:
+    if pa.types.is_list(expected):
+        return pa.types.is_list(found) and bool(found.value_type == expected.value_type)
+    return bool(found == expected)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from editfoundry.data.images import MAX_IMAGE_PIXELS
+from editfoundry.data.images import DECODER_ERRORS, MAX_IMAGE_PIXELS
 from editfoundry.errors import BadInputError
 
 
@@ -30,7 +30,7 @@ def decode_png(data: bytes, mode: str, where: str) -> Image.Image:
             if image.width * image.height > MAX_IMAGE_PIXELS:
                 raise BadInputError(f"{where}: {image.width} x {image.height} is more than 64 megapixels")
             return image.convert(mode)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except DECODER_ERRORS as error:
         if isinstance(error, BadInputError):
             raise
         raise BadInputError(f"{where}: not a whole PNG ({error}); make the shard again") from error

@@ -11,6 +11,8 @@ from typing import Any
 
 from editfoundry.data.storage import locate
 from editfoundry.data.tables import REJECTED_SUFFIX, read_rows, write_rows
+from editfoundry.data.untrusted import parse_json
+from editfoundry.errors import BadInputError
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,10 @@ def read_rejections(path_or_folder: Path) -> Iterator[RejectedRow]:
         found = [own] if own.exists() else []
     for file in found:
         for stored in read_rows(file, _StoredRow):
-            yield RejectedRow(stored.id, stored.reason, stored.detail, json.loads(stored.row))
+            try:
+                yield RejectedRow(stored.id, stored.reason, stored.detail, parse_json(stored.row))
+            except ValueError as error:
+                raise BadInputError(f"{file}: the row of {stored.id} is not JSON ({error}); make it again") from error
 
 
 def count_by_reason(rows: Iterable[RejectedRow] | Iterable[_StoredRow]) -> dict[str, int]:

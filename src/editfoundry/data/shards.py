@@ -30,6 +30,7 @@ from editfoundry.data.index import (
     write_index,
 )
 from editfoundry.data.output_folder import claim_output
+from editfoundry.data.parquet_errors import PARQUET_ERRORS
 from editfoundry.data.png import decode_png, encode_png
 from editfoundry.data.record import Triplet, triplet_id
 from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejections, write_rejections
@@ -171,7 +172,7 @@ def _read_row(file: BinaryIO, row: Mapping[str, Any], where: str) -> Triplet:
         for role, mode in _MODES.items()
         if row[f"{role}_offset"] is not None
     }
-    fields = parse_row(row) if isinstance(row["provenance"], str) else row
+    fields = parse_row(row, where) if isinstance(row["provenance"], str) else row
     triplet = triplet_from_fields(fields, images["input"], images["output"], images.get("mask"))
     check_pictures(row, triplet.input_image, triplet.output_image, where)
     return triplet
@@ -198,4 +199,7 @@ def _num_rows(tar: Path) -> int:
     path = index_path(tar)
     if not path.is_file():
         raise BadInputError(f"{tar}: no index {path.name} beside it, so it was never finished; make it again")
-    return int(pq.read_metadata(parquet_source(path)).num_rows)
+    try:
+        return int(pq.read_metadata(parquet_source(path)).num_rows)
+    except PARQUET_ERRORS as error:
+        raise BadInputError(f"{path}: not a whole Parquet file; make the shard again") from error

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from editfoundry.data.atomic import atomic_file
+from editfoundry.data.parquet_errors import PARQUET_ERRORS
 from editfoundry.data.storage import locate, parquet_source
 from editfoundry.errors import BadInputError
 
@@ -53,7 +54,7 @@ def read_rows(path_or_folder: Path, cls: type[Row]) -> Iterator[Row]:
     """Yield a table's rows in order, as ``cls``; a folder is all its tables, sorted by name.
 
     Raises:
-        BadInputError: nothing there, not a Parquet file, or a column of ``cls`` is missing.
+        BadInputError: nothing there, not a Parquet file, or a column of ``cls`` is missing or of another type.
     """
     for path in table_paths(path_or_folder):
         yield from _read_file(path, cls)
@@ -94,9 +95,9 @@ def stored_metadata(path: Path) -> dict[str, str]:
     """Return the text key-values of a Parquet file's footer; empty where there is no readable file."""
     try:
         stored = pq.read_schema(parquet_source(path)).metadata or {}
-    except (OSError, pa.ArrowInvalid):
+    except PARQUET_ERRORS:
         return {}
-    return {key.decode(): value.decode("utf-8", "replace") for key, value in stored.items()}
+    return {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in stored.items()}
 
 
 def _read_file(path: Path, cls: type[Row]) -> Iterator[Row]:
@@ -105,15 +106,33 @@ def _read_file(path: Path, cls: type[Row]) -> Iterator[Row]:
         missing = [name for name in names if name not in file.schema_arrow.names]
         if missing:
             raise BadInputError(f"{path}: no column {missing[0]!r}, which a table of {cls.__name__} rows must have")
+        for expected in _schema(cls):
+            if expected.name in names:
+                _check_column(file.schema_arrow.field(expected.name), expected, path)
+        for row in _rows_of(file, names, path):
+            yield cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in row.items()})
+
+
+def _rows_of(file: pq.ParquetFile, names: list[str], path: Path) -> Iterator[dict[str, Any]]:
+    try:
         for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=names):
-            for row in batch.to_pylist():
-                yield cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in row.items()})
+            batch.validate(full=True)
+            yield from batch.to_pylist()
+    except PARQUET_ERRORS as error:
+        raise BadInputError(f"{path}: missing or not a whole Parquet file; make it again") from error
+
+
+def _check_column(found: pa.Field, expected: pa.Field, path: Path) -> None:
+    is_list = pa.types.is_list(expected.type) and pa.types.is_list(found.type)
+    is_same = found.type.value_type == expected.type.value_type if is_list else found.type == expected.type
+    if not is_same:
+        raise BadInputError(f"{path}: column {found.name!r} holds {found.type}, not {expected.type}; make it again")
 
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(parquet_source(path))
-    except (OSError, pa.ArrowInvalid) as error:
+    except PARQUET_ERRORS as error:
         raise BadInputError(f"{path}: missing or not a whole Parquet file; make it again") from error
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from editfoundry.errors import BadInputError
@@ -43,3 +44,14 @@ def read_editing_defaults(folder: Path) -> EditingDefaults:
     if not plain or not isinstance(defaults.made_for, str) or not isinstance(defaults.side, int | None):
         raise BadInputError(f"{path}: options must be names with numbers or words, made_for a text, side a number")
     return defaults
+
+
+def write_editing_defaults(folder: Path, defaults: EditingDefaults) -> None:
+    """Write ``folder/editing.json``."""
+    (folder / FILE_NAME).write_text(json.dumps(asdict(defaults), indent=2) + "\n")
+
+
+def copy_editing_defaults(source: Path, folder: Path) -> None:
+    """Let an editor in ``folder`` keep what the editor in ``source``, which it was trained from, says; if anything."""
+    if (source / FILE_NAME).is_file():
+        shutil.copyfile(source / FILE_NAME, folder / FILE_NAME)

@@ -20,11 +20,22 @@ if TYPE_CHECKING:
     from editfoundry.editors.editor import Editor, EditRequest
     from editfoundry.pretrained.runtime import Runtime
     from editfoundry.profiles import Profile
+    from editfoundry.training.loop_config import LoopConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoOptions:
     """Options of editors that have none."""
+
+
+@dataclass(frozen=True)
+class FamilyTraining:
+    """How a family's editors are trained."""
+
+    config_class: type[LoopConfig]
+    """A training's file has its fields."""
+    trainee: str
+    """``MODULE:CLASS`` of its trainee, whose ``load`` takes configuration and Accelerate; imported to train only."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +64,8 @@ class EditorFamily:
     """Whether ``Editor.model`` has a ``unet`` whose cross-attention says where an instruction applies."""
     per_request_options: tuple[str, ...] = ()
     """Options in which the requests of a batch may differ, see ``EditRequest.options``."""
+    training: FamilyTraining | None = None
+    """For families whose editors can be trained."""
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from editfoundry.data.untrusted import parse_json
 from editfoundry.editors.editor import Editor
 from editfoundry.editors.editor_family import EditorFamily, EditorSource
 from editfoundry.editors.families import FAMILIES
@@ -105,7 +105,7 @@ def _family_of(pipeline_class: str) -> EditorFamily:
 
 def _pipeline_class(index: Path) -> str:
     try:
-        name = json.loads(index.read_text())["_class_name"]
+        name = parse_json(index.read_text())["_class_name"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(f"{index}: names no pipeline class") from error
     if not isinstance(name, str):

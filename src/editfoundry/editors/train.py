@@ -10,13 +10,13 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from editfoundry.data.atomic import restore_folder
-from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+from editfoundry.editors.editor_family import FamilyTraining
+from editfoundry.editors.families import FAMILIES
 from editfoundry.errors import BadInputError
 from editfoundry.training.dagster_messages import dagster_messages
 from editfoundry.training.fingerprint import is_trained, read_summary
@@ -29,21 +29,13 @@ from editfoundry.training.settings_file import config_from, read_settings
 MODULE = "editfoundry.editors.train"
 
 
-@dataclass(frozen=True)
-class TrainableFamily:
-    """A family whose editors can be trained."""
-
-    config_class: type[LoopConfig]
-    trainee: str
-    """``MODULE:CLASS`` of its trainee, whose ``load`` takes configuration and Accelerate; imported to train only."""
+DEFAULT_FAMILY = "instruct_pix2pix"
+"""Family of a configuration that names none."""
 
 
-TRAINEES: dict[str, TrainableFamily] = {
-    "instruct_pix2pix": TrainableFamily(
-        InstructPix2PixTraining, "editfoundry.editors.families.instruct_pix2pix.trainee:InstructPix2PixTrainee"
-    ),
-}
-"""By the name that ``family`` of a configuration takes; the first is the default."""
+def trainings() -> dict[str, FamilyTraining]:
+    """Return the families whose editors can be trained, by the name that ``family`` of a configuration takes."""
+    return {family.name: family.training for family in FAMILIES if family.training is not None}
 
 
 def training_config(values: Mapping[str, Any]) -> LoopConfig:
@@ -53,10 +45,10 @@ def training_config(values: Mapping[str, Any]) -> LoopConfig:
         BadInputError: the family, a name or a value is wrong.
     """
     settings = dict(values)
-    family = settings.pop("family", next(iter(TRAINEES)))
-    if family not in TRAINEES:
-        raise BadInputError(f"family is {family!r}, but must be one of {', '.join(TRAINEES)}")
-    return config_from(TRAINEES[family].config_class, settings)
+    known, family = trainings(), settings.pop("family", DEFAULT_FAMILY)
+    if family not in known:
+        raise BadInputError(f"family is {family!r}, but must be one of {', '.join(known)}")
+    return config_from(known[family].config_class, settings)
 
 
 def read_training_config(path: Path) -> LoopConfig:
@@ -76,7 +68,7 @@ def train_editor(config: LoopConfig, should_stop: Callable[[], bool] | None = No
     """Train in this process, see `training.loop.train`; return the content of ``training.json``."""
     from editfoundry.training.loop import train
 
-    [trainee] = [f.trainee for f in TRAINEES.values() if f.config_class is type(config)]
+    [trainee] = [f.trainee for f in trainings().values() if f.config_class is type(config)]
     module, _, name = trainee.partition(":")
     return train(config, getattr(import_module(module), name).load, should_stop)
 

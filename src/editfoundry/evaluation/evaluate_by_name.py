@@ -55,6 +55,7 @@ def evaluate_by_name(
     profile, benchmark = load_profile(params.profile), _benchmark(request, settings, seed)
     from editfoundry.evaluation.benchmark_run import check_contestants, run_benchmark
     from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+    from editfoundry.evaluation.metrics.all_metrics import METRICS
     from editfoundry.evaluation.metrics.models import load_metric_models
     from editfoundry.evaluation.reports import write_reports
     from editfoundry.pretrained.runtime import choose_runtime
@@ -68,7 +69,7 @@ def evaluate_by_name(
     contestants = contestants_by_name(request.editors, profile, runtime, options)
     check_contestants(contestants)
     metrics = run_benchmark(
-        contestants, benchmark, output, models=load_metric_models(profile, runtime), seed=seed,
+        contestants, benchmark, output, models=load_metric_models(profile, runtime, METRICS), seed=seed,
         batch_size=request.batch_size or settings.batch_size, facts=_facts(request, params, benchmark),
         made=made, progress=progress,
     )  # fmt: skip

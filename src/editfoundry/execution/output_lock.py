@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from editfoundry.data.output_folder import MARKER
 from editfoundry.data.running_process import is_running, started_at
 from editfoundry.data.storage import require_on_disk
 from editfoundry.errors import UnavailableError
@@ -96,7 +97,11 @@ def output_lock(folder: Path, stage: str, shard: str | None = None) -> Iterator[
 
 def lock_path(folder: Path, shard: str | None = None) -> Path:
     """Return where the lock lies: beside the folder, so that neither DVC nor a copy of the folder takes it along."""
-    return folder.with_name(f".{folder.name}{'' if shard is None else '@' + shard}.lock")
+    end = f"{'' if shard is None else '@' + shard}.lock"
+    # A folder that is mounted in one that is not ours.
+    if folder.is_dir() and not os.access(folder.parent, os.W_OK):
+        return folder / f"{MARKER}{end}"
+    return folder.with_name(f".{folder.name}{end}")
 
 
 def _take(folder: Path, shard: str | None, place: Path, owner: LockOwner) -> None:
@@ -118,9 +123,10 @@ def _rivals(folder: Path, shard: str | None) -> list[Path]:
     """Return the locks that exclude this one: of the folder and of the shard, or of every shard."""
     if shard is not None:
         return [path for path in (lock_path(folder), lock_path(folder, shard)) if path.exists()]
-    start = f".{folder.name}@"
-    shards = [p for p in folder.parent.iterdir() if p.name.startswith(start) and p.name.endswith(".lock")]
-    return [path for path in (lock_path(folder), *shards) if path.exists()]
+    own = lock_path(folder)
+    start = own.name.removesuffix(".lock") + "@"
+    shards = [p for p in own.parent.iterdir() if p.name.startswith(start) and p.name.endswith(".lock")]
+    return [path for path in (own, *shards) if path.exists()]
 
 
 def _require_dead(folder: Path, lock: Path, now: float) -> None:

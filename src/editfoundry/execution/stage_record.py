@@ -45,6 +45,8 @@ class StageRequest:
     progress: Progress | None = None
     only: str | None = None
     """A shard to work on alone."""
+    replace: bool = False
+    """Whether what is there may go, though it was made of another input."""
 
     @property
     def source(self) -> Path:

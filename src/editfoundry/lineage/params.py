@@ -10,6 +10,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from editfoundry.curation.score_config import ScoreConfig
+from editfoundry.data.untrusted import read_yaml
 from editfoundry.errors import BadInputError
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.stages import STAGES
@@ -55,14 +56,9 @@ def load_params(path: Path | None) -> Params:
     Raises:
         BadInputError: the file is missing or malformed, or has an unknown key or a wrong value.
     """
-    import yaml
-
     if path is None:
         return Params()
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInputError(f"{path}: cannot be read as parameters: {' '.join(str(error).split())}") from error
+    values = read_yaml(path, "parameters")
     try:
         return _build(Params, values or {}, "")
     except (TypeError, ValueError) as error:

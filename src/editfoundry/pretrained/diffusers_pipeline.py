@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import SafetensorError
+
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.checkpoint_configs import check_configs
 from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.profiles import ModelReference, missing_model
+
+_BROKEN_FOLDER = (
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    ImportError,
+    SafetensorError,
+)
+"""What diffusers and transformers raise for folders whose files contradict each other."""
 
 
 def open_pipeline(pipeline_class: type[Any], reference: ModelReference, runtime: Runtime) -> Any:
@@ -24,15 +42,27 @@ def open_model(model_class: type[Any], reference: ModelReference, runtime: Runti
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: a folder holds something that cannot be loaded.
     """
     quiet_libraries()
+    if Path(reference.location).is_dir():
+        check_configs(Path(reference.location))
     try:
         return model_class.from_pretrained(
-            reference.location, revision=reference.revision, torch_dtype=runtime.dtype,
-            local_files_only=reference.is_local, use_safetensors=True, **options,
-        )  # fmt: skip
+            reference.location,
+            revision=reference.revision,
+            torch_dtype=runtime.dtype,
+            local_files_only=reference.is_local,
+            use_safetensors=True,
+            **options,
+        )
     except (OSError, ValueError) as error:
         raise missing_model(reference, error) from error
+    except _BROKEN_FOLDER as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise BadInputError(f"{reference.location}: cannot be loaded as {model_class.__name__} ({reason})") from error
 
 
 def pipeline_class_name(reference: ModelReference) -> str:

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from editfoundry.data.record import PLAIN_CATEGORIES
-from editfoundry.editors.editor import Editor
+from editfoundry.editors.editing_defaults import EditingDefaults
+from editfoundry.editors.editor import Editor, EditRequest
 from editfoundry.editors.open_editor import BASE, open_editor
-from editfoundry.evaluation.editing import run_editor
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
@@ -29,7 +29,7 @@ from editfoundry.tinyworld.benchmark import plain_cases, world_cases
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import nearest_outcome
 from editfoundry.tinyworld.sampling import random_stream, sample_scene
-from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, render
 
 NUM_SCENES = 512
 NUM_GENERATED = 256
@@ -45,6 +45,10 @@ SAMPLING: Mapping[str, Any] = {
     "image_guidance_scale": IMAGE_GUIDANCE_SCALE,
 }
 """Options of the editors that are measured."""
+EDITING = EditingDefaults(
+    options=SAMPLING, made_for=f"tinyworld's drawn pictures of {IMAGE_SIZE} pixels", side=IMAGE_SIZE
+)
+"""What the shipped editors' folders say about editing with them: the sampling that their cards' figures are of."""
 
 Measures = dict[str, float]
 
@@ -142,6 +146,10 @@ def _outcomes(editor: Editor, cases: list[EditCase], batch_size: int = 48) -> li
     right: list[bool] = []
     for start in range(0, len(cases), batch_size):
         batch = cases[start : start + batch_size]
-        edits = run_editor(editor, batch, seeds=list(range(start, start + len(batch))))
-        right += [nearest_outcome(np.asarray(e.require()), c) == "truth" for e, c in zip(edits, batch, strict=True)]
+        requests = [
+            EditRequest(image=Image.fromarray(case.input_image), instruction=case.instruction, seed=number, id=case.id)
+            for number, case in enumerate(batch, start=start)
+        ]
+        edits = [np.asarray(edit.require()) for edit in editor.edit(requests)]
+        right += [nearest_outcome(edit, case) == "truth" for edit, case in zip(edits, batch, strict=True)]
     return right

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
+from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusionInstructPix2PixPipeline
 
+from editfoundry.editors.editing_defaults import write_editing_defaults
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.ip_adapter import load_image_encoder
@@ -31,7 +33,7 @@ from editfoundry.pretraining import (
     vision_language_model,
 )
 from editfoundry.pretraining.card import read_card, training_facts, training_parts, update_card
-from editfoundry.pretraining.measure import MEASURES
+from editfoundry.pretraining.measure import EDITING, MEASURES
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
 from editfoundry.tracking.mlflow_client import default_tracking_uri
@@ -51,14 +53,15 @@ def pretrain(
     continue_shipped: bool = False,
     embedded: Path = EMBEDDED_FOLDER,
 ) -> dict[str, Any]:
-    """Train ``vae``, ``clip`` or ``diffusion`` from tinyworld, resuming what was interrupted.
+    """Train one of `PRETRAININGS` from tinyworld, resuming what was interrupted.
 
     ``diffusion`` puts ``text_to_image`` and ``editor_base`` into ``embedded``, ``clip`` puts ``clip`` there; the
     autoencoder stays in ``work_dir`` and is shipped within the two diffusion models. ``continue_shipped`` trains the
     shipped diffusion models, language model or EditWorld editor on, in a ``work_dir`` without their optimizer's state.
 
     Raises:
-        BadInputError: the autoencoder is not there yet, or ``continue_shipped`` is asked of another model.
+        BadInputError: there is no such pretraining, the autoencoder is not there yet, ``continue_shipped`` is asked of
+            another model, or ``work_dir`` holds the state of a training with other settings.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if name not in PRETRAININGS:
@@ -124,7 +127,7 @@ def _diffusion(work_dir: Path, device: torch.device, config: PretrainingConfig, 
     # Else its configuration is shipped with this machine's path in it.
     autoencoder.register_to_config(_name_or_path="")
     painter, editor, result = joint.train_diffusion(work_dir, autoencoder, device, config, start)
-    return {"text_to_image": _saver(painter), "editor_base": _saver(editor)}, result
+    return {"text_to_image": _saver(painter), "editor_base": _editor_saver(editor)}, result
 
 
 def _controlnet(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
@@ -173,7 +176,7 @@ def _editworld(work_dir: Path, device: torch.device, config: PretrainingConfig, 
     parts = training_parts(read_card(shipped).get("training", {})) if shipped is not None else []
     seen = sum(part["steps"] for part in parts)
     pipeline, result = editworld.train_editworld(work_dir, start, config, data_seed=seen)
-    return {"editworld": _saver(pipeline)}, result
+    return {"editworld": _editor_saver(pipeline)}, result
 
 
 @dataclass(frozen=True)
@@ -191,8 +194,8 @@ class Pretraining:
 
 PRETRAININGS = {
     "vae": Pretraining(vae.CONFIG, _vae),
-    "clip": Pretraining(clip.CONFIG, _clip),
     "diffusion": Pretraining(joint.CONFIG, _diffusion, "editor_base"),
+    "clip": Pretraining(clip.CONFIG, _clip),
     "controlnet_canny": Pretraining(controlnet.CONFIG, _controlnet),
     "ip_adapter": Pretraining(ip_adapter.CONFIG, _ip_adapter),
     "language_model": Pretraining(language_model.CONFIG, _language_model, "language_model", 0.5),
@@ -210,9 +213,26 @@ def _saver(model: Any, *extras: Any) -> Save:
         model.to(precision).save_pretrained(folder)
         for extra in extras:
             extra.save_pretrained(folder)
+        if isinstance(model, DiffusionPipeline):
+            _open_in_full_precision(folder / "text_encoder" / "config.json")
         return _parameter_counts(model)
 
     return save
+
+
+def _editor_saver(pipeline: StableDiffusionInstructPix2PixPipeline) -> Save:
+    def save(folder: Path) -> dict[str, int]:
+        counts = _saver(pipeline)(folder)
+        write_editing_defaults(folder, EDITING)
+        return counts
+
+    return save
+
+
+def _open_in_full_precision(config: Path) -> None:
+    """Let transformers open half-precision weights in float32 by default, as diffusers does the other components."""
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps({**values, "dtype": "float32"}, indent=2) + "\n")
 
 
 def _parameter_counts(model: Any) -> dict[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.s3_path import S3Path, list_folder
-from editfoundry.sources.incoming import incoming_tables
+from editfoundry.sources.incoming import sort_arrived
 
 SETTLE_SECONDS = 10.0
 """A table that changed later than this may still be being written."""
@@ -49,21 +49,26 @@ class Plan:
     """To be kept for the next look."""
 
 
-def plan_arrivals(tables: Mapping[str, str], seen: Seen, finished: Collection[str], num_running: int) -> Plan:
+def plan_arrivals(
+    tables: Mapping[str, str], seen: Seen, finished: Collection[str], num_running: int, failed: Collection[str] = ()
+) -> Plan:
     """Decide from what is there, what was asked for and what is finished.
 
-    One retraining takes in all shards that have arrived, once the last of them is worked on.
+    One retraining takes in all shards that have arrived, once the last of them is worked on. It does not wait for
+    those that were worked on in vain, a damaged table for instance, and it does not happen for them alone.
 
     Args:
         tables: source shard -> fingerprint of its table.
         seen: what earlier looks set off.
         finished: source shards that were worked on at least once.
         num_running: runs that work on source shards right now.
+        failed: source shards of which the run over the table that lies there now has failed.
     """
     work = {name: mark for name, mark in tables.items() if seen.requested.get(name) != mark}
-    waiting = tuple(sorted(name for name in tables if name in work or name not in finished))
-    everything = input_hash(dict(sorted(tables.items()))) if tables else ""
-    is_due = bool(tables) and not waiting and not num_running and everything != seen.retrained
+    usable = {name: mark for name, mark in tables.items() if name in work or name not in failed}
+    waiting = tuple(sorted(name for name in usable if name in work or name not in finished))
+    everything = input_hash(dict(sorted(usable.items()))) if usable else ""
+    is_due = bool(usable) and not waiting and not num_running and everything != seen.retrained
     retrain = everything if is_due else ""
     later = Seen(requested={**seen.requested, **work}, retrained=retrain or seen.retrained)
     return Plan(work=work, retrain=retrain, waiting=waiting, seen=later)
@@ -79,7 +84,9 @@ def arrived_tables(folder: Path, address: str | None = None, settle_seconds: flo
         UnavailableError: the bucket does not answer.
     """
     marks = {
-        name: _fingerprint(path) for name, path in incoming_tables(folder).items() if _is_settled(path, settle_seconds)
+        name: _fingerprint(path)
+        for name, path in sort_arrived(folder).tables.items()
+        if _is_settled(path, settle_seconds)
     }
     return dict(sorted({**marks, **(_remote_marks(address) if address else {})}.items()))
 
@@ -96,6 +103,6 @@ def _fingerprint(path: Path) -> str:
 def _remote_marks(address: str) -> dict[str, str]:
     """Return source shard -> the ETag of its table, with one request for a thousand tables."""
     place = S3Path(address)
-    tables = {path.name: name for name, path in incoming_tables(place).items()}
+    tables = {path.name: name for name, path in sort_arrived(place).tables.items()}
     found = dict(list_folder(place))
     return {shard: found[file] for file, shard in tables.items() if file in found}

@@ -20,7 +20,8 @@ class CaptionParams:
 
     num_rows: int = 480
     """Rows of the tinyworld table."""
-    rows_per_shard: int = 60
+    rows_per_shard: int = 100_000
+    """Rows of a table that are read for each shard; a shard is the unit of work and of resumption."""
     seed: int = 0
     filters: LaionFilters = field(default_factory=LaionFilters)
 
@@ -40,11 +41,13 @@ def run_captions(request: StageRequest) -> StageResult:
     params: CaptionParams = request.params.captions
     incoming = request.root / INCOMING
     if request.only is not None:
-        return take_in(incoming, request.output, params.filters, request.only)
+        return take_in(incoming, request.output, params.filters, request.only, request.progress)
     table = request.root / TINYWORLD_TABLE
     # Rewriting the table is cheap and gives the same bytes.
     write_laion_table(table, params.num_rows, params.seed)
-    numbered = convert_laion(table, request.output, params.filters, params.rows_per_shard)
+    numbered = convert_laion(
+        table, request.output, params.filters, params.rows_per_shard, progress=request.progress, replace=request.replace
+    )
     return add_up([numbered, take_in(incoming, request.output, params.filters)])
 
 

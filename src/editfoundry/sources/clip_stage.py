@@ -20,7 +20,8 @@ class ClipParams:
     """Clips of tinyworld."""
     frame_size: int = 128
     """Pixels to a side of tinyworld's clips; even."""
-    rows_per_shard: int = 16
+    rows_per_shard: int = 1000
+    """Rows of a table that are read for each shard."""
     seed: int = 0
     filters: InternVidFilters = field(default_factory=InternVidFilters)
 
@@ -37,7 +38,15 @@ def run_clips(request: StageRequest) -> StageResult:
     params: ClipParams = request.params.clips
     folder = request.root / TINYWORLD_CLIPS
     write_clips(folder, params.num_clips, params.seed, size=params.frame_size, progress=request.progress)
-    return convert_internvid(folder / TABLE, folder / VIDEOS, request.output, params.filters, params.rows_per_shard)
+    return convert_internvid(
+        folder / TABLE,
+        folder / VIDEOS,
+        request.output,
+        params.filters,
+        params.rows_per_shard,
+        only=request.only,
+        replace=request.replace,
+    )
 
 
 CLIPS = Stage(

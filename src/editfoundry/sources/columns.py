@@ -124,7 +124,7 @@ def parse_row(values: Mapping[str, Any]) -> LaionRow:
 
 def printable(value: Any, max_chars: int = 1000) -> Any:
     """Return a value of a row as what JSON and UTF-8 can hold, long text cut to ``max_chars`` characters."""
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None

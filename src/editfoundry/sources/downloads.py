@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from editfoundry.errors import BadInputError, Rejection
+from editfoundry.sources.public_addresses import only_public_addresses
 from editfoundry.sources.video_files import videos_by_id
 
 FAILED = "download failed"
@@ -31,6 +33,8 @@ class Downloader:
     """Limit of the download's speed; None for none."""
     max_megabytes: int = 2000
     """Larger files are not fetched."""
+    allow_private_hosts: bool = False
+    """Whether addresses of this machine and its network may be downloaded from."""
     retry_failed: bool = False
     """Whether to try again what failed in an earlier run."""
     _failed: dict[str, str] = field(default_factory=dict)
@@ -39,6 +43,8 @@ class Downloader:
     def __post_init__(self) -> None:
         if self.seconds_between < 0 or self.max_megabytes < 1:
             raise BadInputError("seconds_between must not be negative, and max_megabytes at least 1")
+        if not self.url.lower().startswith(("http://", "https://")):
+            raise BadInputError(f"{self.url}: videos are downloaded by http or https alone")
         if not self.retry_failed:
             self._failed.update(_read_failures(self.folder / _LOG))
 
@@ -61,7 +67,8 @@ class Downloader:
         download = _yt_dlp(self._options())
         self._wait()
         try:
-            download(self.url.format(id=video_id))
+            with nullcontext() if self.allow_private_hosts else only_public_addresses():
+                download(self.url.format(id=video_id))
             problem = ""
         except Exception as error:  # Whatever an extractor raises, one video is lost and not the table.
             problem = " ".join(str(error).split())[:300] or type(error).__name__
@@ -83,10 +90,22 @@ class Downloader:
 
     def _options(self) -> dict[str, Any]:
         return {
-            "format": _FORMAT, "outtmpl": str(self.folder / "%(id)s.%(ext)s"), "noplaylist": True, "quiet": True,
-            "noprogress": True, "no_warnings": True, "continuedl": True, "ratelimit": self.max_bytes_per_second,
-            "max_filesize": self.max_megabytes * 2**20, "retries": 3, "cachedir": False, "windowsfilenames": True,
-        }  # fmt: skip
+            "format": _FORMAT,
+            # Programs and threads of its own would connect without being looked at.
+            "external_downloader": {"default": "native"},
+            "concurrent_fragment_downloads": 1,
+            "outtmpl": str(self.folder / "%(id)s.%(ext)s"),
+            "noplaylist": True,
+            "quiet": True,
+            "noprogress": True,
+            "no_warnings": True,
+            "continuedl": True,
+            "ratelimit": self.max_bytes_per_second,
+            "max_filesize": self.max_megabytes * 2**20,
+            "retries": 3,
+            "cachedir": False,
+            "windowsfilenames": True,
+        }
 
 
 def _yt_dlp(options: dict[str, Any]) -> Callable[[str], None]:

@@ -6,6 +6,7 @@ and in any order. Captions that two tables share are told apart where triplets a
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import ClassVar
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.nothing_kept import require_something_kept
+from editfoundry.data.output_folder import check_claim
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import count_by_reason
 from editfoundry.data.stage import StageResult, add_up
@@ -36,6 +38,10 @@ from editfoundry.sources.table_reader import PARQUET_SUFFIXES, TEXT_SUFFIXES, Ta
 SHARD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 """A source shard's name: never that of a numbered shard, and always a file's name."""
 
+DAMAGED_TABLE = "damaged table"
+SET_ASIDE = "set_aside.json"
+"""Beside the caption shards: name of a table's file -> why it cannot be used."""
+
 _SUFFIXES = (*PARQUET_SUFFIXES, *TEXT_SUFFIXES, *(f"{suffix}.gz" for suffix in TEXT_SUFFIXES))
 
 
@@ -47,19 +53,43 @@ def incoming_tables(folder: Path | str) -> dict[str, Path]:
     Raises:
         BadInputError: a table's name is no shard's name, or two tables have the same.
     """
+    arrived = sort_arrived(folder)
+    for reason in arrived.set_aside.values():
+        raise BadInputError(reason)
+    return arrived.tables
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What lies in a folder of tables that arrive."""
+
+    tables: dict[str, Path]
+    """Source shard -> its table."""
+    set_aside: dict[str, str]
+    """Name of a file that cannot be a source shard -> why."""
+
+
+def sort_arrived(folder: Path | str) -> Arrived:
+    """Return the tables in a folder, see `incoming_tables`, and apart from them those whose names cannot be used.
+
+    Of two tables of one name, the first in the alphabet is the source shard.
+    """
     place = locate(folder)
-    tables: dict[str, Path] = {}
+    arrived = Arrived({}, {})
     for path in sorted(place.glob("*")) if place.is_dir() else ():
         suffix = next((s for s in _SUFFIXES if path.name.endswith(s)), None)
         if suffix is None or path.name.startswith("."):
             continue
         name = path.name.removesuffix(suffix)
         if not SHARD_NAME.fullmatch(name):
-            raise BadInputError(f"{path}: rename it: a source shard's name has letters, digits, _ and -, and no dot")
-        if name in tables:
-            raise BadInputError(f"{path}: {tables[name].name} is a source shard of the same name; rename one")
-        tables[name] = path
-    return tables
+            reason = f"{path}: rename it: a source shard's name has letters, digits, _ and -, and no dot"
+            arrived.set_aside[path.name] = reason
+        elif name in arrived.tables:
+            reason = f"{path}: {arrived.tables[name].name} is a source shard of the same name; rename one"
+            arrived.set_aside[path.name] = reason
+        else:
+            arrived.tables[name] = path
+    return arrived
 
 
 def fetch_table(table: Path, folder: Path) -> Path:
@@ -84,7 +114,7 @@ class IncomingStage(ShardStage[RowRange, None, Caption]):
 
     @cached_property
     def _tables(self) -> dict[str, Path]:
-        return incoming_tables(self.source)
+        return sort_arrived(self.source).tables
 
     def shards(self) -> list[Shard[RowRange]]:
         """Return the tables; a damaged one is found when it is read."""
@@ -133,26 +163,50 @@ def take_in(
 ) -> StageResult:
     """Clean each incoming table into ``output/NAME.parquet``; what is there already, of the same table, is reused.
 
-    A source shard stays when its table is taken away: the folder is an inbox that may be emptied.
+    A source shard stays when its table is taken away: the folder is an inbox that may be emptied. A table that cannot
+    be used is set aside, so that it does not keep the others waiting: it counts as one record that was rejected as
+    ``damaged table``, and ``output/SET_ASIDE`` says why.
 
     Args:
         incoming: folder of LAION-schema tables.
         output: folder of caption shards.
         filters: what a row must be like.
-        only: a source shard's name, to clean that one alone.
+        only: a source shard's name, to clean that one alone; then a table that cannot be used is an error.
         progress: called with rows done and rows in all, of Parquet tables.
 
     Raises:
-        BadInputError: see `incoming_tables` and `convert_laion`; or there is no table named ``only``.
+        BadInputError: there is no table named ``only``, or it cannot be used; or ``output`` holds something else.
     """
-    tables = incoming_tables(incoming)
-    if only is not None and only not in tables:
-        raise BadInputError(f"{incoming}: no table of the source shard {only!r}")
-    result = run_stage(IncomingStage(incoming, filters), output, only=only, progress=progress)
+    arrived = sort_arrived(incoming)
     if only is not None:
-        return result
-    others = [shard for shard in source_shards(output) if shard.stem not in tables]
-    return add_up([result, *(IncomingStage.store.stored(shard) for shard in others)])
+        if only not in arrived.tables:
+            raise BadInputError(f"{incoming}: no table of the source shard {only!r}")
+        return run_stage(IncomingStage(incoming, filters), output, only=only, progress=progress)
+    check_claim(output, STAGE)
+    results: list[StageResult] = []
+    set_aside = dict(arrived.set_aside)
+    for name, table in arrived.tables.items():
+        try:
+            results.append(run_stage(IncomingStage(incoming, filters), output, only=name, progress=progress))
+        except BadInputError as error:
+            set_aside[table.name] = str(error)
+    _tell_set_aside(output, set_aside)
+    if set_aside:
+        num = len(set_aside)
+        results.append(StageResult(num_in=num, num_out=0, rejected={DAMAGED_TABLE: num}))
+    made = {name for name, table in arrived.tables.items() if table.name not in set_aside}
+    others = [shard for shard in source_shards(output) if shard.stem not in made]
+    return add_up([*results, *(IncomingStage.store.stored(shard) for shard in others)])
+
+
+def _tell_set_aside(output: Path, set_aside: dict[str, str]) -> None:
+    """Write why tables are set aside, or remove what an earlier run wrote."""
+    path = output / SET_ASIDE
+    if not set_aside:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_file(path) as file:
+        file.write(json.dumps(set_aside, indent=1, sort_keys=True).encode())
 
 
 def source_shards(captions: Path) -> list[Path]:

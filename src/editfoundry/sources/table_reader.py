@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,17 +15,30 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from editfoundry.data.parquet_errors import PARQUET_ERRORS
+from editfoundry.data.untrusted import check_plain
 from editfoundry.errors import BadInputError
 from editfoundry.sources.columns import resolve_columns
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 TEXT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 SUPPORTED = "Parquet (.parquet, .pq, or a folder of them), CSV, TSV, JSONL (.jsonl, .ndjson; text also as .gz)"
-BATCH_ROWS = 4096
+BATCH_ROWS = 256
+"""Rows of a Parquet table that are decoded at once; a small dictionary can make each of them long."""
+MAX_CELL_BYTES = 2**20
+"""A longer cell is not that of a caption table."""
 MAX_LINE_CHARS = 16 * 2**20
 """A longer line is not that of a caption table, and would not fit into memory."""
+MAX_BLANK_LINES = 100_000
+"""More of them in a row are no table, however few bytes they were packed into."""
+MAX_PACKING = 200
+"""Bytes that one byte of a .gz file may become, on average from its first ``_UNPACKED_FREELY`` bytes on; gzip reaches
+1,000 for text that repeats itself, of which a table has no use, and about 10 for captions."""
+_UNPACKED_FREELY = 8 * 2**20
+_LINES_PER_CHECK = 1000
 ResolveColumns = Callable[[tuple[str, ...]], dict[str, str]]
 """Gives role -> the column that plays it, of a table's column names."""
 PEEK_ROWS = 1024
@@ -109,7 +123,9 @@ def _parquet_rows(path: Path, resolve: ResolveColumns) -> Iterator[TableRow]:
         columns = list(resolve(tuple(file.schema_arrow.names)).values())
         number = 0
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
-            lists = [_undecoded(column).to_pylist() for column in batch.columns]
+            undecoded = [_undecoded(column) for column in batch.columns]
+            _check_cells(undecoded, path, number)
+            lists = [column.to_pylist() for column in undecoded]
             for values in zip(*lists, strict=True):
                 number += 1
                 yield TableRow(
@@ -117,8 +133,22 @@ def _parquet_rows(path: Path, resolve: ResolveColumns) -> Iterator[TableRow]:
                 )
 
 
+def _check_cells(columns: list[pa.Array], path: Path, num_before: int) -> None:
+    for column in columns:
+        if pa.types.is_large_binary(column.type) or pa.types.is_binary(column.type):
+            longest = pc.max(pc.binary_length(column)).as_py() or 0
+            if longest > MAX_CELL_BYTES:
+                raise BadInputError(
+                    f"{path}: after row {num_before} a cell has {longest} bytes, more than {MAX_CELL_BYTES}; is it a "
+                    "table of captions?"
+                )
+
+
 def _undecoded(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
+        if pa.types.is_string(column.type.value_type):
+            # Decoded, the values of a batch must not overflow 32-bit offsets.
+            column = pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(pa.large_binary()))
         column = column.dictionary_decode()
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
         return column.cast(pa.large_binary())
@@ -165,6 +195,11 @@ def _jsonl_rows(path: Path) -> Iterator[TableRow]:
 def _json_row(table: str, number: int, line: str) -> TableRow:
     try:
         values = json.loads(line)
+        # Text that is not Unicode spoils a caption and not the row; what holds other values has bounds.
+        if isinstance(values, dict):
+            for value in values.values():
+                if isinstance(value, (dict, list)):
+                    check_plain(value)
     except (ValueError, RecursionError) as error:
         return TableRow(table=table, number=number, problem=f"not JSON ({error})")
     if not isinstance(values, dict):
@@ -175,14 +210,28 @@ def _json_row(table: str, number: int, line: str) -> TableRow:
 def _open_text(path: Path) -> TextIO:
     # Bytes that are not UTF-8 become lone surrogates, which the row's parser finds: one bad row, not a bad file.
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors="surrogateescape", newline="")
     return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
+def _check_packing(text: TextIO, path: Path, num_chars: int) -> None:
+    unpacked = text.buffer
+    if isinstance(unpacked, gzip.GzipFile) and num_chars > _UNPACKED_FREELY:
+        packed = unpacked.fileobj.tell() if unpacked.fileobj is not None else num_chars
+        if num_chars > MAX_PACKING * packed:
+            raise BadInputError(f"{path}: {packed} bytes unpack to more than {num_chars}; is it a table?")
+
+
 def _lines(text: TextIO, path: Path) -> Iterator[str]:
-    number = 0
+    number = num_blank = num_chars = 0
     while line := text.readline(MAX_LINE_CHARS):
         number += 1
+        num_chars += len(line)
+        num_blank = num_blank + 1 if line.isspace() else 0
+        if num_blank > MAX_BLANK_LINES:
+            raise BadInputError(f"{path}: more than {MAX_BLANK_LINES} blank lines end at line {number}; is it a table?")
+        if number % _LINES_PER_CHECK == 0:
+            _check_packing(text, path, num_chars)
         if len(line) == MAX_LINE_CHARS:
             raise BadInputError(
                 f"{path}: line {number} is longer than {MAX_LINE_CHARS} characters; is it a text table?"
@@ -194,6 +243,8 @@ def _lines(text: TextIO, path: Path) -> Iterator[str]:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+    except BadInputError:
+        raise
+    except (*PARQUET_ERRORS, EOFError, zlib.error, ValueError) as error:
         cause = " ".join(str(error).split())
         raise BadInputError(f"{path}: truncated or damaged table ({cause}); fetch it again") from error

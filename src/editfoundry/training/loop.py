@@ -82,6 +82,8 @@ def train(config: Config, load: Load[Config], should_stop: Stop | None = None) -
 
 
 def _train(config: Config, load: Load[Config], should_stop: Stop | None) -> None:
+    # Its own lines, "[RANK 0] Saving current state", would break the progress bar.
+    logging.getLogger("accelerate").setLevel(logging.WARNING)
     accelerator = _accelerator(config)
     # LoRA starts at random, the same on every process.
     set_seed(config.seed)

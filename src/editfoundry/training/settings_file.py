@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from editfoundry.data.untrusted import read_yaml
 from editfoundry.errors import BadInputError
 from editfoundry.training.loop_config import LoopConfig
 
@@ -19,13 +20,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         BadInputError: the file is missing, or is no mapping.
     """
-    import yaml
-
-    try:
-        values = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInputError(f"{path}: cannot be read as a training configuration: {reason}") from error
+    values = read_yaml(Path(path), "a training configuration")
     if not isinstance(values, dict):
         raise BadInputError(f"{path}: a training configuration is a mapping of names to values")
     return values

@@ -1,3 +1,4 @@
+import errno
 import importlib.metadata
 import json
 import os
@@ -172,7 +173,7 @@ def test_the_version_is_that_of_the_package(invoke):
 
 
 def test_ctrl_c_ends_a_command_with_one_line(invoke, monkeypatch):
-    def stopped(*_: object) -> None:
+    def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("editfoundry.curation.curate.curate", stopped)
@@ -182,7 +183,7 @@ def test_ctrl_c_ends_a_command_with_one_line(invoke, monkeypatch):
 
 
 def test_ctrl_c_in_the_demo_names_the_stage(invoke, monkeypatch, tmp_path):
-    def stopped(*_: object) -> None:
+    def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     (tmp_path / "params.yaml").write_text("editworld: {num_steps: 3}")
@@ -224,14 +225,26 @@ def test_dvc_yaml_is_written_from_the_records_and_checked(invoke, tmp_path):
 def test_a_recipe_s_command_works_on_one_shard_alone(invoke, monkeypatch):
     asked = []
 
-    def noted(source, output, config, profile, device, progress, only):
-        asked.append((source, output, only))
+    def noted(source, output, config, profile, device, progress, only, replace):
+        asked.append((source, output, only, replace))
         return StageResult(num_in=0, num_out=0)
 
     monkeypatch.setattr("editfoundry.synthesis.editworld_video.stage.synthesize_video", noted)
     status, *_ = invoke("synthesize", "editworld-video", "pairs", "triplets", "--only", "00003")
     assert status == 0
-    assert asked == [(Path("pairs"), Path("triplets"), "00003")]
+    assert asked == [(Path("pairs"), Path("triplets"), "00003", False)]
+
+
+def test_what_was_made_of_another_input_goes_only_when_asked_to(invoke, tmp_path):
+    for name, caption in (("first", "a full glass on a beach at sunset"), ("second", "a snowman on grass at noon")):
+        write_table(tmp_path / f"{name}.parquet", TEXT=[caption], punsafe=[0.0], pwatermark=[0.0])
+    assert invoke("sources", "laion", "first.parquet", "captions")[0] == 0
+    before = (tmp_path / "captions" / "00000.parquet").read_bytes()
+    status, _, err = invoke("sources", "laion", "second.parquet", "captions")
+    assert status == 2 and "--replace" in err and err.count("\n") == 1
+    assert (tmp_path / "captions" / "00000.parquet").read_bytes() == before
+    assert invoke("sources", "laion", "second.parquet", "captions", "--replace")[0] == 0
+    assert (tmp_path / "captions" / "00000.parquet").read_bytes() != before
 
 
 def test_a_fault_of_ours_ends_with_1_and_its_traceback(invoke, monkeypatch):
@@ -241,3 +254,13 @@ def test_a_fault_of_ours_ends_with_1_and_its_traceback(invoke, monkeypatch):
     monkeypatch.setattr("editfoundry.curation.curate.curate", broken)
     status, _, err = invoke("curate", "in", "out")
     assert status == 1 and "Traceback" in err and err.endswith("error: the disc fell out\n")
+
+
+def test_a_full_disk_ends_with_1_and_one_line_whoever_wrote(invoke, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/cache/of/a/library")
+
+    monkeypatch.setattr("editfoundry.curation.curate.curate", full)
+    status, _, err = invoke("curate", "in", "out")
+    assert status == 1 and err.count("\n") == 1
+    assert "'/cache/of/a/library'; the disk is full: make room, then run the same command again" in err

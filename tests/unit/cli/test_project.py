@@ -41,15 +41,14 @@ def test_the_demo_in_an_empty_folder_has_the_shipped_parameters(demo_params):
 
 
 def test_the_demo_of_a_project_has_that_projects_parameters_from_wherever_it_is_started(demo_params, tmp_path):
+    text = (REPOSITORY / "params.yaml").read_text()
     shipped = load_params(REPOSITORY / "params.yaml")
-    (tmp_path / "params.yaml").write_text(
-        (REPOSITORY / "params.yaml").read_text().replace("device: auto", "device: cpu")
-    )
+    (tmp_path / "params.yaml").write_text(text.replace("device: auto", "device: cpu"))
     assert demo_params() == dataclasses.replace(shipped, device="cpu")
     assert demo_params("--root", tmp_path / "elsewhere") == dataclasses.replace(shipped, device="cpu")
     (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "params.yaml").write_text("device: cuda\n")
-    assert demo_params("--root", tmp_path / "project").device == "cuda"
+    (tmp_path / "project" / "params.yaml").write_text(text.replace("device: auto", "device: cuda"))
+    assert demo_params("--root", tmp_path / "project") == dataclasses.replace(shipped, device="cuda")
 
 
 def test_init_says_what_it_wrote_and_refuses_to_write_it_twice(monkeypatch, tmp_path, capsys):

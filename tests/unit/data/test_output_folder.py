@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from editfoundry.data.atomic import atomic_file, atomic_folder
+from editfoundry.data.atomic import atomic_file, atomic_folder, restore_folder
 from editfoundry.data.output_folder import MARKER, claim_output, input_of
 from editfoundry.data.storage import locate
 from editfoundry.errors import BadInputError
@@ -106,3 +107,51 @@ def test_many_who_claim_a_folder_at_once_all_succeed_and_leave_one_whole_mark(tm
     assert [starter.wait(timeout=120) for starter in starters] == [0] * 4
     assert [path.name for path in (tmp_path / "out").iterdir()] == [MARKER]
     assert (tmp_path / "out" / MARKER).read_text() in {f"captions\ninput: {n}\n" for n in range(4)}
+
+
+@pytest.mark.parametrize("is_new_there", [False, True])
+def test_a_folder_put_aside_by_a_killed_writer_is_put_back_where_nothing_took_its_place(tmp_path, is_new_there):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    aside = tmp_path / f".out.{ended.pid}.replaced"
+    claim_output(aside, "export")
+    (aside / "old").write_text("old")
+    if is_new_there:
+        claim_output(tmp_path / "out", "export")
+    restore_folder(tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "old").exists() != is_new_there
+
+
+def test_one_of_old_and_new_is_on_the_disk_whenever_a_writer_is_killed(tmp_path, monkeypatch):
+    with atomic_folder(tmp_path / "out", "export") as folder:
+        (folder / "content").write_text("old")
+    replace = os.replace
+
+    def watched(source, target):
+        found = {path.read_text() for path in tmp_path.glob("*/content")} | {
+            path.read_text() for path in tmp_path.glob(".*/content")
+        }
+        assert found == {"old", "new"}
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    with atomic_folder(tmp_path / "out", "export") as folder:
+        (folder / "content").write_text("new")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"] and (tmp_path / "out/content").read_text() == "new"
+
+
+def test_where_the_new_folder_cannot_take_the_place_the_old_one_stays(tmp_path, monkeypatch):
+    with atomic_folder(tmp_path / "out", "export") as folder:
+        (folder / "content").write_text("old")
+    replace = os.replace
+
+    def fails_once(source, target):
+        if str(source).endswith(".partial"):
+            raise OSError("no")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fails_once)
+    with pytest.raises(OSError, match="no"), atomic_folder(tmp_path / "out", "export") as folder:
+        (folder / "content").write_text("new")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"] and (tmp_path / "out/content").read_text() == "old"

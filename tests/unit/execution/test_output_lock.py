@@ -155,3 +155,15 @@ def test_folders_whose_names_begin_alike_do_not_exclude_each_other(tmp_path):
     with output_lock(tmp_path / "captions", "a"), output_lock(tmp_path / "captions2", "a"):
         with output_lock(tmp_path / "captions3", "a", "00000"), output_lock(tmp_path / "captions3", "a", "00001"):
             pass
+
+
+def test_in_a_mounted_folder_whose_parent_is_not_ours_the_lock_lies_inside(source, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    output.mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with output_lock(output, "capitals", "00000"):
+        assert [path.parent for path in tmp_path.rglob("*.lock")] == [output]
+        with pytest.raises(UnavailableError, match="capitals is at work"):
+            run_stage(Capitals(source), output)
+    assert run_stage(Capitals(source), output).num_shards == 3
+    assert not list(tmp_path.rglob("*.lock"))

@@ -1,13 +1,10 @@
 import os
 
-import pytest
-
-from editfoundry.errors import BadInputError
 from editfoundry.retraining.arrivals import Seen, arrived_tables, plan_arrivals
 
 
-def look(tables, seen=None, finished=(), num_running=0):
-    return plan_arrivals(tables, seen or Seen(), finished, num_running)
+def look(tables, seen=None, finished=(), num_running=0, failed=()):
+    return plan_arrivals(tables, seen or Seen(), finished, num_running, failed)
 
 
 def test_new_tables_are_worked_on_once_and_retraining_waits_for_the_last():
@@ -43,8 +40,24 @@ def test_a_file_that_may_still_be_written_is_left_for_later(tmp_path):
     assert arrived_tables(tmp_path / "absent") == {}
 
 
-@pytest.mark.parametrize("name", ["00000.parquet", "a.b.csv"])
-def test_a_name_that_is_no_shards_is_refused(tmp_path, name):
-    (tmp_path / name).write_text("")
-    with pytest.raises(BadInputError, match="rename it"):
-        arrived_tables(tmp_path)
+def test_a_damaged_table_does_not_keep_the_others_from_being_retrained_on():
+    first = look({"good": "1", "damaged": "1"})
+    assert look({"good": "1", "damaged": "1"}, first.seen, finished={"good"}).waiting == ("damaged",)
+    due = look({"good": "1", "damaged": "1"}, first.seen, finished={"good"}, failed={"damaged"})
+    assert due.retrain and due.waiting == ()
+    assert not look({"good": "1", "damaged": "1"}, due.seen, finished={"good"}, failed={"damaged"}).retrain
+    mended = look({"good": "1", "damaged": "2"}, due.seen, finished={"good"})
+    assert dict(mended.work) == {"damaged": "2"}
+    again = look({"good": "1", "damaged": "2"}, mended.seen, finished={"good", "damaged"})
+    assert again.retrain and again.retrain != due.retrain
+
+
+def test_damaged_tables_alone_ask_for_no_retraining():
+    first = look({"damaged": "1"})
+    assert not look({"damaged": "1"}, first.seen, failed={"damaged"}).retrain
+
+
+def test_a_table_whose_name_cannot_be_used_is_left_out(tmp_path):
+    for name in ("cats.csv", "cats.tsv", "2024.dogs.csv", "00000.parquet", "a.b.csv"):
+        (tmp_path / name).write_text("caption\n")
+    assert set(arrived_tables(tmp_path, settle_seconds=0)) == {"cats"}

@@ -43,7 +43,7 @@ def server(tmp_path):
 
 def downloader(folder, url, **options):
     folder.mkdir(exist_ok=True)
-    return Downloader(folder=folder, url=url, seconds_between=0.0, **options)
+    return Downloader(folder=folder, url=url, seconds_between=0.0, **{"allow_private_hosts": True, **options})
 
 
 def test_a_table_fetches_what_is_there_and_remembers_what_is_not(server, tmp_path):
@@ -78,3 +78,16 @@ def test_without_yt_dlp_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "yt_dlp", None)
     with pytest.raises(BadInputError, match=r"install editfoundry\[youtube\]"):
         downloader(tmp_path / "videos", "http://127.0.0.1:1/{id}").fetch(ID)
+
+
+def test_a_private_address_is_not_downloaded_from_unless_it_is_allowed(server, tmp_path):
+    pytest.importorskip("yt_dlp")
+    with pytest.raises(Rejection, match="127.0.0.1 is no public address; --allow-private-hosts"):
+        downloader(tmp_path / "videos", server, allow_private_hosts=False).fetch(ID)
+    assert CountingHandler.asked == []
+    assert downloader(tmp_path / "videos", server, retry_failed=True).fetch(ID).is_file()
+
+
+def test_videos_are_downloaded_by_http_alone(tmp_path):
+    with pytest.raises(BadInputError, match="by http or https alone"):
+        downloader(tmp_path / "videos", "file:///etc/{id}")

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from editfoundry.data.record import Caption
@@ -81,11 +83,37 @@ def test_the_numbered_shards_are_replaced_without_those_that_arrived(incoming, t
     out = tmp_path / "out"
     take_in(incoming, out, FILTERS)
     for name in ("one", "two"):
-        (tmp_path / f"{name}.csv").write_text(f"caption\na picture of number {name}\n")
-    convert_laion(tmp_path / "one.csv", out)
+        (tmp_path / f"{name}.csv").write_text(f"caption,punsafe\na picture of number {name},0.01\n")
+    convert_laion(tmp_path / "one.csv", out, FILTERS)
     take_in(incoming, out, FILTERS)
     with pytest.raises(BadInputError, match="made of .*one.csv, not of .*two.csv"):
-        convert_laion(tmp_path / "two.csv", out)
-    convert_laion(tmp_path / "two.csv", out, replace=True)
+        convert_laion(tmp_path / "two.csv", out, FILTERS)
+    convert_laion(tmp_path / "two.csv", out, FILTERS, replace=True)
     names = sorted(path.name for path in out.glob("*.parquet"))
     assert names == ["00000.parquet", "cats.parquet", "dogs.parquet"]
+
+
+def test_tables_that_cannot_be_used_are_set_aside_with_their_reasons_and_the_rest_goes_on(incoming, tmp_path):
+    out = tmp_path / "out"
+    (incoming / "broken.parquet").write_bytes(b"PAR1 and no more")
+    (incoming / "other.csv").write_text("name,price\nfox,3\n")
+    (incoming / "unknown.csv").write_text("caption,punsafe\na fox,\n")
+    (incoming / "2024.csv").write_text("caption\n")
+    result = take_in(incoming, out, FILTERS)
+    assert (result.num_out, result.rejected) == (3, {"damaged table": 4})
+    reasons = json.loads((out / "set_aside.json").read_text())
+    assert set(reasons) == {"broken.parquet", "other.csv", "unknown.csv", "2024.csv"}
+    assert "no caption column" in reasons["other.csv"] and "safety unknown 1" in reasons["unknown.csv"]
+    with pytest.raises(BadInputError, match="no caption column"):
+        take_in(incoming, out, FILTERS, only="other")
+    for name in reasons:
+        (incoming / name).unlink()
+    assert take_in(incoming, out, FILTERS).rejected == {}
+    assert not (out / "set_aside.json").exists()
+
+
+def test_a_shard_stays_while_a_damaged_table_lies_in_the_place_of_its_own(incoming, tmp_path):
+    take_in(incoming, tmp_path / "out", FILTERS)
+    (incoming / "cats.csv").write_text("nothing")
+    result = take_in(incoming, tmp_path / "out", FILTERS)
+    assert (result.num_out, result.rejected) == (3, {"damaged table": 1})

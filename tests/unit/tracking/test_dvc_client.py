@@ -1,3 +1,5 @@
+import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -104,3 +106,53 @@ def test_only_a_dvc_repository_has_stages(project, tmp_path):
     assert tracked_stages(project) == {"copy"}
     (tmp_path / "dvc.yaml").write_text(STAGES)
     assert tracked_stages(tmp_path) == set()
+
+
+FOLDER_STAGE = """\
+stages:
+  make:
+    cmd: "true"
+    outs: [made]
+"""
+
+
+@pytest.fixture
+def pushed(tmp_path):
+    """A project with a remote on the disk, which a stage's folder of three files was pushed to."""
+    root = tmp_path / "project"
+    root.mkdir()
+    dvc(root, "init", "--no-scm", "-q")
+    dvc(root, "remote", "add", "--default", "storage", str(tmp_path / "remote"))
+    # A link takes no room.
+    dvc(root, "config", "cache.type", "copy")
+    (root / "dvc.yaml").write_text(FOLDER_STAGE)
+    (root / "made").mkdir()
+    for number in range(3):
+        (root / "made" / f"{number}.bin").write_bytes(bytes([number]) * 3_000_000)
+    record_stage(root, "make")
+    return root
+
+
+def objects_in(folder):
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.parent.parent.name == "md5"}
+
+
+def test_objects_that_are_gone_from_the_remote_are_pushed_anew_though_dvc_believes_them_there(pushed, tmp_path):
+    whole = objects_in(tmp_path / "remote")
+    assert len(whole) == 4
+    shutil.rmtree(tmp_path / "remote")
+    record_stage(pushed, "make")
+    assert objects_in(tmp_path / "remote") == whole
+
+
+def test_a_commit_whose_objects_do_not_fit_on_the_disk_is_an_error(pushed):
+    (pushed / "made" / "9.bin").write_bytes(b"9" * 3_000_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, before[1]))
+    try:
+        with pytest.raises(BadInputError, match="dvc commit make: ERROR: .* not in DVC's cache: 1; is the disk full"):
+            record_stage(pushed, "make")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    record_stage(pushed, "make")
+    assert stage_status(pushed, "make").is_clean

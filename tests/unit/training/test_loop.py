@@ -17,7 +17,8 @@ import torch
 import yaml
 from linear_family import LinearTrainee, LinearTraining, weights
 
-from editfoundry.editors.train import TRAINEES, read_training_config, train_editor
+from editfoundry.editors.families import FAMILIES
+from editfoundry.editors.train import read_training_config, train_editor
 from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.execution.output_lock import output_lock
 from editfoundry.training import finished, loop
@@ -50,7 +51,7 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 def test_a_family_that_a_test_made_trains_from_a_flat_file(
     config: LinearTraining, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(TRAINEES, "linear", linear_family.FAMILY)
+    monkeypatch.setattr("editfoundry.editors.train.FAMILIES", [*FAMILIES, linear_family.FAMILY])
     path = tmp_path / "train.yaml"
     path.write_text(
         f"family: linear\noutput: {tmp_path / 'flat'}\nnum_steps: 12\nbatch_size: 8\nlearning_rate: 0.1\n"

@@ -14,11 +14,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from editfoundry.data.atomic import atomic_folder
-from editfoundry.data.exchange.importing import OWN_KEY, Entry, import_entries, own_fields, read_json, text
+from editfoundry.data.exchange.importing import OWN_KEY, Entry, import_entries, own_fields, text
 from editfoundry.data.exchange.pairs import (
     MISSING_IMAGE,
     PATH_LEAVES_FOLDER,
     SWAPPED_PAIR,
+    check_name,
     checked_instruction,
     read_mask,
     read_pair,
@@ -30,6 +31,7 @@ from editfoundry.data.png import encode_png
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.data.stage import StageResult
+from editfoundry.data.untrusted import read_json
 from editfoundry.errors import BadInputError, Rejection
 
 SAMPLES_PER_GROUP = 100
@@ -173,6 +175,7 @@ def find_image(folder: Path, name: str) -> Path:
     Raises:
         Rejection: no tail of it is there, or it leaves the folder.
     """
+    check_name(name)
     parts = PurePosixPath(name.replace("\\", "/")).parts
     is_absolute = bool(parts) and (parts[0] == "/" or parts[0].endswith(":"))
     if not is_absolute:

@@ -27,6 +27,7 @@ from editfoundry.data.exchange.pairs import (
 )
 from editfoundry.data.fields import to_json, triplet_fields, triplet_from_fields
 from editfoundry.data.index import read_checked_rows, shards_of
+from editfoundry.data.parquet_errors import PARQUET_ERRORS
 from editfoundry.data.png import encode_png
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplet
@@ -34,7 +35,7 @@ from editfoundry.data.stage import StageResult
 from editfoundry.errors import BadInputError, Rejection
 
 SPLITS = ("train", "validation", "test")
-_SPLIT_WORDS = {
+SPLIT_WORDS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
@@ -47,6 +48,11 @@ EDIT_PROMPT = ("edit_prompt", "instruction", "edit")
 MASK_IMAGE = ("mask", "mask_image", "mask_img")
 _INPUT_CAPTION = ("input_caption", "original_prompt", "input", "caption")
 _OUTPUT_CAPTION = ("output_caption", "edited_prompt", "output")
+_KNOWN_COLUMNS = frozenset(
+    (*INPUT_IMAGE, *EDITED_IMAGE, *EDIT_PROMPT, *MASK_IMAGE, *_INPUT_CAPTION, *_OUTPUT_CAPTION, "category", OWN_KEY)
+)
+ROWS_READ = 4
+"""Rows that are decoded at once: each may hold pictures of many megabytes."""
 _KEPT = ("keywords", "category", "recipe", "source", "provenance", "scores", "split")
 
 
@@ -138,8 +144,10 @@ def _columns(triplet: Triplet) -> dict[str, Any]:
 
 def _check_columns(path: Path) -> None:
     try:
+        if not path.is_file():
+            raise BadInputError(f"{path}: is no file")
         names = pq.read_schema(path).names
-    except (OSError, pa.ArrowInvalid) as error:
+    except PARQUET_ERRORS as error:
         raise BadInputError(f"{path}: not a whole Parquet file; get it again") from error
     for known in (INPUT_IMAGE, EDIT_PROMPT, EDITED_IMAGE):
         if not set(known) & set(names):
@@ -151,13 +159,21 @@ def _check_columns(path: Path) -> None:
 def _entries(folder: Path, path: Path) -> Iterator[Entry]:
     place = path.relative_to(folder).as_posix()
     split = split_of_path(place)
-    number = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-            for row in batch.to_pylist():
-                number += 1
-                texts = {name: value for name, value in row.items() if isinstance(value, str)}
-                yield Entry(f"{place} row {number}", texts, partial(_load, folder, row, split, f"{place} row {number}"))
+    for number, row in enumerate(_rows(path), start=1):
+        texts = {name: value for name, value in row.items() if isinstance(value, str)}
+        yield Entry(f"{place} row {number}", texts, partial(_load, folder, row, split, f"{place} row {number}"))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield a file's rows, few of them in memory, without the columns that are not known."""
+    try:
+        with pq.ParquetFile(path) as file:
+            columns = [name for name in file.schema_arrow.names if name in _KNOWN_COLUMNS]
+            for batch in file.iter_batches(batch_size=ROWS_READ, columns=columns):
+                batch.validate(full=True)
+                yield from batch.to_pylist()
+    except PARQUET_ERRORS as error:
+        raise BadInputError(f"{path}: damaged Parquet file ({type(error).__name__}); get it again") from error
 
 
 def split_of_path(place: str) -> str:
@@ -167,7 +183,7 @@ def split_of_path(place: str) -> str:
     """
     for part in reversed(place.lower().split("/")):
         words = re.split(r"[-._ 0-9]+", part)
-        for split, names in _SPLIT_WORDS.items():
+        for split, names in SPLIT_WORDS.items():
             if any(word in names for word in words):
                 return split
     return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
@@ -15,7 +14,10 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import write_triplets
 from editfoundry.data.stage import StageResult, add_up
+from editfoundry.data.untrusted import parse_json, read_json
 from editfoundry.errors import BadInputError, Rejection
+
+__all__ = ["OWN_KEY", "Entry", "import_entries", "own_fields", "parse_json", "read_json", "text"]
 
 TRIPLETS_PER_SHARD = 1000
 OWN_KEY = "editfoundry"
@@ -69,28 +71,6 @@ def import_entries(entries: Iterable[Entry], source: Path, output: Path, stage: 
         result = add_up(results)
         require_something_kept(result, source, f"{dropped[0].id}: {dropped[0].detail}" if dropped else "")
     return replace(result, totals={"order_not_checkable": num_without_captions} if num_without_captions else {})
-
-
-def read_json(path: Path, kind: type) -> Any:
-    """Return a JSON file's value after checking that it is of ``kind``.
-
-    Raises:
-        BadInputError: missing, not JSON, or of another kind.
-    """
-    try:
-        value = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInputError(f"{path}: missing; give the folder that holds it") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInputError(f"{path}: not readable as JSON ({str(error).splitlines()[0]})") from error
-    if not isinstance(value, kind):
-        raise BadInputError(f"{path}: holds a JSON {type(value).__name__} where a {kind.__name__} should be")
-    return value
-
-
-def parse_json(content: str) -> Any:
-    """Return the value of JSON text; ``NaN`` and ``Infinity``, which other writers let through, become None."""
-    return json.loads(content, parse_constant=lambda _: None)
 
 
 def own_fields(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from editfoundry.data.atomic import atomic_folder
-from editfoundry.data.exchange.importing import OWN_KEY, Entry, import_entries, own_fields, parse_json, read_json, text
+from editfoundry.data.exchange.importing import OWN_KEY, Entry, import_entries, own_fields, text
 from editfoundry.data.exchange.pairs import (
     NO_INSTRUCTION,
     checked_instruction,
@@ -29,6 +29,7 @@ from editfoundry.data.png import encode_png
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.data.stage import StageResult
+from editfoundry.data.untrusted import parse_json, read_json
 from editfoundry.errors import BadInputError, Rejection
 
 SCORES = {

@@ -16,6 +16,8 @@ SIZE_MISMATCH = "size mismatch"
 SWAPPED_PAIR = "swapped pair"
 NO_INSTRUCTION = "no instruction"
 PATH_LEAVES_FOLDER = "path leaves folder"
+_MAX_PATH, _MAX_PART = 4096, 255
+"""Longest path and part of a path, in bytes, that file systems take."""
 
 
 def resolve_inside(folder: Path, name: str) -> Path:
@@ -24,12 +26,23 @@ def resolve_inside(folder: Path, name: str) -> Path:
     Raises:
         Rejection: ``path leaves folder`` by ``..``, an absolute path or a link; ``missing image`` for no name.
     """
-    if not name or "\0" in name:
-        raise Rejection(MISSING_IMAGE, "no path given")
+    check_name(name)
     path = folder / name.replace("\\", "/")
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError) as error:
+        raise Rejection(MISSING_IMAGE, f"{name[:200]}: {error}") from error
+    if not is_inside:
         raise Rejection(PATH_LEAVES_FOLDER, name)
     return path
+
+
+def check_name(name: str) -> None:
+    """Raise Rejection ``missing image`` for a name that no file can have."""
+    if not name or "\0" in name:
+        raise Rejection(MISSING_IMAGE, "no path given")
+    if len(name) > _MAX_PATH or any(len(part.encode()) > _MAX_PART for part in name.replace("\\", "/").split("/")):
+        raise Rejection(MISSING_IMAGE, f"{name[:80]}...: longer than a file's name can be")
 
 
 def read_pair(input_path: Path, output_path: Path) -> tuple[Image.Image, Image.Image]:

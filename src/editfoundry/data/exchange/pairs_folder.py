@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from editfoundry.data.exchange.huggingface import SPLIT_WORDS
 from editfoundry.data.exchange.importing import Entry, import_entries, parse_json, text
 from editfoundry.data.exchange.pairs import checked_instruction, read_mask, read_pair, resolve_inside
 from editfoundry.data.fields import triplet_from_fields
@@ -32,7 +33,7 @@ COLUMNS = {
 }
 """What a column means -> the names it may have, of which the first in a row that is not empty counts."""
 REQUIRED = ("input", "output", "instruction")
-SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
+SPLITS = {word: split for split, words in SPLIT_WORDS.items() for word in words}
 """A split as written in the table -> as recorded."""
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 USUAL_NAMES = ("pairs", "metadata")

@@ -42,13 +42,11 @@ class MetricModels:
         return MeasuredBy(model=model.name, preprocessing="; ".join(part for part in parts if part))
 
 
-def load_metric_models(profile: Profile, runtime: Runtime, metrics: Iterable[Metric] | None = None) -> MetricModels:
-    """Load the models that the metrics need, as the profile names them; by default those of all metrics."""
-    from editfoundry.evaluation.metrics.all_metrics import METRICS
-
+def load_metric_models(profile: Profile, runtime: Runtime, metrics: Iterable[Metric]) -> MetricModels:
+    """Load the models that the metrics need, as the profile names them."""
     models: dict[str, Any] = {}
     missing: dict[str, str] = {}
-    for needed in {m.role: m.model for m in (METRICS if metrics is None else metrics) if m.model is not None}.values():
+    for needed in {m.role: m.model for m in metrics if m.model is not None}.values():
         try:
             models[needed.role] = needed.load(profile, runtime)
         except MissingModelError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from editfoundry.data.index import SCHEMA, index_path, shard_paths
+from editfoundry.data.index import index_rows, parse_json_column, shard_paths
 from editfoundry.data.split_leaks import split_folders
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.cases import order_categories
@@ -21,7 +18,6 @@ from editfoundry.evaluation.cases import order_categories
 NUM_KEYWORDS = 20
 NUM_BINS = 20
 _COLUMNS = ("category", "recipe", "keywords", "scores")
-_BATCH = 4096
 
 
 @dataclass
@@ -103,28 +99,13 @@ def _shards(folder: Path) -> dict[str, list[Path]]:
 def _rows(shards: Mapping[str, list[Path]]) -> Iterator[tuple[str, dict[str, Any]]]:
     for split, tars in shards.items():
         for tar in tars:
-            for row in _index_rows(tar):
+            for row in index_rows(tar, _COLUMNS):
                 yield split, row
 
 
-def _index_rows(tar: Path) -> Iterator[dict[str, Any]]:
-    path = index_path(tar)
-    try:
-        with pq.ParquetFile(path) as index:
-            missing = [name for name in SCHEMA.names if name not in index.schema_arrow.names]
-            if missing:
-                raise BadInputError(f"{path}: no column {missing[0]!r}, so it is not the index of a shard of triplets")
-            for batch in index.iter_batches(_BATCH, columns=list(_COLUMNS)):
-                yield from batch.to_pylist()
-    except FileNotFoundError:
-        raise BadInputError(f"{tar}: no index {path.name} beside it, so it was never finished; make it again") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise BadInputError(f"{path}: not a whole Parquet file; make the shard again") from error
-
-
 def _scores(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in json.loads(row["scores"]).items():
-        if value is not None and np.isfinite(value):
+    for name, value in parse_json_column(row["scores"], "a row of an index", "scores").items():
+        if isinstance(value, (int, float)):
             yield name, float(value)
 
 

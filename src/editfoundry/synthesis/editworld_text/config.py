@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from editfoundry.errors import BadInputError
 
+RECIPE = "editworld-text"
 PAPER_TAU = 0.8125
 """EditWorld's threshold; its released code has 0.85."""
 

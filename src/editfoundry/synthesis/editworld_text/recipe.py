@@ -8,10 +8,8 @@ from pathlib import Path
 from editfoundry.data.stage import StageResult
 from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
 from editfoundry.profiles import load_profile
-from editfoundry.synthesis.editworld_text.config import TextBranchConfig
+from editfoundry.synthesis.editworld_text.config import RECIPE, TextBranchConfig
 from editfoundry.synthesis.quadruples.recipe import QUADRUPLES, run_quadruples
-
-RECIPE = "editworld-text"
 
 
 def run_editworld_text(request: StageRequest) -> StageResult:
@@ -24,9 +22,15 @@ def run_editworld_text(request: StageRequest) -> StageResult:
 
     params = request.params
     return synthesize(
-        _quadruples_of(request), request.output, params.editworld_text, load_profile(params.profile), params.device,
-        request.progress, request.only,
-    )  # fmt: skip
+        _quadruples_of(request),
+        request.output,
+        params.editworld_text,
+        load_profile(params.profile),
+        params.device,
+        request.progress,
+        request.only,
+        request.replace,
+    )
 
 
 def _quadruples_of(request: StageRequest) -> Path:

@@ -16,10 +16,9 @@ from editfoundry.diffusion.keyword_tokens import keyword_token_weights
 from editfoundry.errors import Rejection
 from editfoundry.judging.clip_similarity import direction_similarity, similarity
 from editfoundry.synthesis.editworld_text.candidates import Candidates, Pictures
-from editfoundry.synthesis.editworld_text.config import TextBranchConfig
+from editfoundry.synthesis.editworld_text.config import RECIPE, TextBranchConfig
 from editfoundry.synthesis.editworld_text.judged_choice import Verdict, judge_finished
 from editfoundry.synthesis.editworld_text.models import TextBranch
-from editfoundry.synthesis.editworld_text.recipe import RECIPE
 from editfoundry.synthesis.editworld_text.steps import (
     Batch,
     encode_batch,

@@ -23,9 +23,15 @@ def run_editworld_video(request: StageRequest) -> StageResult:
 
     params = request.params
     return synthesize_video(
-        request.source, request.output, params.editworld_video, load_profile(params.profile), params.device,
-        request.progress, request.only,
-    )  # fmt: skip
+        request.source,
+        request.output,
+        params.editworld_video,
+        load_profile(params.profile),
+        params.device,
+        request.progress,
+        request.only,
+        request.replace,
+    )
 
 
 def check_editworld_video(request: StageRequest) -> None:

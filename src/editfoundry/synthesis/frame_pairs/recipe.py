@@ -19,9 +19,15 @@ def run_frame_pairs(request: StageRequest) -> StageResult:
 
     params = request.params
     return mine_frame_pairs(
-        request.source, request.output, params.frame_pairs, load_profile(params.profile), params.device,
-        request.progress, request.only,
-    )  # fmt: skip
+        request.source,
+        request.output,
+        params.frame_pairs,
+        load_profile(params.profile),
+        params.device,
+        request.progress,
+        request.only,
+        request.replace,
+    )
 
 
 FRAME_PAIRS = Stage(

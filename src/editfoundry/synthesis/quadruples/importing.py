@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.stage import StageResult
+from editfoundry.data.untrusted import parse_json
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard
@@ -29,6 +29,8 @@ class _Malformed:
     error: str
 
 
+_MAX_SHOWN = 1000
+"""Characters of a malformed line that are kept with its rejection."""
 _SPELLINGS = {
     "input_caption": ("input_caption", "original_caption", "input", "caption"),
     "instruction": ("instruction", "instuction", "edit"),
@@ -82,14 +84,19 @@ def import_quadruples(path: Path, output: Path, replace: bool = False) -> StageR
 
 
 def _json_rows(path: Path) -> list[Any]:
+    if path.suffix.lower() == ".jsonl":
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise BadInputError(f"{path}: not JSON: {error}") from error
+        return [_json_line(line) for line in text.split("\n") if line.strip()]
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() == ".jsonl":
-            return [_json_line(line) for line in text.split("\n") if line.strip()]
-        data = json.loads(text)
+        data = parse_json(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise BadInputError(f"{path}: not JSON: {error}") from error
     if isinstance(data, dict):
         return list(data.values()) if all(isinstance(value, dict) for value in data.values()) else [data]
@@ -100,9 +107,9 @@ def _json_rows(path: Path) -> list[Any]:
 
 def _json_line(line: str) -> Any:
     try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        return _Malformed(line, str(error))
+        return parse_json(line)
+    except ValueError as error:
+        return _Malformed(line[:_MAX_SHOWN], str(error))
 
 
 def _parse(row: object, source: str) -> Quadruple:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 
+from editfoundry.data.atomic import room_for
 from editfoundry.data.hashing import input_hash
 from editfoundry.pretrained.language_model import Answer, Request, Sampling
 
@@ -49,15 +51,23 @@ class Journal:
         return sum(answer.finish_reason == finish_reason for answer in self._answers.values())
 
     def add(self, key: str, answer: Answer) -> None:
-        """Record an answer."""
+        """Record an answer.
+
+        Raises:
+            NoSpaceError: the disk is full.
+        """
         self._answers[key] = answer
         line = json.dumps({"key": key, **asdict(answer)}, ensure_ascii=False) + "\n"
         # One write, so that a kill leaves the whole line or nothing.
-        os.write(self._file, line.encode())
+        with room_for(self.path):
+            data = line.encode()
+            if os.write(self._file, data) < len(data):
+                raise OSError(errno.ENOSPC, "only a part was written")
 
     def sync(self) -> None:
         """Wait until all answers are on the disk."""
-        os.fsync(self._file)
+        with room_for(self.path):
+            os.fsync(self._file)
 
     def close(self) -> None:
         """Close the file."""

@@ -24,18 +24,20 @@ def run_quadruples(request: StageRequest) -> StageResult:
     if source.is_file():
         from editfoundry.synthesis.quadruples.importing import import_quadruples
 
-        return import_quadruples(source, output)
+        return import_quadruples(source, output, request.replace)
     if config.writer == "tinyworld":
         from editfoundry.synthesis.quadruples.stage import write_quadruples
         from editfoundry.tinyworld.quadruples import TinyworldWriter
 
         parameters = ["tinyworld", {"seed": config.seed}]
-        return write_quadruples(source, output, TinyworldWriter(config.seed), parameters, request.only)
+        return write_quadruples(
+            source, output, TinyworldWriter(config.seed), parameters, request.only, request.progress, request.replace
+        )
     from editfoundry.synthesis.quadruples.model_stage import write_model_quadruples
 
     profile = load_profile(request.params.profile)
     return write_model_quadruples(
-        source, output, config, profile, request.params.device, request.progress, request.only
+        source, output, config, profile, request.params.device, request.progress, request.only, request.replace
     )
 
 

@@ -10,7 +10,7 @@ from editfoundry.diffusion.prompt_embeds import encode_empty_prompt, encode_prom
 from editfoundry.diffusion.prompt_to_prompt.alignment import align
 from editfoundry.diffusion.prompt_to_prompt.injection import Injection
 from editfoundry.editors.families.prompt_to_prompt.editing import edit_latents
-from editfoundry.editors.families.prompt_to_prompt.family import PromptToPromptOptions
+from editfoundry.editors.families.prompt_to_prompt.options import PromptToPromptOptions
 from editfoundry.errors import BadInputError
 
 SETTINGS = PromptToPromptOptions(num_inference_steps=3, guidance_scale=3.0)

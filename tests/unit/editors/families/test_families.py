@@ -11,16 +11,17 @@ from tiny_models import psnr, tiny_image
 from tiny_painter import save_models
 
 from editfoundry.editors import families
-from editfoundry.editors.editor_family import EditorFamily
+from editfoundry.editors.editor_family import EditorFamily, FamilyTraining
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.open_editor import find_editor, open_editor, own_names
+from editfoundry.editors.train import training_config
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
-from editfoundry.evaluation.editing import run_editor
 from editfoundry.pretrained.editor import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
 from editfoundry.tinyworld.benchmark import plain_cases
+from editfoundry.training.loop_config import LoopConfig
 
 RUNTIME = choose_runtime("cpu")
 STEPS = {"num_inference_steps": 3}
@@ -34,6 +35,10 @@ def profile(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cases():
     return plain_cases(3, seed=0)
+
+
+def request_of(case):
+    return request(Image.fromarray(case.input_image), case.instruction, truth=Image.fromarray(case.true_output))
 
 
 @pytest.mark.parametrize("name", ["base", "sdedit", "diffedit", "prompt-to-prompt"])
@@ -72,9 +77,8 @@ def test_base_is_the_profiles_editor(profile):
 
 
 def test_input_and_truth_are_the_bounds_and_requests_without_what_is_needed_fail_by_name(profile, cases):
-    seeds = [0] * len(cases)
     for name, expected in (("input", "input_image"), ("truth", "true_output")):
-        edits = run_editor(open_editor(name, RUNTIME), cases, seeds)
+        edits = open_editor(name, RUNTIME).edit([request_of(case) for case in cases])
         assert all(np.array_equal(e.image, getattr(c, expected)) for e, c in zip(edits, cases, strict=True))
     [blind] = open_editor("truth", RUNTIME).edit([request(tiny_image(0), id="x")])
     assert (blind.failure, blind.detail) == ("no-truth", "x has no true outcome, which truth edits by")
@@ -124,6 +128,7 @@ TINT = EditorFamily(
     options_class=TintOptions,
     load=lambda source, runtime: "red" if source.folder is None else (source.folder / "colour").read_text(),
     edit=_tint,
+    training=FamilyTraining(LoopConfig, "nowhere:TintTrainee"),
 )
 
 
@@ -131,7 +136,8 @@ def test_a_new_family_is_one_record_in_the_list_and_opens_by_name_and_by_class_e
     monkeypatch, tmp_path, profile, cases
 ):
     monkeypatch.setattr(families, "FAMILIES", [*families.FAMILIES, TINT])
-    monkeypatch.setattr("editfoundry.editors.open_editor.FAMILIES", families.FAMILIES)
+    for module in ("open_editor", "train"):
+        monkeypatch.setattr(f"editfoundry.editors.{module}.FAMILIES", families.FAMILIES)
     (tmp_path / "blue").mkdir()
     (tmp_path / "blue" / "model_index.json").write_text(json.dumps({"_class_name": "TintPipeline"}))
     (tmp_path / "blue" / "colour").write_text("blue")
@@ -147,4 +153,8 @@ def test_a_new_family_is_one_record_in_the_list_and_opens_by_name_and_by_class_e
         ("blue", {"strength": 0.25}),
         ("input", {}),
     ]
-    assert all(edit.failure is None for edit in run_editor(contestants[1].open(), cases, [0, 0, 0]))
+    assert all(edit.failure is None for edit in contestants[1].open().edit([request_of(case) for case in cases]))
+    trained = training_config({"family": "tint", "output": "out", "num_steps": 2})
+    assert type(trained) is LoopConfig
+    with pytest.raises(BadInputError, match="family is 'sdedit', but must be one of instruct_pix2pix, tint"):
+        training_config({"family": "sdedit"})

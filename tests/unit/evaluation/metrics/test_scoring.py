@@ -16,6 +16,7 @@ from worlds import make_cases
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
+from editfoundry.evaluation.metrics.all_metrics import METRICS
 from editfoundry.evaluation.metrics.edits import open_pictures
 from editfoundry.evaluation.metrics.models import MetricModels, load_metric_models
 from editfoundry.evaluation.metrics.scoring import Scorer
@@ -128,7 +129,7 @@ def test_each_metric_says_what_it_was_measured_with(models, benchmark):
 
 
 def test_a_model_that_the_profile_does_not_name_is_missing_and_none_stands_in_for_it(benchmark):
-    models = load_metric_models(load_profile("embedded"), CPU)
+    models = load_metric_models(load_profile("embedded"), CPU, METRICS)
     described = Scorer(models, benchmark).described()
     for name, role in (("dino", "dino"), ("lpips", "lpips")):
         assert f"names no model for the role '{role}'" in described[name]["missing"]

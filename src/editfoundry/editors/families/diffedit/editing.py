@@ -15,7 +15,7 @@ from editfoundry.diffusion.encoding import encode
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt, encode_prompts
 from editfoundry.diffusion.seeded_noise import seeded_noise
 from editfoundry.editors.editor import EditRequest
-from editfoundry.editors.families.diffedit.family import DiffEditOptions
+from editfoundry.editors.families.diffedit.options import DiffEditOptions
 from editfoundry.editors.working_size import edit_at_working_size
 
 if TYPE_CHECKING:

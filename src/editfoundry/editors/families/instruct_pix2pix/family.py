@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from editfoundry.editors.editor import Editor
-from editfoundry.editors.editor_family import EditorFamily, EditorSource
+from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -90,4 +91,7 @@ INSTRUCT_PIX2PIX = EditorFamily(
     edit=_edit,
     supports_post_edit=True,
     per_request_options=("guidance_scale", "image_guidance_scale"),
+    training=FamilyTraining(
+        InstructPix2PixTraining, "editfoundry.editors.families.instruct_pix2pix.trainee:InstructPix2PixTrainee"
+    ),
 )

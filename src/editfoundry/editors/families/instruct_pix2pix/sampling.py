@@ -21,10 +21,7 @@ from torch import Tensor
 from editfoundry.diffusion.guidance import combine_guidance, uses_guidance
 from editfoundry.diffusion.schedulers import scheduler_by_name
 from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import embed_instructions
-from editfoundry.editors.working_size import native_size, working_size
 from editfoundry.errors import BadInputError
-
-__all__ = ["edit_images", "native_size", "working_size"]
 
 Scale = float | Sequence[float]
 """One guidance scale for all edits of a batch, or one for each."""

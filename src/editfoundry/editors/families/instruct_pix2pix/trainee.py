@@ -14,7 +14,8 @@ from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline, UNe
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images, native_size
+from editfoundry.editors.editing_defaults import copy_editing_defaults
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
 from editfoundry.editors.triplet_training.denoising_loss import denoising_loss, noise_scheduler, sampling_scheduler
@@ -24,6 +25,7 @@ from editfoundry.editors.triplet_training.sample_grid import write_sample_grid
 from editfoundry.editors.triplet_training.text_cache import batch_embeds
 from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.editors.working_size import native_size
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import quiet_libraries
 from editfoundry.training.run_folder import writing
@@ -150,6 +152,7 @@ class InstructPix2PixTrainee:
             pipeline.save_pretrained(folder)
         finally:
             pipeline.unet = trained
+        copy_editing_defaults(Path(config.editor_location), folder)
 
     def facts(self) -> dict[str, Any]:
         """Return the hashes and the number of triplets."""

@@ -17,7 +17,7 @@ from editfoundry.diffusion.prompt_to_prompt.alignment import align
 from editfoundry.diffusion.prompt_to_prompt.null_text import null_text_embeds
 from editfoundry.diffusion.prompt_to_prompt.paired_sampling import sample_pairs
 from editfoundry.editors.editor import EditRequest
-from editfoundry.editors.families.prompt_to_prompt.family import PromptToPromptOptions
+from editfoundry.editors.families.prompt_to_prompt.options import PromptToPromptOptions
 from editfoundry.editors.working_size import edit_at_working_size
 
 if TYPE_CHECKING:

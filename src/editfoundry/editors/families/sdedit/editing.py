@@ -14,7 +14,7 @@ from editfoundry.diffusion.img2img import img2img
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.diffusion.seeded_noise import seeded_noise
 from editfoundry.editors.editor import EditRequest
-from editfoundry.editors.families.sdedit.family import SdeditOptions
+from editfoundry.editors.families.sdedit.options import SdeditOptions
 from editfoundry.editors.working_size import edit_at_working_size
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.encoding import encode
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.editors.families.diffedit.editing import difference_mask, masked_decoding
-from editfoundry.editors.families.diffedit.family import DiffEditOptions
+from editfoundry.editors.families.diffedit.options import DiffEditOptions
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import load_profile

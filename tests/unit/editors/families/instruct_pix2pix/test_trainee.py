@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_models import psnr, tiny_image, tiny_pipeline, write_dataset
 
+from editfoundry.editors.editing_defaults import EditingDefaults, read_editing_defaults, write_editing_defaults
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.trainee import switch_on
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining as Training
@@ -23,6 +24,7 @@ from editfoundry.training.failures import TrainingError, TrainingInterrupted
 from editfoundry.training.fingerprint import is_trained
 from editfoundry.training.resume_folder import saved_steps
 
+DEFAULTS = EditingDefaults(options={"num_inference_steps": 7}, made_for="drawings")
 UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 
@@ -30,6 +32,7 @@ UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 def config(tmp_path_factory: pytest.TempPathFactory) -> Training:
     folder = tmp_path_factory.mktemp("training")
     tiny_pipeline(prediction_type="v_prediction").save_pretrained(folder / "base")
+    write_editing_defaults(folder / "base", DEFAULTS)
     return Training(
         editor=str(folder / "base"), dataset=write_dataset(folder / "data"), output=folder / "straight", num_steps=6,
         batch_size=4, learning_rate=1e-3, num_warmup_steps=2, log_every=1, conditioning_dropout=0.2,
@@ -65,6 +68,10 @@ def relative_distance(one: Training, other: Training) -> float:
 def trained(config: Training) -> Training:
     train_editor(config)
     return config
+
+
+def test_a_trained_editor_says_about_editing_what_the_one_it_was_trained_from_says(trained: Training) -> None:
+    assert read_editing_defaults(trained.output) == DEFAULTS
 
 
 def test_a_stopped_and_resumed_run_equals_a_straight_one(trained: Training) -> None:

@@ -4,7 +4,7 @@ from PIL import Image
 
 from editfoundry.diffusion.encoding import encode
 from editfoundry.editors.families.prompt_to_prompt.editing import edit_latents
-from editfoundry.editors.families.prompt_to_prompt.family import PromptToPromptOptions
+from editfoundry.editors.families.prompt_to_prompt.options import PromptToPromptOptions
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import load_profile

@@ -1,0 +1,126 @@
+"""JSON and YAML that others wrote: parsed within bounds, so that no file ends in a traceback or takes all memory.
+
+Python's own parsers stop at different places: a thousand levels end in a RecursionError, a number of 4,301 digits in
+a ValueError, ``1e999`` is an infinity that cannot be written again, and a lone half of a surrogate pair becomes a
+string that no file can hold.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from editfoundry.errors import BadInputError
+
+MAX_DEPTH = 64
+"""Levels of lists and mappings inside each other."""
+MAX_YAML_BYTES = 2**20
+_MAX_NODES = 100_000
+"""Values of a YAML file, those that aliases repeat counted each time."""
+_MAX_INT = 2**63
+_MAX_DIGITS = 24
+
+
+def parse_json(content: str | bytes) -> Any:
+    """Return the value of JSON text; ``NaN`` and infinities, which other writers let through, become None.
+
+    Raises:
+        ValueError: not JSON, nested deeper than ``MAX_DEPTH``, a whole number beyond 64 bits, or text that is not
+            Unicode. The message is one line.
+    """
+    try:
+        value = json.loads(content, parse_constant=lambda _: None, parse_float=_finite, parse_int=_int)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    check_plain(value)
+    return value
+
+
+def read_json(path: Path, kind: type) -> Any:
+    """Return a JSON file's value after checking that it is of ``kind``.
+
+    Raises:
+        BadInputError: missing, not JSON, out of bounds, or of another kind.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise BadInputError(f"{path}: is no file; give the folder that holds it")
+        value = parse_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInputError(f"{path}: missing; give the folder that holds it") from error
+    except BadInputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{path}: not readable as JSON ({_one_line(error)})") from error
+    if not isinstance(value, kind):
+        raise BadInputError(f"{path}: holds a JSON {type(value).__name__} where a {kind.__name__} should be")
+    return value
+
+
+def read_yaml(path: Path, what: str = "YAML") -> Any:
+    """Return a YAML file's value, of plain types alone; ``what`` says in errors what the file should be.
+
+    Raises:
+        BadInputError: it cannot be read, is no YAML, or is out of bounds.
+    """
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if len(text) > MAX_YAML_BYTES:
+            raise BadInputError(f"{path}: cannot be read as {what}: it has more than {MAX_YAML_BYTES} characters")
+        value = yaml.safe_load(text)
+        check_plain(value, max_nodes=_MAX_NODES)
+    except BadInputError:
+        raise
+    except RecursionError as error:
+        raise BadInputError(f"{path}: cannot be read as {what}: nested too deeply") from error
+    except (OSError, ValueError, OverflowError, TypeError, yaml.YAMLError) as error:
+        raise BadInputError(f"{path}: cannot be read as {what}: {_one_line(error)}") from error
+    return value
+
+
+def check_plain(value: Any, max_nodes: int | None = None) -> None:
+    """Raise ValueError for a parsed value that is nested too deeply, too large, or holds what cannot be written."""
+    waiting = [(value, 1)]
+    num_nodes = 0
+    while waiting:
+        item, depth = waiting.pop()
+        num_nodes += 1
+        if max_nodes is not None and num_nodes > max_nodes:
+            raise ValueError(f"more than {max_nodes} values")
+        if isinstance(item, (dict, list)):
+            if depth > MAX_DEPTH:
+                raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+            inner = [*item, *item.values()] if isinstance(item, dict) else item
+            waiting.extend((child, depth + 1) for child in inner)
+        elif isinstance(item, str):
+            _check_text(item)
+        elif isinstance(item, int) and not -_MAX_INT <= item < _MAX_INT:
+            raise ValueError("a whole number beyond 64 bits")
+
+
+def _check_text(text: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("text with half of a surrogate pair, which is no character") from error
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _int(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(digits)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
