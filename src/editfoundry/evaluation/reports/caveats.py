@@ -38,9 +38,10 @@ def _worse_than_nothing(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
             continue
         figures = ", ".join(f"{editor} ({value_text(facts, mean)})" for editor, mean in below.items())
         everyone = "every editor: " if len(below) == len(known) > 1 else ""
+        nothing = f"doing nothing ({value_text(facts, bound)})"
         yield (
-            f"By {metric_title(metric, facts)} doing nothing ({value_text(facts, bound)}) beats {everyone}{figures}. An "
-            "untouched picture can fit the caption better than one that was edited well."
+            f"By {metric_title(metric, facts)} {nothing} beats {everyone}{figures}. An untouched picture can fit the "
+            "caption better than one that was edited well."
         )
 
 
