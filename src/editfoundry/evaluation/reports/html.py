@@ -65,6 +65,7 @@ def _view(report: RunReport, *, is_first: bool) -> dict[str, Any]:
     return {
         "report": report,
         "name": report.run.name,
+        "is_first": is_first,
         "num_open": NUM_OPEN if is_first else 0,
         "sections": [_section(report, section) for section in report.metrics],
         "drawn": drawn,

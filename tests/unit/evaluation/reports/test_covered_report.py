@@ -79,7 +79,7 @@ def test_the_cover_says_what_was_made_by_what_and_the_benchmarks_follow(page):
 
 
 def test_a_report_says_first_that_doing_nothing_beats_the_editors_and_not_where_it_does_not(page):
-    warning = "By CLIP score doing nothing (0.6000) beats every editor: base 0.5000, fine_tuned 0.5000."
+    warning = "By CLIP score doing nothing (0.6000) beats every editor: base (0.5000), fine_tuned (0.5000)."
     assert page.text.count("beats every editor") == 1
     assert page.text.index(warning) < page.text.index("Whole benchmark")
     assert "doing nothing 0.6000, the true outcome 0.9000" in page.text
