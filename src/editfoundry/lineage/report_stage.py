@@ -18,12 +18,14 @@ def run_report(request: StageRequest) -> Path:
         BadInputError: there is no editor, or the output holds something else.
     """
     from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow, runs_folder
+    from editfoundry.tracking.mlflow_client import only_watching
 
     dataset, editor = request.sources
     params: Any = request.params
     runs = runs_folder(request.root, request.output)
     if evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs):
-        log_to_mlflow(request.output, params, request.root)
+        with only_watching("the evaluation"):
+            log_to_mlflow(request.output, params, request.root)
     return request.output
 
 
