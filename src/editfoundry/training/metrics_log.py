@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from editfoundry.tracking.mlflow_client import TrackedRun, tracked_run
+from editfoundry.tracking.mlflow_client import TrackedRun, distinct_name, tracked_run
 from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.sample_pictures import FOLDER, sample_path
@@ -94,9 +94,13 @@ class _Sender(threading.Thread):
         tags = {"run_hash": self._run_hash}
         while True:
             try:
+                data = str(config.identity().get("dataset", ""))
+                name = distinct_name(config.output.name, data)
                 with tracked_run(
-                    config.mlflow_experiment, config.output.name, config.as_dict(), tags, config.mlflow_tracking_uri
+                    config.mlflow_experiment, name, config.as_dict(), tags, config.mlflow_tracking_uri
                 ) as run:
+                    if data:
+                        run.log_dataset("dataset", data, str(getattr(config, "dataset", "")))
                     self._send_all(run)
                     if self._end is not None:
                         raise self._end

@@ -33,7 +33,8 @@ def test_a_run_has_its_settings_curve_pictures_and_end(tmp_path: Path, monkeypat
     [experiment] = [e for e in client.search_experiments() if e.name == "tries"]
     last, first = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
     assert (first.info.status, last.info.status) == ("KILLED", "FINISHED")
-    assert last.data.params["target"] == "3.0" and last.info.run_name == "out"
+    assert last.data.params["target"] == "3.0" and last.info.run_name.startswith("out, ")
+    assert last.info.run_name != first.info.run_name
     assert last.data.tags["run_hash"] == json.loads((config.output / "training.json").read_text())["run_hash"]
     losses = client.get_metric_history(last.info.run_id, "loss")
     assert [metric.step for metric in losses] == [4, 6]
