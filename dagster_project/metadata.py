@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 
 OWNERS = ["team:editfoundry"]
 NUM_BINS = 10

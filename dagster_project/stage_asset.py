@@ -17,7 +17,7 @@ from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.failures import failing_in_one_line
 from dagster_project.metadata import OWNERS, column_schema, counts, mlflow_link
 from dagster_project.progress import log_progress
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Run, Stage, StageRequest
 from editfoundry.lineage.params import Params
 from editfoundry.lineage.stages import Paths, check_params, makers, stage_request

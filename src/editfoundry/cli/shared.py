@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from editfoundry.cli.progress import progress_bar  # noqa: F401
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.lineage.params import Params, load_params
 

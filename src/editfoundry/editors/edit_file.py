@@ -179,9 +179,9 @@ def _post_edit(
     opened: Editor, profile: Profile, runtime: Runtime, request: EditRequest, explain: Path | None
 ) -> Image.Image:
     from editfoundry.editors.post_edit.explain import write_explanation
-    from editfoundry.editors.post_edit.models import load_post_edit_models
     from editfoundry.editors.post_edit.post_edit import check_post_edit, post_edit_photo
     from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
+    from editfoundry.editors.post_edit.post_edit_models import load_post_edit_models
 
     check_post_edit(opened)
     config, models = PostEditConfig.of_profile(profile), load_post_edit_models(profile, runtime)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.sources.internvid_filters import InternVidFilters
 

@@ -12,7 +12,7 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Clip
 from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.videos import open_video
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.execution.progress import Progress

@@ -31,7 +31,6 @@ from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.metrics_log import metrics_log
 from editfoundry.training.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
-from editfoundry.training.progress import progress
 from editfoundry.training.remote_checkpoints import RemoteCheckpoints
 from editfoundry.training.resume import load_resumable, save_resumable
 from editfoundry.training.resume_folder import last_good_state
@@ -39,6 +38,7 @@ from editfoundry.training.run_folder import writing
 from editfoundry.training.sample_pictures import sample_path
 from editfoundry.training.stopping import stop_requests
 from editfoundry.training.trainee import Trainee, Validation
+from editfoundry.training.training_progress import progress
 from editfoundry.training.validation import evaluating, validation_loss
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from editfoundry.evaluation.benchmarks import all_benchmarks
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.metrics import all_metrics
-from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.reports import write_reports
 
 

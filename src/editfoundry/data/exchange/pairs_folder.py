@@ -17,7 +17,7 @@ from editfoundry.data.exchange.importing import Entry, import_entries, parse_jso
 from editfoundry.data.exchange.pairs import checked_instruction, read_mask, read_pair, resolve_inside
 from editfoundry.data.fields import triplet_from_fields
 from editfoundry.data.record import Triplet
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError, Rejection
 
 COLUMNS = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from editfoundry.evaluation.reports.run import SEVERAL, Run, read_json, read_runs
+from editfoundry.evaluation.reports.run_results import SEVERAL, Run, read_json, read_runs
 from editfoundry.tracking.mlflow_client import TrackedRun, default_tracking_uri, distinct_name, source_tags, tracked_run
 
 EXPERIMENT = "evaluation"
