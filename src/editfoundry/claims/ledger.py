@@ -15,7 +15,7 @@ from editfoundry.claims.register import CLAIMS
 from editfoundry.claims.shown_arms import PICTURES, keep_pictures
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.output_folder import claim_output
-from editfoundry.errors import BadInputError, MissingModelError
+from editfoundry.errors import BadInputError, MissingModelError, one_line
 from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.made_by import MadeBy, made_now
@@ -96,7 +96,7 @@ def _tested(claim: Claim, bench: Workbench) -> Finding:
         return Finding(
             effect=Interval(None, None, None, 0),
             verdict="undecided",
-            note=f"Not tested: {' '.join(str(error).split())}",
+            note=f"Not tested: {one_line(error)}",
         )
 
 

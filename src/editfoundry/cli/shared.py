@@ -29,11 +29,6 @@ ReplaceOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
 
 
-def one_line(error: Exception) -> str:
-    """Return an error's message on one line; its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def chosen_params(path: Path | None, profile: str | None) -> Params:
     """Read the parameters, by default of the current folder, with another profile where one is given.
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.images import open_image
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.profiles import Profile, load_profile
 
 if TYPE_CHECKING:
@@ -201,4 +201,4 @@ def _save(picture: Image.Image, out: Path) -> None:
         with atomic_file(out) as file:
             picture.save(file, _FORMATS[out.suffix.lower()])
     except (OSError, ValueError) as error:
-        raise BadInputError(f"{out}: cannot be written: {' '.join(str(error).split())}") from error
+        raise BadInputError(f"{out}: cannot be written: {one_line(error)}") from error

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.tracking.artifact_store import reachable_artifacts
 from editfoundry.tracking.dvc_client import locked_hashes
 from editfoundry.tracking.moved_project import ARTIFACTS, ROOT_TAG, STORE_NAME, adopt_artifacts, store_file
@@ -118,7 +118,7 @@ def only_watching(work: str) -> Iterator[None]:
     except BadInputError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error, 200)
         log.warning("%s is finished, but not in MLflow (%s)", work, reason)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from editfoundry.data.atomic import restore_folder
 from editfoundry.data.output_folder import check_claim, claim_output
-from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.errors import BadInputError, UnavailableError, one_line
 from editfoundry.execution.output_lock import output_lock
 from editfoundry.training.averaging import averaged_weights, new_average
 from editfoundry.training.failures import TrainingError, TrainingInterrupted, is_lost_process
@@ -101,7 +101,7 @@ def _train(config: Config, load: Load[Config], should_stop: Stop | None) -> None
         if not is_lost_process(error):
             raise
         raise TrainingError(
-            f"one of its processes was killed or failed ({' '.join(str(error).split())[:120]}); "
+            f"one of its processes was killed or failed ({one_line(error, 120)}); "
             f"{last_good_state(config.output)}, and the same command goes on from there"
         ) from error
 

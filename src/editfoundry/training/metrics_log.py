@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from editfoundry.errors import one_line
 from editfoundry.tracking.mlflow_client import TrackedRun, distinct_name, tracked_run
 from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
@@ -126,7 +127,7 @@ class _Sender(threading.Thread):
             log.warning(
                 "MLflow at %s takes nothing (%s); training goes on, and its log is sent later",
                 self._config.mlflow_tracking_uri,
-                " ".join(str(error).split())[:200] or type(error).__name__,
+                one_line(error, 200),
             )
         was_closing = self._closing.is_set()
         self._closing.wait(RETRY_SECONDS)

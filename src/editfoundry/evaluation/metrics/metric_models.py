@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from editfoundry.errors import MissingModelError
+from editfoundry.errors import MissingModelError, one_line
 from editfoundry.evaluation.metrics.metric import MeasuredBy, Metric
 from editfoundry.profiles import Profile
 
@@ -50,5 +50,5 @@ def load_metric_models(profile: Profile, runtime: Runtime, metrics: Iterable[Met
         try:
             models[needed.role] = needed.load(profile, runtime)
         except MissingModelError as error:
-            missing[needed.role] = " ".join(str(error).split())
+            missing[needed.role] = one_line(error)
     return MetricModels(models, missing)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.evaluation.cases import order_categories
 from editfoundry.evaluation.made_by import MadeBy
 
@@ -144,7 +144,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise BadInputError(f"{path}: no such file; give a folder that editfoundry evaluate wrote") from None
     except (OSError, ValueError) as error:
-        raise BadInputError(f"{path}: not readable as JSON: {' '.join(str(error).split())}") from error
+        raise BadInputError(f"{path}: not readable as JSON: {one_line(error)}") from error
 
 
 def _by_editor(items: Sequence[ScoredItem], editors: Sequence[str], where: str) -> dict[str, dict[str, ScoredItem]]:
