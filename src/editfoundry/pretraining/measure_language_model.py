@@ -9,7 +9,7 @@ import numpy as np
 
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.tables import read_rows, write_rows
-from editfoundry.errors import Rejection
+from editfoundry.errors import Rejection, UnavailableError
 from editfoundry.pretrained.chat import Chat, ChatAnswer, LanguageModel, Request, Sampling
 from editfoundry.pretrained.language_model import load_language_model
 from editfoundry.pretrained.runtime import Runtime
@@ -96,7 +96,12 @@ def _question(purpose: str, number: int) -> Asked:
 
 
 def _ask(model: LanguageModel, chats: list[Chat], sampling: Sampling) -> list[ChatAnswer]:
-    return model.answer([Request(chat=chat, seed=number) for number, chat in enumerate(chats)], sampling)
+    answers = model.answer([Request(chat=chat, seed=number) for number, chat in enumerate(chats)], sampling)
+    for answer in answers:
+        if answer.error:
+            # What was not answered is not wrong.
+            raise UnavailableError(answer.error)
+    return answers
 
 
 def _is_right(text: str, scene: Scene, category: str) -> bool:

@@ -77,3 +77,15 @@ def test_what_a_server_did_not_take_is_sent_once_it_does(tmp_path: Path, monkeyp
     [experiment] = [e for e in client.search_experiments() if e.name == "tries"]
     [run] = client.search_runs([experiment.experiment_id])
     assert [m.step for m in client.get_metric_history(run.info.run_id, "loss")] == [2, 4, 6, 8]
+
+
+def test_a_run_names_the_data_set_that_it_is_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LinearTraining, "identity", lambda self: {"dataset": "ab" * 32})
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    train(linear(tmp_path, uri), LinearTrainee.load)
+    client = open_client(uri, tmp_path)
+    [experiment] = [e for e in client.search_experiments() if e.name == "tries"]
+    [run] = client.search_runs([experiment.experiment_id])
+    assert run.data.tags["dataset_hash"] == "ab" * 32 and run.info.run_name.endswith(", data abababab")
+    assert [held.dataset.digest for held in run.inputs.dataset_inputs] == [("ab" * 32)[:36]]
