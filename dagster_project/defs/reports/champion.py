@@ -30,11 +30,13 @@ def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry, dvc: DvcR
 
     with failing_in_one_line(context, foundry):
         decision = pass_gate(foundry.params, foundry.folder)
-    context.log.info(f"version {decision.candidate.version} is {'promoted' if decision.promoted else 'not promoted'}: "
-                     f"{decision.reason}")  # fmt: skip
+    verdict = "promoted" if decision.promoted else "not promoted"
+    sentence = f"version {decision.candidate.version} is {verdict}: {decision.reason}"
+    (context.log.info if decision.promoted else context.log.warning)(sentence)
     rows = [dg.TableRecord(difference_row(comparison)) for comparison in decision.comparisons]
     return dg.MaterializeResult(
         metadata={
+            "decision": sentence,
             "version": decision.candidate.version,
             "promoted": decision.promoted,
             "reason": decision.reason,
