@@ -10,13 +10,13 @@ from typing import Any
 
 from editfoundry.curation.curate import kept_ids
 from editfoundry.data.index import read_fields
-from editfoundry.lineage.stages import Paths
 from editfoundry.lineage.params import load_params
+from editfoundry.lineage.stages import Paths
+from editfoundry.pretraining.card import training_parts
 from editfoundry.pretraining.measure_storylines import score_storylines
+from editfoundry.pretraining.triplet_truth import triplet_truth
 from editfoundry.tinyworld.clips.truth import read_truths
 from editfoundry.tinyworld.clips.writing import TRUTH
-from editfoundry.pretraining.card import training_parts
-from editfoundry.pretraining.triplet_truth import triplet_truth
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "reports" / "editworld"

@@ -14,12 +14,12 @@ from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.diffusion.sampling import denoise, noise_for, record_generator
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
-from editfoundry.pretrained.editor import load_editor_base
+from editfoundry.pretrained.editor_base import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import load_profile
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -55,16 +55,14 @@ def test_batched_sampling_against_one_picture_at_a_time() -> None:
             generator = torch.Generator().manual_seed(number)
             editor(caption, image, num_inference_steps=NUM_STEPS, guidance_scale=4.0, generator=generator)
 
-    rows = [_row("text to image", paint_batch, paint_singly), _row("edit", edit_batch, edit_singly)]
+    runs_of = {"text to image": (paint_batch, paint_singly), "edit": (edit_batch, edit_singly)}
+    rates = {name: tuple(NUM_PICTURES / _seconds(run) for run in runs) for name, runs in runs_of.items()}
+    rows = [f"| {name} | {ours:.1f} | {theirs:.1f} | {ours / theirs:.2f} |" for name, (ours, theirs) in rates.items()]
     table = "\n".join(["| pictures/s | batched | diffusers, one at a time | ratio |", "|---|---|---|---|", *rows])
     about = f"{machine()}; {NUM_PICTURES} pictures, {NUM_STEPS} steps."
     write_section("Batched sampling", f"{about}\n\n{table}")
     print(f"\n{table}")
-
-
-def _row(name: str, ours: Callable[[], None], theirs: Callable[[], None]) -> str:
-    fast, slow = (NUM_PICTURES / _seconds(run) for run in (ours, theirs))
-    return f"| {name} | {fast:.1f} | {slow:.1f} | {fast / slow:.2f} |"
+    assert all(ours >= theirs for ours, theirs in rates.values()), rates
 
 
 def _seconds(run: Callable[[], None]) -> float:

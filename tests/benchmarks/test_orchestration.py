@@ -34,7 +34,7 @@ def test_orchestration(tmp_path: Path) -> None:
     names = [f"shard-{number}" for number in range(NUM_SHARDS)]
     for name in names:
         path = foundry.paths.incoming / f"{name}.csv"
-        path.write_text("caption\na dog on grass\n")
+        path.write_text("caption,punsafe\na dog on grass,0\n")
         os.utime(path, (0, 0))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(SOURCE_SHARDS.name, names)

@@ -15,9 +15,9 @@ from tiny_painter import tiny_clip
 
 from editfoundry.curation.curate import curate
 from editfoundry.curation.curation_config import CurationConfig
-from editfoundry.curation.filters import ClipThresholds, check_clip
 from editfoundry.curation.score import score
 from editfoundry.curation.score_config import ScoreConfig
+from editfoundry.curation.score_filters import ClipThresholds, check_clip
 from editfoundry.curation.splits import SplitShares
 from editfoundry.data.exchange.editworld import import_editworld
 from editfoundry.data.record import Triplet

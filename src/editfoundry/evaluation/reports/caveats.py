@@ -8,7 +8,7 @@ from typing import Any
 
 from editfoundry.evaluation.reports.metric_text import metric_title, value_text
 from editfoundry.evaluation.reports.published import Published
-from editfoundry.evaluation.reports.run import Run, available_metrics
+from editfoundry.evaluation.reports.run_results import Run, available_metrics
 
 _TOLERANCE = 1e-5
 """Means nearer than this are the same: embeddings of one picture differ by rounding from batch to batch."""

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.reports.inlined_pictures import ShownItem, edited_picture, input_picture, truth_pictures
 from editfoundry.evaluation.reports.metric_text import column_title, metric_title
-from editfoundry.evaluation.reports.pictures import ShownItem, edited_picture, input_picture, truth_pictures
-from editfoundry.evaluation.reports.reading import Measured, read_measured
-from editfoundry.evaluation.reports.run import ScoredItem
-from editfoundry.evaluation.reports.samples import all_items, draw_items, first_of_each_row
-from editfoundry.evaluation.reports.summary import no_interval, paired
-from editfoundry.evaluation.reports.tables import Row, Table, mean_cell, paired_table
+from editfoundry.evaluation.reports.read_run import Measured, read_measured
+from editfoundry.evaluation.reports.report_tables import Row, Table, mean_cell, paired_table
+from editfoundry.evaluation.reports.run_results import ScoredItem
+from editfoundry.evaluation.reports.run_summary import no_interval, paired
+from editfoundry.evaluation.reports.shown_samples import all_items, draw_items, first_of_each_row
 
 NUM_SHOWN = 8
 """Figures of a benchmark, at most: one item of each row."""

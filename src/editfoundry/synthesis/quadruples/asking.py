@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from editfoundry.errors import UnavailableError
-from editfoundry.pretrained.language_model import FAILED, Answer, LanguageModel, Request, Sampling
+from editfoundry.pretrained.chat import FAILED, ChatAnswer, LanguageModel, Request, Sampling
 from editfoundry.synthesis.quadruples.journal import Journal, journal_path, request_key
 
 MAX_FAILED = 3
@@ -42,7 +42,7 @@ class Asker:
     ) -> None:
         self._journal.close()
 
-    def ask(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
+    def ask(self, requests: Sequence[Request], sampling: Sampling) -> list[ChatAnswer]:
         """Answer every request, in order.
 
         Raises:
@@ -63,9 +63,9 @@ class Asker:
 
     def _ask_batch(self, batch: Sequence[tuple[str, Request]], sampling: Sampling) -> None:
         unanswered: list[str] = []
-        failed: list[tuple[str, Answer]] = []
+        failed: list[tuple[str, ChatAnswer]] = []
 
-        def record(index: int, answer: Answer) -> None:
+        def record(index: int, answer: ChatAnswer) -> None:
             key = batch[index][0]
             if answer.error:
                 unanswered.append(answer.error)
@@ -96,7 +96,7 @@ class Asker:
         num_answered = len(self._journal) - num_before
         return num_before + num_failed <= MAX_FAILED + num_answered // ANSWERED_PER_FAILED
 
-    def _known(self, key: str) -> Answer:
+    def _known(self, key: str) -> ChatAnswer:
         answer = self._journal.get(key)
         assert answer is not None
         return answer

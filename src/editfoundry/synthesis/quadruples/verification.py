@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import Rejection
-from editfoundry.pretrained.language_model import FAILED, Answer, Request, Sampling
+from editfoundry.pretrained.chat import FAILED, ChatAnswer, Request, Sampling
 from editfoundry.synthesis.quadruples.answers import check_answered, read_category
 from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.seeding import seed_of
@@ -52,7 +52,7 @@ def _sampling(writing: Writing, attempt: int) -> Sampling:
     return dataclasses.replace(sampling, temperature=writing.config.temperature) if attempt else sampling
 
 
-def _verdict(answer: Answer, quadruple: Quadruple, writing: Writing) -> Rejection | None:
+def _verdict(answer: ChatAnswer, quadruple: Quadruple, writing: Writing) -> Rejection | None:
     """Return None for the right category, a rejection for another; raise Rejection where none can be read."""
     try:
         check_answered(answer)

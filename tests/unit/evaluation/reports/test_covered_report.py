@@ -10,13 +10,13 @@ from html_outline import check_self_contained
 from PIL import Image
 from run_folders import item, write_run
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports import write_reports
 from editfoundry.evaluation.reports.cover import Cover
 from editfoundry.evaluation.reports.grid import grid_png
-from editfoundry.evaluation.reports.run import read_run, read_runs
-from editfoundry.evaluation.reports.samples import draw_items, first_of_each_row
+from editfoundry.evaluation.reports.run_results import read_run, read_runs
+from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_each_row
 from editfoundry.evaluation.reports.write import write_covered_report
 
 CATEGORIES = ("Long-Term", "Physical-Trans", "Story-Type", "change")
