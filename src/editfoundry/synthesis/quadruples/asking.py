@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from editfoundry.errors import UnavailableError
-from editfoundry.pretrained.chat import FAILED, ChatAnswer, LanguageModel, Request, Sampling
+from editfoundry.pretrained.chat import ENDPOINT, FAILED, ChatAnswer, LanguageModel, Request, Sampling
 from editfoundry.synthesis.quadruples.journal import Journal, journal_path, request_key
 
 MAX_FAILED = 3
@@ -32,6 +32,8 @@ class Asker:
         """``told`` is called at every answer that the model gives."""
         self._load, self._name, self._requests_per_batch, self._told = load, model_name, requests_per_batch, told
         self._journal = Journal(journal_path(shard))
+        self.asks_endpoint = model_name.startswith(f"{ENDPOINT}:")
+        """Local weights always say the same to the same question; whoever runs an endpoint may not."""
         self.totals: dict[str, float] = {"num_requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
     def __enter__(self) -> Asker:
