@@ -12,7 +12,7 @@ from editfoundry.training.failures import TrainingError
 
 
 @contextmanager
-def told_clearly(context: dg.AssetExecutionContext | dg.OpExecutionContext, foundry: Foundry) -> Iterator[None]:
+def failing_in_one_line(context: dg.AssetExecutionContext | dg.OpExecutionContext, foundry: Foundry) -> Iterator[None]:
     """Turn the errors that a person can mend into Dagster's: one line, and retries only where a retry can help.
 
     Raises:

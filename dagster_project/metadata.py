@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 
 OWNERS = ["team:editfoundry"]
 NUM_BINS = 10
@@ -46,10 +46,18 @@ def column_schema(folder: Path) -> dict[str, Any]:
 
 def mlflow_link(root: Path) -> dg.MetadataValue:
     """Return where the runs are: MLflow's page where EDITFOUNDRY_MLFLOW_URL names it, else the tracking store."""
-    from editfoundry.tracking.mlflow_client import default_tracking_uri
+    from editfoundry.tracking.mlflow_client import PAGE_VARIABLE, default_tracking_uri, experiments_url
 
-    page = os.environ.get("EDITFOUNDRY_MLFLOW_URL")
-    return dg.MetadataValue.url(page) if page else dg.MetadataValue.text(default_tracking_uri(root))
+    page = os.environ.get(PAGE_VARIABLE)
+    return dg.MetadataValue.url(experiments_url(page)) if page else dg.MetadataValue.text(default_tracking_uri(root))
+
+
+def mlflow_run_link(run_id: str, root: Path) -> dg.MetadataValue:
+    """Return the page of a run where a server shows it, else the run's id."""
+    from editfoundry.tracking.mlflow_client import run_url
+
+    page = run_url(run_id, root)
+    return dg.MetadataValue.url(page) if page else dg.MetadataValue.text(run_id)
 
 
 def thumbnails(folder: Path) -> dg.MarkdownMetadataValue:

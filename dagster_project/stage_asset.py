@@ -14,10 +14,10 @@ import dagster as dg
 from pydantic import Field
 
 from dagster_project.defs.resources import DvcRepository, Foundry
-from dagster_project.failures import told_clearly
+from dagster_project.failures import failing_in_one_line
 from dagster_project.metadata import OWNERS, column_schema, counts, mlflow_link
 from dagster_project.progress import log_progress
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Run, Stage, StageRequest
 from editfoundry.lineage.params import Params
 from editfoundry.lineage.stages import Paths, check_params, makers, stage_request
@@ -127,7 +127,7 @@ def materialize_stage(
         dg.Failure: bad input, or a service that did not come back; the message is one line.
         dg.RetryRequested: a service does not answer for now.
     """
-    with told_clearly(context, foundry):
+    with failing_in_one_line(context, foundry):
         params = foundry.params_with(stage.name, config.overrides)
         check_params(params, foundry.folder, foundry.folder / foundry.params_file, [stage])
         request = stage_request(stage.name, params, foundry.folder, log_progress(context.log.info))

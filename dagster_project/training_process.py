@@ -25,8 +25,8 @@ def train_in_a_process(context: dg.AssetExecutionContext, pipes: dg.PipesSubproc
         TrainingError: anything else that the trainer could not go on from.
     """
     from editfoundry.editors.train import MODULE, read_training_config
+    from editfoundry.training.ending import OUTCOME_VARIABLE, failure_of
     from editfoundry.training.fingerprint import is_trained
-    from editfoundry.training.outcome import OUTCOME_VARIABLE, failure_of
     from editfoundry.training.owners import owners_environment
 
     wanted = read_training_config(config)

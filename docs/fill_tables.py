@@ -10,18 +10,35 @@ from typing import Any
 
 from editfoundry.curation.curate import kept_ids
 from editfoundry.data.index import read_fields
-from editfoundry.lineage.stages import Paths
 from editfoundry.lineage.params import load_params
+from editfoundry.lineage.stages import Paths
+from editfoundry.pretraining.card import training_parts
 from editfoundry.pretraining.measure_storylines import score_storylines
+from editfoundry.pretraining.triplet_truth import triplet_truth
 from editfoundry.tinyworld.clips.truth import read_truths
 from editfoundry.tinyworld.clips.writing import TRUTH
-from editfoundry.pretraining.card import training_parts
-from editfoundry.pretraining.triplet_truth import triplet_truth
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "reports" / "editworld"
 LEDGER = ROOT / "reports" / "claims" / "ledger.md"
 EMBEDDED = ROOT / "src" / "editfoundry" / "embedded"
+
+HEADLINES = {
+    "clip": "retrieval among 64: {retrieval_among_64:.2f} (chance 0.02)",
+    "controlnet_canny": "edge agreement {edge_agreement:.2f}; without it {edge_agreement_without:.2f}",
+    "editor_base": "plain edits' outcome accuracy {plain_outcome_accuracy:.2f}; world instructions "
+    "{world_outcome_accuracy:.2f}",
+    "editworld": "world instructions' outcome accuracy {world_outcome_accuracy:.2f}; rules never trained "
+    "{new_rules_outcome_accuracy:.2f}; plain edits {plain_outcome_accuracy:.2f}",
+    "ip_adapter": "CLIP image similarity {clip_image_similarity:.2f}; without it {clip_image_similarity_without:.2f}",
+    "language_model": "answers valid and true {answers_valid_and_true:.2f}",
+    "segmenter": "mIoU, best of three masks {miou_best_of_three:.2f}",
+    "text_to_image": "caption picked among 16 from the painting {caption_picked_among_16:.2f} (chance 0.06)",
+    "video_language_model": "change told rightly {change_right:.2f}",
+    "vision_language_model": "balanced accuracy {balanced_accuracy:.2f} (chance 0.50); its answers alone "
+    "{balanced_accuracy_of_answers:.2f}",
+}
+"""Model -> its headline figure beside its control, from its card."""
 
 
 def main() -> None:
@@ -48,17 +65,14 @@ def _between(text: str, marker: str, content: str) -> str:
 
 
 def _models() -> str:
-    rows = ["| model | parameters | training | measured on held-out scenes |", "|---|---|---|---|"]
+    rows = ["| model | parameters | trained | measured on held-out scenes |", "|---|---:|---:|---|"]
     for folder in sorted(p for p in EMBEDDED.iterdir() if p.is_dir()):
         card = json.loads((folder / "card.json").read_text())
         parameters = sum(card["parameters"].values()) / 1e6
-        parts = training_parts(card["training"])
-        steps, minutes = (sum(part[name] for part in parts) for name in ("steps", "minutes"))
-        measured = "; ".join(f"{k.replace('_', ' ')} {v:.3g}" for k, v in card.get("measured", {}).items())
-        rows.append(
-            f"| `{folder.name}` | {parameters:.1f} M | {steps} steps, {minutes:.0f} minutes,"
-            f" {parts[0]['machine']} | {measured} |"
-        )
+        minutes = sum(part["minutes"] for part in training_parts(card["training"]))
+        link = f"[`{folder.name}`](src/editfoundry/embedded/{folder.name}/README.md)"
+        headline = HEADLINES[folder.name].format(**card["measured"])
+        rows.append(f"| {link} | {parameters:.1f} M | {minutes:.0f} min | {headline} |")
     return "\n".join(rows)
 
 

@@ -31,3 +31,11 @@ class Rejection(Exception):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+def one_line(error: object, max_characters: int | None = None) -> str:
+    """Return an error's message on one line, or its type where it has none; a long one ends between two words."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if max_characters is None or len(text) <= max_characters:
+        return text
+    return text[:max_characters].rsplit(" ", 1)[0] + " ..."

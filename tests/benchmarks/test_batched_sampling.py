@@ -14,12 +14,12 @@ from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.diffusion.sampling import denoise, noise_for, record_generator
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
-from editfoundry.pretrained.editor import load_editor_base
+from editfoundry.pretrained.editor_base import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import load_profile
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 sys.path.insert(0, str(Path(__file__).parent))
 

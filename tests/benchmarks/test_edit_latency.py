@@ -16,15 +16,15 @@ from timing import alternating_seconds, record
 from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.families.instruct_pix2pix.family import editor_of_pipeline
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
-from editfoundry.editors.post_edit.models import load_post_edit_models
 from editfoundry.editors.post_edit.post_edit import post_edit_batch
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
+from editfoundry.editors.post_edit.post_edit_models import load_post_edit_models
 from editfoundry.errors import MissingModelError
-from editfoundry.pretrained.editor import load_editor_base
+from editfoundry.pretrained.editor_base import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 NUM_STEPS = int(os.environ.get("EDITFOUNDRY_BENCH_STEPS", "20"))
 INSTRUCTION = "Add a red apple."

@@ -13,9 +13,9 @@ from timing import alternating_seconds, record
 
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.metrics.all_metrics import METRICS
-from editfoundry.evaluation.metrics.edits import open_pictures
-from editfoundry.evaluation.metrics.models import load_metric_models
-from editfoundry.evaluation.metrics.scoring import Scorer
+from editfoundry.evaluation.metrics.edited_batch import open_pictures
+from editfoundry.evaluation.metrics.metric_models import load_metric_models
+from editfoundry.evaluation.metrics.scoring import MetricScorer
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
 
@@ -30,7 +30,7 @@ def test_metrics_cost() -> None:
     pictures = [open_pictures(item) for item in benchmark.items]
     edited = [p.truth for p in pictures]
     clip, judge = models.by_role["clip"], models.by_role.get("vision_language_model")
-    judged = Scorer(models, benchmark, only=("mllm_bit",))
+    judged = MetricScorer(models, benchmark, only=("mllm_bit",))
 
     captions = sorted({c for item in benchmark.items for c in (item.input_caption, item.output_caption) if c})
 
@@ -46,14 +46,16 @@ def test_metrics_cost() -> None:
         clip.encode_texts(captions)
 
     def metrics() -> None:
-        scorer = Scorer(models, benchmark)
+        scorer = MetricScorer(models, benchmark)
         for part in _parts():
             scorer.score(pictures[part], {"truth": edited[part]})
 
     runs = {"CLIP over inputs and outputs": pictures_pass, "the same, and captions": whole_pass, "all metrics": metrics}
     seconds = dict(zip(runs, alternating_seconds(list(runs.values()), repeats=3), strict=True))
     bare, full = list(seconds.values())[:2]
-    names = ", ".join(name for name, facts in Scorer(models, benchmark).described().items() if not facts["missing"])
+    names = ", ".join(
+        name for name, facts in MetricScorer(models, benchmark).described().items() if not facts["missing"]
+    )
     remark = "; the judge's pass counts in every row" if judge else ""
     record(
         "Metrics of an editor",

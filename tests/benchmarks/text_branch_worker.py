@@ -36,7 +36,7 @@ from editfoundry.synthesis.editworld_text.config import TextBranchConfig
 from editfoundry.synthesis.editworld_text.models import TextBranch, load_branch
 from editfoundry.synthesis.editworld_text.triplets import make_triplets
 from editfoundry.tinyworld.quadruples import TinyworldWriter
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 CONFIG = TextBranchConfig(
     num_input_candidates=2, num_output_candidates=4, num_refined_candidates=2, num_judged_candidates=2

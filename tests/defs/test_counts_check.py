@@ -5,7 +5,7 @@ from dagster_project.counts_check import check_counts, recorded_counts
 from dagster_project.metadata import counts
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow, write_rejections
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import write_rows
 
 

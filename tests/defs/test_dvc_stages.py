@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from dagster_project.definitions import defs as load_defs
 from editfoundry.cli import app
 from editfoundry.data.record import Quadruple
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import write_rows
 from editfoundry.lineage.dvc_file import dvc_text
 from editfoundry.lineage.params import load_params

@@ -50,7 +50,7 @@ def seen(clone, tmp_path_factory):
             str(HERE / "browser.mjs"),
             CHROMIUM,
             addresses["Dagster"],
-            addresses["MLflow"],
+            addresses["MLflow"].partition("/#")[0],
             str(pictures),
         ]
         done = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, timeout=3600, check=False)

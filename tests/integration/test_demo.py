@@ -15,7 +15,7 @@ from rich.console import Console
 
 from editfoundry.curation.curate import curate
 from editfoundry.curation.curation_config import CurationConfig
-from editfoundry.curation.filters import ClipThresholds
+from editfoundry.curation.score_filters import ClipThresholds
 from editfoundry.data.shards import shard_paths
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.evaluation.lineage_report import headline_summary
@@ -23,7 +23,7 @@ from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.lineage.demo import run_demo
 from editfoundry.lineage.params import Params
 from editfoundry.lineage.stages import Paths, run_stage
-from editfoundry.pretrained.editor import load_editor
+from editfoundry.pretrained.editor_base import load_editor
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.sources.caption_stage import CaptionParams
 from editfoundry.sources.clip_stage import ClipParams

@@ -88,3 +88,19 @@ def test_a_cancelled_run_leaves_no_process_and_a_state_that_the_next_run_goes_on
     numbers = [int(found[1]) for line in lines if (found := re.search(rf"step (\d+)/{NUM_STEPS} loss", line))]
     assert numbers == list(range(step + 1, NUM_STEPS + 1))
     assert json.loads((tmp_path / "out" / "training.json").read_text())["num_steps"] == NUM_STEPS
+
+
+def test_where_the_run_itself_is_killed_its_training_saves_its_state_and_ends(tmp_path: Path) -> None:
+    config, log_path = write_config(tmp_path), tmp_path / "log"
+    with log_path.open("w") as log:
+        run = subprocess.Popen([sys.executable, "-c", RUN, str(config)], stderr=log, stdout=log)
+        try:
+            wait_for_a_step(run, log_path)
+        finally:
+            run.kill()
+            run.wait()
+    deadline = time.monotonic() + 120
+    while processes_that_name(str(config)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert saved_steps(tmp_path / "out") and not (tmp_path / "out" / "training.json").exists()

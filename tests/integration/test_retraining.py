@@ -63,6 +63,9 @@ def gate(foundry: Foundry, instance: dg.DagsterInstance) -> tuple[dict[str, Any]
     )  # fmt: skip
     [materialization] = result.asset_materializations_for_node("champion_gate")
     [check] = result.get_asset_check_evaluations()
+    # A refused candidate warns and leaves the run whole.
+    assert result.success and check.severity == dg.AssetCheckSeverity.WARN
+    assert check.description == materialization.metadata["decision"].value
     return {name: value.value for name, value in materialization.metadata.items()}, check.passed
 
 

@@ -15,11 +15,12 @@ import yaml
 from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.shown import show_captions
 from dagster_project.stage_asset import stage_asset
+from editfoundry.errors import UnavailableError
 from editfoundry.lineage.stages import stage_named
 from editfoundry.retraining.arrivals import arrived_tables
 from editfoundry.sources.incoming import fetch_table, incoming_tables
 from editfoundry.tracking import s3
-from editfoundry.tracking.dvc_client import locked_hashes
+from editfoundry.tracking.dvc_client import locked_hashes, record_stage
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +75,33 @@ def test_a_run_without_s3_fails_with_its_cause_and_a_second_one_loses_and_double
     subprocess.run([sys.executable, "-m", "dvc", "pull", "-q"], cwd=clone, check=True)
     listed = {p.name: p.read_bytes() for p in (project / "data" / "captions").iterdir()}
     assert {p.name: p.read_bytes() for p in (clone / "data" / "captions").iterdir()} == listed
+
+
+def test_a_bucket_that_does_not_exist_is_not_made_by_a_push(project: Path) -> None:
+    server = s3.start(project)
+    config = project / ".dvc" / "config"
+    config.write_text(CONFIG.replace("s3://editfoundry/dvc", "s3://misspelt/dvc"))
+    try:
+        with pytest.raises(
+            UnavailableError, match="captions is committed, but cannot be pushed .*misspelt.*no such bucket"
+        ):
+            record_stage(project, "captions")
+    finally:
+        config.write_text(CONFIG)
+    assert [b["Name"] for b in s3.client(project, server.endpoint).list_buckets()["Buckets"]] == [s3.BUCKET]
+
+
+def test_objects_that_are_gone_from_the_bucket_are_pushed_anew(project: Path) -> None:
+    server = s3.start(project)
+    record_stage(project, "captions")
+    bucket = s3.client(project, server.endpoint)
+    pushed = [e["Key"] for e in bucket.list_objects_v2(Bucket=s3.BUCKET, Prefix="dvc/")["Contents"]]
+    for key in pushed:
+        bucket.delete_object(Bucket=s3.BUCKET, Key=key)
+    record_stage(project, "captions")
+    again = [e["Key"] for e in bucket.list_objects_v2(Bucket=s3.BUCKET, Prefix="dvc/")["Contents"]]
+    # Those of the earlier, smaller table are gone for good.
+    assert again and set(again) <= set(pushed)
 
 
 def test_tables_in_a_bucket_arrive_and_are_copied_whole(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

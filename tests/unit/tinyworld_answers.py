@@ -12,7 +12,7 @@ from editfoundry.synthesis.quadruples.quadruple_prompts import NULL, caption_ans
 from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.quadruple_truth import sample_quadruple
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import random_stream
+from editfoundry.tinyworld.scene_sampling import random_stream
 
 
 def answer(body: dict[str, Any], before: int) -> Reply:

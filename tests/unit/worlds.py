@@ -13,8 +13,8 @@ from editfoundry.editors.editor import Editor, EditRequest
 from editfoundry.tinyworld.colours import COLOURS
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.objects import KINDS
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 CATEGORIES = ("Long-Term", "Physical-Trans", "Story-Type", "change")
 

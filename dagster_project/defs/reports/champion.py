@@ -6,8 +6,8 @@ import dagster as dg
 
 from dagster_project.defs.reports.shown_report import WEEKLY
 from dagster_project.defs.resources import DvcRepository, Foundry
-from dagster_project.failures import told_clearly
-from dagster_project.metadata import OWNERS
+from dagster_project.failures import failing_in_one_line
+from dagster_project.metadata import OWNERS, mlflow_run_link
 from dagster_project.stage_asset import EAGER
 from editfoundry.errors import BadInputError
 
@@ -28,20 +28,22 @@ def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry, dvc: DvcR
     """The editor as a version in MLflow: `candidate`, and `champion` if it is better with 95 % confidence."""
     from editfoundry.retraining.gate import pass_gate, tracking_uri
 
-    with told_clearly(context, foundry):
+    with failing_in_one_line(context, foundry):
         decision = pass_gate(foundry.params, foundry.folder)
-    context.log.info(f"version {decision.candidate.version} is {'promoted' if decision.promoted else 'not promoted'}: "
-                     f"{decision.reason}")  # fmt: skip
+    verdict = "promoted" if decision.promoted else "not promoted"
+    sentence = f"version {decision.candidate.version} is {verdict}: {decision.reason}"
+    (context.log.info if decision.promoted else context.log.warning)(sentence)
     rows = [dg.TableRecord(difference_row(comparison)) for comparison in decision.comparisons]
     return dg.MaterializeResult(
         metadata={
+            "decision": sentence,
             "version": decision.candidate.version,
             "promoted": decision.promoted,
             "reason": decision.reason,
             "opponent": decision.opponent,
             "regressions": [str(comparison) for comparison in decision.regressions],
             "differences": dg.MetadataValue.table(rows),
-            "mlflow_run": decision.run_id,
+            "mlflow_run": mlflow_run_link(decision.run_id, foundry.folder),
             "lock_tag": _commit_lock(context, foundry, dvc, decision),
             "registry": tracking_uri(foundry.folder),
             **{name: value for name, value in decision.candidate.tags.items() if name in ("data_hash", "profile")},

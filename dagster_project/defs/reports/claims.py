@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from dagster_project.defs.resources import Foundry
-from dagster_project.failures import told_clearly
+from dagster_project.failures import failing_in_one_line
 from dagster_project.metadata import OWNERS
 from dagster_project.progress import log_progress
 from dagster_project.stage_asset import GPU_POOL
@@ -25,7 +25,7 @@ def claims_report(context: dg.AssetExecutionContext, config: ClaimsConfig, found
 
     output = foundry.folder / "reports" / "claims"
     progress = log_progress(context.log.info)
-    with told_clearly(context, foundry):
+    with failing_in_one_line(context, foundry):
         ledger = run_ledger(
             output,
             foundry.params,

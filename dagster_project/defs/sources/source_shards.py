@@ -11,7 +11,7 @@ import dagster as dg
 
 from dagster_project.defs.partitions import SOURCE_SHARDS
 from dagster_project.defs.resources import Foundry
-from dagster_project.failures import told_clearly
+from dagster_project.failures import failing_in_one_line
 from dagster_project.metadata import OWNERS, counts
 from dagster_project.progress import log_progress
 from dagster_project.stage_asset import GPU_POOL
@@ -32,7 +32,7 @@ def work_on_source_shard(context: dg.OpExecutionContext, foundry: Foundry) -> No
     from editfoundry.retraining.source_shard import make_source_shard
 
     shard = context.partition_key
-    with told_clearly(context, foundry):
+    with failing_in_one_line(context, foundry):
         results = make_source_shard(
             foundry.params, foundry.folder, shard, foundry.incoming_address or None, log_progress(context.log.info)
         )

@@ -15,11 +15,12 @@ from editfoundry.claims.register import CLAIMS
 from editfoundry.claims.shown_arms import PICTURES, keep_pictures
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.output_folder import claim_output
-from editfoundry.errors import BadInputError, MissingModelError
+from editfoundry.errors import BadInputError, MissingModelError, one_line
 from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.made_by import MadeBy, made_now
 from editfoundry.evaluation.reports.page import write_text
+from editfoundry.execution.output_lock import output_lock
 from editfoundry.lineage.params import Params
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
@@ -61,22 +62,23 @@ def run_ledger(
         BadInputError: no claim of that name, or ``output`` or ``work_dir`` holds something else.
     """
     chosen = _chosen(only)
-    claim_output(output, STAGE)
-    claim_output(work_dir, f"{STAGE} arms")
-    profile = load_profile(params.profile)
-    runtime = choose_runtime(params.device)
-    rows = _earlier_rows(output / LEDGER_FILE)
-    ledger: dict[str, Any] = {}
-    for claim in chosen:
-        bench = Workbench(profile, runtime, params.claims, work_dir, editor, _of_claim(progress, claim))
-        finding = _tested(claim, bench)
-        pictures = keep_pictures(output, claim.name, bench.arms, params.claims.seed)
-        rows[claim.name] = {**_row(claim, finding, profile.name), PICTURES: pictures}
-        ledger = {
-            "profile": profile.name, "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores",
-            "rows": [rows[name] for name in CLAIMS if name in rows],
-        }  # fmt: skip
-        _write(output, ledger, made_now(f"editfoundry claims --out {output}"))
+    with output_lock(output, STAGE), output_lock(work_dir, f"{STAGE} arms"):
+        claim_output(output, STAGE)
+        claim_output(work_dir, f"{STAGE} arms")
+        profile = load_profile(params.profile)
+        runtime = choose_runtime(params.device)
+        rows = _earlier_rows(output / LEDGER_FILE)
+        ledger: dict[str, Any] = {}
+        for claim in chosen:
+            bench = Workbench(profile, runtime, params.claims, work_dir, editor, _of_claim(progress, claim))
+            finding = _tested(claim, bench)
+            pictures = keep_pictures(output, claim.name, bench.arms, params.claims.seed)
+            rows[claim.name] = {**_row(claim, finding, profile.name), PICTURES: pictures}
+            ledger = {
+                "profile": profile.name, "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores",
+                "rows": [rows[name] for name in CLAIMS if name in rows],
+            }  # fmt: skip
+            _write(output, ledger, made_now(f"editfoundry claims --out {output}"))
     return ledger
 
 
@@ -94,7 +96,7 @@ def _tested(claim: Claim, bench: Workbench) -> Finding:
         return Finding(
             effect=Interval(None, None, None, 0),
             verdict="undecided",
-            note=f"Not tested: {' '.join(str(error).split())}",
+            note=f"Not tested: {one_line(error)}",
         )
 
 

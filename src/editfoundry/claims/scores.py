@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from editfoundry.evaluation.bootstrap import Interval, paired_difference
-from editfoundry.evaluation.reports.run import Run
-from editfoundry.evaluation.reports.summary import score_matrix
+from editfoundry.evaluation.reports.run_results import Run
+from editfoundry.evaluation.reports.run_summary import score_matrix
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

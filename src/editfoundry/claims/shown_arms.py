@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from editfoundry.evaluation.reports.pictures import ShownItem, ShownPicture, inlined_picture, picture_path
-from editfoundry.evaluation.reports.run import Run
-from editfoundry.evaluation.reports.samples import draw_items, first_of_each_row
+from editfoundry.evaluation.reports.inlined_pictures import ShownItem, ShownPicture, inlined_picture, picture_path
+from editfoundry.evaluation.reports.run_results import Run
+from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_each_row
 
 NUM_SHOWN = 4
 """Items of a claim whose edits are shown."""

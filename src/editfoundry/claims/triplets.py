@@ -13,8 +13,8 @@ from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rule import Rule
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import is_held_out, random_stream
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
 from editfoundry.tinyworld.wrong_outcomes import shows
 
 TEXT_CATEGORIES = ("Long-Term", "Physical-Trans", "Implicit-Logic", "Story-Type", "Real-to-Virtual")

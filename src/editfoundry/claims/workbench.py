@@ -19,8 +19,8 @@ from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.evaluation.json_file import write_json
-from editfoundry.evaluation.metrics.models import MetricModels
-from editfoundry.evaluation.reports.run import Run, read_run
+from editfoundry.evaluation.metrics.metric_models import MetricModels
+from editfoundry.evaluation.reports.run_results import Run, read_run
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.pretrained.clip import ClipEncoder, load_clip
 from editfoundry.pretrained.identity import model_identity

@@ -22,8 +22,7 @@ from editfoundry.cli import (  # noqa: F401
 )
 from editfoundry.cli.app import app
 from editfoundry.cli.progress import heartbeat_of_command
-from editfoundry.cli.shared import one_line
-from editfoundry.errors import BadInputError, NoSpaceError, UnavailableError
+from editfoundry.errors import BadInputError, NoSpaceError, UnavailableError, one_line
 
 
 def main() -> None:

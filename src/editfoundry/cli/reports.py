@@ -115,7 +115,7 @@ def trade_off(
     scales, chosen = parse_numbers("image-guidance-scales", image_guidance_scales), load_profile(profile or "embedded")
     from editfoundry.evaluation.benchmarks.reading import read_benchmark
     from editfoundry.evaluation.metrics.clip_direction import CLIP_DIRECTION
-    from editfoundry.evaluation.metrics.models import load_metric_models
+    from editfoundry.evaluation.metrics.metric_models import load_metric_models
     from editfoundry.evaluation.reports.trade_off import run_trade_off, scaled_editors
     from editfoundry.pretrained.runtime import choose_runtime
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from editfoundry.cli.progress import progress_bar  # noqa: F401
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.lineage.params import Params, load_params
 
@@ -27,11 +27,6 @@ ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Let go what OUTPUT holds, though it was made of another input.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
-
-
-def one_line(error: Exception) -> str:
-    """Return an error's message on one line; its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def chosen_params(path: Path | None, profile: str | None) -> Params:

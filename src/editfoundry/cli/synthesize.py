@@ -19,7 +19,7 @@ from editfoundry.cli.shared import (
     progress_bar,
     show_result,
 )
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
 from editfoundry.lineage.stages import STAGES, stage_named

@@ -150,7 +150,7 @@ def tinyworld_pretrain(
     as_json: JsonOption = False,
 ) -> None:
     """Train an embedded model; resumes where it stopped. Example: editfoundry tinyworld pretrain clip."""
-    from editfoundry.pretraining.run import pretrain
+    from editfoundry.pretraining.pretrain import pretrain
 
     print_facts(pretrain(model, work_dir, num_steps, device, continue_shipped), as_json)
 
@@ -162,7 +162,7 @@ def tinyworld_measure(
     as_json: JsonOption = False,
 ) -> None:
     """Measure an embedded model on held-out scenes, into its card. Example: editfoundry tinyworld measure clip."""
-    from editfoundry.pretraining.run import measure
+    from editfoundry.pretraining.pretrain import measure
 
     print_facts(measure(role, device), as_json)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.duplicates import SeenTriplets
-from editfoundry.curation.filters import check_clip
 from editfoundry.curation.first_pass import FirstPass, read_first_pass
+from editfoundry.curation.score_filters import check_clip
 from editfoundry.curation.splits import SplitsTaken, given_splits
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.index import index_path
@@ -21,7 +21,7 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow, count_by_reason, write_rejections
 from editfoundry.data.shards import input_hash, is_done, read_fields, read_triplet, shard_paths, write_triplets
 from editfoundry.data.split_leaks import SPLITS
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.execution.executors import Executor, in_process
 from editfoundry.execution.output_lock import output_lock

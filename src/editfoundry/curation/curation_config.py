@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from editfoundry.curation.filters import ClipThresholds
+from editfoundry.curation.score_filters import ClipThresholds
 from editfoundry.curation.splits import SplitShares
 from editfoundry.errors import BadInputError
 from editfoundry.judging.judge_thresholds import JudgeThresholds

@@ -14,13 +14,13 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import index_path, shards_of
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import count_triplets, read_triplets
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.progress import Progress
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.judging import PROMPT_VERSION, JudgeConfig
-from editfoundry.judging.missing_scores import Scorer
+from editfoundry.judging.missing_scores import TripletScorer
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import choose_runtime
@@ -31,7 +31,7 @@ STAGE = "score"
 
 
 @dataclass(frozen=True)
-class ScoreStage(ShardStage[Path, Scorer, Triplet]):
+class ScoreStage(ShardStage[Path, TripletScorer, Triplet]):
     """Triplets with the scores that they lacked."""
 
     source: Path
@@ -56,14 +56,14 @@ class ScoreStage(ShardStage[Path, Scorer, Triplet]):
         """Hash the triplets' index, the parameters, the models and the prompts."""
         return input_hash(index_path(shard.source), self.config, self._identity)
 
-    def setup(self) -> Scorer:
+    def setup(self) -> TripletScorer:
         """Load CLIP, and the judge if it is asked for."""
         runtime = choose_runtime(self.device)
         judge = None if self.config.judge is None else load_vision_language_model(self.profile, runtime)
         clip = load_clip(self.profile, runtime)
-        return Scorer(clip=clip, judge=judge, judge_config=self.config.judge or JudgeConfig())
+        return TripletScorer(clip=clip, judge=judge, judge_config=self.config.judge or JudgeConfig())
 
-    def process(self, models: Scorer, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
+    def process(self, models: TripletScorer, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
         """Yield a shard's triplets with all scores."""
         triplets = read_triplets(shard.source)
         while batch := list(islice(triplets, self.config.records_per_batch)):

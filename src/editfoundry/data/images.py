@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from editfoundry.data.colour import to_srgb
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 
 IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
 """Multi-picture JPEGs, as phones write them, count as JPEG."""
@@ -83,7 +83,7 @@ def open_image(source: Path | bytes, name: str = "") -> Image.Image:
             upright = _upright(image)
             rgb = _to_rgb(upright)
         except DECODER_ERRORS as error:
-            raise BadInputError(f"{name}: truncated or damaged {image.format} image ({_one_line(error)})") from error
+            raise BadInputError(f"{name}: truncated or damaged {image.format} image ({one_line(error)})") from error
     rgb.info.clear()
     return rgb
 
@@ -97,7 +97,7 @@ def _read(path: Path, name: str) -> bytes:
             raise BadInputError(f"{name}: more than {MAX_FILE_BYTES // 2**20} MiB; save it as a smaller file first")
         return path.read_bytes()
     except OSError as error:
-        raise BadInputError(f"{name}: cannot be read as an image ({_one_line(error)})") from error
+        raise BadInputError(f"{name}: cannot be read as an image ({one_line(error)})") from error
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadInputError(f"{name}: more than {MAX_IMAGE_PIXELS // 10**6} megapixels; scale it down first") from error
     except DECODER_ERRORS as error:
-        raise BadInputError(f"{name}: cannot be read as an image ({_one_line(error)})") from error
+        raise BadInputError(f"{name}: cannot be read as an image ({one_line(error)})") from error
     with image:
         yield image
 
@@ -170,7 +170,3 @@ def _white_level(image: Image.Image, peak: float) -> float:
     if image.mode == "F" and peak <= 1:
         return 1.0
     return next((float(level) for level in _WHITE_LEVELS if peak <= level), peak)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError
 
 

@@ -25,7 +25,7 @@ Fits = Callable[[Path], bool]
 
 
 @dataclass(frozen=True)
-class Claim:
+class OutputClaim:
     """What a marker says."""
 
     stage: str
@@ -55,8 +55,8 @@ def claim_output(
     before = _read(folder)
     if made_of is None and before is not None and before.stage == stage:
         made_of = before.made_of
-    if before != Claim(stage, made_of):
-        _write(folder, Claim(stage, made_of))
+    if before != OutputClaim(stage, made_of):
+        _write(folder, OutputClaim(stage, made_of))
 
 
 def check_claim(
@@ -91,7 +91,7 @@ def input_of(path: Path, output: Path) -> str:
     return Path(os.path.relpath(path.resolve(), output.resolve())).as_posix()
 
 
-def _check_damaged(folder: Path, claim: Claim, stage: str, fits: Fits | None) -> None:
+def _check_damaged(folder: Path, claim: OutputClaim, stage: str, fits: Fits | None) -> None:
     """Let a marker pass that was cut while it was written, where the folder's content is the stage's all the same."""
     if not stage.startswith(claim.stage):
         raise BadInputError(f"{folder}: holds the output of {claim.stage}, not of {stage}; give another folder")
@@ -109,7 +109,7 @@ def _content(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
-def _read(folder: Path) -> Claim | None:
+def _read(folder: Path) -> OutputClaim | None:
     """Return what the marker says; None where there is none. A damaged one names no stage, or part of a name."""
     try:
         lines = (folder / MARKER).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -117,10 +117,10 @@ def _read(folder: Path) -> Claim | None:
         return None
     stage = lines[0].strip("\0 ") if lines else ""
     inputs = [line.removeprefix(_INPUT) for line in lines[1:] if line.startswith(_INPUT)]
-    return Claim(stage, inputs[0] if inputs else None)
+    return OutputClaim(stage, inputs[0] if inputs else None)
 
 
-def _write(folder: Path, claim: Claim) -> None:
+def _write(folder: Path, claim: OutputClaim) -> None:
     """Write the marker whole or not at all; of two at once, the later one's stays."""
     text = claim.stage + "\n" + (f"{_INPUT}{claim.made_of}\n" if claim.made_of is not None else "")
     partial = folder / f"{MARKER}.{os.getpid()}-{threading.get_ident()}.partial"

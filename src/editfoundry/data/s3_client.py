@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.errors import BadInputError, UnavailableError, one_line
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ def s3_answering(what: str) -> Iterator[None]:
     try:
         yield
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        code, reason = error_code(error), " ".join(str(error).split())[:200]
+        code, reason = error_code(error), one_line(error, 200)
         if code in _MISSING:
             raise FileNotFoundError(what) from error
         if may_pass(error):

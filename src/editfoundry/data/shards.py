@@ -34,7 +34,7 @@ from editfoundry.data.parquet_errors import PARQUET_ERRORS
 from editfoundry.data.png import decode_png, encode_png
 from editfoundry.data.record import Triplet, triplet_id
 from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejections, write_rejections
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.storage import locate, parquet_source
 from editfoundry.data.tables import stored_metadata
 from editfoundry.errors import BadInputError

@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 
 MAX_DEPTH = 64
 """Levels of lists and mappings inside each other."""
@@ -53,7 +53,7 @@ def read_json(path: Path, kind: type) -> Any:
     except BadInputError:
         raise
     except (OSError, ValueError) as error:
-        raise BadInputError(f"{path}: not readable as JSON ({_one_line(error)})") from error
+        raise BadInputError(f"{path}: not readable as JSON ({one_line(error, 300)})") from error
     if not isinstance(value, kind):
         raise BadInputError(f"{path}: holds a JSON {type(value).__name__} where a {kind.__name__} should be")
     return value
@@ -78,7 +78,7 @@ def read_yaml(path: Path, what: str = "YAML") -> Any:
     except RecursionError as error:
         raise BadInputError(f"{path}: cannot be read as {what}: nested too deeply") from error
     except (OSError, ValueError, OverflowError, TypeError, yaml.YAMLError) as error:
-        raise BadInputError(f"{path}: cannot be read as {what}: {_one_line(error)}") from error
+        raise BadInputError(f"{path}: cannot be read as {what}: {one_line(error, 300)}") from error
     return value
 
 
@@ -120,7 +120,3 @@ def _int(digits: str) -> int:
     if len(digits) > _MAX_DIGITS:
         raise ValueError(f"a whole number of {len(digits)} digits")
     return int(digits)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 
-from editfoundry.errors import Rejection
+from editfoundry.errors import Rejection, one_line
 
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".ogv", ".flv", ".wmv", ".3gp",
@@ -210,4 +210,4 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
+    return one_line(error, 200)

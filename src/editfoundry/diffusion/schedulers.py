@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 """What our denoisers predict, by diffusers' names."""
@@ -56,7 +56,7 @@ def scheduler_by_name(name: str, current: Any) -> Any:
     try:
         return on_schedule_of(current, scheduler_class)
     except (ImportError, ValueError) as error:
-        raise BadInputError(f"scheduler {name!r} cannot be used: {' '.join(str(error).split())[:200]}") from error
+        raise BadInputError(f"scheduler {name!r} cannot be used: {one_line(error, 200)}") from error
 
 
 def on_schedule_of(current: Any, scheduler_class: Any, **changes: Any) -> Any:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.images import open_image
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.profiles import Profile, load_profile
 
 if TYPE_CHECKING:
@@ -179,9 +179,9 @@ def _post_edit(
     opened: Editor, profile: Profile, runtime: Runtime, request: EditRequest, explain: Path | None
 ) -> Image.Image:
     from editfoundry.editors.post_edit.explain import write_explanation
-    from editfoundry.editors.post_edit.models import load_post_edit_models
     from editfoundry.editors.post_edit.post_edit import check_post_edit, post_edit_photo
     from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
+    from editfoundry.editors.post_edit.post_edit_models import load_post_edit_models
 
     check_post_edit(opened)
     config, models = PostEditConfig.of_profile(profile), load_post_edit_models(profile, runtime)
@@ -201,4 +201,4 @@ def _save(picture: Image.Image, out: Path) -> None:
         with atomic_file(out) as file:
             picture.save(file, _FORMATS[out.suffix.lower()])
     except (OSError, ValueError) as error:
-        raise BadInputError(f"{out}: cannot be written: {' '.join(str(error).split())}") from error
+        raise BadInputError(f"{out}: cannot be written: {one_line(error)}") from error

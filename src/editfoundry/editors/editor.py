@@ -72,7 +72,7 @@ class EditRequest:
 
 
 @dataclass(frozen=True)
-class Edit:
+class EditResult:
     """What came of one request: a picture, or the reason why there is none."""
 
     image: Image.Image | None
@@ -117,8 +117,8 @@ class Editor:
         """
         return dataclasses.replace(self, options=self.source.options(given, self.options))
 
-    def edit(self, requests: Sequence[EditRequest]) -> list[Edit]:
-        """Edit a batch and return one `Edit` a request, in their order.
+    def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:
+        """Edit a batch and return one `EditResult` a request, in their order.
 
         A request that lacks what the editor needs is rejected alone. When a batch fails as a whole, its requests are
         edited one by one to find out which do. When memory runs out, the batch is halved; a request that does not fit
@@ -131,7 +131,7 @@ class Editor:
             OutOfMemoryError: one request alone does not fit into memory.
             BadInputError: a request has an option that only the whole editor can have.
         """
-        edits: dict[int, Edit] = {}
+        edits: dict[int, EditResult] = {}
         for place, request in enumerate(requests):
             fixed = set(request.options) - set(self.source.family.per_request_options)
             if fixed:
@@ -144,7 +144,7 @@ class Editor:
         edits.update(zip(complete, made, strict=True))
         return [edits[place] for place in range(len(requests))]
 
-    def _edit_batch(self, requests: Sequence[EditRequest]) -> list[Edit]:
+    def _edit_batch(self, requests: Sequence[EditRequest]) -> list[EditResult]:
         if not requests:
             return []
         try:
@@ -152,7 +152,9 @@ class Editor:
         except Rejection as problem:
             if len(requests) == 1:
                 cause = problem.__cause__
-                return [Edit(None, problem.reason, problem.detail, cause if isinstance(cause, Exception) else None)]
+                return [
+                    EditResult(None, problem.reason, problem.detail, cause if isinstance(cause, Exception) else None)
+                ]
             smaller = 1
         except _BatchTooLarge as error:
             if len(requests) == 1:
@@ -197,9 +199,9 @@ def _has(request: EditRequest, part: str) -> bool:
     return value is not None and value != ""
 
 
-def _lacking(editor: Editor, request: EditRequest, part: str) -> Edit:
+def _lacking(editor: Editor, request: EditRequest, part: str) -> EditResult:
     what = "true outcome" if part == "truth" else part
-    return Edit(None, MISSING_PARTS[part], f"{request.id} has no {what}, which {editor.name} edits by".strip())
+    return EditResult(None, MISSING_PARTS[part], f"{request.id} has no {what}, which {editor.name} edits by".strip())
 
 
 def _does_not_fit(editor: Editor, request: EditRequest) -> str:
@@ -219,12 +221,12 @@ def _check_warnings(caught: Sequence[warnings.WarningMessage]) -> None:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def _checked(output: object, size: tuple[int, int]) -> Edit:
+def _checked(output: object, size: tuple[int, int]) -> EditResult:
     if not isinstance(output, Image.Image):
-        return Edit(None, "wrong-type", f"{type(output).__name__} is no PIL image")
+        return EditResult(None, "wrong-type", f"{type(output).__name__} is no PIL image")
     width, height = size
     if output.size != size:
-        return Edit(None, "wrong-size", f"{output.width}x{output.height} instead of {width}x{height}")
+        return EditResult(None, "wrong-size", f"{output.width}x{output.height} instead of {width}x{height}")
     if output.mode == "F" and not np.isfinite(np.asarray(output)).all():
-        return Edit(None, "not-finite", "the image has pixels that are not finite")
-    return Edit(output.convert("RGB"))
+        return EditResult(None, "not-finite", "the image has pixels that are not finite")
+    return EditResult(output.convert("RGB"))

@@ -19,10 +19,10 @@ from editfoundry.editors.editor_family import FamilyTraining
 from editfoundry.editors.families import FAMILIES
 from editfoundry.errors import BadInputError
 from editfoundry.training.dagster_messages import dagster_messages
+from editfoundry.training.ending import reporting_outcome
 from editfoundry.training.fingerprint import is_trained, read_summary
 from editfoundry.training.launch import launch_module
 from editfoundry.training.loop_config import LoopConfig
-from editfoundry.training.outcome import reporting_outcome
 from editfoundry.training.owners import ending_with_owners
 from editfoundry.training.settings_file import config_from, read_settings
 

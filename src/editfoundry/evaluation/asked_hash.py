@@ -7,7 +7,7 @@ import json
 
 from PIL import Image
 
-from editfoundry.evaluation.metrics.edits import ItemPictures
+from editfoundry.evaluation.metrics.edited_batch import ItemPictures
 
 
 def asked_hash(pictures: ItemPictures, seed: int) -> str:

@@ -23,10 +23,10 @@ from editfoundry.evaluation.edit_folder import EditFolder, open_edit_folder
 from editfoundry.evaluation.editing_pass import Failure, edit_benchmark
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.made_by import MadeBy, made_now
-from editfoundry.evaluation.metrics.edits import ItemPictures, open_pictures
-from editfoundry.evaluation.metrics.models import MetricModels
-from editfoundry.evaluation.metrics.scoring import ItemScores, Scorer, batches
-from editfoundry.evaluation.reports.run import METRICS_FILE, RESERVED_NAMES
+from editfoundry.evaluation.metrics.edited_batch import ItemPictures, open_pictures
+from editfoundry.evaluation.metrics.metric_models import MetricModels
+from editfoundry.evaluation.metrics.scoring import ItemScores, MetricScorer, batches
+from editfoundry.evaluation.reports.run_results import METRICS_FILE, RESERVED_NAMES
 from editfoundry.tinyworld.outcome import check_case
 
 STAGE = "evaluation"
@@ -75,7 +75,7 @@ def run_benchmark(
     """
     check_contestants(contestants)
     _check_items(benchmark)
-    scorer = Scorer(models, benchmark, seed, metrics)
+    scorer = MetricScorer(models, benchmark, seed, metrics)
     claim_output(output, STAGE)
     folders: dict[str, EditFolder] = {}
     failures: dict[str, dict[str, Failure]] = {}
@@ -131,7 +131,7 @@ def _check_items(benchmark: Benchmark) -> None:
 
 
 def _score(
-    scorer: Scorer,
+    scorer: MetricScorer,
     benchmark: Benchmark,
     output: Path,
     folders: Mapping[str, EditFolder],

@@ -56,7 +56,7 @@ def evaluate_by_name(
     from editfoundry.evaluation.benchmark_run import check_contestants, run_benchmark
     from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
     from editfoundry.evaluation.metrics.all_metrics import METRICS
-    from editfoundry.evaluation.metrics.models import load_metric_models
+    from editfoundry.evaluation.metrics.metric_models import load_metric_models
     from editfoundry.evaluation.reports import write_reports
     from editfoundry.pretrained.runtime import choose_runtime
 

@@ -15,7 +15,7 @@ from editfoundry.data.output_folder import claim_output
 from editfoundry.data.rejections import count_by_reason, read_rejections
 from editfoundry.data.shards import count_triplets
 from editfoundry.data.split_leaks import split_folders
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import TINYWORLD
 from editfoundry.evaluation.json_file import write_json
@@ -25,8 +25,8 @@ from editfoundry.evaluation.reports.before_after import BASE, FINE_TUNED, POST_E
 from editfoundry.evaluation.reports.cover import Cover
 from editfoundry.evaluation.reports.grid import grid_png
 from editfoundry.evaluation.reports.page import write_text
-from editfoundry.evaluation.reports.run import METRICS_FILE, SEVERAL, parse_run
-from editfoundry.evaluation.reports.samples import draw_items, first_of_each_row
+from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, parse_run
+from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_each_row
 from editfoundry.evaluation.reports.write import write_covered_report
 from editfoundry.profiles import Profile, load_profile
 
@@ -141,7 +141,7 @@ def _run_all(
     """Run each benchmark; return its name -> what its ``metrics.json`` holds."""
     from editfoundry.evaluation.benchmark_run import run_benchmark
     from editfoundry.evaluation.metrics.clip_score import CLIP_SCORE
-    from editfoundry.evaluation.metrics.models import load_metric_models
+    from editfoundry.evaluation.metrics.metric_models import load_metric_models
     from editfoundry.pretrained.runtime import choose_runtime
 
     settings = params.editworld_report

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.shard_stage import Models, Record, Shard, ShardStage, Source
 from editfoundry.execution.shard_store import ShardNotes
 

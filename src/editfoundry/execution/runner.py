@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic
 
 from editfoundry.data.output_folder import check_claim, claim_output
-from editfoundry.data.stage import StageResult, add_up
+from editfoundry.data.stage_result import StageResult, add_up
 from editfoundry.errors import BadInputError
 from editfoundry.execution.executors import Executor, Task, in_process
 from editfoundry.execution.output_lock import output_lock

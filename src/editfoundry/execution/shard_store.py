@@ -12,7 +12,7 @@ from editfoundry.data.index import SCHEMA
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejections, write_rejections
 from editfoundry.data.shards import is_done, reused_result, write_triplets
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import (
     REJECTED_SUFFIX,
     column_names,

@@ -26,7 +26,7 @@ _CAPTION_SCORES = (CAPTION_PREFIX + "fit", CAPTION_PREFIX + "contrast")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scorer:
+class TripletScorer:
     """The models that score, loaded once."""
 
     clip: ClipEncoder

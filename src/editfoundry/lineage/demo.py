@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Progress, StageParams
 from editfoundry.lineage.report_stage import EDITWORLD_REPORT
 from editfoundry.lineage.stages import STAGES, run_stage

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from editfoundry.curation.dataset_stage import dataset_stage
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Progress, Stage, StageParams, StageRequest
 from editfoundry.lineage.editor_stage import EDITWORLD

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.language_model import Answer, Chat, Message, OnAnswer, Request, Sampling
+from editfoundry.pretrained.chat import Chat, ChatAnswer, Message, OnAnswer, Request, Sampling
 from editfoundry.pretrained.prefix_cache import Prefix, PrefixCache, num_shared
 from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.pretrained.token_sampling import Prompt, sample_tokens
@@ -40,9 +40,9 @@ class CausalLM:
 
     def answer(
         self, requests: Sequence[Request], sampling: Sampling, on_answer: OnAnswer | None = None
-    ) -> list[Answer]:
+    ) -> list[ChatAnswer]:
         """Answer every request, in order; each by its own seed, whatever it shares a batch with."""
-        answers: list[Answer] = [Answer()] * len(requests)
+        answers: list[ChatAnswer] = [ChatAnswer()] * len(requests)
         for group in _by_beginning(requests):
             for start in range(0, len(group), self.batch_size):
                 batch = group[start : start + self.batch_size]
@@ -53,7 +53,7 @@ class CausalLM:
         return answers
 
     @torch.inference_mode()
-    def _batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
+    def _batch(self, requests: Sequence[Request], sampling: Sampling) -> list[ChatAnswer]:
         prompts = [self._tokens(request.chat) for request in requests]
         prefix = self._prefix(requests[0].chat, prompts)
         room = self._context_length() - max(map(len, prompts))
@@ -70,7 +70,7 @@ class CausalLM:
             end_tokens=self._end_tokens(),
         )
         return [
-            Answer(
+            ChatAnswer(
                 text=self._text(tokens.ids),
                 prompt_tokens=len(prompt),
                 completion_tokens=tokens.num_sampled,
@@ -79,13 +79,13 @@ class CausalLM:
             for prompt, tokens in zip(prompts, made, strict=True)
         ]
 
-    def _too_long(self, prompt: list[int], request: Request, sampling: Sampling) -> Answer:
+    def _too_long(self, prompt: list[int], request: Request, sampling: Sampling) -> ChatAnswer:
         """Answer alone what shares a batch with a chat that is too long, unless it is that chat."""
         length = self._context_length()
         if len(prompt) < length:
             return self._batch([request], sampling)[0]
         text = f"the chat has {len(prompt)} tokens, and the model takes {length}"
-        return Answer(text=text, prompt_tokens=len(prompt), finish_reason="refused")
+        return ChatAnswer(text=text, prompt_tokens=len(prompt), finish_reason="refused")
 
     def _prefix(self, chat: Chat, prompts: Sequence[list[int]]) -> Prefix:
         """Return the computed beginning that all prompts share: everything before the last question."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from editfoundry.pretrained.language_model import Answer
+from editfoundry.pretrained.chat import ChatAnswer
 
 _BYTES_PER_TOKEN = 64
 _SPARE_BYTES = 1_000_000
@@ -21,11 +21,11 @@ class BrokenAnswer(Exception):
     """The answer is cut off or is not what the protocol says; asking again may help."""
 
 
-class Refused(Exception):
+class PromptRefused(Exception):
     """The endpoint will never answer this prompt, for example because of its content filter."""
 
 
-def read_answer(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> Answer:
+def read_answer(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> ChatAnswer:
     """Read a whole JSON answer.
 
     Args:
@@ -50,7 +50,7 @@ def read_answer(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> An
     return _answer(text or "", data.get("usage"), choice.get("finish_reason") or "stop")
 
 
-def read_stream(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> Answer:
+def read_stream(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> ChatAnswer:
     """Put an answer together from server-sent events.
 
     Args:
@@ -133,7 +133,7 @@ def _json(text: str | bytes) -> dict[str, Any]:
         error_data = data["error"] if isinstance(data["error"], dict) else {"message": data["error"]}
         message = str(error_data.get("message", error_data))
         if is_about_prompt(str(error_data.get("code")), message):
-            raise Refused(message)
+            raise PromptRefused(message)
         raise BrokenAnswer(message)
     return data
 
@@ -147,11 +147,11 @@ def _first_choice(data: dict[str, Any]) -> dict[str, Any] | None:
     return choices[0]
 
 
-def _answer(text: object, usage: object, finish_reason: object) -> Answer:
+def _answer(text: object, usage: object, finish_reason: object) -> ChatAnswer:
     if not isinstance(text, str):
         raise BrokenAnswer("an answer whose content is no text")
     counts = usage if isinstance(usage, dict) else {}
-    return Answer(
+    return ChatAnswer(
         text=text,
         prompt_tokens=_count(counts.get("prompt_tokens")),
         completion_tokens=_count(counts.get("completion_tokens")),

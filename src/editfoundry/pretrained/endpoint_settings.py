@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.language_model import ENDPOINT, Prices
+from editfoundry.pretrained.chat import ENDPOINT, Prices
 from editfoundry.profiles import ModelReference
 
 BASE_URL, KEY, MODEL = "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"

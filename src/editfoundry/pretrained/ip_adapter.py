@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.profiles import ModelReference, Profile, missing_model
 
@@ -97,7 +97,7 @@ def load_ip_adapter(profile: Profile, runtime: Runtime, painter: Painter) -> IpA
     except (RuntimeError, KeyError, ValueError) as error:
         raise BadInputError(
             f"role 'ip_adapter': {reference.weight_name} of model {reference} does not fit the text_to_image model "
-            f"({' '.join(str(error).split())[:160]})"
+            f"({one_line(error, 160)})"
         ) from error
     finally:
         install_adapter(unet, before, None, None)

@@ -18,16 +18,16 @@ import httpx
 import tenacity
 
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.chat import FAILED, REFUSED, ChatAnswer, Message, OnAnswer, Request, Sampling
 from editfoundry.pretrained.chat_completion import (
     BrokenAnswer,
-    Refused,
+    PromptRefused,
     is_about_prompt,
     read_answer,
     read_stream,
 )
 from editfoundry.pretrained.endpoint_settings import EndpointSettings, endpoint_settings
 from editfoundry.pretrained.exchange_deadline import ExchangeDeadline
-from editfoundry.pretrained.language_model import FAILED, REFUSED, Answer, Message, OnAnswer, Request, Sampling
 from editfoundry.profiles import ModelReference
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class OpenAIEndpoint:
 
     def answer(
         self, requests: Sequence[Request], sampling: Sampling, on_answer: OnAnswer | None = None
-    ) -> list[Answer]:
+    ) -> list[ChatAnswer]:
         """Answer every request, in order; what failed in every attempt has its ``error`` set.
 
         A prompt that the endpoint turns down, or fails at again and again although it answers a simple question, is
@@ -115,7 +115,9 @@ class OpenAIEndpoint:
                 batch.stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _gather(self, futures: dict[Future[Answer], int], batch: _Batch, on_answer: OnAnswer | None) -> list[Answer]:
+    def _gather(
+        self, futures: dict[Future[ChatAnswer], int], batch: _Batch, on_answer: OnAnswer | None
+    ) -> list[ChatAnswer]:
         """Collect answers as they come; after an error the rest is called off, but what was paid for is handed on."""
         called_off = self._failed_for_now("not asked, because it is down")
         answers, failure = [called_off] * len(futures), None
@@ -142,7 +144,7 @@ class OpenAIEndpoint:
                     on_answer(index, answer)
         return answers
 
-    def _ask(self, batch: _Batch, request: Request) -> Answer:
+    def _ask(self, batch: _Batch, request: Request) -> ChatAnswer:
         if batch.stop.is_set():
             return self._failed_for_now("not asked, because it is down")
         retrying = tenacity.Retrying(
@@ -157,7 +159,7 @@ class OpenAIEndpoint:
         )
         since = time.monotonic()
 
-        def attempt() -> Answer:
+        def attempt() -> ChatAnswer:
             nonlocal since
             since = time.monotonic()
             return self._once(batch, request)
@@ -166,11 +168,11 @@ class OpenAIEndpoint:
             return retrying(attempt)
         except _TurnedDown as error:
             if self._answers_others(batch, since):
-                return Answer(text=str(error), finish_reason=REFUSED)
+                return ChatAnswer(text=str(error), finish_reason=REFUSED)
             return self._failed_for_now(str(error))
         except _TryAgain as error:
             if error.cause == "unclear" and not batch.stop.is_set() and self._answers_others(batch, since):
-                return Answer(text=str(error), finish_reason=FAILED)
+                return ChatAnswer(text=str(error), finish_reason=FAILED)
             if error.cause != "busy":
                 # Nobody else will fare better.
                 batch.stop.set()
@@ -194,7 +196,7 @@ class OpenAIEndpoint:
                 raise BadInputError(f"{self._where()}: {error}") from error
             return True
 
-    def _once(self, batch: _Batch, request: Request) -> Answer:
+    def _once(self, batch: _Batch, request: Request) -> ChatAnswer:
         url = self.settings.base_url.rstrip("/") + "/chat/completions"
         body, max_tokens = self._body(request, batch.sampling), batch.sampling.max_tokens
         with ExchangeDeadline(self.settings.timeout_seconds) as deadline:
@@ -205,8 +207,8 @@ class OpenAIEndpoint:
                     is_stream = "event-stream" in response.headers.get("content-type", "")
                     read = read_stream if is_stream else read_answer
                     answer = read(response.iter_bytes(), deadline.ends, max_tokens)
-            except Refused as error:
-                return Answer(text=self._clean(str(error)), finish_reason=REFUSED)
+            except PromptRefused as error:
+                return ChatAnswer(text=self._clean(str(error)), finish_reason=REFUSED)
             except (BrokenAnswer, httpx.TransportError, httpx.DecodingError) as error:
                 raise self._broken(error, deadline) from error
         batch.answered_at = time.monotonic()
@@ -220,20 +222,20 @@ class OpenAIEndpoint:
         kind = "" if isinstance(error, BrokenAnswer) else f"{type(error).__name__}: "
         return _TryAgain(self._clean(f"{kind}{error}"), "unclear")
 
-    def _failed(self, response: httpx.Response) -> Answer:
+    def _failed(self, response: httpx.Response) -> ChatAnswer:
         """Turn a status other than 200 into a refusal of this prompt, a reason to try again, or an error."""
         code, message = _error_of(_beginning(response))
         status, reason = response.status_code, self._clean(f"status {response.status_code} {message}")
         if is_about_prompt(code, message):
-            return Answer(text=reason, finish_reason=REFUSED)
+            return ChatAnswer(text=reason, finish_reason=REFUSED)
         if status < 400 or status in _MISCONFIGURED or code == "insufficient_quota":
             raise BadInputError(f"{self._where()}: {reason}")
         if status in _BUSY or status >= 500:
             raise _TryAgain(reason, "busy" if status in _BUSY else "unclear", _retry_after(response))
         raise _TurnedDown(reason)
 
-    def _failed_for_now(self, reason: str) -> Answer:
-        return Answer(finish_reason="error", error=f"{self._where()}: {reason}")
+    def _failed_for_now(self, reason: str) -> ChatAnswer:
+        return ChatAnswer(finish_reason="error", error=f"{self._where()}: {reason}")
 
     def _tell(self, batch: _Batch, state: tenacity.RetryCallState) -> None:
         """Say what is tried, so that nobody waits without knowing for what."""

@@ -15,7 +15,7 @@ from PIL import Image
 from segment_anything import SamPredictor
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.pretrained.sam_names import SHARED_EMBEDDING, transformers_names
 from editfoundry.profiles import ModelReference, Profile, missing_model
@@ -139,7 +139,7 @@ def _load_weights(model: Sam, tensors: dict[str, torch.Tensor], reference: Model
     try:
         model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise BadInputError(
             f"role 'segmenter': the weights of {reference} do not fit its config.json: {reason}"
         ) from error

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from editfoundry.pretrained.language_model import Sampling
+from editfoundry.pretrained.chat import Sampling
 from editfoundry.pretrained.prefix_cache import Prefix
 
 

@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from editfoundry.pretrained.language_model import Chat
+from editfoundry.pretrained.chat import Chat
 from editfoundry.synthesis.editworld_video.storyline_prompts import load_storyline_prompts
 from editfoundry.synthesis.quadruples.exemplars import ExemplarFile
 from editfoundry.synthesis.quadruples.quadruple_prompts import NULL

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from editfoundry.pretraining.pictures import cached_array, to_pixels
+from editfoundry.pretraining.drawn_pictures import cached_array, to_pixels
 from editfoundry.pretraining.text import HIDDEN_SIZE
 from editfoundry.tinyworld.scene import Scene, render
 

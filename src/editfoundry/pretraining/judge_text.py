@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 from editfoundry.judging.judge_prompts import fixed_texts
 from editfoundry.pretraining.judged_pairs import sample_judged_pair
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 START, END, PAD, IMAGE, ANSWER = "<s>", "</s>", "<pad>", "<image>", "<answer>"
 CHAT_TEMPLATE = (

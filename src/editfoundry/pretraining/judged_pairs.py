@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from editfoundry.pretraining.pictures import to_images, to_pixels
+from editfoundry.pretraining.drawn_pictures import to_images, to_pixels
 from editfoundry.tinyworld.edits import Edit, sample_world_edit
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import Split, is_held_out, random_background, random_object, sample_scene
 from editfoundry.tinyworld.scene import POSITIONS, Scene, SceneObject, render
+from editfoundry.tinyworld.scene_sampling import Split, is_held_out, random_background, random_object, sample_scene
 from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
 
 SHARES = {

@@ -16,20 +16,20 @@ from editfoundry.editors.open_editor import BASE, open_editor
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
-from editfoundry.pretraining.clip import measure_clip, twin_scenes
-from editfoundry.pretraining.controlnet import measure_controlnet
-from editfoundry.pretraining.ip_adapter import measure_ip_adapter
 from editfoundry.pretraining.measure_judge import measure_vision_language_model
 from editfoundry.pretraining.measure_language_model import measure_language_model
 from editfoundry.pretraining.measure_video_language_model import measure_video_language_model
-from editfoundry.pretraining.segmenter import measure_segmenter
-from editfoundry.pretraining.vae import reconstruction_psnr
+from editfoundry.pretraining.recipes.clip import measure_clip, twin_scenes
+from editfoundry.pretraining.recipes.controlnet import measure_controlnet
+from editfoundry.pretraining.recipes.ip_adapter import measure_ip_adapter
+from editfoundry.pretraining.recipes.segmenter import measure_segmenter
+from editfoundry.pretraining.recipes.vae import reconstruction_psnr
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.benchmark import plain_cases, world_cases
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import nearest_outcome
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import IMAGE_SIZE, render
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 NUM_SCENES = 512
 NUM_GENERATED = 256

@@ -16,7 +16,7 @@ from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel, load_vision_language_model
 from editfoundry.pretraining.judged_pairs import JudgedPair, pair_pictures, sample_judged_pair
 from editfoundry.profiles import Profile
-from editfoundry.tinyworld.sampling import random_stream
+from editfoundry.tinyworld.scene_sampling import random_stream
 
 NUM_PAIRS = 300
 """Of each kind."""

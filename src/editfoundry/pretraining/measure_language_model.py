@@ -9,8 +9,9 @@ import numpy as np
 
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.tables import read_rows, write_rows
-from editfoundry.errors import Rejection
-from editfoundry.pretrained.language_model import Answer, Chat, LanguageModel, Request, Sampling, load_language_model
+from editfoundry.errors import Rejection, UnavailableError
+from editfoundry.pretrained.chat import Chat, ChatAnswer, LanguageModel, Request, Sampling
+from editfoundry.pretrained.language_model import load_language_model
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretraining.quadruple_chats import sample_asked_scene, sample_verified
 from editfoundry.profiles import Profile
@@ -19,8 +20,8 @@ from editfoundry.synthesis.quadruples.config import TEXT_CATEGORIES, QuadrupleCo
 from editfoundry.synthesis.quadruples.model_stage import write_free_quadruples, write_model_quadruples
 from editfoundry.synthesis.quadruples.writing import Writing
 from editfoundry.tinyworld.quadruple_truth import applicable, is_true
-from editfoundry.tinyworld.sampling import random_stream
 from editfoundry.tinyworld.scene import Scene
+from editfoundry.tinyworld.scene_sampling import random_stream
 
 NUM_QUESTIONS = 400
 """Captions asked about once, quadruples verified, captions given to the writer, and free quadruples: of each."""
@@ -94,8 +95,13 @@ def _question(purpose: str, number: int) -> Asked:
     return sample_asked_scene(random, category, "test"), category
 
 
-def _ask(model: LanguageModel, chats: list[Chat], sampling: Sampling) -> list[Answer]:
-    return model.answer([Request(chat=chat, seed=number) for number, chat in enumerate(chats)], sampling)
+def _ask(model: LanguageModel, chats: list[Chat], sampling: Sampling) -> list[ChatAnswer]:
+    answers = model.answer([Request(chat=chat, seed=number) for number, chat in enumerate(chats)], sampling)
+    for answer in answers:
+        if answer.error:
+            # What was not answered is not wrong.
+            raise UnavailableError(answer.error)
+    return answers
 
 
 def _is_right(text: str, scene: Scene, category: str) -> bool:

@@ -9,8 +9,8 @@ from PIL import Image
 
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.video_language_model import load_video_language_model
+from editfoundry.pretraining.recipes.video_language_model import NUM_FRAMES
 from editfoundry.pretraining.storyline_tokens import PROMPTS
-from editfoundry.pretraining.video_language_model import NUM_FRAMES
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.editworld_video.storyline_prompts import load_storyline_prompts
 from editfoundry.tinyworld.captions import scene_from_caption
@@ -19,8 +19,8 @@ from editfoundry.tinyworld.clips.film import film_picture
 from editfoundry.tinyworld.clips.storylines import sample_visible_edit, video_rules
 from editfoundry.tinyworld.clips.writing import FRAME_SIZE
 from editfoundry.tinyworld.edits import Edit
-from editfoundry.tinyworld.sampling import random_stream
 from editfoundry.tinyworld.scene import Scene, render
+from editfoundry.tinyworld.scene_sampling import random_stream
 from editfoundry.tinyworld.storyline_text import NOTHING, describe_storyline
 
 NUM_STORYLINES = 270

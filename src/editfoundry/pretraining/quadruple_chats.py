@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from editfoundry.data.record import Quadruple
-from editfoundry.pretrained.language_model import Chat, Message
+from editfoundry.pretrained.chat import Chat, Message
 from editfoundry.synthesis.quadruples.config import TEXT_CATEGORIES, QuadrupleConfig
 from editfoundry.synthesis.quadruples.exemplars import ExemplarFile
 from editfoundry.synthesis.quadruples.quadruple_prompts import NULL, Prompts, caption_answer, free_answer
@@ -18,8 +18,8 @@ from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.quadruple_truth import rules_of, sample_quadruple, true_category
 from editfoundry.tinyworld.rule import Rule
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import Split, random_background, sample_scene
 from editfoundry.tinyworld.scene import Scene
+from editfoundry.tinyworld.scene_sampling import Split, random_background, sample_scene
 
 T = TypeVar("T")
 CAPTION_FITS_SHARE = 0.6

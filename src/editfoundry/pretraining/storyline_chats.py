@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from editfoundry.pretrained.language_model import Chat, Message
+from editfoundry.pretrained.chat import Chat, Message
 from editfoundry.pretraining import quadruple_chats
 from editfoundry.pretraining.quadruple_chats import ChatSampler
 from editfoundry.pretraining.storyline_tokens import PROMPTS
@@ -21,7 +21,7 @@ from editfoundry.tinyworld.captions import keywords_of
 from editfoundry.tinyworld.clips.storylines import video_rules
 from editfoundry.tinyworld.edits import Edit, sample_world_edit
 from editfoundry.tinyworld.rule import Rule
-from editfoundry.tinyworld.sampling import sample_scene
+from editfoundry.tinyworld.scene_sampling import sample_scene
 from editfoundry.tinyworld.storyline_text import describe_storyline
 
 NOTHING_SHARE = 0.05

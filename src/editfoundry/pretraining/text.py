@@ -19,7 +19,7 @@ from editfoundry.tinyworld.edits import (
     REPLACE_WORDINGS,
 )
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 MAX_LENGTH = 40
 """Tokens of a prompt, start and end included."""

@@ -18,8 +18,8 @@ from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.edits import Edit
 from editfoundry.tinyworld.outcome import Outcome, defect, nearest_outcome
-from editfoundry.tinyworld.sampling import random_stream
 from editfoundry.tinyworld.scene import IMAGE_SIZE, render
+from editfoundry.tinyworld.scene_sampling import random_stream
 from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
 
 

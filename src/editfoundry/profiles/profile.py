@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from editfoundry.errors import BadInputError, MissingModelError
+from editfoundry.errors import BadInputError, MissingModelError, one_line
 
 ROLES = (
     "text_to_image", "inpainter", "controlnet_canny", "ip_adapter", "editor_base", "clip", "language_model",
@@ -151,7 +151,7 @@ def missing_model(reference: ModelReference, error: Exception) -> MissingModelEr
     if reference.is_local and not Path(reference.location).is_dir():
         reason = f"no folder {reference.location}"
     else:
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        reason = one_line(error, 160)
     return MissingModelError(f"role {reference.role!r}: model {reference} is not on this machine ({reason}); {fetch}")
 
 

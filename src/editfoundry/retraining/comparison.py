@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.evaluation.reports.compare import same_items
-from editfoundry.evaluation.reports.run import Run, ScoredItem
-from editfoundry.evaluation.reports.summary import paired
+from editfoundry.evaluation.reports.run_results import Run, ScoredItem
+from editfoundry.evaluation.reports.run_summary import paired
 
 Edits = Mapping[str, Mapping[str, ScoredItem]]
 """Benchmark -> item's id -> one editor's edit; the headline benchmark first."""

@@ -14,7 +14,7 @@ from editfoundry.data.split_leaks import split_folders
 from editfoundry.editors.open_editor import editor_folder, find_editor
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.reports.before_after import BASE, FINE_TUNED
-from editfoundry.evaluation.reports.run import METRICS_FILE, Run, read_runs
+from editfoundry.evaluation.reports.run_results import METRICS_FILE, Run, read_runs
 from editfoundry.lineage.params import Params
 from editfoundry.lineage.stages import Paths
 from editfoundry.retraining.comparison import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from editfoundry.data.stage import StageResult, add_up
+from editfoundry.data.stage_result import StageResult, add_up
 from editfoundry.execution.stage_record import Stage, StageRequest
-from editfoundry.sources.filters import LaionFilters
+from editfoundry.sources.laion_filters import LaionFilters
 
 TINYWORLD_TABLE = "data/tinyworld/captions.parquet"
 """The LAION-schema table of tinyworld's captions, under a project's folder."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.sources.internvid_filters import InternVidFilters
 
@@ -32,12 +32,14 @@ def run_clips(request: StageRequest) -> StageResult:
     Raises:
         BadInputError: the output holds something else.
     """
+    from editfoundry.execution.output_lock import output_lock
     from editfoundry.sources.internvid import convert_internvid
-    from editfoundry.tinyworld.clips.writing import TABLE, VIDEOS, write_clips
+    from editfoundry.tinyworld.clips.writing import STAGE, TABLE, VIDEOS, write_clips
 
     params: ClipParams = request.params.clips
     folder = request.root / TINYWORLD_CLIPS
-    write_clips(folder, params.num_clips, params.seed, size=params.frame_size, progress=request.progress)
+    with output_lock(folder, STAGE):
+        write_clips(folder, params.num_clips, params.seed, size=params.frame_size, progress=request.progress)
     return convert_internvid(
         folder / TABLE,
         folder / VIDEOS,

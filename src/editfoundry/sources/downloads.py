@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from editfoundry.errors import BadInputError, Rejection
+from editfoundry.errors import BadInputError, Rejection, one_line
 from editfoundry.sources.public_addresses import only_public_addresses
 from editfoundry.sources.video_files import videos_by_id
 
@@ -71,7 +71,7 @@ class Downloader:
                 download(self.url.format(id=video_id))
             problem = ""
         except Exception as error:  # Whatever an extractor raises, one video is lost and not the table.
-            problem = " ".join(str(error).split())[:300] or type(error).__name__
+            problem = one_line(error, 300)
         self._last_end = time.monotonic()
         found = self.there(video_id)
         if found is None:

@@ -22,7 +22,7 @@ from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.output_folder import check_claim
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import count_by_reason
-from editfoundry.data.stage import StageResult, add_up
+from editfoundry.data.stage_result import StageResult, add_up
 from editfoundry.data.storage import locate
 from editfoundry.data.tables import REJECTED_SUFFIX
 from editfoundry.errors import BadInputError
@@ -30,8 +30,8 @@ from editfoundry.execution.progress import Progress
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import RowStore, ShardNotes
-from editfoundry.sources.filters import LaionFilters, SeenRows
 from editfoundry.sources.laion import STAGE, check_table, kept_captions
+from editfoundry.sources.laion_filters import LaionFilters, SeenRows
 from editfoundry.sources.row_ranges import RowRange, num_table_rows
 from editfoundry.sources.table_reader import PARQUET_SUFFIXES, TEXT_SUFFIXES, TableRow, read_table_rows, table_files
 

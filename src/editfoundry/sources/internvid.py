@@ -15,7 +15,7 @@ from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.output_folder import input_of
 from editfoundry.data.record import Clip
 from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import read_rows
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.execution.progress import Progress

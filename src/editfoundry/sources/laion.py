@@ -15,7 +15,7 @@ from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.output_folder import input_of
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import read_rows
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.execution.progress import Progress
@@ -23,7 +23,7 @@ from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import RowStore, ShardNotes
 from editfoundry.sources.columns import parse_row, printable, resolve_columns, values_by_role
-from editfoundry.sources.filters import LaionFilters, SeenRows, check_row, check_score_columns
+from editfoundry.sources.laion_filters import LaionFilters, SeenRows, check_row, check_score_columns
 from editfoundry.sources.row_ranges import RowRange, num_table_rows, row_ranges
 from editfoundry.sources.table_reader import TableRow, read_table_rows, table_columns, table_files
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from editfoundry.data.parquet_errors import PARQUET_ERRORS
 from editfoundry.data.untrusted import check_plain
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.sources.columns import resolve_columns
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -246,5 +246,5 @@ def _readable(path: Path) -> Iterator[None]:
     except BadInputError:
         raise
     except (*PARQUET_ERRORS, EOFError, zlib.error, ValueError) as error:
-        cause = " ".join(str(error).split())
+        cause = one_line(error)
         raise BadInputError(f"{path}: truncated or damaged table ({cause}); fetch it again") from error

@@ -12,9 +12,9 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Clip
 from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.videos import open_video
-from editfoundry.errors import BadInputError, Rejection
+from editfoundry.errors import BadInputError, Rejection, one_line
 from editfoundry.execution.progress import Progress
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
@@ -122,7 +122,7 @@ def _shots(path: Path, min_shot_seconds: float) -> list[tuple[float, float | Non
         manager.detect_scenes(stream, show_progress=False)
         scenes = manager.get_scene_list(start_in_scene=True)
     except Exception as error:  # Its backend raises whatever its decoder does.
-        raise Rejection("unreadable", " ".join(str(error).split())[:200]) from error
+        raise Rejection("unreadable", one_line(error, 200)) from error
     ranges = [(start.seconds, end.seconds) for start, end in scenes]
     kept: list[tuple[float, float | None]] = [(a, b) for a, b in ranges if b - a >= min_shot_seconds]
     if not kept:

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 
 
 def read_prompt_file(name_or_path: str, folder: Path, what: str) -> tuple[Path, dict[str, Any]]:
@@ -24,4 +24,4 @@ def read_prompt_file(name_or_path: str, folder: Path, what: str) -> tuple[Path, 
     try:
         return path, tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInputError(f"{path}: not a TOML file: {' '.join(str(error).split())}") from error
+        raise BadInputError(f"{path}: not a TOML file: {one_line(error)}") from error

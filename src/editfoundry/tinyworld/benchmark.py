@@ -12,8 +12,8 @@ from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rules import new_rules, trained_rules
-from editfoundry.tinyworld.sampling import random_stream
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import random_stream
 from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
 
 WorldSplit = Literal["test", "test-new-rules"]

@@ -12,8 +12,8 @@ import numpy as np
 from editfoundry.tinyworld.backgrounds import Background, all_backgrounds
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import held_out_position, random_stream, sample_scene
 from editfoundry.tinyworld.scene import IMAGE_SIZE, SIZES, Scene, SceneObject
+from editfoundry.tinyworld.scene_sampling import held_out_position, random_stream, sample_scene
 
 _FUNCTION_WORDS = frozenset("a an the in on of with from and to small large seen very far away that has".split())
 

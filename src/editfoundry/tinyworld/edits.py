@@ -8,8 +8,8 @@ import numpy as np
 
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.rule import Rule
-from editfoundry.tinyworld.sampling import Split, random_background, random_object, sample_scene
 from editfoundry.tinyworld.scene import Scene, SceneObject
+from editfoundry.tinyworld.scene_sampling import Split, random_background, random_object, sample_scene
 
 ADD_WORDINGS = (
     "Add {phrase} on the {position}.",

@@ -9,7 +9,7 @@ from editfoundry.errors import Rejection
 from editfoundry.tinyworld.captions import keywords_of, scene_from_caption
 from editfoundry.tinyworld.edits import world_edit
 from editfoundry.tinyworld.rules import rules_for
-from editfoundry.tinyworld.sampling import random_stream
+from editfoundry.tinyworld.scene_sampling import random_stream
 
 
 @dataclass(frozen=True)

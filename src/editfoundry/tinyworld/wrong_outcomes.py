@@ -10,8 +10,8 @@ import numpy as np
 from editfoundry.tinyworld.edits import Edit
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.outcome import changed_region
-from editfoundry.tinyworld.sampling import random_background, random_object
 from editfoundry.tinyworld.scene import Scene, render
+from editfoundry.tinyworld.scene_sampling import random_background, random_object
 
 NUM_WRONG_OUTCOMES = 3
 MIN_CHANGED_SHARE = 0.005

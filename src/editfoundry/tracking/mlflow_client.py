@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -9,16 +10,27 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.tracking.artifact_store import reachable_artifacts
 from editfoundry.tracking.dvc_client import locked_hashes
+from editfoundry.tracking.moved_project import ARTIFACTS, ROOT_TAG, STORE_NAME, adopt_artifacts, store_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+log = logging.getLogger(__name__)
+
 MAX_VALUE_CHARS = 500
+DATASET_TAG = "dataset_hash"
+PAGE_VARIABLE = "EDITFOUNDRY_MLFLOW_URL"
+"""Environment: where a browser finds MLflow's pages."""
+TRAINING_VIEW = "workflowType=machine_learning"
+"""Of MLflow's pages: their default, which is for chats with models, hides runs."""
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,16 @@ class TrackedRun:
         """Keep a matplotlib or plotly figure, or a PIL image, as artifact ``name`` (its suffix gives the format)."""
         log = self.client.log_figure if hasattr(figure, "savefig") else self.client.log_image
         log(self.run_id, figure, name)
+
+    def log_dataset(self, name: str, digest: str, source: Path | str) -> None:
+        """Record the data set that the run reads as an input, and its hash as the tag `DATASET_TAG` too."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        held = json.dumps({"uri": str(source)})
+        # MLflow takes 36 characters of a digest; the tag has them all.
+        dataset = Dataset(name=name, digest=digest[:36], source_type="local", source=held)
+        self.client.log_inputs(self.run_id, [DatasetInput(dataset=dataset)])
+        self.set_tag(DATASET_TAG, digest)
 
     def set_tag(self, name: str, value: str) -> None:
         """Set one tag."""
@@ -84,9 +106,25 @@ def tracked_run(
         client.set_terminated(tracked.run_id, end)
 
 
+@contextmanager
+def only_watching(work: str) -> Iterator[None]:
+    """Warn, instead of raising, where MLflow takes nothing: a full disk or a dead server must not end the work.
+
+    Args:
+        work: what the block logs, as the warning names it.
+    """
+    try:
+        yield
+    except BadInputError:
+        raise
+    except Exception as error:
+        reason = one_line(error, 200)
+        log.warning("%s is finished, but not in MLflow (%s)", work, reason)
+
+
 def default_tracking_uri(root: Path) -> str:
     """Return the SQLite tracking store of a project's folder."""
-    return f"sqlite:///{root.resolve() / 'mlflow.db'}"
+    return f"sqlite:///{root.resolve() / STORE_NAME}"
 
 
 def source_tags(root: Path, stage: str = "dataset") -> dict[str, str]:
@@ -115,6 +153,9 @@ def open_client(tracking_uri: str | None = None, root: Path | None = None) -> Ml
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(root or Path.cwd())
+    store = store_file(uri)
+    if store is not None:
+        adopt_artifacts(store)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -128,10 +169,16 @@ def experiment_id(client: MlflowClient, name: str, root: Path) -> str:
 
     found = client.get_experiment_by_name(name)
     if found is not None:
+        for key, value in _EXPERIMENT_TAGS.items():
+            if key not in found.tags:
+                client.set_experiment_tag(found.experiment_id, key, value)
         return str(found.experiment_id)
     location = None if client.tracking_uri.startswith("http") else f"{artifact_root(root)}/{name}"
+    tags = dict(_EXPERIMENT_TAGS)
+    if client.tracking_uri == default_tracking_uri(root):
+        tags[ROOT_TAG] = str(root.resolve())
     try:
-        return str(client.create_experiment(name, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location, tags=tags))
     except MlflowException:
         found = client.get_experiment_by_name(name)
         if found is None:
@@ -139,9 +186,36 @@ def experiment_id(client: MlflowClient, name: str, root: Path) -> str:
         return str(found.experiment_id)
 
 
+def run_url(run_id: str, root: Path | None = None, tracking_uri: str | None = None) -> str | None:
+    """Return the page of a run in MLflow's training view; None where no server shows it.
+
+    Args:
+        run_id: of the run.
+        root: folder of the project, by default the current one.
+        tracking_uri: by default MLFLOW_TRACKING_URI, else the project's own store.
+    """
+    client = open_client(tracking_uri, root)
+    page = os.environ.get(PAGE_VARIABLE) or (client.tracking_uri if client.tracking_uri.startswith("http") else None)
+    if page is None:
+        return None
+    experiment = client.get_run(run_id).info.experiment_id
+    return f"{page.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}?{TRAINING_VIEW}"
+
+
+def experiments_url(page: str) -> str:
+    """Return the list of experiments, in the training view, of a server at ``page``."""
+    return f"{page.rstrip('/')}/#/experiments?{TRAINING_VIEW}"
+
+
+def distinct_name(name: str, data_hash: str = "") -> str:
+    """Return a run's name that tells it from others of the same work: its time and the beginning of its data's hash."""
+    data = f", data {data_hash[:8]}" if data_hash else ""
+    return f"{name}, {datetime.now():%Y-%m-%d %H:%M:%S}{data}"
+
+
 def artifact_root(root: Path) -> str:
     """Return where the artifacts of a project's new experiments go, as a URI."""
-    chosen = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", "mlruns").rstrip("/")
+    chosen = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", ARTIFACTS).rstrip("/")
     return chosen if "://" in chosen else (root.resolve() / chosen).as_uri()
 
 

@@ -16,6 +16,7 @@ from editfoundry.data.hashing import file_hash
 from editfoundry.errors import BadInputError
 from editfoundry.tracking.artifact_store import reachable_artifacts
 from editfoundry.tracking.mlflow_client import experiment_id, open_client
+from editfoundry.tracking.moved_project import store_file
 from editfoundry.tracking.pyfunc_model import save_pyfunc
 
 if TYPE_CHECKING:
@@ -123,8 +124,7 @@ def registry_lock(tracking_uri: str, root: Path, name: str = MODEL_NAME) -> Iter
     The lock is a file beside an SQLite store, so that all projects that share the store wait for each other. A
     tracking server has no such place: there it is one in ``root``, which holds for one project alone.
     """
-    store = tracking_uri.removeprefix("sqlite:///")
-    beside = root / ".cache" / "registry" if store == tracking_uri else Path(store)
+    beside = store_file(tracking_uri) or root / ".cache" / "registry"
     path = beside.with_name(f".{beside.name}.{name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:

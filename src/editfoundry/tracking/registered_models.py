@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from editfoundry.data.record import short_hash
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.tracking.artifact_store import reachable_artifacts
 from editfoundry.tracking.mlflow_client import open_client
 
@@ -48,7 +48,7 @@ def registered_folder(reference: str, cache: Path, tracking_uri: str | None = No
             if not folder.is_dir():
                 _fetch(source, folder, client.tracking_uri)
     except MlflowException as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise BadInputError(f"{reference}: not in the registry at {client.tracking_uri} ({reason})") from error
     if not folder.is_dir():
         raise BadInputError(f"{reference}: its files are gone: no folder {folder}")

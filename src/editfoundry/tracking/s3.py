@@ -45,6 +45,8 @@ class S3Server:
     """Seconds since the epoch; tells the process from a later one of the same id."""
     ports: dict[str, int]
     """Part of the server -> its port on 127.0.0.1."""
+    folder: str = ""
+    """Where it keeps its data: a copy of a project must not take the other one's server for its own."""
 
     @property
     def endpoint(self) -> str:
@@ -87,10 +89,11 @@ def stop(root: Path) -> bool:
 
 def status(root: Path) -> S3Server | None:
     """Return the running server of this folder, or None."""
-    recorded = _recorded(service_folder(root))
+    folder = service_folder(root)
+    recorded = _recorded(folder)
     if recorded is None or not is_running(recorded.pid, recorded.start_time):
         return None
-    return recorded
+    return recorded if recorded.folder in ("", str(folder.resolve())) else None
 
 
 def service_folder(root: Path) -> Path:
@@ -193,7 +196,9 @@ def _launch(folder: Path) -> S3Server:
             stderr=log,
             start_new_session=True,
         )
-    server = S3Server(pid=process.pid, start_time=started_at(process.pid) or time.time(), ports=ports)
+    server = S3Server(
+        pid=process.pid, start_time=started_at(process.pid) or time.time(), ports=ports, folder=str(folder.resolve())
+    )
     _write_private(folder / "server.json", json.dumps(asdict(server)))
     return server
 

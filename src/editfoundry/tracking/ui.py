@@ -14,11 +14,13 @@ from pathlib import Path
 
 from editfoundry.tracking import s3
 from editfoundry.tracking.artifact_store import ENDPOINTS, has_own_endpoint
-from editfoundry.tracking.mlflow_client import default_tracking_uri
+from editfoundry.tracking.mlflow_client import PAGE_VARIABLE, default_tracking_uri, experiments_url
+from editfoundry.tracking.moved_project import STORE_NAME, adopt_artifacts
 from editfoundry.tracking.ports import LOOPBACK, is_serving
 from editfoundry.tracking.service import Service, bring_up
 from editfoundry.tracking.service_environment import service_environment, write_environment
 
+MLFLOW = "MLflow"
 MLFLOW_PORT = 5000
 DAGSTER_PORT = 3000
 DEFINITIONS = "dagster_project.definitions"
@@ -76,8 +78,9 @@ def _start_all(root: Path, stack: contextlib.ExitStack, addresses: Path) -> list
         if not service.is_up():
             return services
         # Dagster links to MLflow's pages, so it must know where they are.
-        environment.setdefault("EDITFOUNDRY_MLFLOW_URL", service.address)
-        lines.append(f"  {service.name:8} {service.address}")
+        environment.setdefault(PAGE_VARIABLE, service.address)
+        page = experiments_url(service.address) if service.name == MLFLOW else service.address
+        lines.append(f"  {service.name:8} {page}")
         print(lines[-1], flush=True)
     addresses.write_text("\n".join(lines) + "\n")
     print(f"in another terminal: set -a; . {for_a_terminal.relative_to(root)}; set +a", flush=True)
@@ -101,6 +104,8 @@ def _describe_s3(server: s3.S3Server | None) -> str:
 
 
 def _start_mlflow(root: Path, environment: dict[str, str], started: Callable[[Service], object]) -> Service:
+    adopt_artifacts(root / STORE_NAME)
+
     def command(port: int) -> list[str]:
         artifacts = environment["MLFLOW_DEFAULT_ARTIFACT_ROOT"]
         stores = ["--backend-store-uri", default_tracking_uri(root), "--default-artifact-root", artifacts]
@@ -108,7 +113,7 @@ def _start_mlflow(root: Path, environment: dict[str, str], started: Callable[[Se
         return [sys.executable, *server, *stores]
 
     return bring_up(
-        "MLflow", MLFLOW_PORT, command, root=root, environment=environment, stop_signal=signal.SIGTERM, started=started
+        MLFLOW, MLFLOW_PORT, command, root=root, environment=environment, stop_signal=signal.SIGTERM, started=started
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from editfoundry.errors import BadInputError
-from editfoundry.training.outcome import OUTCOME_VARIABLE, failure_of
+from editfoundry.training.ending import OUTCOME_VARIABLE, failure_of
 from editfoundry.training.owners import owners_environment
 
 

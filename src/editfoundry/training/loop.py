@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from editfoundry.data.atomic import restore_folder
 from editfoundry.data.output_folder import check_claim, claim_output
-from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.errors import BadInputError, UnavailableError, one_line
 from editfoundry.execution.output_lock import output_lock
 from editfoundry.training.averaging import averaged_weights, new_average
 from editfoundry.training.failures import TrainingError, TrainingInterrupted, is_lost_process
@@ -31,7 +31,6 @@ from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.metrics_log import metrics_log
 from editfoundry.training.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
-from editfoundry.training.progress import progress
 from editfoundry.training.remote_checkpoints import RemoteCheckpoints
 from editfoundry.training.resume import load_resumable, save_resumable
 from editfoundry.training.resume_folder import last_good_state
@@ -39,6 +38,7 @@ from editfoundry.training.run_folder import writing
 from editfoundry.training.sample_pictures import sample_path
 from editfoundry.training.stopping import stop_requests
 from editfoundry.training.trainee import Trainee, Validation
+from editfoundry.training.training_progress import progress
 from editfoundry.training.validation import evaluating, validation_loss
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def _train(config: Config, load: Load[Config], should_stop: Stop | None) -> None
         if not is_lost_process(error):
             raise
         raise TrainingError(
-            f"one of its processes was killed or failed ({' '.join(str(error).split())[:120]}); "
+            f"one of its processes was killed or failed ({one_line(error, 120)}); "
             f"{last_good_state(config.output)}, and the same command goes on from there"
         ) from error
 

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from editfoundry.tracking.mlflow_client import TrackedRun, tracked_run
+from editfoundry.errors import one_line
+from editfoundry.tracking.mlflow_client import TrackedRun, distinct_name, tracked_run
 from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.sample_pictures import FOLDER, sample_path
@@ -94,9 +95,13 @@ class _Sender(threading.Thread):
         tags = {"run_hash": self._run_hash}
         while True:
             try:
+                data = str(config.identity().get("dataset", ""))
+                name = distinct_name(config.output.name, data)
                 with tracked_run(
-                    config.mlflow_experiment, config.output.name, config.as_dict(), tags, config.mlflow_tracking_uri
+                    config.mlflow_experiment, name, config.as_dict(), tags, config.mlflow_tracking_uri
                 ) as run:
+                    if data:
+                        run.log_dataset("dataset", data, str(getattr(config, "dataset", "")))
                     self._send_all(run)
                     if self._end is not None:
                         raise self._end
@@ -122,7 +127,7 @@ class _Sender(threading.Thread):
             log.warning(
                 "MLflow at %s takes nothing (%s); training goes on, and its log is sent later",
                 self._config.mlflow_tracking_uri,
-                " ".join(str(error).split())[:200] or type(error).__name__,
+                one_line(error, 200),
             )
         was_closing = self._closing.is_set()
         self._closing.wait(RETRY_SECONDS)

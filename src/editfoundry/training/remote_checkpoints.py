@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from editfoundry.data.s3_client import retried, s3_client
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.training.failures import TrainingError
 from editfoundry.training.history import FILE_NAME
 
@@ -114,7 +114,7 @@ class RemoteCheckpoints:
         try:
             yield
         except (Boto3Error, BotoCoreError, ClientError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error, 200)
             raise TrainingError(f"{self.uri}: {what} ({reason}); the same command goes on from there") from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from editfoundry.errors import one_line
 from editfoundry.training.failures import TrainingError, is_lost_process
 
 _WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
@@ -35,7 +36,7 @@ def writing(
     except errors as error:
         if is_lost_process(error):
             raise
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error, 200)
         raise TrainingError(
             f"{what} cannot be written to {folder} ({reason}; {_free(folder)} free there): free some space and run the "
             f"same command again; {kept}"

@@ -16,7 +16,7 @@ from typer.main import get_command
 from editfoundry.cli.app import PANELS, app
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 
 SRC = Path(__file__).parents[3] / "src"
 HEAVY = ["torch", "diffusers", "transformers", "dagster", "mlflow", "datasets", "pandas"]
@@ -72,7 +72,7 @@ def test_starting_up_imports_no_heavy_package(tmp_path):
         "import sys; sys.argv = ['editfoundry', '--help']\n"
         "from editfoundry.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "import editfoundry.synthesis.quadruples, editfoundry.curation.filters\n"
+        "import editfoundry.synthesis.quadruples, editfoundry.curation.score_filters\n"
         f"print('heavy:', [name for name in {HEAVY} if name in sys.modules])"
     )
     env = {**os.environ, "PYTHONPATH": str(SRC)}
@@ -119,7 +119,7 @@ BAD_CALLS = {
 def test_bad_input_is_named_in_one_line_and_writes_nothing(invoke, tmp_path, case):
     write_table(tmp_path / "wrong.parquet", URL=["https://example.com/a.png"])
     write_table(tmp_path / "empty.parquet", TEXT=pa.array([], pa.string()))
-    write_table(tmp_path / "good.parquet", TEXT=["a cat"])
+    write_table(tmp_path / "good.parquet", TEXT=["a cat"], punsafe=[0.0], pwatermark=[0.0])
     (tmp_path / "bad.yaml").write_text("nothing: 1")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("a: [")

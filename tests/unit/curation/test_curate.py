@@ -7,8 +7,8 @@ from PIL import Image, ImageDraw
 
 from editfoundry.curation.curate import _look, curate
 from editfoundry.curation.curation_config import CurationConfig
-from editfoundry.curation.filters import ClipThresholds
 from editfoundry.curation.first_pass import FirstPass
+from editfoundry.curation.score_filters import ClipThresholds
 from editfoundry.curation.splits import SplitShares
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Triplet

@@ -15,9 +15,9 @@ from tiny_painter import tiny_clip
 
 from editfoundry.curation.curate import curate
 from editfoundry.curation.curation_config import CurationConfig
-from editfoundry.curation.filters import ClipThresholds, check_clip
 from editfoundry.curation.score import score
 from editfoundry.curation.score_config import ScoreConfig
+from editfoundry.curation.score_filters import ClipThresholds, check_clip
 from editfoundry.curation.splits import SplitShares
 from editfoundry.data.exchange.editworld import import_editworld
 from editfoundry.data.record import Triplet
@@ -141,14 +141,14 @@ def test_a_run_that_is_killed_goes_on_and_its_bytes_equal_an_undisturbed_runs(so
         "from editfoundry.curation.score import score\n"
         "from editfoundry.curation.score_config import ScoreConfig\n"
         "from editfoundry.profiles import load_profile\n"
-        "from editfoundry.judging.missing_scores import Scorer\n"
-        "plain, calls = Scorer.add_scores, []\n"
+        "from editfoundry.judging.missing_scores import TripletScorer\n"
+        "plain, calls = TripletScorer.add_scores, []\n"
         "def dying(self, batch, rejected):\n"
         "    for number, triplet in enumerate(plain(self, batch, rejected)):\n"
         "        calls.append(number)\n"
         "        if len(calls) == 6: os.kill(os.getpid(), signal.SIGKILL)\n"
         "        yield triplet\n"
-        "Scorer.add_scores = dying\n"
+        "TripletScorer.add_scores = dying\n"
         "score(Path(sys.argv[1]), Path(sys.argv[2]), ScoreConfig(judge=None), load_profile(sys.argv[3]), 'cpu')\n"
     )
     toml = Path(profile.model("clip").location).parent / "vlm.toml"

@@ -27,8 +27,8 @@ from editfoundry.data.untrusted import parse_json, read_yaml
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.evaluation.reports.dataset_statistics import dataset_statistics
 from editfoundry.lineage.params import load_params
-from editfoundry.sources.filters import LaionFilters
 from editfoundry.sources.laion import convert_laion
+from editfoundry.sources.laion_filters import LaionFilters
 from editfoundry.synthesis.quadruples.importing import import_quadruples
 
 ANY_ROW = LaionFilters(max_punsafe=None)

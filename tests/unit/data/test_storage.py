@@ -11,7 +11,7 @@ from faulty_proxy import faulty_proxy
 
 from editfoundry.curation.curate import curate
 from editfoundry.curation.curation_config import CurationConfig
-from editfoundry.curation.filters import ClipThresholds
+from editfoundry.curation.score_filters import ClipThresholds
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow, read_rejections
 from editfoundry.data.s3_client import s3_client

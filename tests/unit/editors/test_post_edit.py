@@ -15,9 +15,9 @@ from editfoundry.editors.families.instruct_pix2pix.family import editor_of_pipel
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.post_edit.compositing import composite, feathered
 from editfoundry.editors.post_edit.explain import write_explanation
-from editfoundry.editors.post_edit.models import PostEditModels, load_post_edit_models
 from editfoundry.editors.post_edit.post_edit import post_edit_batch, post_edit_photo, with_post_edit
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
+from editfoundry.editors.post_edit.post_edit_models import PostEditModels, load_post_edit_models
 from editfoundry.editors.post_edit.regions import (
     best_overlap_mask,
     dilated,

@@ -12,7 +12,7 @@ from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmark_leaks import find_benchmark_leaks
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
-from editfoundry.pretraining.editworld import write_world_triplets
+from editfoundry.pretraining.recipes.editworld import write_world_triplets
 from editfoundry.tinyworld.benchmark import world_cases
 
 

@@ -16,7 +16,7 @@ from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.contestants import Contestant
-from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.metrics.metric_models import MetricModels
 
 CASES = make_cases(5)
 WORLD = Benchmark(name="world", title="World", items=tuple(map(item_of_case, CASES)))

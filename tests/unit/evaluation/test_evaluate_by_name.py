@@ -141,7 +141,9 @@ def test_the_lineage_s_report_compares_the_editor_with_its_base_on_all_of_tinywo
     assert summary == json.loads((tmp_path / "run" / "summary.json").read_text())
     page = check_self_contained((tmp_path / "run" / "report.html").read_text())
     assert "editfoundry evaluate --editor" in page.text and "tinyworld: rules that no training data shows" in page.text
-    assert len(list((tmp_path / "run" / "tinyworld-world" / "edits" / "fine_tuned").glob("*.png"))) == 2
+    edits = tmp_path / ".cache" / "runs" / "run" / "tinyworld-world" / "edits"
+    assert len(list((edits / "fine_tuned").glob("*.png"))) == 2
+    assert [path.name for path in (tmp_path / "run").glob("*.png")] == ["grid.png"]
     status, out, err = invoke("--editor", models / "editor", "--benchmark", "tinyworld", "--out", "run")
     assert status == 0 and "tinyworld-world: 2 edits, base → fine-tuned" in out
 

@@ -9,78 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from extending_page import example_files
 
 REPOSITORY = Path(__file__).parents[3]
-RECIPE = {
-    "__init__.py": '"""The recipe tints: pictures of one colour."""\n',
-    "config.py": '''
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, kw_only=True)
-class TintConfig:
-    """How tints are painted."""
-
-    image_size: int = 8
-''',
-    "stage.py": '''
-from PIL import Image
-
-from editfoundry.data.output_folder import claim_output
-from editfoundry.data.record import Quadruple, Triplet
-from editfoundry.data.shards import write_triplets
-from editfoundry.data.stage import add_up
-from editfoundry.data.tables import read_rows, table_paths
-
-
-def paint_tints(source, output, config):
-    """Make a red and a green picture of each quadruple."""
-    claim_output(output, "tints")
-    size = (config.image_size, config.image_size)
-    results = []
-    for shard in table_paths(source):
-        triplets = [
-            Triplet(
-                instruction=row.instruction,
-                input_image=Image.new("RGB", size, "red"),
-                output_image=Image.new("RGB", size, "green"),
-                input_caption=row.input_caption,
-                output_caption=row.output_caption,
-                recipe="tints",
-            )
-            for row in read_rows(shard, Quadruple)
-        ]
-        results.append(write_triplets(output / f"{shard.stem}.tar", triplets))
-    return add_up(results)
-''',
-    "recipe.py": """
-from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
-from editfoundry.synthesis.quadruples.recipe import QUADRUPLES
-from editfoundry.synthesis.tints.config import TintConfig
-
-
-def run_tints(request: StageRequest):
-    from editfoundry.synthesis.tints.stage import paint_tints
-
-    return paint_tints(request.source, request.output, request.params.tints)
-
-
-TINTS = Stage(
-    name="tints",
-    group="triplets",
-    output="data/triplets/tints",
-    inputs=(QUADRUPLES.name,),
-    doing="painting tints",
-    description="Red and green pictures.",
-    config=TintConfig,
-    run=run_tints,
-    synthesize=SynthesizeCommand(name="tints", help="Paint tints.", source="Shards of quadruples."),
-    kinds=("webdataset",),
-    recipe="tints",
-    branch="tint",
-)
-""",
-}
+FILES = example_files("A recipe")
 IMPORT = "from editfoundry.synthesis.quadruples.recipe import QUADRUPLES\n"
 ENTRY = "FRAME_PAIRS, EDITWORLD_VIDEO)"
 DERIVED = """
@@ -125,8 +57,9 @@ def tree(tmp_path_factory):
     shutil.copytree(REPOSITORY / "dagster_project", root / "dagster_project")
     shutil.copyfile(REPOSITORY / "pyproject.toml", root / "pyproject.toml")
     (package / "synthesis" / "tints").mkdir()
-    for name, text in RECIPE.items():
-        (package / "synthesis" / "tints" / name).write_text(text)
+    (package / "synthesis" / "tints" / "__init__.py").touch()
+    for name, text in FILES.items():
+        (package / name).write_text(text)
     stages = package / "lineage" / "stages.py"
     text = stages.read_text()
     assert text.count(IMPORT) == text.count(ENTRY) == 1

@@ -7,7 +7,8 @@ import torch
 from tiny_llama import save_tiny_llama
 
 from editfoundry.errors import BadInputError, MissingModelError
-from editfoundry.pretrained.language_model import Message, Request, Sampling, load_language_model
+from editfoundry.pretrained.chat import Message, Request, Sampling
+from editfoundry.pretrained.language_model import load_language_model
 from editfoundry.pretrained.prefix_cache import PrefixCache
 from editfoundry.pretrained.token_sampling import pick_tokens
 from editfoundry.profiles import load_profile

@@ -13,7 +13,7 @@ from tiny_sdxl import PAINTERS, save_branch, sdxl_unet, tiny_controlnet
 from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.controlnet_canny import load_controlnet_canny
-from editfoundry.pretrained.editor import load_editor, load_editor_base
+from editfoundry.pretrained.editor_base import load_editor, load_editor_base
 from editfoundry.pretrained.ip_adapter import load_ip_adapter
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image

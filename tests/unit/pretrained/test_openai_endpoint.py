@@ -8,14 +8,8 @@ import pytest
 from chat_server import KEY, Reply, chat_server
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.language_model import (
-    Message,
-    Prices,
-    Request,
-    Sampling,
-    language_model_prices,
-    load_language_model,
-)
+from editfoundry.pretrained.chat import Message, Prices, Request, Sampling
+from editfoundry.pretrained.language_model import language_model_prices, load_language_model
 from editfoundry.profiles import load_profile
 
 SAMPLING = Sampling()

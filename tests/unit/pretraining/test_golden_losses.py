@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from editfoundry.pretraining import clip, joint, vae
 from editfoundry.pretraining.model_trainee import PretrainingConfig, fit
+from editfoundry.pretraining.recipes import clip, joint, vae
 
 GOLDEN = {
     "vae": [1.340582, 1.02424, 0.89248, 1.10242, 0.947839, 1.23501, 1.072998, 1.205927, 1.104558, 0.749496],

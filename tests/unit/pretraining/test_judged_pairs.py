@@ -9,8 +9,8 @@ from editfoundry.pretraining.judged_pairs import SHARES, JudgedPair, flawed, sam
 from editfoundry.tinyworld.backgrounds import Background
 from editfoundry.tinyworld.edits import world_edit
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import is_held_out, random_stream
 from editfoundry.tinyworld.scene import Scene, SceneObject, render
+from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
 
 RULE = next(rule for rule in trained_rules() if rule.kind == "snowman")
 SNOWMAN = SceneObject(kind="snowman", state=RULE.before, colour="white", position="left")

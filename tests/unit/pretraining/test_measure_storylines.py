@@ -5,7 +5,7 @@ from __future__ import annotations
 from PIL import Image
 
 from editfoundry.curation.curation_config import CurationConfig
-from editfoundry.curation.filters import ClipThresholds
+from editfoundry.curation.score_filters import ClipThresholds
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
 from editfoundry.pretraining.measure_storylines import score_storylines

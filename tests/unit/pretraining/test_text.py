@@ -14,7 +14,7 @@ from editfoundry.pretraining.text import (
     token_ids,
 )
 from editfoundry.tinyworld.rules import all_rules
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 
 @pytest.fixture(scope="module")

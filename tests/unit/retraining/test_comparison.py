@@ -4,7 +4,7 @@ import pytest
 from gate_projects import outcomes, report
 
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.reports.run import parse_run
+from editfoundry.evaluation.reports.run_results import parse_run
 from editfoundry.retraining.comparison import are_same_items, compare_editors, edits_of
 
 

@@ -10,7 +10,7 @@ from gate_projects import outcomes, report, write_candidate
 import editfoundry.retraining.gate as gate_module
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.report_params import ReportParams
-from editfoundry.evaluation.reports.run import parse_run
+from editfoundry.evaluation.reports.run_results import parse_run
 from editfoundry.lineage.params import Params
 from editfoundry.retraining.comparison import compare_editors, edits_of
 from editfoundry.retraining.gate import ITSELF, decide, pass_gate, tracking_uri

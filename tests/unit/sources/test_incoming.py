@@ -8,9 +8,9 @@ from editfoundry.errors import BadInputError
 from editfoundry.lineage.params import Params
 from editfoundry.lineage.stages import Paths, run_stage
 from editfoundry.sources.caption_stage import CaptionParams
-from editfoundry.sources.filters import LaionFilters
 from editfoundry.sources.incoming import incoming_tables, take_in
 from editfoundry.sources.laion import convert_laion
+from editfoundry.sources.laion_filters import LaionFilters
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 
 FILTERS = LaionFilters()

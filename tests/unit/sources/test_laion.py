@@ -19,8 +19,8 @@ from editfoundry.data.rejections import read_rejections
 from editfoundry.data.tables import read_rows
 from editfoundry.errors import BadInputError
 from editfoundry.sources.columns import resolve_columns
-from editfoundry.sources.filters import LaionFilters
 from editfoundry.sources.laion import convert_laion
+from editfoundry.sources.laion_filters import LaionFilters
 
 AESTHETICS_V2 = {
     "URL": "https://example.org/1.jpg",

@@ -12,8 +12,8 @@ from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.outcome import defect
 from editfoundry.tinyworld.rules import new_rules, trained_rules
-from editfoundry.tinyworld.sampling import is_held_out
 from editfoundry.tinyworld.scene import Scene
+from editfoundry.tinyworld.scene_sampling import is_held_out
 
 
 @pytest.fixture(scope="module")

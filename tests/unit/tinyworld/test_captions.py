@@ -9,8 +9,8 @@ import pytest
 
 from editfoundry.tinyworld.captions import keywords_of, scene_from_caption, write_laion_table
 from editfoundry.tinyworld.rules import rules_for
-from editfoundry.tinyworld.sampling import held_out_place, random_stream, sample_scene
 from editfoundry.tinyworld.scene import Scene
+from editfoundry.tinyworld.scene_sampling import held_out_place, random_stream, sample_scene
 
 SCENES = [sample_scene(random_stream("caption test", i), ("train", "test")[i % 2]) for i in range(400)]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rules import all_rules
-from editfoundry.tinyworld.sampling import is_held_out, random_stream
+from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
 
 PLAIN = [sample_plain_edit(random_stream("edit test", i), "train") for i in range(400)]
 

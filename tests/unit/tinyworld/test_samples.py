@@ -8,7 +8,7 @@ from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.data.shards import read_triplets
 from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.samples import write_samples
-from editfoundry.tinyworld.sampling import is_held_out
+from editfoundry.tinyworld.scene_sampling import is_held_out
 
 
 def files(folder):

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from editfoundry.tinyworld.backgrounds import Background, all_backgrounds
-from editfoundry.tinyworld.sampling import random_stream, sample_scene
 from editfoundry.tinyworld.scene import (
     Scene,
     SceneObject,
@@ -17,6 +16,7 @@ from editfoundry.tinyworld.scene import (
     render,
     scene_from_dict,
 )
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 SCENES = [sample_scene(random_stream("scene test", i), num_objects=2) for i in range(25)]
 BEHIND = SceneObject(kind="house", state="new", colour="red", ground=0.20)

@@ -8,8 +8,8 @@ from editfoundry.tinyworld.backgrounds import Background
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.outcome import changed_region
 from editfoundry.tinyworld.rules import all_rules
-from editfoundry.tinyworld.sampling import random_stream
 from editfoundry.tinyworld.scene import Scene, SceneObject, render
+from editfoundry.tinyworld.scene_sampling import random_stream
 from editfoundry.tinyworld.wrong_outcomes import MIN_DIFFERING_SHARE, NUM_WRONG_OUTCOMES, shows, wrong_outcomes
 
 HIDDEN = SceneObject(kind="egg", state="whole", colour="white", size="small", ground=0.2)

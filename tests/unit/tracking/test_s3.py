@@ -85,3 +85,12 @@ def test_data_is_still_there_when_the_parts_get_other_ports(tmp_path, root, serv
         after = s3.start(root)
         assert set(after.ports.values()).isdisjoint({before.ports[p] for p in ("s3", "master", "volume", "filer")})
         assert s3.client(root, after.endpoint).get_object(Bucket=s3.BUCKET, Key="dvc/b")["Body"].read() == b"kept"
+
+
+def test_a_copied_project_does_not_take_the_first_ones_server_for_its_own(tmp_path, root, server):
+    first = s3.start(root)
+    copied = s3.service_folder(tmp_path)
+    copied.mkdir(parents=True)
+    (copied / "server.json").write_bytes((s3.service_folder(root) / "server.json").read_bytes())
+    assert s3.status(tmp_path) is None and s3.status(root) == first
+    assert not s3.stop(tmp_path) and s3.status(root) == first

@@ -33,7 +33,8 @@ def test_a_run_has_its_settings_curve_pictures_and_end(tmp_path: Path, monkeypat
     [experiment] = [e for e in client.search_experiments() if e.name == "tries"]
     last, first = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
     assert (first.info.status, last.info.status) == ("KILLED", "FINISHED")
-    assert last.data.params["target"] == "3.0" and last.info.run_name == "out"
+    assert last.data.params["target"] == "3.0" and last.info.run_name.startswith("out, ")
+    assert last.info.run_name != first.info.run_name
     assert last.data.tags["run_hash"] == json.loads((config.output / "training.json").read_text())["run_hash"]
     losses = client.get_metric_history(last.info.run_id, "loss")
     assert [metric.step for metric in losses] == [4, 6]
@@ -76,3 +77,15 @@ def test_what_a_server_did_not_take_is_sent_once_it_does(tmp_path: Path, monkeyp
     [experiment] = [e for e in client.search_experiments() if e.name == "tries"]
     [run] = client.search_runs([experiment.experiment_id])
     assert [m.step for m in client.get_metric_history(run.info.run_id, "loss")] == [2, 4, 6, 8]
+
+
+def test_a_run_names_the_data_set_that_it_is_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LinearTraining, "identity", lambda self: {"dataset": "ab" * 32})
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    train(linear(tmp_path, uri), LinearTrainee.load)
+    client = open_client(uri, tmp_path)
+    [experiment] = [e for e in client.search_experiments() if e.name == "tries"]
+    [run] = client.search_runs([experiment.experiment_id])
+    assert run.data.tags["dataset_hash"] == "ab" * 32 and run.info.run_name.endswith(", data abababab")
+    assert [held.dataset.digest for held in run.inputs.dataset_inputs] == [("ab" * 32)[:36]]

@@ -9,7 +9,7 @@ from editfoundry.claims.verdicts import is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.bootstrap import NUM_RESAMPLES, Interval, bootstrap_interval
-from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
 
 ROLE = "vision_language_model"

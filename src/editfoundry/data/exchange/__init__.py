@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 
 ExportFormat = Literal["editworld", "instruct-pix2pix", "huggingface"]
 ImportFormat = Literal["editworld", "instruct-pix2pix", "huggingface", "pairs-folder"]

@@ -30,7 +30,7 @@ from editfoundry.data.index import shards_of
 from editfoundry.data.png import encode_png
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.untrusted import read_json
 from editfoundry.errors import BadInputError, Rejection
 

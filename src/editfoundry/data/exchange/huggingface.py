@@ -31,7 +31,7 @@ from editfoundry.data.parquet_errors import PARQUET_ERRORS
 from editfoundry.data.png import encode_png
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplet
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError, Rejection
 
 SPLITS = ("train", "validation", "test")

@@ -13,7 +13,7 @@ from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import write_triplets
-from editfoundry.data.stage import StageResult, add_up
+from editfoundry.data.stage_result import StageResult, add_up
 from editfoundry.data.untrusted import parse_json, read_json
 from editfoundry.errors import BadInputError, Rejection
 

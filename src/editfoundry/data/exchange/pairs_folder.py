@@ -17,8 +17,8 @@ from editfoundry.data.exchange.importing import Entry, import_entries, parse_jso
 from editfoundry.data.exchange.pairs import checked_instruction, read_mask, read_pair, resolve_inside
 from editfoundry.data.fields import triplet_from_fields
 from editfoundry.data.record import Triplet
-from editfoundry.data.stage import StageResult
-from editfoundry.errors import BadInputError, Rejection
+from editfoundry.data.stage_result import StageResult
+from editfoundry.errors import BadInputError, Rejection, one_line
 
 COLUMNS = {
     "input": ("input", "input_image", "original_image", "source_image", "before"),
@@ -148,7 +148,7 @@ def _jsonl_rows(lines: Iterable[str]) -> Iterator[_Row]:
         try:
             values = parse_json(line)
         except (ValueError, RecursionError) as error:
-            yield number, f"not JSON ({' '.join(str(error).split())})"
+            yield number, f"not JSON ({one_line(error)})"
             continue
         yield number, values if isinstance(values, dict) else f"a JSON {type(values).__name__}, not an object"
 

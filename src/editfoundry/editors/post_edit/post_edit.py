@@ -19,8 +19,8 @@ from editfoundry.diffusion.image_conditions import ImageConditions
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.editors.editor import Editor, EditRequest, resized
 from editfoundry.editors.post_edit.compositing import composite
-from editfoundry.editors.post_edit.models import PostEditModels
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
+from editfoundry.editors.post_edit.post_edit_models import PostEditModels
 from editfoundry.editors.post_edit.regions import (
     best_overlap_mask,
     dilated,

@@ -54,7 +54,7 @@ class Draws:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PairBatch:
     """What the loss needs; the latents are where they were made."""
 
     latents: Tensor
@@ -141,11 +141,11 @@ def validation_draws(
     return replace(draws, timesteps=spread)
 
 
-def make_batch(draws: Draws, latents: PairLatents, texts: TextCache, scaling_factor: float) -> Batch:
+def make_batch(draws: Draws, latents: PairLatents, texts: TextCache, scaling_factor: float) -> PairBatch:
     """Look up or encode the samples of ``draws``, and apply its dropout."""
     inputs, outputs = latents.of_pairs(draws.indices, draws.flips, draws.crops, draws.posterior_noise)
     kept = (~draws.drop_image).to(inputs).view(-1, 1, 1, 1)
-    return Batch(
+    return PairBatch(
         latents=outputs * scaling_factor,
         image_latents=inputs * kept,
         noise=draws.noise,

@@ -11,7 +11,7 @@ from editfoundry.evaluation.metrics.clip_embeddings import (
     input_embeds,
     output_caption_embeds,
 )
-from editfoundry.evaluation.metrics.edits import EditedBatch
+from editfoundry.evaluation.metrics.edited_batch import EditedBatch
 from editfoundry.evaluation.metrics.metric import Metric, Undefined, Value
 from editfoundry.judging.clip_similarity import direction_similarity, undefined_direction
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.evaluation.metrics.edits import EditedBatch, ItemBatch, Measurement
+from editfoundry.evaluation.metrics.edited_batch import EditedBatch, ItemBatch, Measurement
 from editfoundry.evaluation.metrics.image_processing import describe_model
 from editfoundry.evaluation.metrics.metric import MetricModel
 

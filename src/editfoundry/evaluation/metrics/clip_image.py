@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from editfoundry.evaluation.metrics.clip_embeddings import CLIP, edited_embeds, reference_embeds
-from editfoundry.evaluation.metrics.edits import EditedBatch
+from editfoundry.evaluation.metrics.edited_batch import EditedBatch
 from editfoundry.evaluation.metrics.metric import Metric
 from editfoundry.judging.clip_similarity import similarity
 

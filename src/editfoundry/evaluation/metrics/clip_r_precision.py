@@ -8,7 +8,7 @@ import numpy as np
 
 from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.metrics.clip_embeddings import CLIP, caption_embeds, edited_embeds
-from editfoundry.evaluation.metrics.edits import EditedBatch, Measurement
+from editfoundry.evaluation.metrics.edited_batch import EditedBatch, Measurement
 from editfoundry.evaluation.metrics.metric import Metric, Undefined, Value
 
 NUM_CANDIDATES = 100

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from editfoundry.evaluation.metrics.edits import EditedBatch, ItemBatch
+from editfoundry.evaluation.metrics.edited_batch import EditedBatch, ItemBatch
 from editfoundry.evaluation.metrics.image_processing import describe_model
 from editfoundry.evaluation.metrics.metric import Metric, MetricModel
 

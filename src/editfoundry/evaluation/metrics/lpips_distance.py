@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.evaluation.metrics.edits import EditedBatch
+from editfoundry.evaluation.metrics.edited_batch import EditedBatch
 from editfoundry.evaluation.metrics.metric import Metric, MetricModel
 from editfoundry.evaluation.metrics.pixel_distances import PREPROCESSING, resized
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from editfoundry.evaluation.metrics.edits import EditedBatch
+    from editfoundry.evaluation.metrics.edited_batch import EditedBatch
     from editfoundry.pretrained.runtime import Runtime
     from editfoundry.profiles import Profile
 

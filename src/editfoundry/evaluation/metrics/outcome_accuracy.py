@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from editfoundry.evaluation.metrics.edits import EditedBatch
+from editfoundry.evaluation.metrics.edited_batch import EditedBatch
 from editfoundry.evaluation.metrics.metric import Metric
 from editfoundry.tinyworld.outcome import Outcome, nearest_outcome
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from editfoundry.evaluation.metrics.edits import EditedBatch
+from editfoundry.evaluation.metrics.edited_batch import EditedBatch
 from editfoundry.evaluation.metrics.metric import Metric
 from editfoundry.evaluation.preservation import psnr
 

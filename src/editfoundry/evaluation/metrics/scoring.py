@@ -11,9 +11,9 @@ from PIL import Image
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.metrics import all_metrics
-from editfoundry.evaluation.metrics.edits import EditedBatch, ItemBatch, ItemPictures, Measurement
+from editfoundry.evaluation.metrics.edited_batch import EditedBatch, ItemBatch, ItemPictures, Measurement
 from editfoundry.evaluation.metrics.metric import Metric, Undefined, describe
-from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.metrics.outcome_accuracy import nearest_outcomes
 from editfoundry.tinyworld.outcome import Outcome
 
@@ -30,7 +30,7 @@ class ItemScores:
     """What the edit is nearest to, where the truth is known."""
 
 
-class Scorer:
+class MetricScorer:
     """Scores batches of a benchmark."""
 
     def __init__(

@@ -8,7 +8,7 @@ from typing import Any
 
 from editfoundry.evaluation.reports.metric_text import metric_title, value_text
 from editfoundry.evaluation.reports.published import Published
-from editfoundry.evaluation.reports.run import Run, available_metrics
+from editfoundry.evaluation.reports.run_results import Run, available_metrics
 
 _TOLERANCE = 1e-5
 """Means nearer than this are the same: embeddings of one picture differ by rounding from batch to batch."""
@@ -36,11 +36,12 @@ def _worse_than_nothing(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
         below = {editor: mean for editor, mean in known.items() if sign * (mean - bound) < -_TOLERANCE}
         if not below:
             continue
-        figures = ", ".join(f"{editor} {value_text(facts, mean)}" for editor, mean in below.items())
-        who = "every editor" if len(below) == len(known) > 1 else " and ".join(below)
+        figures = ", ".join(f"{editor} ({value_text(facts, mean)})" for editor, mean in below.items())
+        everyone = "every editor: " if len(below) == len(known) > 1 else ""
+        nothing = f"doing nothing ({value_text(facts, bound)})"
         yield (
-            f"By {metric_title(metric, facts)} doing nothing ({value_text(facts, bound)}) beats {who}: {figures}. An "
-            "untouched picture can fit the caption better than one that was edited well."
+            f"By {metric_title(metric, facts)} {nothing} beats {everyone}{figures}. An untouched picture can fit the "
+            "caption better than one that was edited well."
         )
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.reports.inlined_pictures import ShownItem, edited_picture, input_picture, truth_pictures
 from editfoundry.evaluation.reports.metric_text import column_title, metric_title
-from editfoundry.evaluation.reports.pictures import ShownItem, edited_picture, input_picture, truth_pictures
-from editfoundry.evaluation.reports.reading import Measured, read_measured
-from editfoundry.evaluation.reports.run import ScoredItem
-from editfoundry.evaluation.reports.samples import all_items, draw_items, first_of_each_row
-from editfoundry.evaluation.reports.summary import no_interval, paired
-from editfoundry.evaluation.reports.tables import Row, Table, mean_cell, paired_table
+from editfoundry.evaluation.reports.read_run import Measured, read_measured
+from editfoundry.evaluation.reports.report_tables import Row, Table, mean_cell, paired_table
+from editfoundry.evaluation.reports.run_results import ScoredItem
+from editfoundry.evaluation.reports.run_summary import no_interval, paired
+from editfoundry.evaluation.reports.shown_samples import all_items, draw_items, first_of_each_row
 
 NUM_SHOWN = 8
 """Figures of a benchmark, at most: one item of each row."""
@@ -113,10 +113,28 @@ def _benchmark_warnings(by_benchmark: Mapping[str, Sequence[Measured]]) -> list[
 
 @dataclass
 class _Told:
-    """What there is to say while reports are compared."""
+    """What there is to say while reports are compared; what is true of several pairs is said once."""
 
-    statements: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    _statements: dict[str, list[str]] = field(default_factory=dict)
+    _warnings: dict[str, list[str]] = field(default_factory=dict)
+
+    def state(self, pair: str, text: str) -> None:
+        """Say of a pair on what its difference rests."""
+        self._statements.setdefault(text, []).append(pair)
+
+    def warn(self, text: str, pair: str = "") -> None:
+        """Say what makes differences mean less, of one pair or of the whole comparison."""
+        self._warnings.setdefault(text, []).extend([pair] if pair else [])
+
+    @property
+    def statements(self) -> list[str]:
+        """Each statement behind the pairs it is about."""
+        return [f"{'; '.join(pairs)}: {text}" for text, pairs in self._statements.items()]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Each warning behind the pairs it is about, if it is about any."""
+        return [f"{'; '.join(pairs)}: {text}" if pairs else text for text, pairs in self._warnings.items()]
 
 
 def _compare(benchmark: str, reports: Sequence[Measured], seed: int) -> BenchmarkComparison:
@@ -174,7 +192,7 @@ def _common_metrics(first: Measured, other: Measured, told: _Told) -> list[str]:
         if not apart:
             common.append(metric)
         for key in apart[:1]:
-            told.warnings.append(
+            told.warn(
                 f"{metric_title(metric, ours)} was measured with {key} {ours[key]} in {first.label} and {theirs[key]} "
                 f"in {other.label}: not comparable, and not subtracted."
             )
@@ -189,7 +207,7 @@ def _scored(report: Measured) -> set[str]:
 def _pairs(first: Measured, other: Measured, metrics: Sequence[str], seed: int, told: _Told) -> list[Pair]:
     if first.run is None or other.run is None:
         means_only = first.label if first.run is None else other.label
-        told.warnings.append(f"{means_only} has means alone and no items: nothing to pair, so no differences.")
+        told.warn(f"{means_only} has means alone and no items: nothing to pair, so no differences.")
         return []
     pairs = []
     for before, after in _editor_pairs(list(first.run.items), list(other.run.items)):
@@ -222,31 +240,32 @@ def _asks_the_same(before: ScoredItem, after: ScoredItem) -> bool:
 
 
 def _tell_of_items(
-    told: _Told, before: str, after: str, ours: Mapping[str, ScoredItem], theirs: Mapping[str, ScoredItem],
+    told: _Told,
+    before: str,
+    after: str,
+    ours: Mapping[str, ScoredItem],
+    theirs: Mapping[str, ScoredItem],
     same: Sequence[str],
-) -> None:  # fmt: skip
-    named = f"{after} against {before}"
+) -> None:
+    pair = f"{after} against {before}"
     if any(items[name].asked is None for items in (ours, theirs) for name in same):
-        told.warnings.append(
-            f"{named}: a report is of before pictures, captions and seeds were noted by their hash. Items are taken to "
-            "be the same by id, category and instruction alone; evaluate anew to be sure."
+        told.warn(
+            "a report is of before pictures, captions and seeds were noted by their hash. Items are taken to be the "
+            "same by id, category and instruction alone; evaluate anew to be sure.",
+            pair,
         )
     if len(same) == len(ours) == len(theirs):
-        told.statements.append(f"{named}: all {len(same)} items are the same.")
+        told.state(pair, f"all {len(same)} items are the same.")
         return
     counts = f"{len(ours)} items in one and {len(theirs)} in the other"
     num_changed = len(set(ours) & set(theirs)) - len(same)
-    changed = (
-        f" {num_changed} more share an id and ask for something else: other pictures, texts or noise."
-        if num_changed
-        else ""
+    changed = f" {num_changed} more share an id and ask for something else: other pictures, texts or noise."
+    verdict = (
+        f"{len(same)} items are the same ({counts}); differences are over those."
+        if same
+        else f"no item is the same ({counts}), so there is no difference to give."
     )
-    if not same:
-        told.warnings.append(f"{named}: no item is the same ({counts}), so there is no difference to give.{changed}")
-    else:
-        told.warnings.append(
-            f"{named}: {len(same)} items are the same ({counts}); differences are over those.{changed}"
-        )
+    told.warn(verdict + (changed if num_changed else ""), pair)
 
 
 def _shown(reports: Sequence[Measured], seed: int) -> tuple[list[ShownItem], int]:

@@ -12,7 +12,7 @@ from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports.compare import BenchmarkComparison, Comparison
 from editfoundry.evaluation.reports.metric_text import MIN_ITEMS_TO_TELL
 from editfoundry.evaluation.reports.page import render_page, write_text
-from editfoundry.evaluation.reports.tables import Table
+from editfoundry.evaluation.reports.report_tables import Table
 
 _COLOURS = {"better": "green", "worse": "red"}
 

@@ -9,10 +9,7 @@ from typing import Any
 from editfoundry.evaluation.reports.caveats import caveats, failed_items
 from editfoundry.evaluation.reports.metric_text import MISSING
 from editfoundry.evaluation.reports.published import Published, published_elsewhere, published_for
-from editfoundry.evaluation.reports.run import Run, ScoredItem, available_metrics
-from editfoundry.evaluation.reports.samples import all_items, best_and_worst, draw_items, ranking_metric
-from editfoundry.evaluation.reports.summary import summarise_run
-from editfoundry.evaluation.reports.tables import (
+from editfoundry.evaluation.reports.report_tables import (
     Cell,
     Row,
     Table,
@@ -21,6 +18,9 @@ from editfoundry.evaluation.reports.tables import (
     overview_table,
     published_table,
 )
+from editfoundry.evaluation.reports.run_results import Run, ScoredItem, available_metrics
+from editfoundry.evaluation.reports.run_summary import summarise_run
+from editfoundry.evaluation.reports.shown_samples import all_items, best_and_worst, draw_items, ranking_metric
 
 MAX_LISTED = 100
 """Failures, missing entries and strays that a report lists one by one; it counts all."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.evaluation.reports.before_after import GAIN, editor_title
 from editfoundry.evaluation.reports.metric_text import (
     is_clear,

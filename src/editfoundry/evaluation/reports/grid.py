@@ -12,8 +12,8 @@ from editfoundry.data.atomic import atomic_file
 from editfoundry.data.images import open_image
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.reports.before_after import editor_title
-from editfoundry.evaluation.reports.pictures import picture_path
-from editfoundry.evaluation.reports.run import Run, ScoredItem
+from editfoundry.evaluation.reports.inlined_pictures import picture_path
+from editfoundry.evaluation.reports.run_results import Run, ScoredItem
 
 _GAP = 12
 _TEXT_WIDTH = 250

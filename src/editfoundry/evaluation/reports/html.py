@@ -12,6 +12,7 @@ from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.preservation import PSNR_CAP
 from editfoundry.evaluation.reports.content import MAX_LISTED, Extremes, MetricSection, RunReport
 from editfoundry.evaluation.reports.cover import Cover, headline, stage_rows, verdict
+from editfoundry.evaluation.reports.inlined_pictures import ShownItem, edited_picture, input_picture, truth_pictures
 from editfoundry.evaluation.reports.metric_text import (
     MIN_ITEMS_TO_TELL,
     better_when,
@@ -20,9 +21,8 @@ from editfoundry.evaluation.reports.metric_text import (
     value_text,
 )
 from editfoundry.evaluation.reports.page import render_page, series_css
-from editfoundry.evaluation.reports.pictures import ShownItem, edited_picture, input_picture, truth_pictures
-from editfoundry.evaluation.reports.run import ScoredItem
-from editfoundry.evaluation.reports.summary import OUTCOMES, no_interval
+from editfoundry.evaluation.reports.run_results import ScoredItem
+from editfoundry.evaluation.reports.run_summary import OUTCOMES, no_interval
 
 NUM_OPEN = 1
 """Metrics of the first benchmark whose tables are open; the others open by a click."""
@@ -65,6 +65,7 @@ def _view(report: RunReport, *, is_first: bool) -> dict[str, Any]:
     return {
         "report": report,
         "name": report.run.name,
+        "is_first": is_first,
         "num_open": NUM_OPEN if is_first else 0,
         "sections": [_section(report, section) for section in report.metrics],
         "drawn": drawn,

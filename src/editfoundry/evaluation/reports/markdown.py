@@ -7,8 +7,8 @@ from typing import Any
 
 from editfoundry.evaluation.bootstrap import NUM_RESAMPLES
 from editfoundry.evaluation.reports.content import MAX_LISTED, RunReport
-from editfoundry.evaluation.reports.pictures import picture_path
-from editfoundry.evaluation.reports.tables import Cell, Table
+from editfoundry.evaluation.reports.inlined_pictures import picture_path
+from editfoundry.evaluation.reports.report_tables import Cell, Table
 
 
 def render_markdown(report: RunReport) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from editfoundry.evaluation.reports.run import SEVERAL, Run, read_json, read_runs
-from editfoundry.tracking.mlflow_client import TrackedRun, default_tracking_uri, source_tags, tracked_run
+from editfoundry.evaluation.reports.run_results import SEVERAL, Run, read_json, read_runs
+from editfoundry.tracking.mlflow_client import TrackedRun, default_tracking_uri, distinct_name, source_tags, tracked_run
 
 EXPERIMENT = "evaluation"
 ARTIFACTS = ("report.html", "report.md", "summary.json", "metrics.json", "grid.png")
@@ -38,7 +38,8 @@ def log_reports(
     own = {"benchmark": first.name, "editors": {e: facts.get("settings") or {} for e, facts in first.editors.items()}}
     tags = {**source_tags(root), "benchmark": first.name}
     uri = tracking_uri or default_tracking_uri(root)
-    name = f"{folder.resolve().name}: {first.name}"
+    data_hash = next((value for tag, value in tags.items() if tag.startswith("dvc.")), "")
+    name = distinct_name(f"{folder.resolve().name}: {first.name}", data_hash)
     with tracked_run(EXPERIMENT, name, own if settings is None else settings, tags, uri, root=root) as tracked:
         for run in runs:
             summary = written[SEVERAL][run.name] if SEVERAL in written else written

@@ -15,18 +15,18 @@ from editfoundry.errors import BadInputError
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.made_by import MadeBy, made_now
 from editfoundry.evaluation.metrics.clip_direction import CLIP_DIRECTION
+from editfoundry.evaluation.reports.inlined_pictures import ShownItem, edited_picture, input_picture, truth_pictures
 from editfoundry.evaluation.reports.page import write_text
-from editfoundry.evaluation.reports.pictures import ShownItem, edited_picture, input_picture, truth_pictures
-from editfoundry.evaluation.reports.run import read_run
-from editfoundry.evaluation.reports.samples import draw_items
-from editfoundry.evaluation.reports.summary import summarise_run
+from editfoundry.evaluation.reports.run_results import read_run
+from editfoundry.evaluation.reports.run_summary import summarise_run
+from editfoundry.evaluation.reports.shown_samples import draw_items
 from editfoundry.evaluation.reports.trade_off_page import X, Y, render_trade_off
 from editfoundry.judging.clip_similarity import undefined_direction
 
 if TYPE_CHECKING:
     from editfoundry.evaluation.benchmarks.item import Benchmark
     from editfoundry.evaluation.contestants import Contestant
-    from editfoundry.evaluation.metrics.models import MetricModels
+    from editfoundry.evaluation.metrics.metric_models import MetricModels
     from editfoundry.pretrained.runtime import Runtime
     from editfoundry.profiles import Profile
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports.curve_chart import Curve, curves_svg
+from editfoundry.evaluation.reports.inlined_pictures import ShownItem
 from editfoundry.evaluation.reports.metric_text import range_text, value_text
 from editfoundry.evaluation.reports.page import render_page, series_css
-from editfoundry.evaluation.reports.pictures import ShownItem
-from editfoundry.evaluation.reports.tables import Cell, Row, Table
+from editfoundry.evaluation.reports.report_tables import Cell, Row, Table
 
 X, Y = "clip_direction", "clip_image"
 """The paper's axes: directional similarity, and image similarity of input and edit."""

@@ -12,7 +12,7 @@ from editfoundry.evaluation.reports.cover import Cover
 from editfoundry.evaluation.reports.html import render_html
 from editfoundry.evaluation.reports.markdown import render_markdown
 from editfoundry.evaluation.reports.page import write_text
-from editfoundry.evaluation.reports.run import SEVERAL, Run, read_run
+from editfoundry.evaluation.reports.run_results import SEVERAL, Run, read_run
 
 
 def write_reports(folder: Path, seed: int = 0) -> None:

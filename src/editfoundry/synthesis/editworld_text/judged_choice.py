@@ -9,7 +9,7 @@ import torch
 
 from editfoundry.synthesis.editworld_text.candidates import Candidates, Pictures
 from editfoundry.synthesis.editworld_text.models import TextBranch
-from editfoundry.synthesis.editworld_text.steps import Batch
+from editfoundry.synthesis.editworld_text.steps import QuadrupleBatch
 
 if TYPE_CHECKING:
     from editfoundry.judging import Judgement
@@ -46,7 +46,7 @@ class Verdict:
         }
 
 
-def judge_finished(branch: TextBranch, batch: Batch, sources: Pictures, finished: Candidates) -> list[Verdict]:
+def judge_finished(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures, finished: Candidates) -> list[Verdict]:
     """Let the judge compare each record's best candidates of the last step, all records in one call."""
     from editfoundry.judging import EditPair
 

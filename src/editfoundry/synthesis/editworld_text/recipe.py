@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
 from editfoundry.profiles import load_profile
 from editfoundry.synthesis.editworld_text.config import RECIPE, TextBranchConfig

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Quadruple, Triplet
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import count_rows, read_rows, table_paths
 from editfoundry.execution.progress import Progress
 from editfoundry.execution.runner import run_stage

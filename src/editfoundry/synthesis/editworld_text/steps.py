@@ -29,7 +29,7 @@ CLIP_T_WEIGHT = 4.0
 
 
 @dataclass(frozen=True)
-class Batch:
+class QuadrupleBatch:
     """Quadruples that are worked on together, with their captions encoded once."""
 
     quadruples: Sequence[Quadruple]
@@ -42,16 +42,16 @@ class Batch:
     """``(B, D)``, of the output captions."""
 
 
-def encode_batch(branch: TextBranch, quadruples: Sequence[Quadruple], config: TextBranchConfig) -> Batch:
+def encode_batch(branch: TextBranch, quadruples: Sequence[Quadruple], config: TextBranchConfig) -> QuadrupleBatch:
     """Encode a batch's captions for the painter and for CLIP."""
     inputs, outputs = [q.input_caption for q in quadruples], [q.output_caption for q in quadruples]
-    return Batch(
+    return QuadrupleBatch(
         quadruples, config, encode_prompts(branch.painter, inputs), encode_prompts(branch.painter, outputs),
         branch.clip.encode_texts(inputs), branch.clip.encode_texts(outputs),
     )  # fmt: skip
 
 
-def paint_inputs(branch: TextBranch, batch: Batch) -> tuple[Candidates, Tensor]:
+def paint_inputs(branch: TextBranch, batch: QuadrupleBatch) -> tuple[Candidates, Tensor]:
     """Step 2: paint the input captions and, meanwhile, collect the keywords' attention.
 
     Returns:
@@ -76,14 +76,14 @@ def paint_inputs(branch: TextBranch, batch: Batch) -> tuple[Candidates, Tensor]:
     return candidates, attention_mask(maps[:, 0], config.tau)[:, None].to(latents.device)
 
 
-def reinpaint_sources(branch: TextBranch, batch: Batch, painted: Pictures, masks: Tensor) -> Candidates:
+def reinpaint_sources(branch: TextBranch, batch: QuadrupleBatch, painted: Pictures, masks: Tensor) -> Candidates:
     """Inpaint the input pictures' masks with their own captions, by CLIP-T, as EditWorld's released code does."""
     count = batch.config.num_source_candidates
     latents = _inpainted(branch, batch, "source", count, batch.input_prompts, painted, masks)
     return _by_caption(branch, batch, "source", latents)
 
 
-def inpaint_outputs(branch: TextBranch, batch: Batch, sources: Pictures, masks: Tensor) -> Candidates:
+def inpaint_outputs(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures, masks: Tensor) -> Candidates:
     """Step 3: inpaint the input pictures with their output captions, by the configured ``output_score``."""
     count = batch.config.num_output_candidates
     latents = _inpainted(branch, batch, "output", count, batch.output_prompts, sources, masks)
@@ -100,7 +100,7 @@ def inpaint_outputs(branch: TextBranch, batch: Batch, sources: Pictures, masks: 
     return _candidates("output", pictures, count, scores, clip + clip_image + structure)
 
 
-def refine_outputs(branch: TextBranch, batch: Batch, sources: Pictures, outputs: Pictures) -> Candidates:
+def refine_outputs(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures, outputs: Pictures) -> Candidates:
     """Step 4: paint the output pictures anew with the identity of the sources and their own edges."""
     config, count = batch.config, batch.config.num_refined_candidates
     if branch.controlnet is None or branch.ip_adapter is None:
@@ -116,7 +116,7 @@ def refine_outputs(branch: TextBranch, batch: Batch, sources: Pictures, outputs:
     return _by_identity(branch, batch, "refined", latents, sources)
 
 
-def img2img_outputs(branch: TextBranch, batch: Batch, sources: Pictures, outputs: Pictures) -> Candidates:
+def img2img_outputs(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures, outputs: Pictures) -> Candidates:
     """The last image-to-image pass over the output pictures."""
     config, count = batch.config, batch.config.num_img2img_candidates
     latents = img2img(
@@ -128,7 +128,13 @@ def img2img_outputs(branch: TextBranch, batch: Batch, sources: Pictures, outputs
 
 
 def _inpainted(
-    branch: TextBranch, batch: Batch, step: str, count: int, prompts: PromptEmbeds, originals: Pictures, masks: Tensor
+    branch: TextBranch,
+    batch: QuadrupleBatch,
+    step: str,
+    count: int,
+    prompts: PromptEmbeds,
+    originals: Pictures,
+    masks: Tensor,
 ) -> Tensor:
     return inpaint(
         branch.painter, prompts.repeated(count), originals.latents.repeat_interleave(count, 0),
@@ -137,7 +143,7 @@ def _inpainted(
     )  # fmt: skip
 
 
-def _by_caption(branch: TextBranch, batch: Batch, step: str, latents: Tensor) -> Candidates:
+def _by_caption(branch: TextBranch, batch: QuadrupleBatch, step: str, latents: Tensor) -> Candidates:
     """Rank pictures of the input captions by CLIP-T."""
     pictures, count = _pictures(branch, latents), len(latents) // len(batch.quadruples)
     clip = similarity(pictures.clip_embeds, batch.input_texts.repeat_interleave(count, 0))
@@ -145,7 +151,9 @@ def _by_caption(branch: TextBranch, batch: Batch, step: str, latents: Tensor) ->
     return Candidates(step, pictures, {"clip": total}, total)
 
 
-def _by_identity(branch: TextBranch, batch: Batch, step: str, latents: Tensor, sources: Pictures) -> Candidates:
+def _by_identity(
+    branch: TextBranch, batch: QuadrupleBatch, step: str, latents: Tensor, sources: Pictures
+) -> Candidates:
     """Rank pictures of the output captions by CLIP-I + 4 CLIP-T."""
     pictures, count = _pictures(branch, latents), len(latents) // len(batch.quadruples)
     clip = similarity(pictures.clip_embeds, batch.output_texts.repeat_interleave(count, 0))
@@ -164,7 +172,7 @@ def _pictures(branch: TextBranch, latents: Tensor) -> Pictures:
     return Pictures(images, latents, branch.clip.encode_images(images))
 
 
-def _noise(branch: TextBranch, batch: Batch, step: str, count: int) -> Tensor:
+def _noise(branch: TextBranch, batch: QuadrupleBatch, step: str, count: int) -> Tensor:
     return noise_for(branch.painter, candidate_generators(batch.quadruples, step, count, batch.config.seed))
 
 

@@ -20,7 +20,7 @@ from editfoundry.synthesis.editworld_text.config import RECIPE, TextBranchConfig
 from editfoundry.synthesis.editworld_text.judged_choice import Verdict, judge_finished
 from editfoundry.synthesis.editworld_text.models import TextBranch
 from editfoundry.synthesis.editworld_text.steps import (
-    Batch,
+    QuadrupleBatch,
     encode_batch,
     img2img_outputs,
     inpaint_outputs,
@@ -61,7 +61,7 @@ def make_triplets(
         yield from (_triplet(branch, batch, finished, row) for row in range(len(batch.quadruples)))
 
 
-def _finish(branch: TextBranch, batch: Batch) -> _Finished:
+def _finish(branch: TextBranch, batch: QuadrupleBatch) -> _Finished:
     config = batch.config
     painted, masks = paint_inputs(branch, batch)
     steps, sources = [painted], painted.chosen()
@@ -80,7 +80,7 @@ def _finish(branch: TextBranch, batch: Batch) -> _Finished:
     return _Finished(sources, steps[-1].chosen(kept), masks, steps, verdicts)
 
 
-def _triplet(branch: TextBranch, batch: Batch, finished: _Finished, row: int) -> Triplet:
+def _triplet(branch: TextBranch, batch: QuadrupleBatch, finished: _Finished, row: int) -> Triplet:
     quadruple = batch.quadruples[row]
     verdict = finished.verdicts[row] if finished.verdicts else None
     image = finished.sources.images[row]
@@ -109,7 +109,7 @@ def _choices(steps: Sequence[Candidates], verdict: Verdict | None, row: int) -> 
     return recorded | (verdict.provenance() if verdict else {})
 
 
-def _scores(batch: Batch, finished: _Finished, row: int) -> dict[str, float]:
+def _scores(batch: QuadrupleBatch, finished: _Finished, row: int) -> dict[str, float]:
     before, after = finished.sources.clip_embeds[row], finished.outputs.clip_embeds[row]
     text_before, text_after = batch.input_texts[row], batch.output_texts[row]
     values = {

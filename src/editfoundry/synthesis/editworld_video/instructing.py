@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import Rejection
-from editfoundry.pretrained.language_model import Answer, Request, Sampling
+from editfoundry.pretrained.chat import ChatAnswer, Request, Sampling
 from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
 from editfoundry.synthesis.editworld_video.storyline_prompts import StorylinePrompts
 from editfoundry.synthesis.quadruples.answers import (
@@ -74,7 +74,7 @@ def _request(clip: Described, prompts: StorylinePrompts, config: VideoBranchConf
     return Request(chat=chat, seed=seed_of("storyline", config.seed, clip.id, attempt))
 
 
-def _read(answer: Answer, clip: Described, prompts: StorylinePrompts) -> Quadruple | Refused:
+def _read(answer: ChatAnswer, clip: Described, prompts: StorylinePrompts) -> Quadruple | Refused:
     try:
         check_answered(answer)
         objects = json_objects(answer.text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
 from editfoundry.profiles import load_profile
 from editfoundry.sources.clip_stage import TINYWORLD_CLIPS

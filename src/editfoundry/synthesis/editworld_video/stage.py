@@ -18,17 +18,18 @@ from editfoundry.data.index import index_path, shards_of
 from editfoundry.data.record import Quadruple, Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import count_triplets, read_triplets
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import Rejection
 from editfoundry.execution.progress import Progress
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.judging import PROMPT_VERSION, JudgeConfig
-from editfoundry.judging.missing_scores import Scorer
+from editfoundry.judging.missing_scores import TripletScorer
+from editfoundry.pretrained.chat import LanguageModel
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.identity import model_identity
-from editfoundry.pretrained.language_model import LanguageModel, language_model_identity, load_language_model
+from editfoundry.pretrained.language_model import language_model_identity, load_language_model
 from editfoundry.pretrained.runtime import Runtime, choose_runtime
 from editfoundry.pretrained.video_language_model import ROLE, VideoLanguageModel, load_video_language_model
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
@@ -49,7 +50,7 @@ class _Branch:
 
     describer: VideoLanguageModel
     language_model: LanguageModel
-    scorer: Scorer
+    scorer: TripletScorer
 
 
 @dataclass(frozen=True)
@@ -234,5 +235,5 @@ def _load(profile: Profile, runtime: Runtime, device: str, config: VideoBranchCo
     return _Branch(
         load_video_language_model(profile, runtime),
         load_language_model(profile, device),
-        Scorer(clip=load_clip(profile, runtime), judge=judge, judge_config=JudgeConfig()),
+        TripletScorer(clip=load_clip(profile, runtime), judge=judge, judge_config=JudgeConfig()),
     )

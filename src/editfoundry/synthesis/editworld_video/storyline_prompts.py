@@ -10,7 +10,7 @@ from string import Template
 from typing import Any
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.language_model import Chat, Message
+from editfoundry.pretrained.chat import Chat, Message
 from editfoundry.synthesis.prompt_files import read_prompt_file
 from editfoundry.synthesis.quadruples.seeding import random_of
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Clip, Triplet
 from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import count_rows, read_rows, table_paths
 from editfoundry.errors import Rejection
 from editfoundry.execution.progress import Progress

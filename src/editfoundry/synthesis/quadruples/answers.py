@@ -9,7 +9,7 @@ from typing import Any
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import Rejection
-from editfoundry.pretrained.language_model import FAILED, REFUSED, Answer
+from editfoundry.pretrained.chat import FAILED, REFUSED, ChatAnswer
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 from editfoundry.synthesis.quadruples.keywords import check_keywords
 
@@ -25,7 +25,7 @@ _MAX_CHARACTERS = 100_000
 _DECODER = json.JSONDecoder(strict=False)
 
 
-def check_answered(answer: Answer) -> None:
+def check_answered(answer: ChatAnswer) -> None:
     """Raise Rejection where the model was asked, but turned the prompt down, failed at it, or said nothing."""
     for finish_reason, reason in _UNANSWERED.items():
         if answer.finish_reason == finish_reason:

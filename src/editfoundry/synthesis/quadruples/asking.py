@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from editfoundry.errors import UnavailableError
-from editfoundry.pretrained.language_model import FAILED, Answer, LanguageModel, Request, Sampling
+from editfoundry.pretrained.chat import ENDPOINT, FAILED, ChatAnswer, LanguageModel, Request, Sampling
 from editfoundry.synthesis.quadruples.journal import Journal, journal_path, request_key
 
 MAX_FAILED = 3
@@ -32,6 +32,8 @@ class Asker:
         """``told`` is called at every answer that the model gives."""
         self._load, self._name, self._requests_per_batch, self._told = load, model_name, requests_per_batch, told
         self._journal = Journal(journal_path(shard))
+        self.asks_endpoint = model_name.startswith(f"{ENDPOINT}:")
+        """Local weights always say the same to the same question; whoever runs an endpoint may not."""
         self.totals: dict[str, float] = {"num_requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
     def __enter__(self) -> Asker:
@@ -42,7 +44,7 @@ class Asker:
     ) -> None:
         self._journal.close()
 
-    def ask(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
+    def ask(self, requests: Sequence[Request], sampling: Sampling) -> list[ChatAnswer]:
         """Answer every request, in order.
 
         Raises:
@@ -63,9 +65,9 @@ class Asker:
 
     def _ask_batch(self, batch: Sequence[tuple[str, Request]], sampling: Sampling) -> None:
         unanswered: list[str] = []
-        failed: list[tuple[str, Answer]] = []
+        failed: list[tuple[str, ChatAnswer]] = []
 
-        def record(index: int, answer: Answer) -> None:
+        def record(index: int, answer: ChatAnswer) -> None:
             key = batch[index][0]
             if answer.error:
                 unanswered.append(answer.error)
@@ -96,7 +98,7 @@ class Asker:
         num_answered = len(self._journal) - num_before
         return num_before + num_failed <= MAX_FAILED + num_answered // ANSWERED_PER_FAILED
 
-    def _known(self, key: str) -> Answer:
+    def _known(self, key: str) -> ChatAnswer:
         answer = self._journal.get(key)
         assert answer is not None
         return answer

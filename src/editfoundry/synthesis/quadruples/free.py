@@ -9,7 +9,7 @@ from typing import Any
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
-from editfoundry.pretrained.language_model import Answer, Request
+from editfoundry.pretrained.chat import ChatAnswer, Request
 from editfoundry.synthesis.quadruples.answers import (
     PROMPT_FAILED,
     UNPARSABLE,
@@ -117,7 +117,7 @@ def _request(one: _Conversation, writing: Writing) -> Request:
     )
 
 
-def _take(one: _Conversation, answer: Answer, state: _Shard, writing: Writing) -> list[Quadruple]:
+def _take(one: _Conversation, answer: ChatAnswer, state: _Shard, writing: Writing) -> list[Quadruple]:
     """Read one turn's answer; an unusable one is asked for anew, and at last recorded."""
     try:
         objects = _read(answer)
@@ -138,7 +138,7 @@ def _take(one: _Conversation, answer: Answer, state: _Shard, writing: Writing) -
     return found
 
 
-def _read(answer: Answer) -> list[dict[str, Any]]:
+def _read(answer: ChatAnswer) -> list[dict[str, Any]]:
     check_answered(answer)
     objects = json_objects(answer.text)
     if not objects:

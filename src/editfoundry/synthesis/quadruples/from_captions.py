@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
-from editfoundry.pretrained.language_model import Request
+from editfoundry.pretrained.chat import Request
 from editfoundry.synthesis.quadruples.answers import (
     PROMPT_FAILED,
     UNPARSABLE,

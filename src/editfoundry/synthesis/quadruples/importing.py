@@ -11,7 +11,7 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.untrusted import parse_json
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.execution.runner import run_stage

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from editfoundry.data.atomic import room_for
 from editfoundry.data.hashing import input_hash
-from editfoundry.pretrained.language_model import Answer, Request, Sampling
+from editfoundry.pretrained.chat import ChatAnswer, Request, Sampling
 
 SUFFIX = ".journal.jsonl"
 
@@ -38,7 +38,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
-    def get(self, key: str) -> Answer | None:
+    def get(self, key: str) -> ChatAnswer | None:
         """Return the answer to a request that was asked before."""
         return self._answers.get(key)
 
@@ -50,7 +50,7 @@ class Journal:
         """Return how many answers ended so."""
         return sum(answer.finish_reason == finish_reason for answer in self._answers.values())
 
-    def add(self, key: str, answer: Answer) -> None:
+    def add(self, key: str, answer: ChatAnswer) -> None:
         """Record an answer.
 
         Raises:
@@ -74,7 +74,7 @@ class Journal:
         os.close(self._file)
 
 
-def _read(path: Path) -> dict[str, Answer]:
+def _read(path: Path) -> dict[str, ChatAnswer]:
     """Read a journal's whole lines, and cut off a torn last one, to which the next would be glued."""
     if not path.exists():
         return {}
@@ -87,7 +87,7 @@ def _read(path: Path) -> dict[str, Answer]:
         try:
             fields = json.loads(line)
             key = str(fields.pop("key"))
-            answers[key] = Answer(**fields)
+            answers[key] = ChatAnswer(**fields)
         except (ValueError, TypeError, KeyError, AttributeError):
             continue
     return answers

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Caption, Quadruple
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import read_rows
 from editfoundry.errors import BadInputError
 from editfoundry.execution.progress import Progress

@@ -10,7 +10,7 @@ from string import Template
 import numpy as np
 
 from editfoundry.data.record import Quadruple
-from editfoundry.pretrained.language_model import Chat, Message
+from editfoundry.pretrained.chat import Chat, Message
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 from editfoundry.synthesis.quadruples.exemplars import Category, ExemplarFile
 from editfoundry.synthesis.quadruples.seeding import random_of

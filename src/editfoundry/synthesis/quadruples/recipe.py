@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.profiles import load_profile

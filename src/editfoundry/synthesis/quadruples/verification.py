@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import Rejection
-from editfoundry.pretrained.language_model import FAILED, Answer, Request, Sampling
+from editfoundry.pretrained.chat import FAILED, ChatAnswer, Request, Sampling
 from editfoundry.synthesis.quadruples.answers import check_answered, read_category
 from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.seeding import seed_of
@@ -17,15 +17,15 @@ from editfoundry.synthesis.quadruples.writing import Writing
 def verify(quadruples: Sequence[Quadruple], writing: Writing, asker: Asker) -> list[Rejection | None]:
     """Return for each quadruple None where the model, asked without being told, names its category, else why not.
 
-    An answer that names no category, or several, is asked for anew, and at last its own reason. Without ``verify`` in
-    the configuration nothing is asked, and all agree.
+    An answer that names no category, or several, has its own reason; an endpoint is asked for it anew before. Without
+    ``verify`` in the configuration nothing is asked, and all agree.
 
     Raises:
         UnavailableError: the model did not answer; what it did answer is in the journal.
     """
     verdicts: dict[int, Rejection | None] = dict.fromkeys(range(len(quadruples)))
     still_open = list(verdicts) if writing.config.verify else []
-    for attempt in range(writing.config.max_attempts):
+    for attempt in range(writing.config.max_attempts if asker.asks_endpoint else 1):
         requests = [_request(quadruples[i], writing, attempt) for i in still_open]
         answers = asker.ask(requests, _sampling(writing, attempt))
         unread = []
@@ -52,7 +52,7 @@ def _sampling(writing: Writing, attempt: int) -> Sampling:
     return dataclasses.replace(sampling, temperature=writing.config.temperature) if attempt else sampling
 
 
-def _verdict(answer: Answer, quadruple: Quadruple, writing: Writing) -> Rejection | None:
+def _verdict(answer: ChatAnswer, quadruple: Quadruple, writing: Writing) -> Rejection | None:
     """Return None for the right category, a rejection for another; raise Rejection where none can be read."""
     try:
         check_answered(answer)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.language_model import Sampling
+from editfoundry.pretrained.chat import Sampling
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 from editfoundry.synthesis.quadruples.exemplars import load_exemplars
 from editfoundry.synthesis.quadruples.quadruple_prompts import Prompts

@@ -12,7 +12,7 @@ from editfoundry.tinyworld.clips.plan import Action, Blur, ClipPlan, Take, shift
 from editfoundry.tinyworld.clips.storylines import sample_pair_of_edits, sample_visible_edit
 from editfoundry.tinyworld.edits import Edit
 from editfoundry.tinyworld.rule import Rule
-from editfoundry.tinyworld.sampling import Split, sample_scene
+from editfoundry.tinyworld.scene_sampling import Split, sample_scene
 
 KINDS: dict[str, str] = {
     "action": "", "panned action": "", "still": "still", "shaken action": "", "cuts": "cut", "zoomed action": "",

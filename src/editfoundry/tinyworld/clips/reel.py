@@ -11,7 +11,7 @@ from editfoundry.tinyworld.clips.clip_kinds import KINDS, NUM_GOOD_KINDS, sample
 from editfoundry.tinyworld.clips.film import num_frames
 from editfoundry.tinyworld.clips.plan import ClipPlan
 from editfoundry.tinyworld.clips.storylines import video_rules
-from editfoundry.tinyworld.sampling import Split, random_stream
+from editfoundry.tinyworld.scene_sampling import Split, random_stream
 
 MAX_CLIPS_PER_VIDEO = 3
 FRAME_RATES = (24, 25, 30)

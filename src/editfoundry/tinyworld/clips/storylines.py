@@ -8,8 +8,8 @@ from editfoundry.tinyworld.edits import Edit, sample_world_edit, world_edit
 from editfoundry.tinyworld.outcome import changed_region
 from editfoundry.tinyworld.rule import Rule
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.sampling import Split, sample_scene
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import Split, sample_scene
 
 VIDEO_CATEGORIES = ("Physical-Trans", "Spatial-Trans", "Story-Type", "Exaggeration")
 """What EditWorld's video branch yields (section 3.2)."""

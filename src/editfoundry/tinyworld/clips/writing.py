@@ -23,7 +23,7 @@ from editfoundry.errors import BadInputError
 from editfoundry.tinyworld.clips.film import film
 from editfoundry.tinyworld.clips.reel import PlacedClip, Reel, plan_reels
 from editfoundry.tinyworld.clips.truth import reel_truths, write_truths
-from editfoundry.tinyworld.sampling import Split, random_stream
+from editfoundry.tinyworld.scene_sampling import Split, random_stream
 
 STAGE = "tinyworld clips"
 TABLE = "clips.parquet"

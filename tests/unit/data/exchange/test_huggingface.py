@@ -9,9 +9,9 @@ from PIL import Image
 
 from editfoundry.curation.curate import curate
 from editfoundry.curation.curation_config import CurationConfig
-from editfoundry.curation.filters import ClipThresholds
 from editfoundry.curation.score import score
 from editfoundry.curation.score_config import ScoreConfig
+from editfoundry.curation.score_filters import ClipThresholds
 from editfoundry.data.exchange.huggingface import SPLITS, export_huggingface, import_huggingface, split_of_path
 from editfoundry.data.rejections import read_rejections
 from editfoundry.data.shards import read_triplets, write_triplets

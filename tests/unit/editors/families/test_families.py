@@ -17,7 +17,7 @@ from editfoundry.editors.open_editor import find_editor, open_editor, own_names
 from editfoundry.editors.train import training_config
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
-from editfoundry.pretrained.editor import load_editor_base
+from editfoundry.pretrained.editor_base import load_editor_base
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
 from editfoundry.tinyworld.benchmark import plain_cases

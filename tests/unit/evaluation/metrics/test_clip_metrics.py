@@ -11,9 +11,9 @@ from torchmetrics.functional.multimodal import clip_score as torchmetrics_clip_s
 from worlds import ColourEncoder
 
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
-from editfoundry.evaluation.metrics.edits import open_pictures
-from editfoundry.evaluation.metrics.models import MetricModels
-from editfoundry.evaluation.metrics.scoring import Scorer
+from editfoundry.evaluation.metrics.edited_batch import open_pictures
+from editfoundry.evaluation.metrics.metric_models import MetricModels
+from editfoundry.evaluation.metrics.scoring import MetricScorer
 from editfoundry.judging.clip_similarity import SAME_CAPTIONS
 from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.runtime import choose_runtime
@@ -35,7 +35,7 @@ def scored(clip, items, edited, reference="input"):
 
 def measured(clip, items, edited, reference="input"):
     benchmark = Benchmark(name="b", title="B", items=tuple(items), reference=reference)
-    scorer = Scorer(MetricModels({"clip": clip}), benchmark, only=CLIP_METRICS)
+    scorer = MetricScorer(MetricModels({"clip": clip}), benchmark, only=CLIP_METRICS)
     return scorer.score([open_pictures(i) for i in items], {"x": edited})[0]["x"]
 
 

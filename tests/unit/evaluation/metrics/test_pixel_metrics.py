@@ -12,9 +12,9 @@ from tiny_models import tiny_image
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
-from editfoundry.evaluation.metrics.edits import open_pictures
-from editfoundry.evaluation.metrics.models import MetricModels
-from editfoundry.evaluation.metrics.scoring import Scorer
+from editfoundry.evaluation.metrics.edited_batch import open_pictures
+from editfoundry.evaluation.metrics.metric_models import MetricModels
+from editfoundry.evaluation.metrics.scoring import MetricScorer
 
 PIXEL_METRICS = ("l1", "l2", "psnr", "ssim")
 
@@ -25,7 +25,7 @@ def pixel_metrics(edited, references):
         for n, reference in enumerate(references)
     ]
     benchmark = Benchmark(name="b", title="B", items=tuple(items), reference="truth")
-    scorer = Scorer(MetricModels(), benchmark, only=PIXEL_METRICS)
+    scorer = MetricScorer(MetricModels(), benchmark, only=PIXEL_METRICS)
     return [row.values for row in scorer.score([open_pictures(i) for i in items], {"x": edited})[0]["x"]]
 
 

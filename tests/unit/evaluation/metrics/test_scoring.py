@@ -17,9 +17,9 @@ from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.evaluation.metrics.all_metrics import METRICS
-from editfoundry.evaluation.metrics.edits import open_pictures
-from editfoundry.evaluation.metrics.models import MetricModels, load_metric_models
-from editfoundry.evaluation.metrics.scoring import Scorer
+from editfoundry.evaluation.metrics.edited_batch import open_pictures
+from editfoundry.evaluation.metrics.metric_models import MetricModels, load_metric_models
+from editfoundry.evaluation.metrics.scoring import MetricScorer
 from editfoundry.judging import EditPair, JudgeConfig, judge_pairs
 from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.dino import DinoEncoder
@@ -79,7 +79,7 @@ def test_every_metric_is_there_and_clip_sees_each_picture_and_caption_once(model
     pictures = [open_pictures(item) for item in benchmark.items]
     random = [tiny_image(n, (64, 64)) for n in range(3)]
     editors = {"truth": [p.truth for p in pictures], "random": [*random[:2], None]}
-    scorer = Scorer(models, benchmark)
+    scorer = MetricScorer(models, benchmark)
     found, bounds = scorer.score(pictures, editors)
     assert all(None not in row.values.values() for row in [*found["truth"], *found["random"][:2]])
     assert set(found["random"][2].values.values()) == {None}
@@ -97,7 +97,7 @@ def test_every_metric_is_there_and_clip_sees_each_picture_and_caption_once(model
 def test_dino_and_the_judge_say_what_their_own_code_says(models, benchmark):
     pictures = [open_pictures(item) for item in benchmark.items]
     edited = [tiny_image(n, (64, 64)) for n in range(3)]
-    rows, _ = Scorer(models, benchmark).score(pictures, {"x": edited})
+    rows, _ = MetricScorer(models, benchmark).score(pictures, {"x": edited})
     found = [row.values for row in rows["x"]]
     embeds = models.by_role["dino"].encode_images([*edited, *(p.input_image for p in pictures)]).numpy()
     assert [row["dino"] for row in found] == pytest.approx(np.sum(embeds[:3] * embeds[3:], axis=1), abs=1e-5)
@@ -118,7 +118,7 @@ def test_dino_and_the_judge_say_what_their_own_code_says(models, benchmark):
 
 
 def test_each_metric_says_what_it_was_measured_with(models, benchmark):
-    described = Scorer(models, dataclasses.replace(benchmark, reference="truth")).described()
+    described = MetricScorer(models, dataclasses.replace(benchmark, reference="truth")).described()
     assert described["clip_score"]["model"] == "tiny-clip"
     assert described["clip_image"]["label"] == "CLIP image similarity, against the target"
     assert (
@@ -130,18 +130,18 @@ def test_each_metric_says_what_it_was_measured_with(models, benchmark):
 
 def test_a_model_that_the_profile_does_not_name_is_missing_and_none_stands_in_for_it(benchmark):
     models = load_metric_models(load_profile("embedded"), CPU, METRICS)
-    described = Scorer(models, benchmark).described()
+    described = MetricScorer(models, benchmark).described()
     for name, role in (("dino", "dino"), ("lpips", "lpips")):
         assert f"names no model for the role '{role}'" in described[name]["missing"]
     assert described["clip_score"]["missing"] is None
     pictures = [open_pictures(item) for item in benchmark.items]
-    [row, *_] = Scorer(models, benchmark).score(pictures, {"truth": [p.truth for p in pictures]})[0]["truth"]
+    [row, *_] = MetricScorer(models, benchmark).score(pictures, {"truth": [p.truth for p in pictures]})[0]["truth"]
     assert row.values["dino"] is None and row.values["lpips"] is None and row.values["clip_score"] > 0
 
 
 def test_without_ground_truth_there_is_no_outcome(benchmark):
     items = tuple(dataclasses.replace(item, case=None, truth=None) for item in benchmark.items)
-    scorer = Scorer(MetricModels(), dataclasses.replace(benchmark, items=items, reference="truth"))
+    scorer = MetricScorer(MetricModels(), dataclasses.replace(benchmark, items=items, reference="truth"))
     assert "outcome" not in scorer.described()
     pictures = [open_pictures(item) for item in items]
     [row, *_] = scorer.score(pictures, {"x": [p.input_image for p in pictures]})[0]["x"]
@@ -149,7 +149,7 @@ def test_without_ground_truth_there_is_no_outcome(benchmark):
 
 
 def test_only_the_metrics_that_were_asked_for_are_measured_and_an_unknown_one_is_refused(models, benchmark):
-    scorer = Scorer(models, benchmark, only=("outcome", "l1"))
+    scorer = MetricScorer(models, benchmark, only=("outcome", "l1"))
     assert list(scorer.described()) == ["outcome", "l1"]
     with pytest.raises(BadInputError, match="no metric 'nonsense': use outcome, clip_score"):
-        Scorer(models, benchmark, only=("nonsense",))
+        MetricScorer(models, benchmark, only=("nonsense",))

@@ -6,8 +6,8 @@ from run_folders import item, write_run
 
 from editfoundry.evaluation.reports.before_after import markdown_table, terminal_table
 from editfoundry.evaluation.reports.metric_text import decimal_text
-from editfoundry.evaluation.reports.run import read_run
-from editfoundry.evaluation.reports.summary import summarise_run
+from editfoundry.evaluation.reports.run_results import read_run
+from editfoundry.evaluation.reports.run_summary import summarise_run
 
 CATEGORIES = ("Long-Term", "Physical-Trans", "Story-Type", "change")
 

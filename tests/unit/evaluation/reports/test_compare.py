@@ -10,8 +10,8 @@ from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports.compare import compare_reports
 from editfoundry.evaluation.reports.compare_page import terminal_tables, write_comparison
-from editfoundry.evaluation.reports.run import read_runs
-from editfoundry.evaluation.reports.summary import summarise_run
+from editfoundry.evaluation.reports.run_results import read_runs
+from editfoundry.evaluation.reports.run_summary import summarise_run
 
 
 def scored(editor, scores, **fields):

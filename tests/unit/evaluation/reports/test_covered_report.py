@@ -10,13 +10,13 @@ from html_outline import check_self_contained
 from PIL import Image
 from run_folders import item, write_run
 
-from editfoundry.data.stage import StageResult
+from editfoundry.data.stage_result import StageResult
 from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports import write_reports
 from editfoundry.evaluation.reports.cover import Cover
 from editfoundry.evaluation.reports.grid import grid_png
-from editfoundry.evaluation.reports.run import read_run, read_runs
-from editfoundry.evaluation.reports.samples import draw_items, first_of_each_row
+from editfoundry.evaluation.reports.run_results import read_run, read_runs
+from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_each_row
 from editfoundry.evaluation.reports.write import write_covered_report
 
 CATEGORIES = ("Long-Term", "Physical-Trans", "Story-Type", "change")
@@ -79,7 +79,7 @@ def test_the_cover_says_what_was_made_by_what_and_the_benchmarks_follow(page):
 
 
 def test_a_report_says_first_that_doing_nothing_beats_the_editors_and_not_where_it_does_not(page):
-    warning = "By CLIP score doing nothing (0.6000) beats every editor: base 0.5000, fine_tuned 0.5000."
+    warning = "By CLIP score doing nothing (0.6000) beats every editor: base (0.5000), fine_tuned (0.5000)."
     assert page.text.count("beats every editor") == 1
     assert page.text.index(warning) < page.text.index("Whole benchmark")
     assert "doing nothing 0.6000, the true outcome 0.9000" in page.text

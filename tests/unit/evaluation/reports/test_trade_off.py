@@ -7,7 +7,7 @@ from PIL import Image
 
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
-from editfoundry.evaluation.metrics.models import MetricModels
+from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.reports.curve_chart import Curve, curves_svg
 from editfoundry.evaluation.reports.trade_off import run_trade_off, scaled_editors
 from editfoundry.pretrained.runtime import choose_runtime

@@ -7,8 +7,8 @@ from run_folders import item, write_run
 
 from editfoundry.evaluation.reports import write_reports
 from editfoundry.evaluation.reports.published import published_for, published_tables
-from editfoundry.evaluation.reports.run import read_run
-from editfoundry.evaluation.reports.samples import best_and_worst, draw_items
+from editfoundry.evaluation.reports.run_results import read_run
+from editfoundry.evaluation.reports.shown_samples import best_and_worst, draw_items
 from editfoundry.tracking.mlflow_client import default_tracking_uri
 
 SCORES = {"first": 0.21, "second": 0.25}

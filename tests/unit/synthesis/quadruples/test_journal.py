@@ -2,10 +2,13 @@
 
 import pytest
 
-from editfoundry.pretrained.language_model import Answer, Message, Request, Sampling
+from editfoundry.pretrained.chat import ChatAnswer, Message, Request, Sampling
 from editfoundry.synthesis.quadruples.journal import Journal, journal_path, request_key
 
-ANSWERS = [Answer(text="zürich\u2028\n{}", prompt_tokens=3, completion_tokens=2, finish_reason="stop"), Answer()]
+ANSWERS = [
+    ChatAnswer(text="zürich\u2028\n{}", prompt_tokens=3, completion_tokens=2, finish_reason="stop"),
+    ChatAnswer(),
+]
 
 
 @pytest.fixture

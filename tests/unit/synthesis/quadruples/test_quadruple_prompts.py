@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from editfoundry.pretrained.language_model import Message
+from editfoundry.pretrained.chat import Message
 from editfoundry.synthesis.quadruples.config import TEXT_CATEGORIES, QuadrupleConfig
 from editfoundry.synthesis.quadruples.exemplars import load_exemplars
 from editfoundry.synthesis.quadruples.quadruple_prompts import NULL, Prompts

@@ -17,7 +17,7 @@ from editfoundry.tinyworld.clips.reel import plan_reels
 from editfoundry.tinyworld.clips.storylines import VIDEO_CATEGORIES, video_rules
 from editfoundry.tinyworld.clips.truth import read_truths, reel_truths
 from editfoundry.tinyworld.clips.writing import write_clips
-from editfoundry.tinyworld.sampling import is_held_out, random_stream
+from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
 
 SIZE = 32
 

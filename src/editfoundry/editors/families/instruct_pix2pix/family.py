@@ -50,7 +50,7 @@ def editor_of_pipeline(pipeline: StableDiffusionInstructPix2PixPipeline, name: s
 
 
 def _load(source: EditorSource, runtime: Runtime) -> StableDiffusionInstructPix2PixPipeline:
-    from editfoundry.pretrained.editor import load_editor, load_editor_base
+    from editfoundry.pretrained.editor_base import load_editor, load_editor_base
 
     if source.folder is not None:
         return load_editor(source.folder, runtime)

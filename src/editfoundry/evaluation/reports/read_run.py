@@ -1,0 +1,70 @@
+"""Reads what can be compared: run folders, and reports of several benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, Run, read_json, read_runs
+from editfoundry.evaluation.reports.run_summary import summarise_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One report's figures on one benchmark."""
+
+    label: str
+    """What people call the report: its folder."""
+    benchmark: str
+    num_items: int
+    summary: Mapping[str, Any]
+    """As `summarise_run` returns it, or what a ``summary.json`` without items says."""
+    run: Run | None
+    """Every edit; None where only means are at hand."""
+
+
+def read_measured(path: Path, seed: int = 0) -> list[Measured]:
+    """Read a report: a run folder, a folder of a report of several benchmarks, or one of their JSON files.
+
+    Args:
+        path: folder, ``metrics.json`` or ``summary.json``.
+        seed: of the resampling.
+
+    Returns:
+        One entry for each benchmark of the report.
+
+    Raises:
+        BadInputError: there is no report, or it is malformed.
+    """
+    folder = path.parent if path.suffix == ".json" else path
+    metrics, summary = folder / METRICS_FILE, folder / "summary.json"
+    if path.name == "summary.json" or not metrics.is_file():
+        if not summary.is_file():
+            raise BadInputError(f"{path}: holds neither {METRICS_FILE} nor summary.json; give a report's folder")
+        return _means_only(folder, read_json(summary))
+    return [_of_run(folder, run, seed) for run in read_runs(folder)]
+
+
+def _of_run(folder: Path, run: Run, seed: int) -> Measured:
+    summary = summarise_run(run, seed)
+    return Measured(label=_label(folder), benchmark=run.name, num_items=summary["num_items"], summary=summary, run=run)
+
+
+def _means_only(folder: Path, data: Mapping[str, Any]) -> list[Measured]:
+    try:
+        return [
+            Measured(
+                label=_label(folder), benchmark=one["benchmark"], num_items=one["num_items"], summary=one, run=None
+            )
+            for one in (data[SEVERAL].values() if SEVERAL in data else [data])
+            if one["editors"] and one["metrics"]
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(f"{folder / 'summary.json'}: not the summary of a report: lacks {error}") from error
+
+
+def _label(folder: Path) -> str:
+    return folder.resolve().name

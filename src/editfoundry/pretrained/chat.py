@@ -1,0 +1,109 @@
+"""Chats with a language model: what is asked, how tokens are drawn, what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from editfoundry.errors import BadInputError
+
+ENDPOINT = "endpoint"
+"""A profile's source ``endpoint`` or ``endpoint:MODEL`` is an OpenAI-compatible chat endpoint."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+REFUSED, FAILED = "refused", "failed"
+"""Finish reasons of a request that will not be answered: its prompt is turned down, or breaks whoever tries."""
+
+Chat = tuple[Message, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One question to the model."""
+
+    chat: Chat
+    """Ends with a message of the user's."""
+    seed: int
+    """In [0, 2**31); a local model answers the same request the same way, whatever else is asked with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How tokens are drawn; InstructPix2Pix's settings by default (its section 3.1)."""
+
+    temperature: float = 0.7
+    """0 always takes the likeliest token."""
+    top_p: float = 1.0
+    """Tokens are drawn from the smallest set that has at least this probability."""
+    max_tokens: int = 256
+    """Tokens of an answer at most."""
+    frequency_penalty: float = 0.1
+    """Taken by endpoints; local models do without."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature <= 2:
+            raise BadInputError(f"temperature is {self.temperature}; it must be in [0, 2]")
+        if not 0 < self.top_p <= 1:
+            raise BadInputError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
+        if self.max_tokens < 1:
+            raise BadInputError(f"max_tokens is {self.max_tokens}; it must be at least 1")
+        if not -2 <= self.frequency_penalty <= 2:
+            raise BadInputError(f"frequency_penalty is {self.frequency_penalty}; it must be in [-2, 2]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatAnswer:
+    """What a model said to one request, or why it could not be asked."""
+
+    text: str = ""
+    prompt_tokens: int = 0
+    """0 where an endpoint does not tell."""
+    completion_tokens: int = 0
+    finish_reason: str = ""
+    """``stop``, ``length``, what an endpoint calls it, or `REFUSED` or `FAILED` with the reason as the text."""
+    error: str = ""
+    """Empty for an answer; else one line. Asking again later may help."""
+
+
+OnAnswer = Callable[[int, ChatAnswer], None]
+"""Called with a request's place in the batch and its answer, as soon as it is there, from the caller's thread."""
+
+
+class LanguageModel(Protocol):
+    """Answers chats."""
+
+    @property
+    def name(self) -> str:
+        """Model @ revision, as provenance records it."""
+
+    def answer(
+        self, requests: Sequence[Request], sampling: Sampling, on_answer: OnAnswer | None = None
+    ) -> list[ChatAnswer]:
+        """Answer every request, in order; what failed for now has its ``error`` set.
+
+        Raises:
+            BadInputError: the model cannot be used at all, for example with a wrong key.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """What a model's tokens cost, in any currency."""
+
+    per_million_prompt_tokens: float = 0.0
+    per_million_completion_tokens: float = 0.0
+
+    def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """Return the price of that many tokens."""
+        return (
+            prompt_tokens * self.per_million_prompt_tokens + completion_tokens * self.per_million_completion_tokens
+        ) / 1e6

@@ -1,0 +1,117 @@
+"""The shipped EditWorld editor: the embedded base, fine-tuned by the trainer on tinyworld's training rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from diffusers import StableDiffusionInstructPix2PixPipeline
+from PIL import Image
+
+from editfoundry.data.hashing import input_hash
+from editfoundry.data.record import Triplet
+from editfoundry.data.shards import is_done, write_triplets
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+from editfoundry.editors.train import train_editor
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
+from editfoundry.pretraining.paraphrases import paraphrase
+from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
+from editfoundry.tinyworld.rules import trained_rules
+from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
+from editfoundry.tinyworld.wrong_outcomes import shows
+
+NUM_TRIPLETS = 24_000
+TRIPLETS_PER_SHARD = 1_000
+PLAIN_SHARE = 0.2
+"""Share of plain add, change and remove edits, so that they are not unlearned."""
+PARAPHRASED_SHARE = 0.6
+"""Share of the world edits whose instruction is a paraphrase of the rule's training wordings."""
+CHANGE_WEIGHT = 4.0
+"""As the base was trained: what changes is a small part of most pictures."""
+OUTPUT = "editworld"
+"""Folder of the trainer's checkpoint, in the work folder."""
+CONFIG = PretrainingConfig(num_steps=6000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
+
+
+def train_editworld(
+    work_dir: Path,
+    start: Path,
+    config: PretrainingConfig = CONFIG,
+    num_triplets: int = NUM_TRIPLETS,
+    data_seed: int = 0,
+) -> tuple[StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
+    """Draw the triplets, which both branches of EditWorld's categories share, and fine-tune the editor ``start``.
+
+    An interrupted run resumes; the trainer chooses the device. Another ``data_seed`` draws other triplets.
+    """
+    dataset = work_dir / "data" / f"editworld-{num_triplets}-{data_seed}"
+    write_world_triplets(dataset, num_triplets, data_seed)
+    summary = train_editor(training_config(work_dir, start, dataset, config))
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(work_dir / OUTPUT)
+    # Else their configurations are shipped with this machine's path in them.
+    for part in (pipeline, pipeline.unet, pipeline.vae):
+        part.register_to_config(_name_or_path="")
+    return pipeline, PretrainingResult.of_summary(summary)
+
+
+def training_config(work_dir: Path, start: Path, dataset: Path, config: PretrainingConfig) -> InstructPix2PixTraining:
+    """Return the trainer's settings."""
+    return InstructPix2PixTraining(
+        editor=str(start),
+        dataset=dataset,
+        output=work_dir / OUTPUT,
+        work_dir=work_dir / "data",
+        num_steps=config.num_steps,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        num_warmup_steps=config.num_warmup_steps,
+        weight_decay=config.weight_decay,
+        ema_decay=config.ema_decay,
+        max_grad_norm=config.max_grad_norm,
+        seed=config.seed,
+        train_text_encoder=True,
+        change_weight=CHANGE_WEIGHT,
+        checkpoint_every=250,
+        log_every=config.log_every,
+        mlflow_tracking_uri=config.mlflow_tracking_uri,
+        mlflow_experiment=config.mlflow_experiment,
+    )
+
+
+def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:
+    """Write shards of seeded edits with their true outcomes; finished shards stay as they are."""
+    for shard, start in enumerate(range(0, count, TRIPLETS_PER_SHARD)):
+        stop = min(start + TRIPLETS_PER_SHARD, count)
+        tar = folder / f"{shard:05}.tar"
+        digest = input_hash("editworld", seed, start, stop, PLAIN_SHARE, PARAPHRASED_SHARE)
+        if not is_done(tar, digest):
+            write_triplets(tar, _triplets(start, stop, seed), input_hash=digest)
+
+
+def _triplets(start: int, stop: int, seed: int) -> Iterator[Triplet]:
+    for number in range(start, stop):
+        edit = _edit(number, seed)
+        yield Triplet(
+            instruction=edit.instruction,
+            input_image=Image.fromarray(render(edit.before)),
+            output_image=Image.fromarray(render(edit.after)),
+            input_caption=edit.before.caption,
+            output_caption=edit.after.caption,
+            category=edit.category,
+            recipe="tinyworld",
+        )
+
+
+def _edit(number: int, seed: int) -> Edit:
+    random, rules = random_stream("editworld", seed, number), trained_rules()
+    is_plain = random.random() < PLAIN_SHARE
+    while True:
+        rule = rules[number % len(rules)]
+        edit = sample_plain_edit(random, "train") if is_plain else sample_world_edit(random, "train", rule)
+        if not is_plain and random.random() < PARAPHRASED_SHARE:
+            edit = replace(edit, instruction=paraphrase(random, rule.wordings))
+        # What the test shows is in no training picture, before or after.
+        if shows(edit) and not is_held_out(edit.after):
+            return edit

@@ -1,0 +1,188 @@
+"""The roles ``text_to_image`` and ``editor_base``, trained as one network.
+
+InstructPix2Pix's widened UNet with its image latents at zero *is* a text-to-image model, so one network learns both:
+half of each batch is captioned scenes without an image, half is plain edits. Shipped apart, the painter is the same
+UNet without its image channels, which are zero when it paints; the editor keeps them. World rules are in neither half.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    AutoencoderKL,
+    StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
+from editfoundry.pretraining.diffusion import Denoiser, build_scheduler, build_unet, cached_latents, noised
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
+from editfoundry.pretraining.text import build_text_encoder, build_tokenizer, token_ids
+from editfoundry.tinyworld.backgrounds import all_backgrounds
+from editfoundry.tinyworld.edits import sample_plain_edit
+from editfoundry.tinyworld.scene import Scene
+from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
+
+NUM_SCENES = 24_576
+NUM_EDITS = 20_480
+CAPTION_DROPOUT = 0.1
+CONDITIONING_DROPOUT = 0.05
+OBJECT_WEIGHT = 4.0
+"""Weight of the loss where objects stand, or something changes; 1 elsewhere. Backgrounds fill most of every picture,
+are few, and are learned long before the objects."""
+OBJECT_THRESHOLD = 0.25
+"""Mean difference of scaled latents, from the empty background or from the input, from which a place is an object."""
+NUM_PAINTING_STEPS = 1_800
+"""Steps at the start in which the whole batch is captioned scenes."""
+CONFIG = PretrainingConfig(num_steps=8600, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Unscaled latents ``(B, 4, 16, 16)`` and tokens ``(B, L)``."""
+
+    targets: Tensor
+    images: Tensor
+    """Zeros where there is no image, or it is dropped."""
+    input_ids: Tensor
+    reference: Tensor
+    """What the targets are told from to see where things are: the empty background, or the picture to edit."""
+
+
+class _Examples:
+    """Cached latents and tokens of captioned scenes and of plain edits."""
+
+    def __init__(self, work_dir: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, device: torch.device) -> None:
+        data = work_dir / "data"
+        scenes = [sample_scene(random_stream("pictures", "train", i)) for i in range(NUM_SCENES)]
+        edits = [sample_plain_edit(random_stream("plain", "train", i), "train") for i in range(NUM_EDITS)]
+        empty = [Scene(background=background) for background in all_backgrounds()]
+        number = {scene.background: i for i, scene in enumerate(empty)}
+        self.backgrounds = cached_latents(data / f"backgrounds-{len(empty)}.npy", empty, vae, device)
+        self.scene_backgrounds = np.array([number[scene.background] for scene in scenes])
+        self.output_backgrounds = np.array([number[edit.after.background] for edit in edits])
+        self.scenes = cached_latents(data / f"latents-{NUM_SCENES}.npy", scenes, vae, device)
+        self.captions = token_ids(tokenizer, [scene.caption for scene in scenes])
+        self.inputs = cached_latents(data / f"edit-inputs-{NUM_EDITS}.npy", [e.before for e in edits], vae, device)
+        self.outputs = cached_latents(data / f"edit-outputs-{NUM_EDITS}.npy", [e.after for e in edits], vae, device)
+        self.instructions = token_ids(tokenizer, [edit.instruction for edit in edits])
+        self.empty = token_ids(tokenizer, [""])
+
+    def paintings(self, count: int, generator: torch.Generator) -> _Batch:
+        """Draw captioned scenes, some of the captions dropped."""
+        chosen = torch.randint(len(self.captions), (count,), generator=generator)
+        targets = _rows(self.scenes, chosen)
+        dropped = torch.rand(count, 1, generator=generator) < CAPTION_DROPOUT
+        ids = torch.where(dropped, self.empty, self.captions[chosen])
+        reference = _rows(self.backgrounds, self.scene_backgrounds[chosen.numpy()])
+        return _Batch(targets, torch.zeros_like(targets), ids, reference)
+
+    def edits(self, count: int, generator: torch.Generator) -> _Batch:
+        """Draw plain edits with InstructPix2Pix's 5/5/5 dropout."""
+        chosen = torch.randint(len(self.instructions), (count,), generator=generator)
+        targets, images = _rows(self.outputs, chosen), _rows(self.inputs, chosen)
+        draw = torch.rand(count, generator=generator)
+        no_text = draw < 2 * CONDITIONING_DROPOUT
+        no_image = (draw >= CONDITIONING_DROPOUT) & (draw < 3 * CONDITIONING_DROPOUT)
+        ids = torch.where(no_text[:, None], self.empty, self.instructions[chosen])
+        background = _rows(self.backgrounds, self.output_backgrounds[chosen.numpy()])
+        return _Batch(targets, images * (~no_image)[:, None, None, None], ids, _farther(targets, images, background))
+
+
+def train_diffusion(
+    work_dir: Path,
+    vae: AutoencoderKL,
+    device: torch.device,
+    config: PretrainingConfig = CONFIG,
+    start: StableDiffusionInstructPix2PixPipeline | None = None,
+) -> tuple[StableDiffusionPipeline, StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
+    """Train on the training split; return the painter, the editor and what the training took.
+
+    With ``start``, an editor trained here before, its weights and tokenizer are where training begins.
+    """
+    tokenizer = build_tokenizer(work_dir) if start is None else start.tokenizer
+    examples = _Examples(work_dir, vae, tokenizer, device)
+    model: Any = build_denoiser(tokenizer, config.seed) if start is None else Denoiser(start.unet, start.text_encoder)
+    model.to(device, memory_format=torch.channels_last)
+    scheduler, scale = build_scheduler(), vae.config.scaling_factor
+
+    def step_loss(denoiser: nn.Module, generator: torch.Generator) -> Tensor:
+        batch = _batch(examples, config, generator, painting_only=start is None)
+        noisy, timesteps, velocity = noised(scheduler, (batch.targets * scale).to(device), generator)
+        widened = torch.cat([noisy, batch.images.to(device)], dim=1).contiguous(memory_format=torch.channels_last)
+        error = denoiser(widened, timesteps, batch.input_ids.to(device)) - velocity
+        return weighted_loss(error, object_weights(batch.targets * scale, batch.reference * scale).to(device))
+
+    result = fit(model, step_loss, config, work_dir / "diffusion")
+    return painter_of(model, vae, tokenizer), editor_of(model, vae, tokenizer), result
+
+
+def object_weights(latents: Tensor, reference: Tensor) -> Tensor:
+    """Return the loss's ``(B, 1, H, W)`` weights, higher where ``(B, C, H, W)`` scaled latents differ."""
+    differs = (latents - reference).abs().mean(1, keepdim=True) > OBJECT_THRESHOLD
+    return 1 + (OBJECT_WEIGHT - 1) * differs.float()
+
+
+def weighted_loss(error: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean of the squared ``(B, C, H, W)`` error; ``weights`` is ``(B, 1, H, W)``."""
+    return (weights * error.square()).mean(1).sum() / weights.sum()
+
+
+def _batch(examples: _Examples, config: PretrainingConfig, generator: torch.Generator, painting_only: bool) -> _Batch:
+    step = generator.initial_seed() - config.seed * 1_000_003
+    if painting_only and step < NUM_PAINTING_STEPS:
+        return examples.paintings(config.batch_size, generator)
+    half = config.batch_size // 2
+    parts = (examples.paintings(config.batch_size - half, generator), examples.edits(half, generator))
+    return _Batch(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(_Batch)))
+
+
+def _farther(targets: Tensor, images: Tensor, background: Tensor) -> Tensor:
+    """Return, place by place, that of the two references which the targets are farther from."""
+    from_images = (targets - images).abs().mean(1, keepdim=True)
+    return torch.where(from_images > (targets - background).abs().mean(1, keepdim=True), images, background)
+
+
+def _rows(array: np.ndarray, chosen: Tensor | np.ndarray) -> Tensor:
+    return torch.from_numpy(array[np.asarray(chosen)]).float()
+
+
+def build_denoiser(tokenizer: CLIPTokenizer, seed: int) -> Denoiser:
+    """Return the untrained widened model, initialised from ``seed``."""
+    torch.manual_seed(seed)
+    return Denoiser(widen_conv_in(build_unet()), build_text_encoder(tokenizer))
+
+
+def painter_of(model: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
+    """Return the text-to-image pipeline: the UNet without its image channels, exact where those are zero."""
+    unet = build_unet()
+    weights = dict(model.unet.state_dict())
+    weights["conv_in.weight"] = weights["conv_in.weight"][:, : unet.config.in_channels]
+    unet.load_state_dict(weights)
+    return StableDiffusionPipeline(unet=unet, **_parts(model, vae, tokenizer))
+
+
+def editor_of(model: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> StableDiffusionInstructPix2PixPipeline:
+    """Return the editor's pipeline."""
+    unet: UNet2DConditionModel = model.unet
+    return StableDiffusionInstructPix2PixPipeline(unet=unet, **_parts(model, vae, tokenizer))
+
+
+def _parts(model: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> dict[str, Any]:
+    return {
+        "vae": vae,
+        "text_encoder": model.text_encoder,
+        "tokenizer": tokenizer,
+        "scheduler": build_scheduler(),
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }

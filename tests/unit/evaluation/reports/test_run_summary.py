@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pytest
+from run_folders import item, write_run
+
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.reports.run_results import read_run
+from editfoundry.evaluation.reports.run_summary import summarise_run
+
+A = {"a": 0.2, "b": 0.4, "d": 0.6}
+B = {"b": 0.5, "c": 0.1, "d": 0.5, "e": 0.9}
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory):
+    """A fails on c and was not run on e; B was not run on a."""
+    items = [
+        *(item("A", i, {"clip_score": A[i], "outcome": 1.0, "preservation_psnr": "inf"}) for i in ("a", "b", "d")),
+        item("A", "c", {"clip_score": None, "outcome": None}, failure="crashed", category="Story-Type"),
+        *(
+            item("B", i, {"clip_score": B[i], "outcome": 0.0, "preservation_psnr": 20.0 if i == "b" else "inf"},
+                 category="Story-Type" if i == "c" else "Long-Term")
+            for i in B
+        ),
+    ]  # fmt: skip
+    return summarise_run(read_run(write_run(tmp_path_factory.mktemp("run"), items)), seed=0)
+
+
+def test_means_are_over_what_was_scored_and_say_how_many(summary):
+    first = summary["A"]["overall"]["clip_score"]
+    assert first["value"] == pytest.approx(np.mean([0.2, 0.4, 0.6]))
+    assert first["n"] == 3
+    assert 0.2 <= first["low"] <= first["value"] <= first["high"] <= 0.6
+    assert summary["B"]["by_category"]["Long-Term"]["clip_score"]["value"] == pytest.approx(np.mean([0.5, 0.5, 0.9]))
+    assert summary["A"]["by_category"]["Story-Type"]["clip_score"] == {"value": None, "low": None, "high": None, "n": 0}
+
+
+def test_a_failed_edit_is_counted_and_wrong_and_in_no_other_mean(summary):
+    assert summary["A"]["num_failed"] == 1
+    assert summary["failures"] == {"A": {"crashed": 1}, "B": {}}
+    assert summary["A"]["overall"]["outcome"] == pytest.approx({"value": 0.75, "low": 0.25, "high": 1.0, "n": 4})
+
+
+def test_infinite_psnrs_count_as_sixty_decibels_and_are_counted(summary):
+    assert summary["B"]["overall"]["preservation_psnr"]["value"] == pytest.approx(np.mean([20, 60, 60, 60]))
+    assert summary["B"]["overall"]["preservation_psnr"]["num_infinite"] == 3
+    assert summary["A"]["by_category"]["Long-Term"]["preservation_psnr"]["num_infinite"] == 3
+
+
+def test_differences_are_over_the_items_that_both_have_a_score_for(summary):
+    difference = summary["paired"]["B - A"]
+    assert difference["num_common"] == 3
+    assert difference["overall"]["clip_score"]["value"] == pytest.approx(np.mean([0.5 - 0.4, 0.5 - 0.6]))
+    assert difference["overall"]["clip_score"]["n"] == 2
+    assert difference["overall"]["outcome"]["value"] == pytest.approx(np.mean([-1, 0, -1]))
+
+
+def test_a_metric_without_weights_has_no_figure(summary):
+    assert summary["A"]["overall"]["lpips"] == {"value": None, "low": None, "high": None, "n": 0}
+    assert summary["metrics"]["lpips"]["missing"] == "the profile names no lpips weights"
+
+
+def test_rows_are_by_branch_and_category_in_the_papers_order_and_turns_apart(tmp_path):
+    places = [("video", "Exaggeration", 1), ("video", "Physical-Trans", 0), ("text", "Story-Type", 0),
+              ("text", "Long-Term", 0)]  # fmt: skip
+    rows = [
+        item("A", f"i{n}", {"l1": float(n)}, branch=branch, category=category, turn=turn)
+        for n, (branch, category, turn) in enumerate(places)
+    ]
+    summary = summarise_run(read_run(write_run(tmp_path, rows)))
+    order = ["text: Long-Term", "text: Story-Type", "video: Physical-Trans", "video: Exaggeration"]
+    assert list(summary["A"]["by_category"]) == order
+    assert {b: part["l1"]["value"] for b, part in summary["A"]["by_branch"].items()} == {"text": 2.5, "video": 0.5}
+    assert {t: part["l1"]["value"] for t, part in summary["A"]["by_turn"].items()} == {"0": 2.0, "1": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.pop("editors"), "no 'editors'"),
+        (lambda d: d["items"].append(d["items"][0]), "is there twice"),
+        (lambda d: d["items"][0].update(editor="C"), "none of its editors"),
+        (lambda d: d["items"][0]["scores"].update(l1="inf"), "item 1: l1 is 'inf'"),
+        (lambda d: d["items"][0].pop("id"), "item 1: lacks 'id'"),
+        (lambda d: d["items"][0].update(id="../a"), "'../a' cannot name a file"),
+        (lambda d: d["editors"].update(paired={}), "called 'paired'"),
+    ],
+)
+def test_a_run_that_is_not_one_is_refused_with_its_place(tmp_path, change, said):
+    path = write_run(tmp_path, [item("A", "a", {"l1": 1.0})]) / "metrics.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(BadInputError, match=said):
+        read_run(tmp_path)
+
+
+def test_a_folder_without_metrics_or_with_half_of_them_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="no such file"):
+        read_run(tmp_path)
+    (tmp_path / "metrics.json").write_text('{"items": [')
+    with pytest.raises(BadInputError, match="not readable as JSON"):
+        read_run(tmp_path)

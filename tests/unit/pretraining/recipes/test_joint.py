@@ -1,0 +1,31 @@
+"""What the loss of the joint training weighs."""
+
+import pytest
+import torch
+
+from editfoundry.pretraining.recipes.joint import OBJECT_WEIGHT, object_weights, weighted_loss
+
+
+def test_places_that_differ_from_the_reference_weigh_more() -> None:
+    reference = torch.zeros(1, 4, 2, 2)
+    latents = reference.clone()
+    latents[0, :, 1, 0] = 1.0
+    assert object_weights(latents, reference).tolist() == [[[[1, 1], [OBJECT_WEIGHT, 1]]]]
+
+
+def test_a_difference_too_small_to_be_an_object_weighs_nothing() -> None:
+    reference = torch.zeros(1, 4, 2, 2)
+    assert torch.equal(object_weights(reference + 0.1, reference), torch.ones(1, 1, 2, 2))
+
+
+def test_equal_weights_give_the_mean_squared_error() -> None:
+    error = torch.randn(3, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    weights = torch.full((3, 1, 5, 5), 2.5)
+    assert float(weighted_loss(error, weights)) == pytest.approx(float(error.square().mean()), rel=1e-5)
+
+
+def test_an_error_where_the_weight_is_double_counts_double() -> None:
+    weights = torch.tensor([[[[2.0, 1.0]]]])
+    left, right = torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 1, 2)
+    left[..., 0], right[..., 1] = 1.0, 1.0
+    assert float(weighted_loss(left, weights)) == pytest.approx(2 * float(weighted_loss(right, weights)))

@@ -1,0 +1,81 @@
+"""The embedded autoencoder's size and loss."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage.metrics import peak_signal_noise_ratio
+
+from editfoundry.pretraining.drawn_pictures import to_images, to_pixels
+from editfoundry.pretraining.recipes.vae import (
+    build_vae,
+    decoder_loss,
+    reconstruction_psnr,
+    scene_pictures,
+    set_scaling_factor,
+    vae_loss,
+)
+
+
+def test_64_pixels_become_a_latent_of_16_by_16_by_4() -> None:
+    latents = build_vae().encode(torch.zeros(2, 3, 64, 64)).latent_dist.mean
+    assert latents.shape == (2, 4, 16, 16)
+
+
+def test_the_loss_is_finite_and_reaches_every_weight() -> None:
+    vae = build_vae()
+    loss = vae_loss(vae, torch.rand(2, 3, 64, 64) * 2 - 1, torch.Generator().manual_seed(0))
+    loss.backward()
+    assert torch.isfinite(loss) and loss.ndim == 0
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in vae.parameters())
+
+
+def test_the_loss_draws_its_noise_from_the_generator_alone() -> None:
+    vae, pixels = build_vae(), torch.zeros(2, 3, 64, 64)
+    first, second = (vae_loss(vae, pixels, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_pictures_are_rendered_once_and_read_back(tmp_path: Path) -> None:
+    first = scene_pictures(tmp_path, "train", 3)
+    written = (tmp_path / "pictures-train-3.npy").stat().st_mtime_ns
+    second = scene_pictures(tmp_path, "train", 3)
+    assert first.shape == (3, 64, 64, 3)
+    assert np.array_equal(first, second)
+    assert (tmp_path / "pictures-train-3.npy").stat().st_mtime_ns == written
+
+
+def test_pixels_and_images_convert_without_loss() -> None:
+    images = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    pixels = to_pixels(images)
+    assert pixels.shape == (1, 3, 16, 16)
+    assert (pixels.min(), pixels.max()) == (-1, 1)
+    assert np.array_equal(to_images(pixels), images)
+
+
+def test_the_scaling_factor_gives_latents_unit_variance() -> None:
+    torch.manual_seed(0)
+    vae = build_vae()
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    set_scaling_factor(vae, pictures, torch.device("cpu"))
+    with torch.no_grad():
+        std = vae.encode(to_pixels(pictures)).latent_dist.mean.std() * vae.config.scaling_factor
+    assert abs(float(std) - 1) < 0.01
+    assert np.isfinite(reconstruction_psnr(vae, pictures, torch.device("cpu")))
+
+
+def test_the_decoders_loss_is_psnr_but_for_a_factor() -> None:
+    torch.manual_seed(0)
+    vae, pixels = build_vae(), torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        decoded = vae.decode(vae.encode(pixels).latent_dist.mode()).sample
+        loss = float(decoder_loss(vae, pixels, torch.Generator()))
+    psnr = [peak_signal_noise_ratio(d.numpy(), p.numpy(), data_range=2) for d, p in zip(decoded, pixels, strict=True)]
+    assert abs(10 * np.log10(4) - 10 / np.log(10) * loss - np.mean(psnr)) < 1e-3
+
+
+def test_the_decoders_loss_leaves_the_encoder_alone() -> None:
+    vae = build_vae()
+    decoder_loss(vae, torch.rand(2, 3, 64, 64) * 2 - 1, torch.Generator()).backward()
+    assert all(p.grad is None for p in vae.encoder.parameters())
+    assert all(p.grad is not None for p in vae.decoder.parameters())

@@ -1,0 +1,50 @@
+"""Which models can be pretrained, which of the shipped ones trained on, and how they are saved."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from PIL import Image
+from safetensors.torch import load_file
+from tiny_models import tiny_pipeline
+
+from editfoundry.editors.editing_defaults import read_editing_defaults
+from editfoundry.errors import BadInputError
+from editfoundry.pretraining import card
+from editfoundry.pretraining.measure import EDITING
+from editfoundry.pretraining.pretrain import PRETRAININGS, _saver, pretrain
+from editfoundry.profiles import EMBEDDED_FOLDER
+
+
+def test_only_some_models_are_continued_from_what_is_shipped(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="^vae: only diffusion, language_model, editworld can be continued"):
+        pretrain("vae", tmp_path, 1, "cpu", continue_shipped=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("role", ["editor_base", "editworld"])
+def test_a_shipped_editor_is_sampled_as_its_card_was_measured(role: str) -> None:
+    assert read_editing_defaults(EMBEDDED_FOLDER / role) == EDITING
+
+
+@pytest.mark.parametrize("role", ["text_to_image", "editor_base", "editworld"])
+def test_a_shipped_pipeline_paints_in_plain_diffusers_without_a_precision_being_named(role: str) -> None:
+    pipeline = DiffusionPipeline.from_pretrained(EMBEDDED_FOLDER / role)
+    pipeline.set_progress_bar_config(disable=True)
+    shown = {} if role == "text_to_image" else {"image": Image.new("RGB", (64, 64))}
+    assert pipeline("an egg", num_inference_steps=1, **shown).images[0].size == (64, 64)
+
+
+def test_a_pipeline_saved_to_be_shipped_is_half_the_size_and_opens_in_full_precision(tmp_path: Path) -> None:
+    _saver(tiny_pipeline())(tmp_path)
+    stored = load_file(tmp_path / "text_encoder" / "model.safetensors")
+    opened = DiffusionPipeline.from_pretrained(tmp_path)
+    assert {weight.dtype for weight in stored.values()} == {torch.float16}
+    assert {opened.text_encoder.dtype, opened.unet.dtype, opened.vae.dtype} == {torch.float32}
+
+
+def test_an_unknown_model_is_one_line_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, diffusion, clip"):
+        pretrain("gan", tmp_path, 1, "cpu")
+    assert tuple(PRETRAININGS) == card.PRETRAININGS
