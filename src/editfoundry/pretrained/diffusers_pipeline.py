@@ -6,24 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.checkpoint_configs import check_configs
 from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.profiles import ModelReference, missing_model
-
-_BROKEN_FOLDER = (
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    RuntimeError,
-    ImportError,
-    SafetensorError,
-)
-"""What diffusers and transformers raise for folders whose files contradict each other."""
 
 
 def open_pipeline(pipeline_class: type[Any], reference: ModelReference, runtime: Runtime) -> Any:
@@ -58,8 +45,8 @@ def open_model(model_class: type[Any], reference: ModelReference, runtime: Runti
         )
     except (OSError, ValueError) as error:
         raise missing_model(reference, error) from error
-    except _BROKEN_FOLDER as error:
-        if isinstance(error, torch.OutOfMemoryError):
+    except Exception as error:  # Whatever a library raises for a folder whose files contradict each other.
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or not Path(reference.location).is_dir():
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise BadInputError(f"{reference.location}: cannot be loaded as {model_class.__name__} ({reason})") from error
