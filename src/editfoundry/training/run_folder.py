@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from editfoundry.errors import one_line
+from editfoundry.errors import NoSpaceError, one_line
 from editfoundry.training.failures import TrainingError, is_lost_process
 
 _WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
@@ -31,12 +31,14 @@ def writing(
     Raises:
         TrainingError: it could not be written.
     """
+    caught = (*errors, NoSpaceError) if isinstance(errors, tuple) else (errors, NoSpaceError)
     try:
         yield
-    except errors as error:
+    except caught as error:
         if is_lost_process(error):
             raise
-        reason = one_line(error, 200)
+        # What an atomic writer says of a full disk names its own file; here the run's folder is named.
+        reason = one_line(error.__cause__ if isinstance(error, NoSpaceError) and error.__cause__ else error, 200)
         raise TrainingError(
             f"{what} cannot be written to {folder} ({reason}; {_free(folder)} free there): free some space and run the "
             f"same command again; {kept}"
