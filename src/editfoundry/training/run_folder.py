@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from editfoundry.errors import one_line
+from editfoundry.errors import NoSpaceError, one_line
 from editfoundry.training.failures import TrainingError, is_lost_process
 
 _WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
@@ -31,9 +31,10 @@ def writing(
     Raises:
         TrainingError: it could not be written.
     """
+    caught: tuple[type[Exception], ...] = (NoSpaceError, *(errors if isinstance(errors, tuple) else (errors,)))
     try:
         yield
-    except errors as error:
+    except caught as error:
         if is_lost_process(error):
             raise
         reason = one_line(error, 200)

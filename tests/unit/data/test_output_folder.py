@@ -132,7 +132,9 @@ def test_one_of_old_and_new_is_on_the_disk_whenever_a_writer_is_killed(tmp_path,
         found = {path.read_text() for path in tmp_path.glob("*/content")} | {
             path.read_text() for path in tmp_path.glob(".*/content")
         }
-        assert found == {"old", "new"}
+        # The marker of the new folder is put in its place by a rename too, before there is anything new.
+        if Path(source).is_dir():
+            assert found == {"old", "new"}
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", watched)
