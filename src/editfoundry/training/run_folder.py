@@ -31,14 +31,13 @@ def writing(
     Raises:
         TrainingError: it could not be written.
     """
-    caught = (*errors, NoSpaceError) if isinstance(errors, tuple) else (errors, NoSpaceError)
+    caught: tuple[type[Exception], ...] = (NoSpaceError, *(errors if isinstance(errors, tuple) else (errors,)))
     try:
         yield
     except caught as error:
         if is_lost_process(error):
             raise
-        # What an atomic writer says of a full disk names its own file; here the run's folder is named.
-        reason = one_line(error.__cause__ if isinstance(error, NoSpaceError) and error.__cause__ else error, 200)
+        reason = one_line(error, 200)
         raise TrainingError(
             f"{what} cannot be written to {folder} ({reason}; {_free(folder)} free there): free some space and run the "
             f"same command again; {kept}"
