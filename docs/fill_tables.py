@@ -86,7 +86,8 @@ def _dataset(paths: Paths) -> str:
         for row in read_fields(paths.dataset / split):
             categories[row["category"]] = categories.get(row["category"], 0) + 1
     rows = [
-        "| | triplets | true outcome (95 % interval) |", "|---|---:|---:|",
+        "| | triplets | true outcome (95 % interval) |",
+        "|---|---:|---:|",
         f"| **kept** | **{facts['num_out']}** | **{_share(truth['right_share'])}**, of the text branch |",
         f"| **dropped** | **{sum(facts['rejected'].values())}** | **{_share(truth['right_share_of_dropped'])}** |",
         f"| made by the video branch | {storylines['num_triplets']} | {storylines['instruction_true']:.2f} with a true "
@@ -95,7 +96,7 @@ def _dataset(paths: Paths) -> str:
         "with a true instruction |",
         *(f"| dropped: {reason} | {count} | |" for reason, count in sorted(facts["rejected"].items())),
         *(f"| kept: {category} | {count} | |" for category, count in sorted(categories.items())),
-    ]  # fmt: skip
+    ]
     return "\n".join(rows)
 
 

@@ -84,8 +84,9 @@ def _stage_commands(root: Path) -> list[list[str]]:
 
 def _seconds(commands: list[list[str]], root: Path, environment: dict[str, str]) -> float:
     paths = {
-        "PYTHONPATH": f"{root / 'src'}:{root}", "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
-    }  # fmt: skip
+        "PYTHONPATH": f"{root / 'src'}:{root}",
+        "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
+    }
     started = time.perf_counter()
     for command in commands:
         subprocess.run(command, check=True, cwd=root, env={**environment, **paths}, stdout=subprocess.DEVNULL)

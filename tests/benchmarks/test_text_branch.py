@@ -46,11 +46,14 @@ def test_the_text_branch_against_one_picture_at_a_time(tmp_path: Path) -> None:
         *(["judge"] if batched["judge"] else []),
     ]
     rows = [
-        "| | triplets/s | peak memory, MiB |", "|---|---:|---:|",
-        *(f"| {name} | {facts['rate']:.2f} | {facts['peak_mib']:.0f} |"
-          for name, facts in (("batched", batched), ("diffusers, one at a time", singly))),
+        "| | triplets/s | peak memory, MiB |",
+        "|---|---:|---:|",
+        *(
+            f"| {name} | {facts['rate']:.2f} | {facts['peak_mib']:.0f} |"
+            for name, facts in (("batched", batched), ("diffusers, one at a time", singly))
+        ),
         f"| ratio | {ratio:.2f} | {batched['peak_mib'] / singly['peak_mib']:.2f} |",
-    ]  # fmt: skip
+    ]
     table = "\n".join(rows)
     about = (
         f"{machine()}; {NUM_RECORDS} triplets, {NUM_STEPS} steps, {', '.join(steps)}; {alike:.0%} of the pictures alike"

@@ -41,27 +41,32 @@ KINDS = {
 def test_training_speed_and_memory(tmp_path: Path) -> None:
     triplets = [
         Triplet(
-            instruction=case.instruction, input_image=Image.fromarray(case.input_image),
+            instruction=case.instruction,
+            input_image=Image.fromarray(case.input_image),
             output_image=Image.fromarray(case.true_output),
         )
         for case in plain_cases(NUM_PAIRS, seed=0)
-    ]  # fmt: skip
+    ]
     write_triplets(tmp_path / "data" / "00000.tar", triplets)
     base = load_profile("embedded").model("editor_base").location
     measured = {kind: _run(kind, base, tmp_path) for kind in KINDS}
     slow = measured["script"]
     rows = [
         [
-            KINDS[kind], f"{found['samples_per_second']:.1f}",
-            f"{found['samples_per_second'] / slow['samples_per_second']:.2f}", f"{found['peak_bytes'] / 2**20:.0f}",
+            KINDS[kind],
+            f"{found['samples_per_second']:.1f}",
+            f"{found['samples_per_second'] / slow['samples_per_second']:.2f}",
+            f"{found['peak_bytes'] / 2**20:.0f}",
             f"{found['peak_bytes'] / slow['peak_bytes']:.2f}",
         ]
         for kind, found in measured.items()
-    ]  # fmt: skip
+    ]
     record(
-        "Training", f"The embedded editor, 64 x 64 pixels, batches of {BATCH_SIZE}, {NUM_STEPS} steps, float32.",
-        ["loop", "samples/s", "of the script's", "peak MiB", "of the script's"], rows,
-    )  # fmt: skip
+        "Training",
+        f"The embedded editor, 64 x 64 pixels, batches of {BATCH_SIZE}, {NUM_STEPS} steps, float32.",
+        ["loop", "samples/s", "of the script's", "peak MiB", "of the script's"],
+        rows,
+    )
 
 
 def _run(kind: str, base: str, folder: Path) -> dict[str, float]:

@@ -124,11 +124,13 @@ class Singly:
         present, absent = adapter.encode_images([source[2]])
         with adapter.applied(config.ip_adapter_scale):
             latents = self._call(
-                self.refiner, quadruple.output_caption, image=Image.fromarray(edges).convert("RGB"),
+                self.refiner,
+                quadruple.output_caption,
+                image=Image.fromarray(edges).convert("RGB"),
                 latents=self._noise(quadruple, "refined", number),
                 ip_adapter_image_embeds=[torch.cat([absent, present])],
                 controlnet_conditioning_scale=config.controlnet_conditioning_scale,
-            )  # fmt: skip
+            )
         return latents, lambda embeds, before, text, _: float(embeds @ before + 4 * (embeds @ text))
 
     def _ranked(
@@ -144,12 +146,17 @@ class Singly:
 
     def _judged(self, quadruple: Quadruple, source: Scored, candidate: Scored) -> float:
         assert self.branch.judge is not None
-        (judgement,) = self.branch.judge([
-            EditPair(
-                input_image=source[2], output_image=candidate[2], instruction=quadruple.instruction,
-                input_caption=quadruple.input_caption, output_caption=quadruple.output_caption,
-            )
-        ])  # fmt: skip
+        (judgement,) = self.branch.judge(
+            [
+                EditPair(
+                    input_image=source[2],
+                    output_image=candidate[2],
+                    instruction=quadruple.instruction,
+                    input_caption=quadruple.input_caption,
+                    output_caption=quadruple.output_caption,
+                )
+            ]
+        )
         return judgement.score
 
     def _call(self, pipeline: Any, prompt: str, **options: Any) -> Latents:

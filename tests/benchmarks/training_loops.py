@@ -113,14 +113,24 @@ def run_script(base: str, dataset: Path, num_steps: int, batch_size: int, memory
 def our_config(kind: str, base: str, dataset: Path, folder: Path, num_steps: int, batch_size: int) -> Training:
     """Return the script's settings in our words."""
     return Training(
-        editor=base, dataset=dataset, output=folder / kind, work_dir=folder / "work", batch_size=batch_size,
-        num_steps=num_steps + WARM_UP, learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY, use_ema=False,
-        max_grad_norm=MAX_GRAD_NORM, conditioning_dropout=DROPOUT, lr_schedule="constant", checkpoint_every=1_000_000,
+        editor=base,
+        dataset=dataset,
+        output=folder / kind,
+        work_dir=folder / "work",
+        batch_size=batch_size,
+        num_steps=num_steps + WARM_UP,
+        learning_rate=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        use_ema=False,
+        max_grad_norm=MAX_GRAD_NORM,
+        conditioning_dropout=DROPOUT,
+        lr_schedule="constant",
+        checkpoint_every=1_000_000,
         gradient_checkpointing=kind == "ours-checkpointing",
         compile_unet=kind == "ours-compiled",
         gradient_accumulation_steps=4 if kind == "ours-in-parts" else 1,
         mixed_precision=sys.argv[7] if len(sys.argv) > 7 else "no",
-    )  # fmt: skip
+    )
 
 
 def run_ours(config: Training, num_steps: int, memory: PeakMemory) -> float:

@@ -45,9 +45,17 @@ def test_retraining_is_weekly_and_takes_every_stage_and_the_gate(repository):
     assert weekly_retraining.cron_schedule == "0 3 * * 1"
     made = {key.to_user_string() for key in repository.get_job("retraining").asset_layer.executable_asset_keys}
     assert made == {
-        "captions", "quadruples", "editworld_text", "clips", "frame_pairs", "editworld_video", "dataset", "editworld",
-        "editworld_report", "champion_gate",
-    }  # fmt: skip
+        "captions",
+        "quadruples",
+        "editworld_text",
+        "clips",
+        "frame_pairs",
+        "editworld_video",
+        "dataset",
+        "editworld",
+        "editworld_report",
+        "champion_gate",
+    }
 
 
 def test_a_thousand_tables_become_a_thousand_partitions_in_one_look_and_are_not_asked_for_twice(instance, tmp_path):

@@ -94,10 +94,18 @@ def test_every_stage_stands_in_line_for_the_gpu_or_for_dvc_and_only_the_gate_for
         if definition.is_executable
     }
     assert pools == {
-        "captions": "dvc", "quadruples": "gpu", "editworld_text": "gpu", "clips": "dvc", "frame_pairs": "gpu",
-        "editworld_video": "gpu", "dataset": "dvc", "editworld": "gpu", "editworld_report": "gpu",
-        "champion_gate": None, "claims_report": "gpu",
-    }  # fmt: skip
+        "captions": "dvc",
+        "quadruples": "gpu",
+        "editworld_text": "gpu",
+        "clips": "dvc",
+        "frame_pairs": "gpu",
+        "editworld_video": "gpu",
+        "dataset": "dvc",
+        "editworld": "gpu",
+        "editworld_report": "gpu",
+        "champion_gate": None,
+        "claims_report": "gpu",
+    }
 
 
 def test_no_stage_is_tried_again_for_whatever_reason(repository):

@@ -56,11 +56,15 @@ def built(kind: type[Any], name: str) -> Any:
 def painter() -> StableDiffusionXLPipeline:
     """SDXL without text encoders: prompts are random embeddings of their size."""
     pipeline = StableDiffusionXLPipeline(
-        vae=built(AutoencoderKL, "sdxl_vae"), unet=built(UNet2DConditionModel, "sdxl_unet"),
+        vae=built(AutoencoderKL, "sdxl_vae"),
+        unet=built(UNet2DConditionModel, "sdxl_unet"),
         scheduler=EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
-        text_encoder=None, text_encoder_2=None, tokenizer=tiny_tokenizer(), tokenizer_2=tiny_tokenizer(),
+        text_encoder=None,
+        text_encoder_2=None,
+        tokenizer=tiny_tokenizer(),
+        tokenizer_2=tiny_tokenizer(),
         add_watermarker=False,
-    )  # fmt: skip
+    )
     return pipeline
 
 

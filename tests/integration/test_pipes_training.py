@@ -39,9 +39,14 @@ def write_config(folder: Path) -> Path:
     tiny_pipeline().save_pretrained(folder / "base")
     write_dataset(folder / "data")
     values = {
-        "editor": str(folder / "base"), "dataset": str(folder / "data"), "output": str(folder / "out"),
-        "work_dir": str(folder / "work"), "num_steps": NUM_STEPS, "batch_size": 2, "log_every": 1,
-    }  # fmt: skip
+        "editor": str(folder / "base"),
+        "dataset": str(folder / "data"),
+        "output": str(folder / "out"),
+        "work_dir": str(folder / "work"),
+        "num_steps": NUM_STEPS,
+        "batch_size": 2,
+        "log_every": 1,
+    }
     (folder / "train.yaml").write_text(yaml.safe_dump(values))
     return folder / "train.yaml"
 

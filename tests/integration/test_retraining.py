@@ -58,9 +58,11 @@ def shards_named(foundry: Foundry, name: str) -> dict[str, str]:
 def gate(foundry: Foundry, instance: dg.DagsterInstance) -> tuple[dict[str, Any], bool]:
     """Materialize the gate; return what it shows, and whether there is no regression."""
     result = dg.materialize(
-        [champion_gate, no_regression], instance=instance, raise_on_error=False,
+        [champion_gate, no_regression],
+        instance=instance,
+        raise_on_error=False,
         resources={"foundry": foundry, "dvc": DvcRepository(mode="off")},
-    )  # fmt: skip
+    )
     [materialization] = result.asset_materializations_for_node("champion_gate")
     [check] = result.get_asset_check_evaluations()
     # A refused candidate warns and leaves the run whole.

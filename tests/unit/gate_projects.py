@@ -19,16 +19,24 @@ def report(editors: dict[str, Sequence[bool]], benchmark: str = "tinyworld-world
     """Return what the ``metrics.json`` of a report holds: one benchmark, each editor with these outcomes."""
     items = [
         {
-            "editor": editor, "id": f"case-{n}", "category": "Long-Term", "instruction": "Melt it.", "seed": seed,
-            "asked": f"{benchmark} {seed} {n}", "nearest": "truth" if right else "input",
+            "editor": editor,
+            "id": f"case-{n}",
+            "category": "Long-Term",
+            "instruction": "Melt it.",
+            "seed": seed,
+            "asked": f"{benchmark} {seed} {n}",
+            "nearest": "truth" if right else "input",
             "scores": {"outcome": float(right)},
         }
-        for editor, found in editors.items() for n, right in enumerate(found)
-    ]  # fmt: skip
+        for editor, found in editors.items()
+        for n, right in enumerate(found)
+    ]
     run = {
-        "benchmark": {"name": benchmark, "num_items": len(items)}, "metrics": METRICS,
-        "editors": {editor: {} for editor in editors}, "items": items,
-    }  # fmt: skip
+        "benchmark": {"name": benchmark, "num_items": len(items)},
+        "metrics": METRICS,
+        "editors": {editor: {} for editor in editors},
+        "items": items,
+    }
     return {"benchmarks": {benchmark: run}}
 
 

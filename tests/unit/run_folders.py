@@ -25,24 +25,45 @@ METRICS = {
 
 def item(editor: str, item_id: str, scores: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
     """Return one row of ``metrics.json``."""
-    plain = {"group": item_id, "turn": 0, "category": "Long-Term", "branch": "", "instruction": f"Do {item_id}.",
-             "seed": 1, "failure": None, "detail": ""}  # fmt: skip
+    plain = {
+        "group": item_id,
+        "turn": 0,
+        "category": "Long-Term",
+        "branch": "",
+        "instruction": f"Do {item_id}.",
+        "seed": 1,
+        "failure": None,
+        "detail": "",
+    }
     return {"editor": editor, "id": item_id, **plain, **fields, "scores": dict(scores)}
 
 
 def write_run(
-    folder: Path, items: Sequence[Mapping[str, Any]], *, name: str = "made-up", num_items: int | None = None,
-    metrics: Mapping[str, Any] = METRICS, **benchmark: Any,
-) -> Path:  # fmt: skip
+    folder: Path,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    name: str = "made-up",
+    num_items: int | None = None,
+    metrics: Mapping[str, Any] = METRICS,
+    **benchmark: Any,
+) -> Path:
     """Write ``metrics.json`` and a picture for every edit that did not fail."""
     editors = list(dict.fromkeys(row["editor"] for row in items))
     ids = list(dict.fromkeys(row["id"] for row in items))
     facts = {"description": "an editor", "seconds_per_edit": 1.5, "peak_memory_mb": None, "settings": {"steps": 8}}
     data = {
-        "benchmark": {"name": name, "title": f"The {name} <test>", "num_items": num_items or len(ids), "missing": [],
-                      "extra": [], **benchmark},
-        "metrics": metrics, "editors": {editor: facts for editor in editors}, "items": list(items),
-    }  # fmt: skip
+        "benchmark": {
+            "name": name,
+            "title": f"The {name} <test>",
+            "num_items": num_items or len(ids),
+            "missing": [],
+            "extra": [],
+            **benchmark,
+        },
+        "metrics": metrics,
+        "editors": {editor: facts for editor in editors},
+        "items": list(items),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").write_text(json.dumps(data))
     for place, item_id in enumerate(ids):

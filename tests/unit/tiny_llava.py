@@ -56,9 +56,12 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
         additional_special_tokens=_SPECIAL[3:],
-    )  # fmt: skip
+    )
 
 
 def tiny_llava(multi_image: bool | None = None) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
@@ -68,14 +71,16 @@ def tiny_llava(multi_image: bool | None = None) -> tuple[LlavaForConditionalGene
     vision = CLIPVisionConfig(image_size=SIDE, patch_size=PATCH, projection_dim=16, **_TEXT)
     text = LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=2, bos_token_id=0, eos_token_id=1, **_TEXT)
     extra = {} if multi_image is None else {"multi_image": multi_image}
-    config = LlavaConfig(
-        vision_config=vision, text_config=text, image_token_index=3, image_seq_length=16, **extra
-    )  # fmt: skip
+    config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=3, image_seq_length=16, **extra)
     images = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
     processor = LlavaProcessor(
-        images, tokenizer, patch_size=PATCH, vision_feature_select_strategy="default", chat_template=LLAVA_TEMPLATE,
+        images,
+        tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        chat_template=LLAVA_TEMPLATE,
         num_additional_image_tokens=1,
-    )  # fmt: skip
+    )
     return _lively(LlavaForConditionalGeneration(config)), processor
 
 
@@ -87,15 +92,21 @@ def tiny_onevision() -> tuple[LlavaOnevisionForConditionalGeneration, LlavaOnevi
     config = LlavaOnevisionConfig(
         vision_config=SiglipVisionConfig(image_size=SIDE, patch_size=PATCH, vision_use_head=False, **_TEXT),
         text_config=Qwen2Config(vocab_size=len(tokenizer), num_key_value_heads=2, eos_token_id=5, **_TEXT),
-        image_token_index=3, video_token_index=6, image_grid_pinpoints=pinpoints, vision_feature_layer=-1,
+        image_token_index=3,
+        video_token_index=6,
+        image_grid_pinpoints=pinpoints,
+        vision_feature_layer=-1,
         vision_feature_select_strategy="full",
-    )  # fmt: skip
+    )
     sides = {"height": SIDE, "width": SIDE}
     processor = LlavaOnevisionProcessor(
-        LlavaOnevisionImageProcessor(size=sides, image_grid_pinpoints=pinpoints), tokenizer,
-        LlavaOnevisionVideoProcessor(size=sides), num_image_tokens=16, vision_feature_select_strategy="full",
+        LlavaOnevisionImageProcessor(size=sides, image_grid_pinpoints=pinpoints),
+        tokenizer,
+        LlavaOnevisionVideoProcessor(size=sides),
+        num_image_tokens=16,
+        vision_feature_select_strategy="full",
         chat_template=ONEVISION_TEMPLATE,
-    )  # fmt: skip
+    )
     return _lively(LlavaOnevisionForConditionalGeneration(config)), processor
 
 

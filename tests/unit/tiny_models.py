@@ -66,9 +66,16 @@ def tiny_pipeline(
     )
     tokenizer = tiny_tokenizer()
     text_config = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=24, bos_token_id=0, eos_token_id=1, pad_token_id=1,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=24,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+    )
     zero_snr = prediction_type == "v_prediction"
     pipeline = StableDiffusionInstructPix2PixPipeline(
         vae=vae.eval(),

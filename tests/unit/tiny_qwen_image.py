@@ -29,20 +29,30 @@ def tiny_qwen_image_edit() -> QwenImageEditPipeline:
     tokenizer = _tokenizer()
     small = {"min_pixels": 28 * 28, "max_pixels": 4 * 28 * 28}
     processor = Qwen2VLProcessor(
-        image_processor=Qwen2VLImageProcessor(**small), tokenizer=tokenizer,
+        image_processor=Qwen2VLImageProcessor(**small),
+        tokenizer=tokenizer,
         video_processor=Qwen2VLVideoProcessor(**small),
-    )  # fmt: skip
+    )
     vae = AutoencoderKLQwenImage(
         base_dim=4, z_dim=4, dim_mult=[1, 1, 1, 1], num_res_blocks=1, latents_mean=[0.0] * 4, latents_std=[1.0] * 4
     )
     transformer = QwenImageTransformer2DModel(
-        in_channels=16, out_channels=4, num_layers=1, attention_head_dim=16, num_attention_heads=1,
-        joint_attention_dim=16, axes_dims_rope=(4, 6, 6),
-    )  # fmt: skip
+        in_channels=16,
+        out_channels=4,
+        num_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=1,
+        joint_attention_dim=16,
+        axes_dims_rope=(4, 6, 6),
+    )
     return QwenImageEditPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(), vae=vae.eval(), text_encoder=_text_encoder(tokenizer).eval(),
-        tokenizer=tokenizer, processor=processor, transformer=transformer.eval(),
-    )  # fmt: skip
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=vae.eval(),
+        text_encoder=_text_encoder(tokenizer).eval(),
+        tokenizer=tokenizer,
+        processor=processor,
+        transformer=transformer.eval(),
+    )
 
 
 def _tokenizer() -> Qwen2Tokenizer:
@@ -56,16 +66,28 @@ def _tokenizer() -> Qwen2Tokenizer:
 def _text_encoder(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLForConditionalGeneration:
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in (*_SPECIAL, _VIDEO)}
     text = {
-        "vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "num_key_value_heads": 2,
+        "vocab_size": len(tokenizer),
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
         "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]},
-    }  # fmt: skip
+    }
     vision = {
-        "depth": 1, "hidden_size": 16, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": 16,
+        "depth": 1,
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_heads": 2,
+        "out_hidden_size": 16,
         "fullatt_block_indexes": [0],
-    }  # fmt: skip
+    }
     config = Qwen2_5_VLConfig(
-        text_config=text, vision_config=vision, image_token_id=ids["<|image_pad|>"], video_token_id=ids[_VIDEO],
-        vision_start_token_id=ids["<|vision_start|>"], vision_end_token_id=ids["<|vision_end|>"],
-    )  # fmt: skip
+        text_config=text,
+        vision_config=vision,
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids[_VIDEO],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+    )
     return Qwen2_5_VLForConditionalGeneration(config)

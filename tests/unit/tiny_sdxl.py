@@ -51,7 +51,7 @@ def tiny_sdxl(seed: int = 5) -> StableDiffusionXLPipeline:
             beta_schedule="scaled_linear",
             steps_offset=1,
             timestep_spacing="leading",
-        ),  # fmt: skip
+        ),
         add_watermarker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
@@ -93,9 +93,11 @@ def ip_adapter_tensors(unet: UNet2DConditionModel, image_dim: int = IMAGE_DIM, s
     torch.manual_seed(seed)
     width = unet.config.cross_attention_dim
     tensors = {
-        "image_proj.proj.weight": torch.randn(4 * width, image_dim), "image_proj.proj.bias": torch.zeros(4 * width),
-        "image_proj.norm.weight": torch.ones(width), "image_proj.norm.bias": torch.zeros(width),
-    }  # fmt: skip
+        "image_proj.proj.weight": torch.randn(4 * width, image_dim),
+        "image_proj.proj.bias": torch.zeros(4 * width),
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
     for number, name in enumerate(unet.attn_processors):
         if name.endswith("attn2.processor"):
             size = unet.get_submodule(name.removesuffix(".processor")).to_k.weight.shape
@@ -107,9 +109,14 @@ def tiny_image_encoder() -> CLIPVisionModelWithProjection:
     """One layer."""
     torch.manual_seed(9)
     config = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=IMAGE_SIZE,
-        patch_size=8, projection_dim=IMAGE_DIM,
-    )  # fmt: skip
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=IMAGE_SIZE,
+        patch_size=8,
+        projection_dim=IMAGE_DIM,
+    )
     return CLIPVisionModelWithProjection(config).eval()
 
 
@@ -136,9 +143,17 @@ PAINTERS = {"sd": tiny_painter, "sdxl": tiny_sdxl}
 
 def _text_config(vocabulary: int, width: int) -> CLIPTextConfig:
     return CLIPTextConfig(
-        vocab_size=vocabulary, hidden_size=width, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=24, bos_token_id=0, eos_token_id=1, pad_token_id=1, projection_dim=width,
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        hidden_size=width,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=24,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+        projection_dim=width,
+    )
 
 
 def _vae() -> AutoencoderKL:

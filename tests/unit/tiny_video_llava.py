@@ -29,13 +29,20 @@ def tiny_video_llava() -> tuple[VideoLlavaForConditionalGeneration, VideoLlavaPr
         text_config=LlamaConfig(
             vocab_size=len(tokenizer), num_key_value_heads=2, bos_token_id=0, eos_token_id=1, **_TEXT
         ),
-        image_token_index=3, video_token_index=6, image_seq_length=16, video_seq_length=17 * NUM_FRAMES,
-    )  # fmt: skip
+        image_token_index=3,
+        video_token_index=6,
+        image_seq_length=16,
+        video_seq_length=17 * NUM_FRAMES,
+    )
     sides = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}}
     processor = VideoLlavaProcessor(
-        VideoLlavaImageProcessor(**sides), VideoLlavaVideoProcessor(**sides), tokenizer, patch_size=PATCH,
-        vision_feature_select_strategy="default", num_additional_image_tokens=1,
-    )  # fmt: skip
+        VideoLlavaImageProcessor(**sides),
+        VideoLlavaVideoProcessor(**sides),
+        tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+    )
     model = VideoLlavaForConditionalGeneration(config)
     for parameter in model.parameters():
         if parameter.ndim > 1:

@@ -58,10 +58,18 @@ def paint_candidates(pipeline: Painter, cases: Sequence[EditCase], settings: Can
     empty = encode_empty_prompt(pipeline).expanded(len(before))
     shares = torch.tensor([_share(settings, case.id, number) for case in cases for number in range(count)])
     painted = sample_pairs(
-        pipeline, schedule, noise_for(pipeline, generators), encode_prompts(pipeline, before),
-        encode_prompts(pipeline, after), [empty] * len(schedule), align(tokenizer, before, after),
-        guidance_scale=settings.guidance_scale, cross_share=shares, self_share=shares, max_self_attention_pixels=256,
-    )  # fmt: skip
+        pipeline,
+        schedule,
+        noise_for(pipeline, generators),
+        encode_prompts(pipeline, before),
+        encode_prompts(pipeline, after),
+        [empty] * len(schedule),
+        align(tokenizer, before, after),
+        guidance_scale=settings.guidance_scale,
+        cross_share=shares,
+        self_share=shares,
+        max_self_attention_pixels=256,
+    )
     pairs = list(zip(*(decode(pipeline, latents) for latents in painted), strict=True))
     return [pairs[start : start + count] for start in range(0, len(pairs), count)]
 

@@ -75,9 +75,10 @@ def run_ledger(
             pictures = keep_pictures(output, claim.name, bench.arms, params.claims.seed)
             rows[claim.name] = {**_row(claim, finding, profile.name), PICTURES: pictures}
             ledger = {
-                "profile": profile.name, "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores",
+                "profile": profile.name,
+                "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores",
                 "rows": [rows[name] for name in CLAIMS if name in rows],
-            }  # fmt: skip
+            }
             _write(output, ledger, made_now(f"editfoundry claims --out {output}"))
     return ledger
 
@@ -102,11 +103,20 @@ def _tested(claim: Claim, bench: Workbench) -> Finding:
 
 def _row(claim: Claim, finding: Finding, profile: str) -> dict[str, Any]:
     return {
-        "name": claim.name, "paper": claim.paper, "claim": claim.sentence, "arms": list(claim.arms),
-        "metric": claim.metric, "rule": claim.rule, "effect": finding.effect.to_dict(), "verdict": finding.verdict,
-        "details": [detail.to_dict() for detail in finding.details], "note": finding.note, "limits": claim.limits,
-        "profile": profile, "command": claim.command,
-    }  # fmt: skip
+        "name": claim.name,
+        "paper": claim.paper,
+        "claim": claim.sentence,
+        "arms": list(claim.arms),
+        "metric": claim.metric,
+        "rule": claim.rule,
+        "effect": finding.effect.to_dict(),
+        "verdict": finding.verdict,
+        "details": [detail.to_dict() for detail in finding.details],
+        "note": finding.note,
+        "limits": claim.limits,
+        "profile": profile,
+        "command": claim.command,
+    }
 
 
 def _earlier_rows(path: Path) -> dict[str, dict[str, Any]]:

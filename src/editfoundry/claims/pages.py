@@ -46,18 +46,27 @@ def effect_text(interval: Mapping[str, Any]) -> str:
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     return [
-        f"[{row['claim']}](#{row['name']})", row["paper"], f"**{row['verdict']}**", effect_text(row["effect"]),
-        str(row["effect"]["n"]), " → ".join(row["arms"]),
-    ]  # fmt: skip
+        f"[{row['claim']}](#{row['name']})",
+        row["paper"],
+        f"**{row['verdict']}**",
+        effect_text(row["effect"]),
+        str(row["effect"]["n"]),
+        " → ".join(row["arms"]),
+    ]
 
 
 def _section(row: Mapping[str, Any]) -> str:
     first, second = row["arms"]
     lines = [
-        f"## {row['name']}", "", f"{row['claim']} ({row['paper']})", "",
+        f"## {row['name']}",
+        "",
+        f"{row['claim']} ({row['paper']})",
+        "",
         f"- Verdict: **{row['verdict']}**, {effect_text(row['effect'])}, n = {row['effect']['n']}.",
-        f"- Arms: {first} → {second}.", f"- Measure: {row['metric']}", f"- Rule: {row['rule']}",
-    ]  # fmt: skip
+        f"- Arms: {first} → {second}.",
+        f"- Measure: {row['metric']}",
+        f"- Rule: {row['rule']}",
+    ]
     lines += [f"- {d['label']}: {effect_text(d)}, n = {d['n']}." for d in row["details"]]
     lines += [f"- Limits: {row['limits']}"] if row["limits"] else []
     lines += [f"- {row['note']}"] if row["note"] else []

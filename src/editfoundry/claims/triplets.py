@@ -49,10 +49,14 @@ def _triplets(numbers: range, branches: Sequence[Sequence[str]], seed: int) -> I
         turn, branch = divmod(number, len(branches))
         edit = _edit(rules[branch][turn % len(rules[branch])], number, seed)
         yield Triplet(
-            instruction=edit.instruction, input_image=Image.fromarray(render(edit.before)),
-            output_image=Image.fromarray(render(edit.after)), input_caption=edit.before.caption,
-            output_caption=edit.after.caption, category=edit.category, recipe="tinyworld",
-        )  # fmt: skip
+            instruction=edit.instruction,
+            input_image=Image.fromarray(render(edit.before)),
+            output_image=Image.fromarray(render(edit.after)),
+            input_caption=edit.before.caption,
+            output_caption=edit.after.caption,
+            category=edit.category,
+            recipe="tinyworld",
+        )
 
 
 def _edit(rule: Rule, number: int, seed: int) -> Edit:

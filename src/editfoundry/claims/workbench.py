@@ -74,9 +74,12 @@ class Workbench:
         return contestants_by_name([source], self.profile, self.runtime, options)[-1]
 
     def scores(
-        self, contestant: Contestant, benchmark: Benchmark, models: Callable[[], MetricModels] | None = None,
+        self,
+        contestant: Contestant,
+        benchmark: Benchmark,
+        models: Callable[[], MetricModels] | None = None,
         model_roles: Sequence[str] = ("clip",),
-    ) -> ArmScores:  # fmt: skip
+    ) -> ArmScores:
         """Edit a benchmark and score the edits, or take what is there; an interrupted arm goes on where it stopped.
 
         Args:
@@ -95,9 +98,14 @@ class Workbench:
         if not done.is_file():
             load = models or (lambda: MetricModels({"clip": self.clip}))
             run_benchmark(
-                [contestant], benchmark, folder, models=load(), seed=seed, batch_size=self.config.batch_size,
+                [contestant],
+                benchmark,
+                folder,
+                models=load(),
+                seed=seed,
+                batch_size=self.config.batch_size,
                 progress=self.progress,
-            )  # fmt: skip
+            )
             write_json(done, {"editor": contestant.description, "benchmark": benchmark.name})
         run = read_run(folder)
         if all(run.folder != known.folder for known in self.arms):
@@ -128,12 +136,20 @@ class Workbench:
         write_category_triplets(dataset, count, branches, chosen.seed)
         # The trainer itself tells whether a checkpoint has other settings, data or starting weights.
         config = InstructPix2PixTraining(
-            editor=self.profile.model("editor_base").location, dataset=dataset, work_dir=self.work_dir / "training",
-            output=self.work_dir / "checkpoints" / digest, num_steps=chosen.num_training_steps,
-            batch_size=chosen.training_batch_size, learning_rate=chosen.learning_rate,
-            num_warmup_steps=min(20, chosen.num_training_steps // 4), ema_decay=0.98, train_text_encoder=True,
-            change_weight=chosen.change_weight, checkpoint_every=50, seed=chosen.seed,
-        )  # fmt: skip
+            editor=self.profile.model("editor_base").location,
+            dataset=dataset,
+            work_dir=self.work_dir / "training",
+            output=self.work_dir / "checkpoints" / digest,
+            num_steps=chosen.num_training_steps,
+            batch_size=chosen.training_batch_size,
+            learning_rate=chosen.learning_rate,
+            num_warmup_steps=min(20, chosen.num_training_steps // 4),
+            ema_decay=0.98,
+            train_text_encoder=True,
+            change_weight=chosen.change_weight,
+            checkpoint_every=50,
+            seed=chosen.seed,
+        )
         train_editor(config)
         return str(config.output)
 

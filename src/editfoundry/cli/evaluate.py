@@ -88,9 +88,12 @@ def evaluate(
     if device != "auto":
         settings = dataclasses.replace(settings, device=device)
     options = {
-        "num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale,
-        "image_guidance_scale": image_guidance_scale, "guidance_rescale": guidance_rescale, "scheduler": scheduler,
-    }  # fmt: skip
+        "num_inference_steps": num_inference_steps,
+        "guidance_scale": guidance_scale,
+        "image_guidance_scale": image_guidance_scale,
+        "guidance_rescale": guidance_rescale,
+        "scheduler": scheduler,
+    }
     given = {name: value for name, value in options.items() if value is not None}
     if benchmark == _LINEAGE:
         own = {**given, "benchmark_folder": benchmark_folder, "num_items": num_items, "seed": seed}
@@ -101,9 +104,16 @@ def evaluate(
     from editfoundry.evaluation.evaluate_by_name import EvaluationRequest, evaluate_by_name
 
     request = EvaluationRequest(
-        editors=editor, benchmark=benchmark, benchmark_folder=benchmark_folder, dataset=dataset, options=given,
-        num_items=num_items, seed=seed, batch_size=batch_size, post_edit=post_edit,
-    )  # fmt: skip
+        editors=editor,
+        benchmark=benchmark,
+        benchmark_folder=benchmark_folder,
+        dataset=dataset,
+        options=given,
+        num_items=num_items,
+        seed=seed,
+        batch_size=batch_size,
+        post_edit=post_edit,
+    )
     with progress_bar("edits") as progress:
         metrics = evaluate_by_name(request, settings, out, progress, made_now(typed_command()))
     _show(out, metrics, as_json)

@@ -126,9 +126,16 @@ def trade_off(
     models = load_metric_models(chosen, runtime, [CLIP_DIRECTION])
     with progress_bar("edits") as progress:
         made = run_trade_off(
-            editors, items, out, models=models, guidance_scale=guidance_scale, seed=seed, batch_size=batch_size,
-            made=made_now(typed_command()), progress=progress,
-        )  # fmt: skip
+            editors,
+            items,
+            out,
+            models=models,
+            guidance_scale=guidance_scale,
+            seed=seed,
+            batch_size=batch_size,
+            made=made_now(typed_command()),
+            progress=progress,
+        )
     curves = {
         name: "; ".join(
             f"s_I {p['image_guidance_scale']:g}: direction {_mean(p['clip_direction'])}, image {_mean(p['clip_image'])}"

@@ -71,7 +71,7 @@ def curate(
     # Hidden beside the data set until that is complete, so that a stopped run goes on.
     first_pass = output.with_name(f".{output.name}.first-pass")
     with output_lock(output, STAGE):
-        run_stage(FirstPass(tuple(shards), config, _look), first_pass, executor=executor, progress=progress)
+        run_stage(FirstPass(tuple(shards), config, _read_usable), first_pass, executor=executor, progress=progress)
         rejected: list[RejectedRow] = []
         places = list(_decide(shards, first_pass, config, rejected))
         counts = count_by_reason(rejected)
@@ -146,7 +146,7 @@ def _decide(
             yield shard, row, split
 
 
-def _look(shard: Path, row: Mapping[str, Any], config: CurationConfig) -> Triplet:
+def _read_usable(shard: Path, row: Mapping[str, Any], config: CurationConfig) -> Triplet:
     """Check what a triplet's row says, and then its pictures."""
     check_scores(row, config)
     triplet = read_triplet(shard, row)
@@ -190,7 +190,10 @@ def _finished(output: Path, digest: str) -> StageResult | None:
 def _write_summary(folder: Path, digest: str, result: StageResult) -> None:
     num_files = sum(len(shard_paths(folder / split)) for split in SPLITS)
     summary = {
-        "input_hash": digest, "num_in": result.num_in, "num_out": result.num_out, "rejected": result.rejected,
+        "input_hash": digest,
+        "num_in": result.num_in,
+        "num_out": result.num_out,
+        "rejected": result.rejected,
         "num_files": num_files,
-    }  # fmt: skip
+    }
     (folder / _SUMMARY).write_text(json.dumps(summary, indent=1))

@@ -43,9 +43,12 @@ def write_sheet(path: Path, sheet: CurationSheet, title: str) -> None:
 def render_sheet(sheet: CurationSheet, title: str) -> str:
     """Return the sheet's HTML: every text escaped, every picture inlined; equal sheets give equal text."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("editfoundry.curation"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.PackageLoader("editfoundry.curation"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     template = environment.get_template("judged_grid.html.j2")
     return template.render(sheet=sheet, title=title, picture=_inlined, score_name=score_name)
 

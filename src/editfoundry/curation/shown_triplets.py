@@ -109,6 +109,8 @@ def _shard_of(rejected: RejectedRow, triplets: Sequence[Path]) -> Path:
 
 def _texts(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "instruction": row.get("instruction", ""), "category": row.get("category", ""),
-        "scores": row.get("scores", {}), "judge_reasons": row.get("provenance", {}).get("judge_reasons") or {},
-    }  # fmt: skip
+        "instruction": row.get("instruction", ""),
+        "category": row.get("category", ""),
+        "scores": row.get("scores", {}),
+        "judge_reasons": row.get("provenance", {}).get("judge_reasons") or {},
+    }

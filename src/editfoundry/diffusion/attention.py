@@ -66,9 +66,14 @@ class _ObservedProcessor:
         self.collector, self.processor = collector, processor
 
     def __call__(
-        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Any = None,
-        attention_mask: Tensor | None = None, temb: Tensor | None = None, **extra: Any,
-    ) -> Tensor:  # fmt: skip
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Any = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        **extra: Any,
+    ) -> Tensor:
         # IP-Adapter gives the text together with its image tokens.
         text = encoder_hidden_states[0] if isinstance(encoder_hidden_states, tuple) else encoder_hidden_states
         self.collector.add(attn, *normalised_inputs(attn, hidden_states, text, temb))

@@ -53,6 +53,14 @@ def inpaint(
         return torch.where(mask, latents, kept)
 
     return denoise(
-        pipeline, prompts, noise, num_inference_steps, guidance_scale, blend, negative=negative,
-        conditions=conditions, start=start, strength=strength,
-    )  # fmt: skip
+        pipeline,
+        prompts,
+        noise,
+        num_inference_steps,
+        guidance_scale,
+        blend,
+        negative=negative,
+        conditions=conditions,
+        start=start,
+        strength=strength,
+    )

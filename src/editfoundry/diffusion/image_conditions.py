@@ -34,10 +34,14 @@ class ImageConditions:
             return {}
         images = torch.cat([self.control_images] * 2) if guided else self.control_images
         down, mid = self.controlnet(
-            latents, timestep, prompts.prompt_embeds, images.to(latents),
+            latents,
+            timestep,
+            prompts.prompt_embeds,
+            images.to(latents),
             conditioning_scale=self.controlnet_conditioning_scale,
-            added_cond_kwargs=prompts.added_cond_kwargs() or None, return_dict=False,
-        )  # fmt: skip
+            added_cond_kwargs=prompts.added_cond_kwargs() or None,
+            return_dict=False,
+        )
         return {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
 
     def added_cond_kwargs(self, guided: bool) -> dict[str, list[Tensor]]:

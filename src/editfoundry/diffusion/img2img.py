@@ -39,6 +39,12 @@ def img2img(
         ``(B, C, H, W)`` clean scaled latents.
     """
     return denoise(
-        pipeline, prompts, noise, num_inference_steps, guidance_scale, negative=negative, start=original,
+        pipeline,
+        prompts,
+        noise,
+        num_inference_steps,
+        guidance_scale,
+        negative=negative,
+        start=original,
         strength=strength,
-    )  # fmt: skip
+    )

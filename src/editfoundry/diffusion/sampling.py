@@ -104,9 +104,13 @@ def _first_latents(
 
 
 def _predict(
-    unet: Any, latents: Tensor, timestep: Tensor, prompts: PromptEmbeds, conditions: ImageConditions | None,
+    unet: Any,
+    latents: Tensor,
+    timestep: Tensor,
+    prompts: PromptEmbeds,
+    conditions: ImageConditions | None,
     guided: bool,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     added: dict[str, Any] = dict(prompts.added_cond_kwargs())
     extra: dict[str, Any] = {}
     if conditions is not None:

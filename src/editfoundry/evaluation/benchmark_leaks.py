@@ -159,9 +159,12 @@ def _texts(
 ) -> Iterator[tuple[tuple[str, tuple[str, ...]], str]]:
     before, edit, after = input_caption or "", instruction, output_caption or ""
     combinations = {
-        "edit": (before, edit), "captions": (before, after), "input caption": (before,), "output caption": (after,),
+        "edit": (before, edit),
+        "captions": (before, after),
+        "input caption": (before,),
+        "output caption": (after,),
         "instruction": (edit,),
-    }  # fmt: skip
+    }
     for kind, texts in combinations.items():
         plain = tuple(map(plain_text, texts))
         if all(plain):

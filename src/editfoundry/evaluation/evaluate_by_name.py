@@ -69,10 +69,16 @@ def evaluate_by_name(
     contestants = contestants_by_name(request.editors, profile, runtime, options)
     check_contestants(contestants)
     metrics = run_benchmark(
-        contestants, benchmark, output, models=load_metric_models(profile, runtime, METRICS), seed=seed,
-        batch_size=request.batch_size or settings.batch_size, facts=_facts(request, params, benchmark),
-        made=made, progress=progress,
-    )  # fmt: skip
+        contestants,
+        benchmark,
+        output,
+        models=load_metric_models(profile, runtime, METRICS),
+        seed=seed,
+        batch_size=request.batch_size or settings.batch_size,
+        facts=_facts(request, params, benchmark),
+        made=made,
+        progress=progress,
+    )
     write_reports(output, seed)
     return metrics
 

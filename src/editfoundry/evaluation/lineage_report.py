@@ -135,9 +135,13 @@ def _contestants(params: EvaluationParams, profile: Profile, runtime: Runtime, e
 
 
 def _run_all(
-    params: EvaluationParams, profile: Profile, contestants: Sequence[Contestant], benchmarks: Sequence[str],
-    runs: Path, progress: Progress | None,
-) -> dict[str, dict[str, Any]]:  # fmt: skip
+    params: EvaluationParams,
+    profile: Profile,
+    contestants: Sequence[Contestant],
+    benchmarks: Sequence[str],
+    runs: Path,
+    progress: Progress | None,
+) -> dict[str, dict[str, Any]]:
     """Run each benchmark; return its name -> what its ``metrics.json`` holds."""
     from editfoundry.evaluation.benchmark_run import run_benchmark
     from editfoundry.evaluation.metrics.clip_score import CLIP_SCORE
@@ -151,9 +155,16 @@ def _run_all(
     measured = {}
     for benchmark in drawn:
         measured[benchmark.name] = run_benchmark(
-            contestants, benchmark, runs / benchmark.name, models=models, metrics=METRICS, seed=settings.seed,
-            batch_size=settings.batch_size, facts={"profile": profile.name}, progress=counter.of_benchmark,
-        )  # fmt: skip
+            contestants,
+            benchmark,
+            runs / benchmark.name,
+            models=models,
+            metrics=METRICS,
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+            facts={"profile": profile.name},
+            progress=counter.of_benchmark,
+        )
         counter.next_benchmark()
     return measured
 

@@ -57,9 +57,12 @@ def _questions(pair: EditPair, seen: tuple[str, str]) -> list[tuple[Image.Image,
         return []
     before, after = pair.input_image, pair.output_image
     return [
-        (before, seen[0]), (before, pair.input_caption),
-        (after, seen[1]), (after, pair.output_caption), (after, pair.input_caption),
-    ]  # fmt: skip
+        (before, seen[0]),
+        (before, pair.input_caption),
+        (after, seen[1]),
+        (after, pair.output_caption),
+        (after, pair.input_caption),
+    ]
 
 
 def _scores(likelihoods: Sequence[float]) -> CaptionScores:

@@ -37,9 +37,9 @@ def direction_similarity(before: Tensor, after: Tensor, text_before: Tensor, tex
     """
     import torch
 
-    moved = after - before
-    cosines = torch.nn.functional.cosine_similarity(moved, text_after - text_before, dim=-1)
-    return torch.where(moved.norm(dim=-1) < _NO_MOVE, torch.zeros_like(cosines), cosines)
+    picture_change = after - before
+    cosines = torch.nn.functional.cosine_similarity(picture_change, text_after - text_before, dim=-1)
+    return torch.where(picture_change.norm(dim=-1) < _NO_MOVE, torch.zeros_like(cosines), cosines)
 
 
 def plain_text(text: str | None) -> str:

@@ -99,11 +99,14 @@ class TripletScorer:
             return {}
         pairs = [
             EditPair(
-                input_image=t.input_image, output_image=t.output_image, instruction=t.instruction,
-                input_caption=t.input_caption, output_caption=t.output_caption,
+                input_image=t.input_image,
+                output_image=t.output_image,
+                instruction=t.instruction,
+                input_caption=t.input_caption,
+                output_caption=t.output_caption,
             )
             for t in triplets
-        ]  # fmt: skip
+        ]
         judged = judge_pairs(self.judge, pairs, self.judge_config)
         return {triplet.id: judgement for triplet, judgement in zip(triplets, judged, strict=True)}
 

@@ -88,9 +88,13 @@ def load_ip_adapter(profile: Profile, runtime: Runtime, painter: Painter) -> IpA
     try:
         image_encoder, feature_extractor = load_image_encoder(reference.image_encoder_reference(), runtime)
         painter.load_ip_adapter(
-            reference.location, subfolder=reference.subfolder, weight_name=reference.weight_name,
-            image_encoder_folder=None, revision=reference.revision, local_files_only=reference.is_local,
-        )  # fmt: skip
+            reference.location,
+            subfolder=reference.subfolder,
+            weight_name=reference.weight_name,
+            image_encoder_folder=None,
+            revision=reference.revision,
+            local_files_only=reference.is_local,
+        )
         processors, projection = dict(unet.attn_processors), unet.encoder_hid_proj
     except OSError as error:
         raise missing_model(reference, error) from error
@@ -115,8 +119,10 @@ def load_image_encoder(source: ModelReference, runtime: Runtime) -> tuple[Any, A
 
     quiet_libraries()
     options: dict[str, Any] = {
-        "revision": source.revision, "local_files_only": source.is_local, "subfolder": source.subfolder,
-    }  # fmt: skip
+        "revision": source.revision,
+        "local_files_only": source.is_local,
+        "subfolder": source.subfolder,
+    }
     encoder: Any = CLIPVisionModelWithProjection.from_pretrained(
         source.location, dtype=runtime.dtype, use_safetensors=True, **options
     )

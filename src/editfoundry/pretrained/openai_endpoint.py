@@ -244,9 +244,13 @@ class OpenAIEndpoint:
         batch.told_at = time.monotonic()
         error = state.outcome.exception() if state.outcome is not None else None
         log.warning(
-            "%s: %s; attempt %d of %d in %.0f s", self._where(), error, state.attempt_number + 1,
-            self.settings.num_attempts, state.upcoming_sleep,
-        )  # fmt: skip
+            "%s: %s; attempt %d of %d in %.0f s",
+            self._where(),
+            error,
+            state.attempt_number + 1,
+            self.settings.num_attempts,
+            state.upcoming_sleep,
+        )
 
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         body: dict[str, Any] = {

@@ -87,25 +87,40 @@ def build_sam(config: Any) -> Sam:
     side = vision.image_size // vision.patch_size
     norm = partial(torch.nn.LayerNorm, eps=vision.layer_norm_eps)
     encoder = ImageEncoderViT(
-        depth=vision.num_hidden_layers, embed_dim=vision.hidden_size, img_size=vision.image_size,
-        mlp_ratio=vision.mlp_dim / vision.hidden_size, norm_layer=norm, num_heads=vision.num_attention_heads,
-        patch_size=vision.patch_size, qkv_bias=vision.qkv_bias, use_rel_pos=vision.use_rel_pos,
-        use_abs_pos=vision.use_abs_pos, window_size=vision.window_size,
-        global_attn_indexes=tuple(vision.global_attn_indexes), out_chans=vision.output_channels,
-    )  # fmt: skip
+        depth=vision.num_hidden_layers,
+        embed_dim=vision.hidden_size,
+        img_size=vision.image_size,
+        mlp_ratio=vision.mlp_dim / vision.hidden_size,
+        norm_layer=norm,
+        num_heads=vision.num_attention_heads,
+        patch_size=vision.patch_size,
+        qkv_bias=vision.qkv_bias,
+        use_rel_pos=vision.use_rel_pos,
+        use_abs_pos=vision.use_abs_pos,
+        window_size=vision.window_size,
+        global_attn_indexes=tuple(vision.global_attn_indexes),
+        out_chans=vision.output_channels,
+    )
     prompts = PromptEncoder(
-        embed_dim=prompt.hidden_size, image_embedding_size=(side, side),
-        input_image_size=(vision.image_size, vision.image_size), mask_in_chans=prompt.mask_input_channels,
-    )  # fmt: skip
+        embed_dim=prompt.hidden_size,
+        image_embedding_size=(side, side),
+        input_image_size=(vision.image_size, vision.image_size),
+        mask_in_chans=prompt.mask_input_channels,
+    )
     transformer = TwoWayTransformer(
-        depth=decoder.num_hidden_layers, embedding_dim=decoder.hidden_size, mlp_dim=decoder.mlp_dim,
-        num_heads=decoder.num_attention_heads, attention_downsample_rate=decoder.attention_downsample_rate,
-    )  # fmt: skip
+        depth=decoder.num_hidden_layers,
+        embedding_dim=decoder.hidden_size,
+        mlp_dim=decoder.mlp_dim,
+        num_heads=decoder.num_attention_heads,
+        attention_downsample_rate=decoder.attention_downsample_rate,
+    )
     masks = MaskDecoder(
-        num_multimask_outputs=decoder.num_multimask_outputs, transformer=transformer,
-        transformer_dim=decoder.hidden_size, iou_head_depth=decoder.iou_head_depth,
+        num_multimask_outputs=decoder.num_multimask_outputs,
+        transformer=transformer,
+        transformer_dim=decoder.hidden_size,
+        iou_head_depth=decoder.iou_head_depth,
         iou_head_hidden_dim=decoder.iou_head_hidden_dim,
-    )  # fmt: skip
+    )
     return Sam(encoder, prompts, masks, _PIXEL_MEAN, _PIXEL_STD)
 
 

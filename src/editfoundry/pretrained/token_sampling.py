@@ -122,9 +122,13 @@ class _Batch:
     def forward(self, model: Any) -> Tensor:
         """Return the next token's logits, ``(B, V)`` float32."""
         output = model(
-            input_ids=self.input_ids, attention_mask=self.attention_mask, position_ids=self.position_ids,
-            past_key_values=self.cache, use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
+            input_ids=self.input_ids,
+            attention_mask=self.attention_mask,
+            position_ids=self.position_ids,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
         self.cache = output.past_key_values
         return output.logits[:, -1].float()
 

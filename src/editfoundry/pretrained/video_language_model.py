@@ -60,9 +60,12 @@ class VideoLanguageModel:
             part = slice(start, start + self.batch_size)
             inputs = self._inputs(clips[part], prompts[part])
             tokens = self.model.generate(
-                **inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
+                **inputs,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
                 pad_token_id=self.processor.tokenizer.pad_token_id,
-            )  # fmt: skip
+            )
             written = tokens[:, inputs["input_ids"].shape[1] :]
             answers += self.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
         return [" ".join(answer.split()) for answer in answers]
@@ -71,9 +74,13 @@ class VideoLanguageModel:
         videos = [np.stack([np.asarray(frame.convert("RGB")) for frame in frames]) for frames in clips]
         texts = [self._chat(prompt) for prompt in prompts]
         inputs = self.processor(
-            text=texts, videos=videos, padding=True, padding_side="left", return_tensors="pt",
+            text=texts,
+            videos=videos,
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
             add_special_tokens=self._adds_special_tokens(texts[0]),
-        )  # fmt: skip
+        )
         return {name: self._placed(value) for name, value in inputs.items()}
 
     def _placed(self, value: Any) -> Any:

@@ -82,9 +82,12 @@ class VisionLanguageModel:
         for start in range(0, len(chats), self.batch_size):
             part = slice(start, start + self.batch_size)
             tokens = self.model.generate(
-                **self._inputs(images[part], chats[part]), max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
+                **self._inputs(images[part], chats[part]),
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
                 pad_token_id=self.processor.tokenizer.pad_token_id,
-            )  # fmt: skip
+            )
             answers += self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [answer.strip() for answer in answers]
 
@@ -155,9 +158,13 @@ class VisionLanguageModel:
         features = picture_features(self.model, self.processor, rows)
         texts = [self._expanded(chat, row) for chat, row in zip(chats, features, strict=True)]
         tokens = self.processor.tokenizer(
-            texts, padding=True, padding_side="left", return_tensors="pt", return_offsets_mapping=True,
+            texts,
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+            return_offsets_mapping=True,
             add_special_tokens=self._adds_special_tokens(texts[0]),
-        )  # fmt: skip
+        )
         tail = torch.tensor(suffix, dtype=torch.int64).expand(len(texts), -1)
         ids = torch.cat([tokens["input_ids"], tail], dim=1).to(self.runtime.device)
         mask = torch.cat([tokens["attention_mask"], torch.ones_like(tail)], dim=1).to(self.runtime.device)

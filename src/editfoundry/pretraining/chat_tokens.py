@@ -55,9 +55,14 @@ def build_chat_tokenizer(exemplars: ExemplarFile) -> PreTrainedTokenizerFast:
     tokenizer.add_special_tokens(special)
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in _STRUCTURE])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token=UNKNOWN, bos_token=START, eos_token=END, pad_token=PAD,
-        additional_special_tokens=list(ROLES), chat_template=CHAT_TEMPLATE,
-    )  # fmt: skip
+        tokenizer_object=tokenizer,
+        unk_token=UNKNOWN,
+        bos_token=START,
+        eos_token=END,
+        pad_token=PAD,
+        additional_special_tokens=list(ROLES),
+        chat_template=CHAT_TEMPLATE,
+    )
 
 
 def encode_chats(tokenizer: PreTrainedTokenizerFast, chats: Sequence[Chat]) -> tuple[Tensor, Tensor]:
@@ -80,9 +85,12 @@ def encode_chats(tokenizer: PreTrainedTokenizerFast, chats: Sequence[Chat]) -> t
 
 def word_splitter() -> pre_tokenizers.Sequence:
     """Return what splits a text into words, each with the space before it, and marks."""
-    return pre_tokenizers.Sequence([
-        pre_tokenizers.Metaspace(prepend_scheme="always"), pre_tokenizers.Split(Regex(r"[.,:;!?]"), "isolated"),
-    ])  # fmt: skip
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(prepend_scheme="always"),
+            pre_tokenizers.Split(Regex(r"[.,:;!?]"), "isolated"),
+        ]
+    )
 
 
 def caption_texts() -> Iterator[str]:

@@ -43,16 +43,21 @@ def build_judge_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     special = [START, END, PAD, IMAGE, ANSWER]
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY_SIZE, special_tokens=special, show_progress=False,
+        vocab_size=VOCABULARY_SIZE,
+        special_tokens=special,
+        show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )  # fmt: skip
+    )
     tokenizer.train_from_iterator(_corpus(), trainer)
     # Matched before lower-casing; a sentence of a later prompt version falls apart into words.
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in fixed_texts()])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=START, eos_token=END, pad_token=PAD,
+        tokenizer_object=tokenizer,
+        bos_token=START,
+        eos_token=END,
+        pad_token=PAD,
         additional_special_tokens=[IMAGE, ANSWER],
-    )  # fmt: skip
+    )
 
 
 def encode_example(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str, num_image_tokens: int) -> Example:

@@ -65,9 +65,11 @@ class JudgedPair:
         semantic, identity = self._semantic_alignment(), self._identity_consistency()
         success = semantic == identity == 5 and self.level <= MAX_SUCCESSFUL_LEVEL
         return {
-            "semantic_alignment": semantic, "identity_consistency": identity, "image_quality": 5 - self.level,
+            "semantic_alignment": semantic,
+            "identity_consistency": identity,
+            "image_quality": 5 - self.level,
             "success": int(success),
-        }  # fmt: skip
+        }
 
     @property
     def reasons(self) -> dict[str, str]:

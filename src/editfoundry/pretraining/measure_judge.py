@@ -51,9 +51,11 @@ def measure_vision_language_model(profile: Profile, runtime: Runtime, num_pairs:
             captions = _caption_matches(judge, pairs, pictures)
     named = {f"{'kept' if kind == KEPT else 'dropped'}_{kind.replace(' ', '_')}": rate for kind, rate in rates.items()}
     return {
-        "balanced_accuracy": _balanced(rates), "balanced_accuracy_of_answers": _balanced(rates_of_answers), **named,
+        "balanced_accuracy": _balanced(rates),
+        "balanced_accuracy_of_answers": _balanced(rates_of_answers),
+        **named,
         "caption_exact_match": captions,
-    }  # fmt: skip
+    }
 
 
 def _balanced(rates: Mapping[str, float]) -> float:
@@ -71,12 +73,14 @@ def _test_pair(kind: str, number: int) -> JudgedPair:
 def _judged(judge: VisionLanguageModel, pairs: Sequence[JudgedPair], pictures: Sequence[np.ndarray]) -> list[Judgement]:
     asked = [
         EditPair(
-            input_image=Image.fromarray(before), output_image=Image.fromarray(after),
-            instruction=pair.edit.instruction, input_caption=pair.edit.before.caption,
+            input_image=Image.fromarray(before),
+            output_image=Image.fromarray(after),
+            instruction=pair.edit.instruction,
+            input_caption=pair.edit.before.caption,
             output_caption=pair.edit.after.caption,
         )
         for pair, (before, after) in zip(pairs, pictures, strict=True)
-    ]  # fmt: skip
+    ]
     return judge_pairs(judge, asked, JudgeConfig(reasons=False))
 
 

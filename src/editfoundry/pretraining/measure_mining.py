@@ -69,9 +69,13 @@ def score_frame_pairs(truths: list[ClipTruth], pairs: Path) -> dict[str, Any]:
     good = [hit for kind, hits in right.items() for hit in hits if not _reason_of(truths, kind)]
     bad = [hit for kind, hits in right.items() for hit in hits if _reason_of(truths, kind)]
     return {
-        "num_good": len(good), "hit_rate": _share(good), "num_to_drop": len(bad), "right_reason_rate": _share(bad),
-        "by_kind": {kind: f"{sum(hits)} of {len(hits)}" for kind, hits in sorted(right.items())}, "misses": misses,
-    }  # fmt: skip
+        "num_good": len(good),
+        "hit_rate": _share(good),
+        "num_to_drop": len(bad),
+        "right_reason_rate": _share(bad),
+        "by_kind": {kind: f"{sum(hits)} of {len(hits)}" for kind, hits in sorted(right.items())},
+        "misses": misses,
+    }
 
 
 def _chosen(pairs: Path) -> dict[ClipKey, tuple[float, float]]:

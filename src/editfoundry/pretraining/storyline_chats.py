@@ -55,9 +55,12 @@ def storyline_answer(edit: Edit) -> str:
     """Return the JSON that is asked for."""
     assert edit.index is not None
     fields = {
-        "category": edit.category, "input_caption": edit.before.caption, "instruction": edit.instruction,
-        "output_caption": edit.after.caption, "keywords": keywords_of(edit.before, edit.index),
-    }  # fmt: skip
+        "category": edit.category,
+        "input_caption": edit.before.caption,
+        "instruction": edit.instruction,
+        "output_caption": edit.after.caption,
+        "keywords": keywords_of(edit.before, edit.index),
+    }
     return json.dumps(fields, ensure_ascii=False)
 
 

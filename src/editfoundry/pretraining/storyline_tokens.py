@@ -36,9 +36,13 @@ def build_storyline_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     tokenizer.add_special_tokens(special)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token=UNKNOWN, bos_token=START, eos_token=END, pad_token=PAD,
+        tokenizer_object=tokenizer,
+        unk_token=UNKNOWN,
+        bos_token=START,
+        eos_token=END,
+        pad_token=PAD,
         additional_special_tokens=[IMAGE, VIDEO, ANSWER],
-    )  # fmt: skip
+    )
 
 
 def encode_description(tokenizer: PreTrainedTokenizerFast, description: str, num_video_tokens: int) -> Example:

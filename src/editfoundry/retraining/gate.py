@@ -109,9 +109,13 @@ def _pass_gate_alone(params: Params, root: Path, evaluate: Evaluate | None) -> G
         comparisons = tuple(compare_editors(edits, opponent_edits, seed=params.editworld_report.seed))
         promoted, reason = decide(comparisons, opponent)
         decision = GateDecision(
-            candidate=candidate, opponent=opponent, promoted=promoted, reason=reason, comparisons=comparisons,
+            candidate=candidate,
+            opponent=opponent,
+            promoted=promoted,
+            reason=reason,
+            comparisons=comparisons,
             run_id=run.run_id,
-        )  # fmt: skip
+        )
         _keep(decision, params, run, paths.editworld_report, uri)
     if promoted:
         # A tracking server has no lock: somebody else's candidate may have become champion meanwhile.

@@ -67,9 +67,13 @@ def parse_clip_row(values: Mapping[str, Any]) -> InternVidRow:
     if not 0 <= start < end:
         raise Rejection("bad time range", f"from {start:g} to {end:g} s")
     return InternVidRow(
-        video_id=video_id, start=start, end=end, caption=" ".join(_text(by_role.get("caption")).split()),
-        aesthetic_score=_number("aesthetic_score", by_role), umt_score=_number("umt_score", by_role),
-    )  # fmt: skip
+        video_id=video_id,
+        start=start,
+        end=end,
+        caption=" ".join(_text(by_role.get("caption")).split()),
+        aesthetic_score=_number("aesthetic_score", by_role),
+        umt_score=_number("umt_score", by_role),
+    )
 
 
 def _seconds(role: str, value: Any) -> float:

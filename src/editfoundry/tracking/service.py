@@ -57,9 +57,15 @@ class Service:
 
 
 def bring_up(
-    name: str, preferred_port: int, command: Callable[[int], list[str]], *,
-    root: Path, environment: dict[str, str], stop_signal: signal.Signals, started: Callable[[Service], object],
-) -> Service:  # fmt: skip
+    name: str,
+    preferred_port: int,
+    command: Callable[[int], list[str]],
+    *,
+    root: Path,
+    environment: dict[str, str],
+    stop_signal: signal.Signals,
+    started: Callable[[Service], object],
+) -> Service:
     """Launch a service on the first free port from ``preferred_port`` on, and wait until it serves.
 
     A port that somebody else takes meanwhile is given up for the next one.

@@ -176,7 +176,7 @@ class _Run:
                 history.step += 1
                 history.losses.append(loss)
                 history.seconds += time.monotonic() - started
-                self._look()
+                self._validate_and_sample()
                 show(history, rate)
                 log_step(history, rate)
                 stop = stop and history.step < config.num_steps
@@ -247,7 +247,7 @@ class _Run:
         # The processes' clocks differ.
         return self._agree(torch.zeros((), device=self.accelerator.device), due)[1]
 
-    def _look(self) -> None:
+    def _validate_and_sample(self) -> None:
         """Validate and draw samples with the averaged weights, where it is time to."""
         config, step, is_last = self.config, self.history.step, self.history.step == self.config.num_steps
         validates = self.validation is not None and (step % config.validate_every == 0 or is_last)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from editfoundry.curation.curate import _look, curate
+from editfoundry.curation.curate import _read_usable, curate
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.first_pass import FirstPass
 from editfoundry.curation.score_filters import ClipThresholds
@@ -301,7 +301,7 @@ def test_a_stopped_run_looks_at_no_shard_twice_and_leaves_nothing_behind(source,
 
 def test_the_first_pass_can_be_made_one_shard_at_a_time_in_any_order(source, output, tmp_path):
     write(source, [triplet(n) for n in range(6)], [triplet(5), triplet(7, scores={}), triplet(8)])
-    stage = FirstPass(tuple(shard_paths(source)), CONFIG, _look)
+    stage = FirstPass(tuple(shard_paths(source)), CONFIG, _read_usable)
     for name in ("00001", "00000"):
         run_stage(stage, tmp_path / ".dataset.first-pass", only=name)
     told = []

@@ -25,9 +25,12 @@ def noise(seed: int) -> Image.Image:
 
 def triplet(seed: int, **changes: object) -> Triplet:
     made = Triplet(
-        instruction=f"melt it {seed}", input_image=noise(2 * seed), output_image=noise(2 * seed + 1),
-        input_caption=f"picture {seed}", scores=GOOD,
-    )  # fmt: skip
+        instruction=f"melt it {seed}",
+        input_image=noise(2 * seed),
+        output_image=noise(2 * seed + 1),
+        input_caption=f"picture {seed}",
+        scores=GOOD,
+    )
     return replace(made, **changes)
 
 

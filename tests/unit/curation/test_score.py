@@ -57,9 +57,12 @@ def noise(seed: int) -> Image.Image:
 
 def triplet(seed: int, **changes: object) -> Triplet:
     made = Triplet(
-        instruction=f"melt it {seed}", input_image=tiny_image(2 * seed), output_image=tiny_image(2 * seed + 1),
-        input_caption="a cat in sea", output_caption="a wet cat in sea",
-    )  # fmt: skip
+        instruction=f"melt it {seed}",
+        input_image=tiny_image(2 * seed),
+        output_image=tiny_image(2 * seed + 1),
+        input_caption="a cat in sea",
+        output_caption="a wet cat in sea",
+    )
     return replace(made, **changes)
 
 
@@ -91,15 +94,20 @@ def test_the_scores_are_those_of_clip_and_judge_themselves(source, tmp_path, pro
         text_before, text_after = clip.encode_texts([scored.input_caption, scored.output_caption])
         moved, meant = after - before, text_after - text_before
         by_hand = {
-            "clip_input": before @ text_before, "clip_output": after @ text_after, "clip_image": before @ after,
+            "clip_input": before @ text_before,
+            "clip_output": after @ text_after,
+            "clip_image": before @ after,
             "clip_direction": moved @ meant / (moved.norm() * meant.norm()),
-        }  # fmt: skip
+        }
         for name, value in by_hand.items():
             assert scored.scores[name] == pytest.approx(float(value), abs=1e-3), name
         pair = EditPair(
-            input_image=scored.input_image, output_image=scored.output_image, instruction=scored.instruction,
-            input_caption=scored.input_caption, output_caption=scored.output_caption,
-        )  # fmt: skip
+            input_image=scored.input_image,
+            output_image=scored.output_image,
+            instruction=scored.instruction,
+            input_caption=scored.input_caption,
+            output_caption=scored.output_caption,
+        )
         (judged,) = judge_pairs(judge, [pair], CONFIG.judge)
         found = {name: scored.scores[name] for name in JUDGE | CAPTIONS}
         assert found == pytest.approx(judged.scores, abs=2e-3)
@@ -253,10 +261,15 @@ def test_equal_captions_name_no_direction_and_are_rejected_for_that_and_not_for_
 def test_a_triplet_of_equal_captions_is_scored_without_a_direction_and_counted_by_its_own_reason(tmp_path, profile):
     captions = [("a red cup", "A red cup."), ("a red cup", "a blue cup")]
     made = [
-        Triplet(instruction="x", input_image=noise(2 * n), output_image=noise(2 * n + 1), input_caption=before,
-                output_caption=after)
+        Triplet(
+            instruction="x",
+            input_image=noise(2 * n),
+            output_image=noise(2 * n + 1),
+            input_caption=before,
+            output_caption=after,
+        )
         for n, (before, after) in enumerate(captions)
-    ]  # fmt: skip
+    ]
     write_triplets(tmp_path / "in" / "00000.tar", made)
     score(tmp_path / "in", tmp_path / "scored", ScoreConfig(judge=None), profile, "cpu")
     assert [set(t.scores) for t in read_triplets(tmp_path / "scored")] == [CLIP - {"clip_direction"}, CLIP]

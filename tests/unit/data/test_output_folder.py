@@ -102,8 +102,10 @@ def test_a_damaged_mark_without_content_is_written_anew(tmp_path):
 
 
 def test_many_who_claim_a_folder_at_once_all_succeed_and_leave_one_whole_mark(tmp_path):
-    code = "import sys; from pathlib import Path; from editfoundry.data.output_folder import claim_output\n" \
-        "for _ in range(200): claim_output(Path(sys.argv[1]), 'captions', sys.argv[2])"  # fmt: skip
+    code = (
+        "import sys; from pathlib import Path; from editfoundry.data.output_folder import claim_output\n"
+        "for _ in range(200): claim_output(Path(sys.argv[1]), 'captions', sys.argv[2])"
+    )
     starters = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "out"), str(n)]) for n in range(4)]
     assert [starter.wait(timeout=120) for starter in starters] == [0] * 4
     assert [path.name for path in (tmp_path / "out").iterdir()] == [MARKER]

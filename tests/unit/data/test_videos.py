@@ -169,9 +169,11 @@ def test_interlaced_frames_lose_their_combing(tmp_path):
 @pytest.mark.parametrize("name", ["nothing.mp4", "empty.mp4", "text.mp4", "playlist.mp4", "header.mp4"])
 def test_what_is_no_video_is_unreadable(name, tmp_path, numbered):
     contents = {
-        "empty.mp4": b"", "text.mp4": b"Dear diary, I filmed nothing. " * 50, "header.mp4": numbered.read_bytes()[:48],
+        "empty.mp4": b"",
+        "text.mp4": b"Dear diary, I filmed nothing. " * 50,
+        "header.mp4": numbered.read_bytes()[:48],
         "playlist.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{numbered}\n#EXT-X-ENDLIST\n".encode(),
-    }  # fmt: skip
+    }
     path = tmp_path / name
     if name in contents:
         path.write_bytes(contents[name])

@@ -46,9 +46,15 @@ def test_the_pass_equals_that_of_diffusers_own_pipelines(setting):
     noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(3))
     size = {"original_size": (32, 32), "target_size": (32, 32)} if is_xl else {}
     expected = theirs(
-        "a cat", image=original[:1], strength=0.5, num_inference_steps=6, guidance_scale=3.0, output_type="latent",
-        generator=torch.Generator().manual_seed(3), **size,
-    ).images  # fmt: skip
+        "a cat",
+        image=original[:1],
+        strength=0.5,
+        num_inference_steps=6,
+        guidance_scale=3.0,
+        output_type="latent",
+        generator=torch.Generator().manual_seed(3),
+        **size,
+    ).images
     ours = img2img(painter, prompts[:1], original[:1], noise, 6, 3.0, 0.5)
     torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
 

@@ -32,9 +32,17 @@ def refined(models, rows=(0, 1), guidance_scale=3.0, steps=3, **scales):
     edges = control_images([IMAGES[i] for i in rows])
     prompts = encode_prompts(models.painter, [PROMPTS[i] for i in rows])
     return refine(
-        models.painter, models.controlnet, models.ip_adapter, prompts, embeds, edges, noise(models)[rows], steps,
-        guidance_scale, **scales,
-    )  # fmt: skip
+        models.painter,
+        models.controlnet,
+        models.ip_adapter,
+        prompts,
+        embeds,
+        edges,
+        noise(models)[rows],
+        steps,
+        guidance_scale,
+        **scales,
+    )
 
 
 def painted(models, steps=3):
@@ -94,9 +102,15 @@ def test_a_refinement_equals_that_of_diffusers_own_pipelines(models, guidance_sc
     edges = control_images(IMAGES[:1])
     with models.ip_adapter.applied(0.7):
         expected = theirs(
-            PROMPTS[0], image=edges, ip_adapter_image=IMAGES[0], latents=noise(models)[:1], num_inference_steps=3,
-            guidance_scale=guidance_scale, controlnet_conditioning_scale=0.8, output_type="latent",
-        ).images  # fmt: skip
+            PROMPTS[0],
+            image=edges,
+            ip_adapter_image=IMAGES[0],
+            latents=noise(models)[:1],
+            num_inference_steps=3,
+            guidance_scale=guidance_scale,
+            controlnet_conditioning_scale=0.8,
+            output_type="latent",
+        ).images
     torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
     assert psnr(decode(painter, ours)[0], decode(painter, expected)[0]) >= 50
 

@@ -26,10 +26,15 @@ def write_config(folder: Path, num_steps: int, **settings: object) -> Path:
     tiny_pipeline().save_pretrained(folder / "base")
     write_dataset(folder / "data")
     values = {
-        "editor": str(folder / "base"), "dataset": str(folder / "data"), "output": str(folder / "out"),
-        "work_dir": str(folder / "work"), "num_steps": num_steps, "batch_size": 2, "log_every": 1,
+        "editor": str(folder / "base"),
+        "dataset": str(folder / "data"),
+        "output": str(folder / "out"),
+        "work_dir": str(folder / "work"),
+        "num_steps": num_steps,
+        "batch_size": 2,
+        "log_every": 1,
         **settings,
-    }  # fmt: skip
+    }
     (folder / "train.yaml").write_text(yaml.safe_dump(values))
     return folder / "train.yaml"
 

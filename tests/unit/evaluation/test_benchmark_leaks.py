@@ -23,9 +23,12 @@ def cases():
 
 def _triplet(case, **changes):
     given = {
-        "instruction": f"unlike {case.id}", "input_caption": f"before {case.id}", "output_caption": f"after {case.id}",
-        "input_image": _noise(case.id), "output_image": _noise(case.id + "'"),
-    }  # fmt: skip
+        "instruction": f"unlike {case.id}",
+        "input_caption": f"before {case.id}",
+        "output_caption": f"after {case.id}",
+        "input_image": _noise(case.id),
+        "output_image": _noise(case.id + "'"),
+    }
     return Triplet(**{**given, **changes})
 
 
@@ -54,9 +57,11 @@ def test_each_kind_of_leak_is_found_in_the_train_split_alone(tmp_path, cases):
     assert (report.num_items, report.num_triplets) == (12, 5)
     found = [(leak.kind, leak.item_id, leak.triplet_id) for leak in report.leaks]
     assert found == [
-        ("input picture", a.id, planted[0].id), ("target picture", b.id, planted[1].id), ("edit", c.id, planted[2].id),
+        ("input picture", a.id, planted[0].id),
+        ("target picture", b.id, planted[1].id),
+        ("edit", c.id, planted[2].id),
         ("captions", d.id, planted[3].id),
-    ]  # fmt: skip
+    ]
     shared = {(leak.kind, leak.item_id) for leak in report.shared_texts}
     assert {("instruction", e.id), ("instruction", c.id), ("input caption", d.id), ("output caption", d.id)} <= shared
 

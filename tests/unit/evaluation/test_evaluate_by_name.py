@@ -62,9 +62,23 @@ def magicbrush(folder):
 
 def test_a_checkpoint_and_the_bounds_on_tinyworld_write_metrics_and_reports(models, invoke, tmp_path):
     status, out, err = invoke(
-        "--editor", models / "editor", "--editor", "input", "--editor", "best=truth", "--benchmark", "tinyworld-world",
-        "--num-items", 3, "--num-inference-steps", 2, "--profile", models / "tiny.toml", "--out", "run",
-    )  # fmt: skip
+        "--editor",
+        models / "editor",
+        "--editor",
+        "input",
+        "--editor",
+        "best=truth",
+        "--benchmark",
+        "tinyworld-world",
+        "--num-items",
+        3,
+        "--num-inference-steps",
+        2,
+        "--profile",
+        models / "tiny.toml",
+        "--out",
+        "run",
+    )
     assert status == 0, err
     assert "not measured: profile 'tiny' names no model for the role 'dino'" in out and "report: run/report.html" in out
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
@@ -80,18 +94,35 @@ def test_a_checkpoint_and_the_bounds_on_tinyworld_write_metrics_and_reports(mode
 def test_a_benchmark_in_a_folder_is_run_turn_by_turn(models, invoke, tmp_path):
     folder = magicbrush(tmp_path / "mb")
     status, out, err = invoke(
-        "--editor", models / "editor", "--editor", "input", "--benchmark", "magicbrush-multi-turn",
-        "--benchmark-folder", folder, "--num-inference-steps", 1, "--profile", models / "tiny.toml", "--out", "run",
-        "--dataset", write_dataset(tmp_path / "data"), "--json",
-    )  # fmt: skip
+        "--editor",
+        models / "editor",
+        "--editor",
+        "input",
+        "--benchmark",
+        "magicbrush-multi-turn",
+        "--benchmark-folder",
+        folder,
+        "--num-inference-steps",
+        1,
+        "--profile",
+        models / "tiny.toml",
+        "--out",
+        "run",
+        "--dataset",
+        write_dataset(tmp_path / "data"),
+        "--json",
+    )
     assert status == 0, err
     assert json.loads(out)["summary"]["num_items"] == 2
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["benchmark"]["facts"]["leaks"]["num_leaks"] == 0
     rows = metrics["items"]
     assert [(row["editor"], row["id"], row["failure"]) for row in rows] == [
-        ("editor", "7-1", None), ("editor", "7-2", None), ("input", "7-1", None), ("input", "7-2", None),
-    ]  # fmt: skip
+        ("editor", "7-1", None),
+        ("editor", "7-2", None),
+        ("input", "7-1", None),
+        ("input", "7-2", None),
+    ]
     expected = np.abs(np.asarray(tiny_image(0, (40, 32)), float) - np.asarray(tiny_image(2, (40, 32)), float)).mean()
     assert rows[3]["scores"]["l1"] == pytest.approx(expected / 255, abs=1e-6)
 

@@ -36,7 +36,14 @@ def test_psnr_agrees_with_scikit_image() -> None:
 def test_nothing_is_preserved_where_everything_changes() -> None:
     image = np.zeros((2, 2, 3), np.uint8)
     case = EditCase(
-        id="night", category="change", rule="", instruction="", input_caption="", output_caption="",
-        input_image=image, true_output=image + 200, wrong_outputs=np.stack([image + 100] * 3),
-    )  # fmt: skip
+        id="night",
+        category="change",
+        rule="",
+        instruction="",
+        input_caption="",
+        output_caption="",
+        input_image=image,
+        true_output=image + 200,
+        wrong_outputs=np.stack([image + 100] * 3),
+    )
     assert preservation_mse(image, case) is None

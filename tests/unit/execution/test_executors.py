@@ -98,9 +98,12 @@ def test_the_text_branch_makes_the_same_bytes_in_other_processes(branch_profile,
     for number, quadruple in enumerate(tiny_quadruples(2)):
         write_rows(tmp_path / "in" / f"{number:05}.parquet", [quadruple], Quadruple)
     config = TextBranchConfig(
-        num_input_candidates=1, num_output_candidates=1, num_refined_candidates=0, num_inference_steps=1,
+        num_input_candidates=1,
+        num_output_candidates=1,
+        num_refined_candidates=0,
+        num_inference_steps=1,
         attention_resolution=8,
-    )  # fmt: skip
+    )
     stage = TextBranchStage(tmp_path / "in", config, branch_profile, "cpu")
     here = run_stage(stage, tmp_path / "one")
     assert run_stage(stage, tmp_path / "two", executor=OtherProcesses()) == here

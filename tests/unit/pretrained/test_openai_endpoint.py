@@ -66,11 +66,17 @@ def test_the_request_is_the_protocols_with_the_papers_settings_and_the_key(conne
         model.answer(requests("a"), SAMPLING)
     assert server.bodies == [
         {
-            "model": "tiny", "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "a"}],
-            "temperature": 0.7, "top_p": 1.0, "max_tokens": 256, "frequency_penalty": 0.1, "seed": 7, "stream": True,
+            "model": "tiny",
+            "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "a"}],
+            "temperature": 0.7,
+            "top_p": 1.0,
+            "max_tokens": 256,
+            "frequency_penalty": 0.1,
+            "seed": 7,
+            "stream": True,
             "stream_options": {"include_usage": True},
         }
-    ]  # fmt: skip
+    ]
     assert server.keys == {f"Bearer {KEY}"}
     assert model.name == "endpoint:tiny@main" and KEY not in repr(model)
 

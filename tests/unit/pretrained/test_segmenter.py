@@ -41,9 +41,12 @@ def test_segment_anything_gives_the_masks_that_transformers_gives(theirs: tuple[
         expected = model(pixel_values=pixels, input_points=points, multimask_output=True)
         sparse, dense = sam.prompt_encoder((points[0], torch.ones(2, 1)), None, None)
         masks, qualities = sam.mask_decoder(
-            image_embeddings=sam.image_encoder(pixels), image_pe=sam.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense, multimask_output=True,
-        )  # fmt: skip
+            image_embeddings=sam.image_encoder(pixels),
+            image_pe=sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=True,
+        )
     torch.testing.assert_close(masks, expected.pred_masks[0], rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(qualities, expected.iou_scores[0], rtol=1e-3, atol=1e-4)
 

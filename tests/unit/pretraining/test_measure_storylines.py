@@ -20,37 +20,52 @@ TRUTH = ClipTruth(video_id="v", start=0.5, end=4.0, kind="action", reason="", ac
 
 def triplet(number, **changes):
     fields = {
-        "category": "Physical-Trans", "instruction": "Drop the egg.", "input_caption": "an egg",
-        "output_caption": "a broken egg", "first_time": 0.7, "last_time": 2.5, **changes,
-    }  # fmt: skip
+        "category": "Physical-Trans",
+        "instruction": "Drop the egg.",
+        "input_caption": "an egg",
+        "output_caption": "a broken egg",
+        "first_time": 0.7,
+        "last_time": 2.5,
+        **changes,
+    }
     times = {name: fields.pop(name) for name in ("first_time", "last_time")}
     before, after = (Image.new("RGB", (8, 8), (number, 0, level)) for level in (0, 255))
     return Triplet(
-        input_image=before, output_image=after, source=f"v {times['first_time']} {times['last_time']}",
-        provenance={"clip_start": 0.5, **times}, **fields,
-    )  # fmt: skip
+        input_image=before,
+        output_image=after,
+        source=f"v {times['first_time']} {times['last_time']}",
+        provenance={"clip_start": 0.5, **times},
+        **fields,
+    )
 
 
 def test_what_is_right_is_told_from_what_is_not(tmp_path):
     made = [
-        triplet(0), triplet(1, category="Story-Type"), triplet(2, instruction="Paint the egg."),
+        triplet(0),
+        triplet(1, category="Story-Type"),
+        triplet(2, instruction="Paint the egg."),
         triplet(3, first_time=1.5, output_caption="an egg"),
-    ]  # fmt: skip
+    ]
     write_triplets(tmp_path / "00000.tar", made)
     found = score_storylines([TRUTH], tmp_path)
     # The last one's pair shows no action, so nothing of it is right.
     assert found == {
-        "num_triplets": 4, "category_right": 0.5, "instruction_true": 0.5, "input_caption_right": 0.75,
-        "output_caption_right": 0.75, "rejected": {},
-    }  # fmt: skip
+        "num_triplets": 4,
+        "category_right": 0.5,
+        "instruction_true": 0.5,
+        "input_caption_right": 0.75,
+        "output_caption_right": 0.75,
+        "rejected": {},
+    }
 
 
 def test_what_passes_the_thresholds_is_counted_apart(tmp_path):
     scores = dict.fromkeys(("clip_input", "clip_output", "clip_image", "clip_direction"), 0.8)
     made = [
-        triplet(0, scores=scores), triplet(1, scores={**scores, "clip_output": 0.3}, instruction="Paint the egg."),
+        triplet(0, scores=scores),
+        triplet(1, scores={**scores, "clip_output": 0.3}, instruction="Paint the egg."),
         triplet(2, instruction="Paint the egg."),
-    ]  # fmt: skip
+    ]
     write_triplets(tmp_path / "00000.tar", made)
     found = score_storylines([TRUTH], tmp_path, CurationConfig(thresholds=ClipThresholds(clip_output=0.7)))
     assert (found["num_triplets"], found["instruction_true"]) == (3, 0.3333)

@@ -26,9 +26,12 @@ def picture(caption: str, size: int = 64) -> np.ndarray:
 def triplet(before: np.ndarray, after: np.ndarray) -> Triplet:
     images = (Image.fromarray(before), Image.fromarray(after))
     return Triplet(
-        instruction="Heat it.", input_image=images[0], output_image=images[1], input_caption=BEFORE,
+        instruction="Heat it.",
+        input_image=images[0],
+        output_image=images[1],
+        input_caption=BEFORE,
         output_caption=AFTER,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +49,12 @@ def test_the_box_is_a_square_around_the_object_that_stays():
 def test_a_scene_of_one_thing_has_no_unedited_object(clip):
     assert unedited_box("an ice cube on a beach", "a melted ice cube on a beach") is None
     alone = Triplet(
-        instruction="Heat it.", input_image=Image.new("RGB", (64, 64)), output_image=Image.new("RGB", (64, 64)),
-        input_caption="an ice cube on a beach", output_caption="a melted ice cube on a beach",
-    )  # fmt: skip
+        instruction="Heat it.",
+        input_image=Image.new("RGB", (64, 64)),
+        output_image=Image.new("RGB", (64, 64)),
+        input_caption="an ice cube on a beach",
+        output_caption="a melted ice cube on a beach",
+    )
     assert math.isnan(identity_similarity(alone, clip))
 
 

@@ -64,18 +64,31 @@ def test_times_are_read_in_every_spelling(text, seconds):
 
 def test_each_drop_has_its_reason_and_its_row_number(videos, tmp_path):
     changes = [
-        {"Aesthetic_Score": 5.9}, {"Aesthetic_Score": None}, {"YoutubeID": "../../etc/passwd"}, {"YoutubeID": "gone"},
-        {"End_timestamp": "00:00:01.000"}, {"Start_timestamp": "soon"}, {"End_timestamp": "01:00:00"},
-        {"Aesthetic_Score": "pretty"}, {}, {},
-    ]  # fmt: skip
+        {"Aesthetic_Score": 5.9},
+        {"Aesthetic_Score": None},
+        {"YoutubeID": "../../etc/passwd"},
+        {"YoutubeID": "gone"},
+        {"End_timestamp": "00:00:01.000"},
+        {"Start_timestamp": "soon"},
+        {"End_timestamp": "01:00:00"},
+        {"Aesthetic_Score": "pretty"},
+        {},
+        {},
+    ]
     table = write_table(tmp_path, [{**ROW, **change} for change in changes])
     result = convert_internvid(table, videos, tmp_path / "out", rows_per_shard=4)
     assert result.num_in == len(changes) and result.num_out == 1
     assert [(r.row["row_number"], r.reason) for r in read_rejections(tmp_path / "out")] == [
-        (1, "low aesthetic score"), (2, "aesthetic score unknown"), (3, "bad video id"), (4, "video not found"),
-        (5, "bad time range"), (6, "bad time range"), (7, "clip too long"), (8, "unreadable row"),
+        (1, "low aesthetic score"),
+        (2, "aesthetic score unknown"),
+        (3, "bad video id"),
+        (4, "video not found"),
+        (5, "bad time range"),
+        (6, "bad time range"),
+        (7, "clip too long"),
+        (8, "unreadable row"),
         (10, "duplicate clip"),
-    ]  # fmt: skip
+    ]
 
 
 def test_shards_are_reused_until_a_video_comes_or_changes(videos, tmp_path):

@@ -555,7 +555,9 @@ def test_one_shard_is_made_alone_with_the_duplicates_of_those_before_it_known(tm
 def test_rows_of_a_parquet_table_are_counted_while_they_are_read(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     convert_laion(
-        write_table(tmp_path, good_rows(25), "parquet"), tmp_path / "out", rows_per_shard=10,
+        write_table(tmp_path, good_rows(25), "parquet"),
+        tmp_path / "out",
+        rows_per_shard=10,
         progress=lambda *n: told.append(n),
-    )  # fmt: skip
+    )
     assert told[0] == (0, 25) and told[-1][0] >= 25 and told[-1][1] == 25

@@ -37,8 +37,10 @@ def test_the_lock_is_committed_apart_and_the_person_s_work_is_not_touched(clone)
     assert git(clone, "show", f"editor-1:{LOCK}") == "data: 1"
     assert git(clone, "show", "retraining:notes.txt") == "one"
     assert git(clone, "ls-tree", "-r", "--name-only", "retraining").split() == [
-        "notes.txt", LOCK, "project/params.yaml",
-    ]  # fmt: skip
+        "notes.txt",
+        LOCK,
+        "project/params.yaml",
+    ]
     assert git(clone, "log", "-1", "--format=%s", "retraining") == "editor 1: better"
 
 

@@ -16,9 +16,14 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRe
 
 def launch(root, command, started, preferred=28_500):
     return bring_up(
-        "Late", free_port(preferred), command, root=root, environment=dict(os.environ), stop_signal=signal.SIGTERM,
+        "Late",
+        free_port(preferred),
+        command,
+        root=root,
+        environment=dict(os.environ),
+        stop_signal=signal.SIGTERM,
         started=started,
-    )  # fmt: skip
+    )
 
 
 def test_a_port_that_somebody_takes_meanwhile_is_given_up_for_the_next_one(tmp_path):

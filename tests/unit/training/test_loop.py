@@ -75,9 +75,16 @@ def test_a_stopped_and_resumed_run_gives_the_same_weights(config: LinearTraining
 def test_a_killed_run_goes_on_and_gives_the_same_weights(config: LinearTraining, tmp_path: Path) -> None:
     output = tmp_path / "killed"
     values = {
-        "family": "linear", "output": str(output), "num_steps": 12, "batch_size": 8, "learning_rate": 0.1,
-        "log_every": 1, "ema_decay": 0.5, "checkpoint_every": 1, "seconds_per_step": 0.2,
-    }  # fmt: skip
+        "family": "linear",
+        "output": str(output),
+        "num_steps": 12,
+        "batch_size": 8,
+        "learning_rate": 0.1,
+        "log_every": 1,
+        "ema_decay": 0.5,
+        "checkpoint_every": 1,
+        "seconds_per_step": 0.2,
+    }
     path = tmp_path / "train.yaml"
     path.write_text(yaml.safe_dump(values))
     command = [sys.executable, str(Path(linear_family.__file__)), str(path)]
@@ -116,8 +123,9 @@ def test_validation_and_samples_come_at_their_steps(config: LinearTraining) -> N
     summary = json.loads((watched.output / "training.json").read_text())
     assert [step for step, _ in summary["validation_losses"]] == [5, 10, 12]
     assert sorted(path.name for path in (watched.output / "samples").iterdir()) == [
-        "step-00000006.png", "step-00000012.png"
-    ]  # fmt: skip
+        "step-00000006.png",
+        "step-00000012.png",
+    ]
 
 
 def test_checkpoints_can_come_by_the_clock(config: LinearTraining) -> None:

@@ -16,9 +16,14 @@ from editfoundry.training.loop import train
 
 def linear(folder: Path, uri: str, num_steps: int = 6) -> LinearTraining:
     return LinearTraining(
-        output=folder / "out", num_steps=num_steps, batch_size=8, log_every=2, mlflow_tracking_uri=uri,
-        mlflow_experiment="tries", sample_every=3,
-    )  # fmt: skip
+        output=folder / "out",
+        num_steps=num_steps,
+        batch_size=8,
+        log_every=2,
+        mlflow_tracking_uri=uri,
+        mlflow_experiment="tries",
+        sample_every=3,
+    )
 
 
 def test_a_run_has_its_settings_curve_pictures_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

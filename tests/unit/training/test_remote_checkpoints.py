@@ -48,9 +48,14 @@ def steps_in(bucket: Any) -> set[str]:
 def test_a_run_whose_disk_is_lost_goes_on_from_the_bucket(bucket: Any, tmp_path: Path) -> None:
     tiny_pipeline().save_pretrained(tmp_path / "base")
     straight = InstructPix2PixTraining(
-        editor=str(tmp_path / "base"), dataset=write_dataset(tmp_path / "data"), output=tmp_path / "straight",
-        num_steps=5, batch_size=2, log_every=1, work_dir=tmp_path / "work",
-    )  # fmt: skip
+        editor=str(tmp_path / "base"),
+        dataset=write_dataset(tmp_path / "data"),
+        output=tmp_path / "straight",
+        num_steps=5,
+        batch_size=2,
+        log_every=1,
+        work_dir=tmp_path / "work",
+    )
     train_editor(straight)
     lost = replace(straight, output=tmp_path / "lost", checkpoint_uri=URI, checkpoint_every=1)
     with pytest.raises(TrainingInterrupted):

@@ -29,9 +29,11 @@ from editfoundry.tinyworld.scene import IMAGE_SIZE
 def _beats_random(bench: Workbench) -> Finding:
     chosen = bench.config
     settings = CandidateSettings(
-        num_candidates=chosen.num_candidates, num_inference_steps=chosen.num_inference_steps,
-        guidance_scale=chosen.guidance_scale, seed=chosen.seed,
-    )  # fmt: skip
+        num_candidates=chosen.num_candidates,
+        num_inference_steps=chosen.num_inference_steps,
+        guidance_scale=chosen.guidance_scale,
+        seed=chosen.seed,
+    )
     identity = [model_identity(bench.profile, role) for role in ("text_to_image", "clip")]
     folder = bench.work_dir / "candidates" / input_hash(identity, asdict(settings))[:16]
     cases = plain_cases(chosen.num_caption_pairs, chosen.seed)

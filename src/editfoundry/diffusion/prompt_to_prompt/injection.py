@@ -64,9 +64,14 @@ class _InjectingProcessor:
         self.injection, self.processor, self.is_cross = injection, processor, is_cross
 
     def __call__(
-        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None, temb: Tensor | None = None, **extra: Any,
-    ) -> Tensor:  # fmt: skip
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        **extra: Any,
+    ) -> Tensor:
         num_queries = hidden_states.shape[1] if hidden_states.ndim == 3 else hidden_states[0, 0].numel()
         if not self.injection.changes(self.is_cross, num_queries):
             return self.processor(attn, hidden_states, encoder_hidden_states, attention_mask, temb, **extra)

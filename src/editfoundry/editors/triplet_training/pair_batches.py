@@ -74,9 +74,14 @@ class PairBatch:
 
 
 def draw_step(
-    config: TripletConfig, step: int, *, num_triplets: int, num_timesteps: int, latent_shape: tuple[int, ...],
+    config: TripletConfig,
+    step: int,
+    *,
+    num_triplets: int,
+    num_timesteps: int,
+    latent_shape: tuple[int, ...],
     num_tokens: int,
-) -> Draws:  # fmt: skip
+) -> Draws:
     """Draw step ``step`` (from 0); ``latent_shape`` is (C, h, w), ``num_tokens`` the length L of an instruction."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     size = config.batch_size

@@ -77,9 +77,14 @@ def _add(collection: Collection, half: str, row: Mapping[str, str]) -> None:
     for category, column in PROMPTS.items():
         prompt = (row[column] or "").strip()
         item = BenchmarkItem(
-            id=f"{stem}-{category.lower()}", category=category, instruction=prompt, output_caption=prompt,
-            input_image=partial(_with_hole, reference, mask), mask=mask, truth=reference,
-        )  # fmt: skip
+            id=f"{stem}-{category.lower()}",
+            category=category,
+            instruction=prompt,
+            output_caption=prompt,
+            input_image=partial(_with_hole, reference, mask),
+            mask=mask,
+            truth=reference,
+        )
         collection.add(item)
 
 

@@ -69,10 +69,13 @@ def read_emu_edit(folder: Path, *, split: str = "test") -> Benchmark:
         missing=tuple(collection.missing),
         extra=collection.extra(),
         facts={
-            "split": split, "rows_by_split": dict(seen), "expected": EXPECTED.get(split),
-            "num_files_name_another_split": disagreeing, "num_identical_captions": same,
+            "split": split,
+            "rows_by_split": dict(seen),
+            "expected": EXPECTED.get(split),
+            "num_files_name_another_split": disagreeing,
+            "num_identical_captions": same,
         },
-    )  # fmt: skip
+    )
 
 
 def _rows(folder: Path) -> Iterator[tuple[_Place, dict[str, Any]]]:

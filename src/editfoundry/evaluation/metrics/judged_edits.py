@@ -58,9 +58,15 @@ def _said(value: Callable[[Judgement], float]) -> Callable[[EditedBatch, Sequenc
 
 def _scale(name: str, label: str, measures: str, value: Callable[[Judgement], float]) -> Metric:
     return Metric(
-        name=name, label=label, measures=measures, unit="1 to 5", higher_is_better=True, compute=_said(value),
-        model=_JUDGE, decimals=2,
-    )  # fmt: skip
+        name=name,
+        label=label,
+        measures=measures,
+        unit="1 to 5",
+        higher_is_better=True,
+        compute=_said(value),
+        model=_JUDGE,
+        decimals=2,
+    )
 
 
 MLLM_BIT = Metric(

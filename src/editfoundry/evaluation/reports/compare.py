@@ -155,9 +155,15 @@ def _compare(benchmark: str, reports: Sequence[Measured], seed: int) -> Benchmar
     ]
     shown, num_items = _shown(reports, seed)
     return BenchmarkComparison(
-        benchmark=benchmark, means=_means(reports), statements=told.statements, warnings=told.warnings, pairs=pairs,
-        tables=tables, shown=shown, num_items=num_items,
-    )  # fmt: skip
+        benchmark=benchmark,
+        means=_means(reports),
+        statements=told.statements,
+        warnings=told.warnings,
+        pairs=pairs,
+        tables=tables,
+        shown=shown,
+        num_items=num_items,
+    )
 
 
 def _means(reports: Sequence[Measured]) -> Table:

@@ -109,12 +109,15 @@ def _captions_read(run: Run) -> dict[str, str]:
 def cost_table(run: Run) -> Table:
     """Return what an edit costs with each editor."""
     rows = [
-        Row(label=editor, cells=(
-            Cell(text=_number(facts.get("seconds_per_edit"), ".3g")),
-            Cell(text=_number(facts.get("peak_memory_mb"), ",.0f")),
-        ))
+        Row(
+            label=editor,
+            cells=(
+                Cell(text=_number(facts.get("seconds_per_edit"), ".3g")),
+                Cell(text=_number(facts.get("peak_memory_mb"), ",.0f")),
+            ),
+        )
         for editor, facts in run.editors.items()
-    ]  # fmt: skip
+    ]
     return Table(title="Costs", columns=("seconds per edit", "peak memory, MB"), rows=tuple(rows))
 
 

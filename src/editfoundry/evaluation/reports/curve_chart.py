@@ -53,8 +53,15 @@ def _curve(curve: Curve, across: tuple[float, float], up: tuple[float, float]) -
     for place, (name, x, y) in enumerate(points):
         at = places[place]
         parts.append(_line(f"cross {curve.css}", _percent(x["low"], across), at[1], _percent(x["high"], across), at[1]))
-        parts.append(_line(f"cross {curve.css}", at[0], _percent(y["low"], up, falling=True), at[0],
-                           _percent(y["high"], up, falling=True)))  # fmt: skip
+        parts.append(
+            _line(
+                f"cross {curve.css}",
+                at[0],
+                _percent(y["low"], up, falling=True),
+                at[0],
+                _percent(y["high"], up, falling=True),
+            )
+        )
         title = escape(f"{curve.title}, {name}: {x['value']:.4f}, {y['value']:.4f}")
         parts.append(f'<circle class="dot {curve.css}" cx="{at[0]}" cy="{at[1]}" r="5"><title>{title}</title></circle>')
         if place in (0, len(points) - 1):

@@ -33,13 +33,17 @@ def render_dataset(statistics: Mapping[str, Any]) -> str:
     """Return the page; ``statistics`` as ``dataset.json`` holds them."""
     branches = statistics["branches"]
     colours = {branch: series_css(place + 1) for place, branch in enumerate(branches)}
-    return render_page("dataset.html.j2", {
-        "statistics": statistics, "colours": colours,
-        "whole": _bars(branches, colours),
-        "splits": {split: _bars(own, colours) for split, own in statistics["by_split"].items()},
-        "branch_totals": {branch: sum(counts.values()) for branch, counts in branches.items()},
-        "keywords": _keywords(statistics["keywords"]),
-    })  # fmt: skip
+    return render_page(
+        "dataset.html.j2",
+        {
+            "statistics": statistics,
+            "colours": colours,
+            "whole": _bars(branches, colours),
+            "splits": {split: _bars(own, colours) for split, own in statistics["by_split"].items()},
+            "branch_totals": {branch: sum(counts.values()) for branch, counts in branches.items()},
+            "keywords": _keywords(statistics["keywords"]),
+        },
+    )
 
 
 def _bars(branches: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -52,18 +56,22 @@ def _bars(branches: Mapping[str, Mapping[str, int]], colours: Mapping[str, str])
             "label": category,
             "parts": [
                 (colours[branch], 100 * counts[category] / longest, f"{branch}: {counts[category]:,}")
-                for branch, counts in branches.items() if category in counts
+                for branch, counts in branches.items()
+                if category in counts
             ],
             "text": f"{totals[category]:,} · {100 * totals[category] / whole:.1f} %",
         }
         for category in categories
-    ]  # fmt: skip
+    ]
 
 
 def _keywords(keywords: list[dict[str, Any]]) -> list[dict[str, Any]]:
     most = max((k["n"] for k in keywords), default=1)
     return [
-        {"label": k["word"], "parts": [("s1", 100 * k["n"] / most, f"{k['n']:,}")],
-         "text": f"{k['n']:,} · {100 * k['share']:.1f} %"}
+        {
+            "label": k["word"],
+            "parts": [("s1", 100 * k["n"] / most, f"{k['n']:,}")],
+            "text": f"{k['n']:,} · {100 * k['share']:.1f} %",
+        }
         for k in keywords
-    ]  # fmt: skip
+    ]

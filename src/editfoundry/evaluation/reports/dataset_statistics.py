@@ -34,9 +34,12 @@ class ScoreRange:
     def to_dict(self) -> dict[str, Any]:
         """Return count, mean, both ends and the histogram."""
         return {
-            "n": self.count, "mean": self.total / self.count, "low": self.low, "high": self.high,
+            "n": self.count,
+            "mean": self.total / self.count,
+            "low": self.low,
+            "high": self.high,
             "histogram": self.bins.tolist(),
-        }  # fmt: skip
+        }
 
 
 def dataset_statistics(folder: Path, branches: Mapping[str, str] | None = None) -> dict[str, Any]:

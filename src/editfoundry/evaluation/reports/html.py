@@ -41,22 +41,25 @@ def render_html(reports: Sequence[RunReport], made: MadeBy, cover: Cover | None 
     """
     first = reports[0]
     knows_outcome = cover is not None and "outcome" in first.summary["metrics"]
-    return render_page("report.html.j2", {
-        "title": first.summary["title"] if cover is None else cover.title,
-        "made": made,
-        "cover": cover,
-        "verdict": verdict(first.summary) if knows_outcome else "",
-        "headline": headline(first.summary) if knows_outcome else [],
-        "curve": "" if cover is None else curve_svg(cover.loss_curve),
-        "stages": [] if cover is None else stage_rows(cover.stages),
-        "views": [_view(report, is_first=report is first) for report in reports],
-        "report": first,
-        "num_pictures_open": NUM_PICTURES_OPEN,
-        "better_when": better_when,
-        "num_resamples": NUM_RESAMPLES,
-        "psnr_cap": PSNR_CAP,
-        "min_items": MIN_ITEMS_TO_TELL,
-    })  # fmt: skip
+    return render_page(
+        "report.html.j2",
+        {
+            "title": first.summary["title"] if cover is None else cover.title,
+            "made": made,
+            "cover": cover,
+            "verdict": verdict(first.summary) if knows_outcome else "",
+            "headline": headline(first.summary) if knows_outcome else [],
+            "curve": "" if cover is None else curve_svg(cover.loss_curve),
+            "stages": [] if cover is None else stage_rows(cover.stages),
+            "views": [_view(report, is_first=report is first) for report in reports],
+            "report": first,
+            "num_pictures_open": NUM_PICTURES_OPEN,
+            "better_when": better_when,
+            "num_resamples": NUM_RESAMPLES,
+            "psnr_cap": PSNR_CAP,
+            "min_items": MIN_ITEMS_TO_TELL,
+        },
+    )
 
 
 def _view(report: RunReport, *, is_first: bool) -> dict[str, Any]:

@@ -27,9 +27,12 @@ def render_page(template: str, values: Mapping[str, Any], package: str = _PACKAG
     """
     loaders = [jinja2.PackageLoader(name) for name in dict.fromkeys((package, _PACKAGE))]
     environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(loaders), autoescape=True,
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     return environment.get_template(template).render(**values)
 
 

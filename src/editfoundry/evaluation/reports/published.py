@@ -38,12 +38,16 @@ def published_tables() -> tuple[Published, ...]:
     text = resources.files(__package__).joinpath("published.json").read_text(encoding="utf-8")
     return tuple(
         Published(
-            paper=table["paper"], where=table["where"], benchmark=table["benchmark"], num_items=table["num_items"],
-            note=table["note"], columns=tuple(table["columns"]),
+            paper=table["paper"],
+            where=table["where"],
+            benchmark=table["benchmark"],
+            num_items=table["num_items"],
+            note=table["note"],
+            columns=tuple(table["columns"]),
             metrics={m: {row: tuple(v) for row, v in rows.items()} for m, rows in table["metrics"].items()},
         )
         for table in json.loads(text)
-    )  # fmt: skip
+    )
 
 
 def published_for(benchmark: str) -> Published | None:

@@ -99,9 +99,11 @@ def metric_table(summary: Mapping[str, Any], metric: str, published: Published |
         paper = [Cell(text=value_text(facts, value), css="paper") for value in theirs[name]]
         rows.append(Row(label=name, cells=(*(Cell(text=MISSING, n=0) for _ in editors), *paper)))
     return Table(
-        title=column_title(metric, facts), columns=(*editors, *columns),
-        rows=tuple(rows), num_published=len(columns),
-    )  # fmt: skip
+        title=column_title(metric, facts),
+        columns=(*editors, *columns),
+        rows=tuple(rows),
+        num_published=len(columns),
+    )
 
 
 def difference_table(summary: Mapping[str, Any], metric: str) -> Table | None:
@@ -119,20 +121,24 @@ def paired_table(
 ) -> Table:
     """Return one metric's paired differences, one column for each; ``differences`` as ``paired`` returns them."""
     rows = [
-        Row(label=label, kind=kind, cells=tuple(
-            difference_cell(facts, _part(d, kind, name).get(metric, no_interval())) for d in differences
-        ))
+        Row(
+            label=label,
+            kind=kind,
+            cells=tuple(difference_cell(facts, _part(d, kind, name).get(metric, no_interval())) for d in differences),
+        )
         for kind, name, label in _parts(differences)
-    ]  # fmt: skip
+    ]
     return Table(title=title, columns=tuple(columns), rows=tuple(rows))
 
 
 def difference_cell(facts: Mapping[str, Any], interval: Mapping[str, Any]) -> Cell:
     """Return the cell of a paired difference."""
     return Cell(
-        text=value_text(facts, interval["value"], signed=True), range=range_text(facts, interval, signed=True),
-        n=interval["n"], css=verdict_css(interval, facts),
-    )  # fmt: skip
+        text=value_text(facts, interval["value"], signed=True),
+        range=range_text(facts, interval, signed=True),
+        n=interval["n"],
+        css=verdict_css(interval, facts),
+    )
 
 
 def shown_pairs(editors: Sequence[str]) -> list[tuple[str, str]]:
@@ -148,9 +154,11 @@ def published_table(published: Published, metric: str, facts: Mapping[str, Any])
         for row, values in published.metrics[metric].items()
     ]
     return Table(
-        title=f"{published.paper}, {published.where}: {metric_title(metric, facts)}", columns=published.columns,
-        rows=tuple(rows), num_published=len(published.columns),
-    )  # fmt: skip
+        title=f"{published.paper}, {published.where}: {metric_title(metric, facts)}",
+        columns=published.columns,
+        rows=tuple(rows),
+        num_published=len(published.columns),
+    )
 
 
 def mean_cell(facts: Mapping[str, Any], interval: Mapping[str, Any]) -> Cell:

@@ -167,13 +167,22 @@ def parse_item(row: Mapping[str, Any], where: str) -> ScoredItem:
                 raise BadInputError(f"{where}: {name!r} cannot name a file")
         scores = {name: parse_score(value, f"{where}: {name}") for name, value in row["scores"].items()}
         return ScoredItem(
-            editor=row["editor"], id=row["id"], category=row.get("category") or "", group=row.get("group") or row["id"],
-            turn=row.get("turn") or 0, branch=row.get("branch") or "", instruction=row.get("instruction") or "",
-            failure=row.get("failure"), detail=row.get("detail") or "", asked=row.get("asked"), seed=row.get("seed"),
-            rule=row.get("rule") or "", nearest=row.get("nearest"),
+            editor=row["editor"],
+            id=row["id"],
+            category=row.get("category") or "",
+            group=row.get("group") or row["id"],
+            turn=row.get("turn") or 0,
+            branch=row.get("branch") or "",
+            instruction=row.get("instruction") or "",
+            failure=row.get("failure"),
+            detail=row.get("detail") or "",
+            asked=row.get("asked"),
+            seed=row.get("seed"),
+            rule=row.get("rule") or "",
+            nearest=row.get("nearest"),
             scores={name: value for name, value in scores.items() if value is not None},
             undefined=dict(row.get("undefined") or {}),
-        )  # fmt: skip
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{where}: lacks {error}, or has another layout than a run's items") from error
 

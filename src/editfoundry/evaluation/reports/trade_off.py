@@ -130,9 +130,16 @@ def run_trade_off(
     contestants = [scaled.contestant for scaled in editors]
     made = made or made_now()
     run_benchmark(
-        contestants, against_inputs, output, models=models, metrics=(X, Y), seed=seed, batch_size=batch_size,
-        made=made, progress=progress,
-    )  # fmt: skip
+        contestants,
+        against_inputs,
+        output,
+        models=models,
+        metrics=(X, Y),
+        seed=seed,
+        batch_size=batch_size,
+        made=made,
+        progress=progress,
+    )
     trade_off = collect_trade_off(output, editors, guidance_scale, seed)
     write_json(output / "trade_off.json", trade_off)
     write_text(output / "trade_off.html", render_trade_off(trade_off, _shown(output, editors, seed), made))
@@ -175,12 +182,20 @@ def collect_trade_off(
     curves: dict[str, list[dict[str, Any]]] = {}
     for scaled in editors:
         own = summary[scaled.contestant.name]
-        curves.setdefault(scaled.editor, []).append({
-            "image_guidance_scale": scaled.image_guidance_scale, X: own["overall"][X], Y: own["overall"][Y],
-            "num_failed": own["num_failed"],
-        })  # fmt: skip
+        curves.setdefault(scaled.editor, []).append(
+            {
+                "image_guidance_scale": scaled.image_guidance_scale,
+                X: own["overall"][X],
+                Y: own["overall"][Y],
+                "num_failed": own["num_failed"],
+            }
+        )
     return {
-        "benchmark": run.name, "num_items": summary["num_items"], "guidance_scale": guidance_scale, "seed": seed,
-        "clip": run.metrics[X].get("model", ""), "preprocessing": run.metrics[X].get("preprocessing", ""),
+        "benchmark": run.name,
+        "num_items": summary["num_items"],
+        "guidance_scale": guidance_scale,
+        "seed": seed,
+        "clip": run.metrics[X].get("model", ""),
+        "preprocessing": run.metrics[X].get("preprocessing", ""),
         "curves": curves,
-    }  # fmt: skip
+    }

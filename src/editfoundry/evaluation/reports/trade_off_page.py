@@ -51,9 +51,12 @@ def render_trade_off(trade_off: Mapping[str, Any], shown: Sequence[ShownItem] = 
 
 def _table(editor: str, points: Sequence[Mapping[str, Any]]) -> Table:
     rows = [
-        Row(label=f"s_I {p['image_guidance_scale']:g}", cells=tuple(
-            Cell(text=value_text({}, p[m]["value"]), range=range_text({}, p[m]), n=p[m]["n"]) for m in (X, Y)
-        ))
+        Row(
+            label=f"s_I {p['image_guidance_scale']:g}",
+            cells=tuple(
+                Cell(text=value_text({}, p[m]["value"]), range=range_text({}, p[m]), n=p[m]["n"]) for m in (X, Y)
+            ),
+        )
         for p in points
-    ]  # fmt: skip
+    ]
     return Table(title=editor, columns=("directional similarity", "image similarity"), rows=tuple(rows))

@@ -68,10 +68,13 @@ def run_ablation(
         full = full or outcomes
         rows.append({**_description(arm), **summarize(outcomes, full, params.editworld_text.seed), **seconds})
     summary = {
-        "profile": profile.name, "num_quadruples": len(chosen), "num_passed_over": num_passed_over,
-        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores", "arms": rows,
+        "profile": profile.name,
+        "num_quadruples": len(chosen),
+        "num_passed_over": num_passed_over,
+        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} CPU cores",
+        "arms": rows,
         "left_out": left_out,
-    }  # fmt: skip
+    }
     write_json(output / "ablation.json", summary)
     with atomic_file(output / "ablation.md") as file:
         file.write(ablation_markdown(summary).encode())
@@ -125,6 +128,8 @@ def _ahead(progress: Callable[[int, int], None], offset: int, total: int) -> Cal
 
 def _description(arm: Arm) -> dict[str, Any]:
     return {
-        "name": arm.name, "title": arm.title, "config": asdict(arm.config),
+        "name": arm.name,
+        "title": arm.title,
+        "config": asdict(arm.config),
         "judge_thresholds": None if arm.judge is None else asdict(arm.judge),
-    }  # fmt: skip
+    }

@@ -44,10 +44,12 @@ def plan_arms(params: Params, profile: Profile) -> tuple[list[Arm], dict[str, st
         title="Full branch",
         judge=thresholds,
         config=replace(
-            config, use_mask=True, judge=not no_judge,
+            config,
+            use_mask=True,
+            judge=not no_judge,
             num_refined_candidates=0 if no_refinement else config.num_refined_candidates or NUM_REFINED_CANDIDATES,
         ),
-    )  # fmt: skip
+    )
     arms, left_out = [full, _changed(full, "without-mask", "Without mask", use_mask=False)], {}
     if no_refinement:
         left_out["without-refinement"] = no_refinement

@@ -60,13 +60,25 @@ class TextBranchConfig:
 
     def __post_init__(self) -> None:
         _check_at_least(
-            self, 1, "num_input_candidates", "num_output_candidates", "num_inference_steps", "attention_resolution",
-            "records_per_batch", "num_judged_candidates",
-        )  # fmt: skip
+            self,
+            1,
+            "num_input_candidates",
+            "num_output_candidates",
+            "num_inference_steps",
+            "attention_resolution",
+            "records_per_batch",
+            "num_judged_candidates",
+        )
         _check_at_least(
-            self, 0, "num_source_candidates", "num_refined_candidates", "num_img2img_candidates",
-            "canny_low_threshold", "ip_adapter_scale", "controlnet_conditioning_scale",
-        )  # fmt: skip
+            self,
+            0,
+            "num_source_candidates",
+            "num_refined_candidates",
+            "num_img2img_candidates",
+            "canny_low_threshold",
+            "ip_adapter_scale",
+            "controlnet_conditioning_scale",
+        )
         if self.tau <= 0:
             raise BadInputError(f"tau is {self.tau}; it must be above 0")
         if not 0 < self.img2img_strength <= 1:

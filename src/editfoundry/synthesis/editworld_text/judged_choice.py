@@ -66,7 +66,7 @@ def judge_finished(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures,
                     instruction=quadruple.instruction,
                     input_caption=quadruple.input_caption,
                     output_caption=quadruple.output_caption,
-                )  # fmt: skip
+                )
             )
     judgements = branch.judge(pairs)
     return [Verdict(columns, judgements[row * count : (row + 1) * count]) for row, columns in enumerate(best.tolist())]

@@ -46,9 +46,13 @@ def encode_batch(branch: TextBranch, quadruples: Sequence[Quadruple], config: Te
     """Encode a batch's captions for the painter and for CLIP."""
     inputs, outputs = [q.input_caption for q in quadruples], [q.output_caption for q in quadruples]
     return QuadrupleBatch(
-        quadruples, config, encode_prompts(branch.painter, inputs), encode_prompts(branch.painter, outputs),
-        branch.clip.encode_texts(inputs), branch.clip.encode_texts(outputs),
-    )  # fmt: skip
+        quadruples,
+        config,
+        encode_prompts(branch.painter, inputs),
+        encode_prompts(branch.painter, outputs),
+        branch.clip.encode_texts(inputs),
+        branch.clip.encode_texts(outputs),
+    )
 
 
 def paint_inputs(branch: TextBranch, batch: QuadrupleBatch) -> tuple[Candidates, Tensor]:
@@ -91,8 +95,8 @@ def inpaint_outputs(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures
     before, texts = sources.repeated(count), batch.output_texts.repeat_interleave(count, 0)
     clip = similarity(pictures.clip_embeds, texts)
     if batch.config.output_score == "direction":
-        moved = batch.input_texts.repeat_interleave(count, 0)
-        direction = direction_similarity(before.clip_embeds, pictures.clip_embeds, moved, texts)
+        input_texts = batch.input_texts.repeat_interleave(count, 0)
+        direction = direction_similarity(before.clip_embeds, pictures.clip_embeds, input_texts, texts)
         return _candidates("output", pictures, count, {"clip": clip, "direction": direction}, clip + direction)
     clip_image = similarity(pictures.clip_embeds, before.clip_embeds)
     structure = structure_similarity(before.images, pictures.images)
@@ -108,11 +112,19 @@ def refine_outputs(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures,
     edges = control_images(outputs.images, config.canny_low_threshold, config.canny_high_threshold)
     present, absent = branch.ip_adapter.encode_images(sources.images)
     latents = refine(
-        branch.painter, branch.controlnet, branch.ip_adapter, batch.output_prompts.repeated(count),
-        (present.repeat_interleave(count, 0), absent.repeat_interleave(count, 0)), edges.repeat_interleave(count, 0),
-        _noise(branch, batch, "refined", count), config.num_inference_steps, config.guidance_scale,
-        config.ip_adapter_scale, config.controlnet_conditioning_scale, branch.empty_prompt,
-    )  # fmt: skip
+        branch.painter,
+        branch.controlnet,
+        branch.ip_adapter,
+        batch.output_prompts.repeated(count),
+        (present.repeat_interleave(count, 0), absent.repeat_interleave(count, 0)),
+        edges.repeat_interleave(count, 0),
+        _noise(branch, batch, "refined", count),
+        config.num_inference_steps,
+        config.guidance_scale,
+        config.ip_adapter_scale,
+        config.controlnet_conditioning_scale,
+        branch.empty_prompt,
+    )
     return _by_identity(branch, batch, "refined", latents, sources)
 
 
@@ -120,10 +132,15 @@ def img2img_outputs(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures
     """The last image-to-image pass over the output pictures."""
     config, count = batch.config, batch.config.num_img2img_candidates
     latents = img2img(
-        branch.painter, batch.output_prompts.repeated(count), outputs.latents.repeat_interleave(count, 0),
-        _noise(branch, batch, "img2img", count), config.num_inference_steps, config.guidance_scale,
-        config.img2img_strength, branch.empty_prompt,
-    )  # fmt: skip
+        branch.painter,
+        batch.output_prompts.repeated(count),
+        outputs.latents.repeat_interleave(count, 0),
+        _noise(branch, batch, "img2img", count),
+        config.num_inference_steps,
+        config.guidance_scale,
+        config.img2img_strength,
+        branch.empty_prompt,
+    )
     return _by_identity(branch, batch, "img2img", latents, sources)
 
 
@@ -137,10 +154,15 @@ def _inpainted(
     masks: Tensor,
 ) -> Tensor:
     return inpaint(
-        branch.painter, prompts.repeated(count), originals.latents.repeat_interleave(count, 0),
-        masks.repeat_interleave(count, 0), _noise(branch, batch, step, count), batch.config.num_inference_steps,
-        batch.config.guidance_scale, branch.empty_prompt,
-    )  # fmt: skip
+        branch.painter,
+        prompts.repeated(count),
+        originals.latents.repeat_interleave(count, 0),
+        masks.repeat_interleave(count, 0),
+        _noise(branch, batch, step, count),
+        batch.config.num_inference_steps,
+        batch.config.guidance_scale,
+        branch.empty_prompt,
+    )
 
 
 def _by_caption(branch: TextBranch, batch: QuadrupleBatch, step: str, latents: Tensor) -> Candidates:

@@ -41,9 +41,14 @@ class VideoBranchConfig:
 
     def __post_init__(self) -> None:
         counts = (
-            "frame_side", "max_description_tokens", "max_tokens", "max_attempts", "requests_per_batch",
-            "records_per_batch", "num_exemplars",
-        )  # fmt: skip
+            "frame_side",
+            "max_description_tokens",
+            "max_tokens",
+            "max_attempts",
+            "requests_per_batch",
+            "records_per_batch",
+            "num_exemplars",
+        )
         for name in counts:
             if getattr(self, name) < 1:
                 raise BadInputError(f"{name} is {getattr(self, name)}; it must be at least 1")

@@ -84,6 +84,9 @@ def _checked(path: Path, values: Mapping[str, Any]) -> StorylinePrompts:
         if any(name not in refused for name in _GIVEN):
             raise BadInputError(f"{path}: refused {number} needs a description and a caption")
     return StorylinePrompts(
-        path=path, prompts={name: prompts[name].strip() for name in _PROMPTS}, definitions=definitions,
-        exemplars=values.get("exemplars", []), refused=values.get("refused", []),
-    )  # fmt: skip
+        path=path,
+        prompts={name: prompts[name].strip() for name in _PROMPTS},
+        definitions=definitions,
+        exemplars=values.get("exemplars", []),
+        refused=values.get("refused", []),
+    )

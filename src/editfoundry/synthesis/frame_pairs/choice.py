@@ -45,11 +45,15 @@ class Candidate:
     def measures(self) -> dict[str, float]:
         """Return everything that was measured."""
         return {
-            "change": self.change.share, "change_uncompensated": self.uncompensated, "overlap": self.change.overlap,
-            "spread": self.change.spread, "unrest": self.unrest, "seconds": self.seconds,
+            "change": self.change.share,
+            "change_uncompensated": self.uncompensated,
+            "overlap": self.change.overlap,
+            "spread": self.change.spread,
+            "unrest": self.unrest,
+            "seconds": self.seconds,
             "sharpness": min(self.first.look.sharpness, self.last.look.sharpness),
             "relative_sharpness": self.relative_sharpness,
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,7 @@ def _changes(held: list[HeldFrame]) -> list[list[Change]]:
             for j, b in enumerate(held)
         ]
         for i, a in enumerate(held)
-    ]  # fmt: skip
+    ]
 
 
 def _far_enough(held: list[HeldFrame], config: FramePairConfig) -> np.ndarray:

@@ -64,9 +64,14 @@ class FramePairConfig:
 
     def __post_init__(self) -> None:
         positive = (
-            "analysis_fps", "min_hold_seconds", "min_seconds", "min_shot_seconds", "dissolve_seconds", "num_candidates",
+            "analysis_fps",
+            "min_hold_seconds",
+            "min_seconds",
+            "min_shot_seconds",
+            "dissolve_seconds",
+            "num_candidates",
             "max_held_megabytes",
-        )  # fmt: skip
+        )
         for name in positive:
             if getattr(self, name) <= 0:
                 raise BadInputError(f"{name} is {getattr(self, name)}; it must be above 0")

@@ -84,9 +84,12 @@ def look_at(frame: VideoFrame, time: float) -> Look:
     _, edges = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
     contrast = float(deviation[0, 0])
     return Look(
-        time=time, thumbnail=_thumbnail(luma, chroma), contrast=contrast, shape=(frame.height, frame.width),
+        time=time,
+        thumbnail=_thumbnail(luma, chroma),
+        contrast=contrast,
+        shape=(frame.height, frame.width),
         sharpness=float(edges[0, 0] ** 2) / max(contrast**2, 1.0),
-    )  # fmt: skip
+    )
 
 
 def _spread(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

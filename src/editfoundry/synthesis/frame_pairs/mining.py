@@ -160,6 +160,9 @@ def _pair(
     ]
     measures = {**candidate.measures(), "camera_way": shot.camera_way, "shot_seconds": shot.seconds, **similarity}
     return FramePair(
-        first=pictures[0], last=pictures[1], first_time=candidate.first.time, last_time=candidate.last.time,
+        first=pictures[0],
+        last=pictures[1],
+        first_time=candidate.first.time,
+        last_time=candidate.last.time,
         measures={name: round(float(value), 4) for name, value in measures.items()},
-    )  # fmt: skip
+    )

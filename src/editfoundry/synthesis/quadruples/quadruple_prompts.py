@@ -73,9 +73,11 @@ class Prompts:
         lines = [f"* {c.name}: {c.definition}" for c in self.exemplars.categories.values()]
         system = Template(self.exemplars.prompts["verify"]).safe_substitute(definitions="\n".join(lines))
         question = self._user(
-            "quadruple", input_caption=quadruple.input_caption, instruction=quadruple.instruction,
+            "quadruple",
+            input_caption=quadruple.input_caption,
+            instruction=quadruple.instruction,
             output_caption=quadruple.output_caption,
-        )  # fmt: skip
+        )
         return (Message("system", system), question)
 
     def _choose(self, random: np.random.Generator, category: str) -> list[Quadruple]:

@@ -34,9 +34,11 @@ class Writing:
         if lacking:
             raise BadInputError(f"{file.path}: has no category {lacking[0]!r}, which the parameters name")
         sampling = Sampling(
-            temperature=config.temperature, top_p=config.top_p, max_tokens=config.max_tokens,
+            temperature=config.temperature,
+            top_p=config.top_p,
+            max_tokens=config.max_tokens,
             frequency_penalty=config.frequency_penalty,
-        )  # fmt: skip
+        )
         return cls(config, Prompts.of(file, config), sampling)
 
     @property

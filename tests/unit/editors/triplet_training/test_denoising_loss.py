@@ -78,21 +78,38 @@ def test_the_loss_of_predicting_nothing_is_the_targets_mean_square() -> None:
             return (torch.zeros_like(sample[:, :4]),)
 
     loss = denoising_loss(
-        Nothing(), noise_scheduler(DDIMScheduler()), latents=LATENTS, image_latents=2 * LATENTS, noise=NOISE,
-        timesteps=TIMESTEPS, prompt_embeds=torch.zeros(2, 1, 1),
-    )  # fmt: skip
+        Nothing(),
+        noise_scheduler(DDIMScheduler()),
+        latents=LATENTS,
+        image_latents=2 * LATENTS,
+        noise=NOISE,
+        timesteps=TIMESTEPS,
+        prompt_embeds=torch.zeros(2, 1, 1),
+    )
     torch.testing.assert_close(loss, NOISE.square().mean())
     scheduler = noise_scheduler(DDIMScheduler())
     weighted = denoising_loss(
-        Nothing(), scheduler, latents=LATENTS, image_latents=2 * LATENTS, noise=NOISE, timesteps=TIMESTEPS,
-        prompt_embeds=torch.zeros(2, 1, 1), snr_gamma=5.0,
-    )  # fmt: skip
+        Nothing(),
+        scheduler,
+        latents=LATENTS,
+        image_latents=2 * LATENTS,
+        noise=NOISE,
+        timesteps=TIMESTEPS,
+        prompt_embeds=torch.zeros(2, 1, 1),
+        snr_gamma=5.0,
+    )
     places = torch.ones(2, 1, 3, 3)
     places[:, :, 1:] = 4.0
     placed = denoising_loss(
-        Nothing(), scheduler, latents=LATENTS, image_latents=2 * LATENTS, noise=NOISE, timesteps=TIMESTEPS,
-        prompt_embeds=torch.zeros(2, 1, 1), weights=places,
-    )  # fmt: skip
+        Nothing(),
+        scheduler,
+        latents=LATENTS,
+        image_latents=2 * LATENTS,
+        noise=NOISE,
+        timesteps=TIMESTEPS,
+        prompt_embeds=torch.zeros(2, 1, 1),
+        weights=places,
+    )
     torch.testing.assert_close(placed, (NOISE.square() * places).mean())
     weights = min_snr_weights(scheduler, TIMESTEPS, 5.0)
     torch.testing.assert_close(weighted, (NOISE.square().mean(dim=(1, 2, 3)) * weights).mean())

@@ -83,18 +83,27 @@ def test_editworld_s_missing_unreadable_and_extra_pictures_are_listed(editworld)
     place = "generated_img-group_0-sample"
     assert noted(benchmark) == {(f"{place}0", "input"), (f"{place}1", "input"), (f"{place}2", "truth")}
     assert [item.id for item in benchmark.items][0] == f"{place}2" and benchmark.items[0].truth is None
-    assert benchmark.extra == ("generated_img/group_0/sample0_tar.png", "generated_img/group_0/sample1_tar.png",
-                               "generated_img/group_0/sample9_ori.png")  # fmt: skip
+    assert benchmark.extra == (
+        "generated_img/group_0/sample0_tar.png",
+        "generated_img/group_0/sample1_tar.png",
+        "generated_img/group_0/sample9_ori.png",
+    )
 
 
 def emu_row(number, split="test", **changes):
     buffer = io.BytesIO()
     tiny_image(number, (16, 16)).save(buffer, "PNG")
     return {
-        "instruction": f"Edit {number}.", "image": {"bytes": buffer.getvalue(), "path": f"{number}.png"},
-        "task": "add" if number % 2 else "local", "split": split, "idx": number, "hash": f"h{number}",
-        "input_caption": "a cup", "output_caption": "a blue cup", **changes,
-    }  # fmt: skip
+        "instruction": f"Edit {number}.",
+        "image": {"bytes": buffer.getvalue(), "path": f"{number}.png"},
+        "task": "add" if number % 2 else "local",
+        "split": split,
+        "idx": number,
+        "hash": f"h{number}",
+        "input_caption": "a cup",
+        "output_caption": "a blue cup",
+        **changes,
+    }
 
 
 def write_emu(path, rows):
@@ -131,8 +140,14 @@ def magicbrush(tmp_path):
             mask.putalpha(Image.new("L", (24, 16), 255 if n > 1 else 0))
             mask.save(tmp_path / "images" / session / f"{session}-mask{n}.png")
             source = f"{session}-input.png" if n == 1 else f"{session}-output{n - 1}.png"
-            turns.append({"input": source, "mask": f"{session}-mask{n}.png", "output": f"{session}-output{n}.png",
-                          "instruction": f"Do {n}."})  # fmt: skip
+            turns.append(
+                {
+                    "input": source,
+                    "mask": f"{session}-mask{n}.png",
+                    "output": f"{session}-output{n}.png",
+                    "instruction": f"Do {n}.",
+                }
+            )
         sessions[session] = turns
     write_json(tmp_path / "edit_sessions.json", sessions)
     captions = {"139": {"139-input.png": "a road", "139-output1.png": "a road with a dog"}}
@@ -143,17 +158,20 @@ def magicbrush(tmp_path):
 def test_magicbrush_s_turns_stand_alone_or_follow_each_other(magicbrush):
     single = read_benchmark("magicbrush", magicbrush)
     assert [(i.id, i.category, i.turn, i.group) for i in single.items[:2]] == [
-        ("139-1", "turn 1", 0, "139-1"), ("139-2", "turn 2", 0, "139-2"),
-    ]  # fmt: skip
+        ("139-1", "turn 1", 0, "139-1"),
+        ("139-2", "turn 2", 0, "139-2"),
+    ]
     assert pixels(single.items[1].open_input()) == pixels(tiny_image(140, (24, 16)))
     first = single.items[0]
     assert (first.input_caption, first.output_caption) == ("a road", "a road with a dog")
     assert first.open_mask().getextrema() == (255, 255) and single.reference == "truth"
     multi = read_benchmark("magicbrush-multi-turn", magicbrush)
     assert [(i.id, i.category, i.turn, i.group) for i in multi.items] == [
-        ("139-1", "earlier turn", 0, "139"), ("139-2", "earlier turn", 1, "139"), ("139-3", "final turn", 2, "139"),
+        ("139-1", "earlier turn", 0, "139"),
+        ("139-2", "earlier turn", 1, "139"),
+        ("139-3", "final turn", 2, "139"),
         ("30-1", "final turn", 0, "30"),
-    ]  # fmt: skip
+    ]
     assert not multi.missing and not multi.extra
 
 

@@ -24,9 +24,14 @@ CAPTIONS = [("a red cup", "a blue cup"), ("an egg", "a fried egg"), ("a tree", "
 
 def item(number, before="a cup", after="a blue cup", truth=None):
     return BenchmarkItem(
-        id=f"item-{number}", category="add", instruction="Do it.", input_image=tiny_image(number, (40, 40)),
-        input_caption=before, output_caption=after, truth=truth,
-    )  # fmt: skip
+        id=f"item-{number}",
+        category="add",
+        instruction="Do it.",
+        input_image=tiny_image(number, (40, 40)),
+        input_caption=before,
+        output_caption=after,
+        truth=truth,
+    )
 
 
 def scored(clip, items, edited, reference="input"):

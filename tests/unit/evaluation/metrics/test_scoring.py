@@ -103,11 +103,14 @@ def test_dino_and_the_judge_say_what_their_own_code_says(models, benchmark):
     assert [row["dino"] for row in found] == pytest.approx(np.sum(embeds[:3] * embeds[3:], axis=1), abs=1e-5)
     pairs = [
         EditPair(
-            input_image=p.input_image, output_image=image, instruction=p.item.instruction,
-            input_caption=p.item.input_caption, output_caption=p.item.output_caption,
+            input_image=p.input_image,
+            output_image=image,
+            instruction=p.item.instruction,
+            input_caption=p.item.input_caption,
+            output_caption=p.item.output_caption,
         )
         for p, image in zip(pictures, edited, strict=True)
-    ]  # fmt: skip
+    ]
     for row, said in zip(
         found, judge_pairs(models.by_role["vision_language_model"], pairs, JudgeConfig(reasons=False)), strict=True
     ):

@@ -39,8 +39,9 @@ def test_two_runs_over_the_same_items_are_subtracted_pair_by_pair(tmp_path):
     assert terminal_tables(only)[0].row_count == 2
 
 
-@pytest.mark.parametrize(("count", "metric", "verdict"), [(7, "clip_score", "unclear"), (8, "clip_score", "better"),
-                                                          (8, "l1", "worse")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("count", "metric", "verdict"), [(7, "clip_score", "unclear"), (8, "clip_score", "better"), (8, "l1", "worse")]
+)
 def test_a_gain_is_called_one_by_the_way_of_its_metric_and_from_eight_items_on(tmp_path, count, metric, verdict):
     folders = [
         write_run(tmp_path / n, [item("E", f"i{k}", {metric: score + k}) for k in range(count)])
@@ -81,8 +82,9 @@ def several(folder, right):
     for name in ("main", "other"):
         edits = [
             item(editor, f"{name}-{n}", {"outcome": float(n < num_right), "preservation_psnr": "inf"})
-            for editor, num_right in right.items() for n in range(2)
-        ]  # fmt: skip
+            for editor, num_right in right.items()
+            for n in range(2)
+        ]
         runs[name] = json.loads((write_run(folder / name, edits, name=name) / "metrics.json").read_text())
     write_json(folder / "metrics.json", {"benchmarks": runs})
     summaries = {run.name: summarise_run(run) for run in read_runs(folder)}

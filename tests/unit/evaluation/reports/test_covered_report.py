@@ -69,11 +69,17 @@ def page(runs, tmp_path_factory):
 
 def test_the_cover_says_what_was_made_by_what_and_the_benchmarks_follow(page):
     for said in (
-        "A <report>", "2026-01-31 12:00 UTC editfoundry 1.2.3 editfoundry evaluate --editor x --out y", "1,234",
-        "duplicate-url 2 , unsafe 1", "clip-tiny@0", "crashed",
+        "A <report>",
+        "2026-01-31 12:00 UTC editfoundry 1.2.3 editfoundry evaluate --editor x --out y",
+        "1,234",
+        "duplicate-url 2 , unsafe 1",
+        "clip-tiny@0",
+        "crashed",
         "Fine-tuning takes the share of right edits from 0 % to 94 % over 16 edits",
-        "Before and after: 16 of 16 shown", "The world <test>", "The plain <test>",
-    ):  # fmt: skip
+        "Before and after: 16 of 16 shown",
+        "The world <test>",
+        "The plain <test>",
+    ):
         assert said in page.text, said
     assert page.text.index("The world <test>") < page.text.index("The plain <test>")
 
@@ -166,9 +172,13 @@ def test_every_text_colour_has_a_contrast_of_at_least_4_5_to_1_in_light_and_dark
     page = (Path(reports.__file__).parent / "templates" / "page.html.j2").read_text()
     light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in page.split(":root {")[1:3])
     on = {
-        "good": ["good-soft", "card"], "bad": ["bad-soft", "card", "faint"], "soft": ["plain-soft", "card", "page"],
-        "ink": ["card", "page", "note", "plain-soft"], "link": ["card", "page"], "s1": ["page"],
-    }  # fmt: skip
+        "good": ["good-soft", "card"],
+        "bad": ["bad-soft", "card", "faint"],
+        "soft": ["plain-soft", "card", "page"],
+        "ink": ["card", "page", "note", "plain-soft"],
+        "link": ["card", "page"],
+        "s1": ["page"],
+    }
     for colours in (light, {**light, **dark}):
         for text, grounds in on.items():
             for ground in grounds:

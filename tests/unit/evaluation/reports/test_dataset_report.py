@@ -25,10 +25,15 @@ def dataset(tmp_path_factory):
     """Ten triplets to train with, in two shards, and two to test."""
     folder = tmp_path_factory.mktemp("data") / "dataset"
     text = [
-        triplet(n, recipe="editworld-text", category=("Long-Term", "Story-Type")[n % 2], keywords=("Egg", f"word{n}"),
-                scores={"clip_image": n / 10, "judge_quality": 3.0})
+        triplet(
+            n,
+            recipe="editworld-text",
+            category=("Long-Term", "Story-Type")[n % 2],
+            keywords=("Egg", f"word{n}"),
+            scores={"clip_image": n / 10, "judge_quality": 3.0},
+        )
         for n in range(7)
-    ]  # fmt: skip
+    ]
     video = [triplet(10 + n, recipe="editworld-video", category="Spatial-Trans", keywords=()) for n in range(3)]
     tests = [triplet(20 + n, recipe="editworld-text", category="Long-Term", keywords=("egg",)) for n in range(2)]
     for path, triplets in (("train/00000", text), ("train/00001", video), ("test/00000", tests)):

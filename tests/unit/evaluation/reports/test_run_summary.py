@@ -19,11 +19,15 @@ def summary(tmp_path_factory):
         *(item("A", i, {"clip_score": A[i], "outcome": 1.0, "preservation_psnr": "inf"}) for i in ("a", "b", "d")),
         item("A", "c", {"clip_score": None, "outcome": None}, failure="crashed", category="Story-Type"),
         *(
-            item("B", i, {"clip_score": B[i], "outcome": 0.0, "preservation_psnr": 20.0 if i == "b" else "inf"},
-                 category="Story-Type" if i == "c" else "Long-Term")
+            item(
+                "B",
+                i,
+                {"clip_score": B[i], "outcome": 0.0, "preservation_psnr": 20.0 if i == "b" else "inf"},
+                category="Story-Type" if i == "c" else "Long-Term",
+            )
             for i in B
         ),
-    ]  # fmt: skip
+    ]
     return summarise_run(read_run(write_run(tmp_path_factory.mktemp("run"), items)), seed=0)
 
 
@@ -62,8 +66,12 @@ def test_a_metric_without_weights_has_no_figure(summary):
 
 
 def test_rows_are_by_branch_and_category_in_the_papers_order_and_turns_apart(tmp_path):
-    places = [("video", "Exaggeration", 1), ("video", "Physical-Trans", 0), ("text", "Story-Type", 0),
-              ("text", "Long-Term", 0)]  # fmt: skip
+    places = [
+        ("video", "Exaggeration", 1),
+        ("video", "Physical-Trans", 0),
+        ("text", "Story-Type", 0),
+        ("text", "Long-Term", 0),
+    ]
     rows = [
         item("A", f"i{n}", {"l1": float(n)}, branch=branch, category=category, turn=turn)
         for n, (branch, category, turn) in enumerate(places)

@@ -19,11 +19,19 @@ def run_folder(tmp_path_factory):
     """Two editors on four items of two branches; the second crashes on one."""
     places = [("text", "Long-Term"), ("text", "Long-Term"), ("video", "Spatial-Trans"), ("video", "Spatial-Trans")]
     items = [
-        item(editor, f"{branch}-{n}", {} if editor == "second" and n == 3 else {"clip_score": score, "l1": 0.1 * n},
-             branch=branch, category=category, instruction="Turn <b>it</b> | over",
-             failure="crashed" if editor == "second" and n == 3 else None, detail="<script>boom</script>")
-        for editor, score in SCORES.items() for n, (branch, category) in enumerate(places)
-    ]  # fmt: skip
+        item(
+            editor,
+            f"{branch}-{n}",
+            {} if editor == "second" and n == 3 else {"clip_score": score, "l1": 0.1 * n},
+            branch=branch,
+            category=category,
+            instruction="Turn <b>it</b> | over",
+            failure="crashed" if editor == "second" and n == 3 else None,
+            detail="<script>boom</script>",
+        )
+        for editor, score in SCORES.items()
+        for n, (branch, category) in enumerate(places)
+    ]
     missing = [{"id": "text-9", "what": "input", "reason": "no file"}]
     folder = write_run(tmp_path_factory.mktemp("editworld-run"), items, name="editworld", missing=missing)
     write_reports(folder)
@@ -33,10 +41,20 @@ def run_folder(tmp_path_factory):
 def test_the_page_needs_nothing_beside_itself_and_shows_what_a_reader_needs(run_folder):
     page = check_self_contained((run_folder / "report.html").read_text())
     for said in (
-        "0.2100 n 4", "0.2500 n 3", "+0.0400 n 3", "text: Long-Term", "second gave no usable edit for 1 of 4 items",
-        "1 entry of the benchmark could not be asked for", "LPIPS. Why: the profile names no lpips weights.",
-        "0.2244", "ours over 4", "clip-tiny@0", "text-9", "<script>boom</script>", "1.5",
-    ):  # fmt: skip
+        "0.2100 n 4",
+        "0.2500 n 3",
+        "+0.0400 n 3",
+        "text: Long-Term",
+        "second gave no usable edit for 1 of 4 items",
+        "1 entry of the benchmark could not be asked for",
+        "LPIPS. Why: the profile names no lpips weights.",
+        "0.2244",
+        "ours over 4",
+        "clip-tiny@0",
+        "text-9",
+        "<script>boom</script>",
+        "1.5",
+    ):
         assert said in page.text, said
     assert page.tags.count("img") > 8
 

@@ -34,11 +34,14 @@ def source(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quadruples")
     rows = [
         Quadruple(
-            input_caption=before, instruction=instruction, output_caption=after, category="Physical-Trans",
+            input_caption=before,
+            instruction=instruction,
+            output_caption=after,
+            category="Physical-Trans",
             keywords=(before.split()[1],),
         )
         for before, instruction, after in QUADRUPLES
-    ]  # fmt: skip
+    ]
     write_rows(folder / "00000.parquet", rows, Quadruple)
     return folder
 

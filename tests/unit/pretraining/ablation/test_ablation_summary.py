@@ -29,9 +29,11 @@ def test_shares_are_of_all_made_of_kept_and_of_dropped():
         for name in ("right_share", "right_share_of_kept", "right_share_of_dropped", "kept_share")
     }
     assert shares == {
-        "right_share": (pytest.approx(3 / 5), 5), "right_share_of_kept": (pytest.approx(2 / 3), 3),
-        "right_share_of_dropped": (pytest.approx(1 / 2), 2), "kept_share": (pytest.approx(3 / 5), 5),
-    }  # fmt: skip
+        "right_share": (pytest.approx(3 / 5), 5),
+        "right_share_of_kept": (pytest.approx(2 / 3), 3),
+        "right_share_of_dropped": (pytest.approx(1 / 2), 2),
+        "kept_share": (pytest.approx(3 / 5), 5),
+    }
 
 
 def test_an_arm_does_not_differ_from_itself():

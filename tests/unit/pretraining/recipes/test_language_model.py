@@ -79,14 +79,20 @@ def test_training_answers_are_true_and_some_are_null(tokenizer):
 
 def test_what_no_rule_does_is_not_true():
     given = Quadruple(
-        input_caption="a pumpkin on a street", instruction="Carve a face into the pumpkin.",
-        output_caption="a jack-o'-lantern on a street", keywords=("pumpkin",), category="Implicit-Logic", source="",
-    )  # fmt: skip
+        input_caption="a pumpkin on a street",
+        instruction="Carve a face into the pumpkin.",
+        output_caption="a jack-o'-lantern on a street",
+        keywords=("pumpkin",),
+        category="Implicit-Logic",
+        source="",
+    )
     assert is_true(given)
     for change in (
-        {"category": "Story-Type"}, {"instruction": "Bibbidi-bobbidi-boo!"}, {"input_caption": "a photo"},
+        {"category": "Story-Type"},
+        {"instruction": "Bibbidi-bobbidi-boo!"},
+        {"input_caption": "a photo"},
         {"output_caption": "a jack-o'-lantern on a beach"},
-    ):  # fmt: skip
+    ):
         assert not is_true(replace(given, **change))
 
 

@@ -200,9 +200,11 @@ def test_pairs_are_scaled_down_where_the_configuration_says_so(tmp_path):
 ])  # fmt: skip
 def test_every_broken_file_is_rejected_by_reason(damage, reason, tmp_path):
     path = video(
-        tmp_path, [backdrop(n // 3) for n in range(90)], options={"crf": "12", "g": "10"},
+        tmp_path,
+        [backdrop(n // 3) for n in range(90)],
+        options={"crf": "12", "g": "10"},
         container_options={"movflags": "faststart"},
-    )  # fmt: skip
+    )
     data = path.read_bytes()
     contents = {"half": data[: len(data) // 2], "nothing": b"", "header": data[:40], "text": b"no video " * 400}
     if damage == "sound":

@@ -250,9 +250,17 @@ def test_a_run_killed_in_a_shard_goes_on_there_asks_nothing_twice_and_gives_the_
     with chat_server(respond) as server:
         profile = write_profile(tmp_path, server.url, num_concurrent=1)
         command = [
-            sys.executable, "-m", "editfoundry", "quadruples", str(captions), str(tmp_path / "out"), "--writer",
-            "language_model", "--profile", str(profile),
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "editfoundry",
+            "quadruples",
+            str(captions),
+            str(tmp_path / "out"),
+            "--writer",
+            "language_model",
+            "--profile",
+            str(profile),
+        ]
         env = {**os.environ, "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
         first = subprocess.Popen(command, cwd=tmp_path, env=env)
         assert hanging.wait(60)

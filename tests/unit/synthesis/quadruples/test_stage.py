@@ -81,8 +81,10 @@ def test_shards_of_captions_that_are_gone_are_removed_with_their_rejections(capt
     (captions / "00002.parquet").unlink()
     write_quadruples(captions, output, freeze, 0)
     assert sorted(p.name for p in output.glob("*.parquet")) == [
-        "00000.parquet", "00000.rejected.parquet", "00001.parquet",
-    ]  # fmt: skip
+        "00000.parquet",
+        "00000.rejected.parquet",
+        "00001.parquet",
+    ]
 
 
 def test_a_folder_without_captions_is_bad_input_and_leaves_no_output(tmp_path, output):

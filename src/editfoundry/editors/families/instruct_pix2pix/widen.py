@@ -25,9 +25,15 @@ def widen_conv_in(unet: UNet2DConditionModel) -> UNet2DConditionModel:
         )
     old = unet.conv_in
     new = nn.Conv2d(
-        2 * num_old, old.out_channels, old.kernel_size, old.stride, old.padding,
-        bias=old.bias is not None, device=old.weight.device, dtype=old.weight.dtype,
-    )  # fmt: skip
+        2 * num_old,
+        old.out_channels,
+        old.kernel_size,
+        old.stride,
+        old.padding,
+        bias=old.bias is not None,
+        device=old.weight.device,
+        dtype=old.weight.dtype,
+    )
     with torch.no_grad():
         new.weight.zero_()
         new.weight[:, :num_old] = old.weight

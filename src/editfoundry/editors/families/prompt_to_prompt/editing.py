@@ -66,10 +66,18 @@ def edit_latents(
         )
     alignment = align(pipeline.tokenizer, input_captions, output_captions, options.control, options.new_word_weight)
     return sample_pairs(
-        pipeline, schedule, trajectory[0], source, target, nulls, alignment,
-        guidance_scale=options.guidance_scale, cross_share=options.cross_share, self_share=options.self_share,
+        pipeline,
+        schedule,
+        trajectory[0],
+        source,
+        target,
+        nulls,
+        alignment,
+        guidance_scale=options.guidance_scale,
+        cross_share=options.cross_share,
+        self_share=options.self_share,
         max_self_attention_pixels=options.max_self_attention_pixels,
-    )  # fmt: skip
+    )
 
 
 def _trainable(prompts: PromptEmbeds) -> PromptEmbeds:

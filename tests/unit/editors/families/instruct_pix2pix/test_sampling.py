@@ -69,9 +69,14 @@ def test_a_sweep_has_at_each_pair_of_scales_the_edit_at_these_scales() -> None:
     for text, row in zip(sweep.guidance_scales, sweep.edits, strict=True):
         for picture, edit in zip(sweep.image_guidance_scales, row, strict=True):
             [expected] = edit_images(
-                pipeline, [image], ["melt it"], seeds=[0], num_inference_steps=2, guidance_scale=text,
+                pipeline,
+                [image],
+                ["melt it"],
+                seeds=[0],
+                num_inference_steps=2,
+                guidance_scale=text,
                 image_guidance_scale=picture,
-            )  # fmt: skip
+            )
             assert psnr(edit, expected) >= 40
     assert psnr(sweep.edits[1][1], sweep.edits[1][2]) < 40
     assert draw_sweep(sweep).size == (44 + 3 * 128, 44 + 2 * 128)

@@ -34,10 +34,17 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Training:
     tiny_pipeline(prediction_type="v_prediction").save_pretrained(folder / "base")
     write_editing_defaults(folder / "base", DEFAULTS)
     return Training(
-        editor=str(folder / "base"), dataset=write_dataset(folder / "data"), output=folder / "straight", num_steps=6,
-        batch_size=4, learning_rate=1e-3, num_warmup_steps=2, log_every=1, conditioning_dropout=0.2,
+        editor=str(folder / "base"),
+        dataset=write_dataset(folder / "data"),
+        output=folder / "straight",
+        num_steps=6,
+        batch_size=4,
+        learning_rate=1e-3,
+        num_warmup_steps=2,
+        log_every=1,
+        conditioning_dropout=0.2,
         work_dir=folder / "work",
-    )  # fmt: skip
+    )
 
 
 def stop_after(num_steps: int) -> Callable[[], bool]:
@@ -229,9 +236,14 @@ def test_zero_terminal_snr_and_min_snr_train_and_the_checkpoint_samples_from_pur
     base = Path(config.editor).with_name("epsilon")
     tiny_pipeline().save_pretrained(base)
     zero = replace(
-        config, editor=str(base), output=config.output.with_name("zero"), zero_terminal_snr=True, snr_gamma=5.0,
-        prediction_type="v_prediction", num_steps=2,
-    )  # fmt: skip
+        config,
+        editor=str(base),
+        output=config.output.with_name("zero"),
+        zero_terminal_snr=True,
+        snr_gamma=5.0,
+        prediction_type="v_prediction",
+        num_steps=2,
+    )
     train_editor(zero)
     scheduler = StableDiffusionInstructPix2PixPipeline.from_pretrained(zero.output).scheduler
     assert float(scheduler.alphas_cumprod[-1]) < 1e-6 and scheduler.config.prediction_type == "v_prediction"
@@ -239,9 +251,15 @@ def test_zero_terminal_snr_and_min_snr_train_and_the_checkpoint_samples_from_pur
 
 def test_validation_and_samples_are_the_same_however_often_a_run_is_stopped(trained: Training) -> None:
     watched = replace(
-        trained, output=trained.output.with_name("watched"), validation_dataset=trained.dataset, validate_every=2,
-        num_validation_samples=5, sample_every=3, num_samples=2, checkpoint_every=100,
-    )  # fmt: skip
+        trained,
+        output=trained.output.with_name("watched"),
+        validation_dataset=trained.dataset,
+        validate_every=2,
+        num_validation_samples=5,
+        sample_every=3,
+        num_samples=2,
+        checkpoint_every=100,
+    )
     with pytest.raises(TrainingInterrupted):
         train_editor(watched, should_stop=stop_after(3))
     train_editor(watched)
@@ -290,9 +308,13 @@ def test_a_text_to_image_model_is_widened_and_its_text_encoder_can_train(config:
     base = Path(config.editor).with_name("narrow")
     tiny_pipeline(in_channels=4).save_pretrained(base)
     wide = replace(
-        config, editor=str(base), output=config.output.with_name("wide"), num_steps=2, train_text_encoder=True,
+        config,
+        editor=str(base),
+        output=config.output.with_name("wide"),
+        num_steps=2,
+        train_text_encoder=True,
         use_ema=False,
-    )  # fmt: skip
+    )
     train_editor(wide)
     assert unet_weights(wide)["conv_in.weight"].shape[1] == 8
     name = "text_encoder/model.safetensors"
