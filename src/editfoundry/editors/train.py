@@ -105,8 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--num-processes", type=int, help="with --launch: how many; by default one for each GPU")
     told = parser.parse_args(arguments)
     if told.launch:
-        with ending_with_owners():
-            return reporting_outcome(lambda: launch_training(told.config, told.num_processes))
+        # Without its owners a trainer saves and ends by itself; to be told so by this process too would end it at once.
+        return reporting_outcome(lambda: launch_training(told.config, told.num_processes))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with ending_with_owners():
