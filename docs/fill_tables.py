@@ -45,7 +45,8 @@ def main() -> None:
     """Replace what stands between the markers."""
     machine = f"`make demo` on {os.cpu_count()} CPU cores, tinyworld's world instructions, 95 % bootstrap intervals:"
     table = (REPORT / "table.md").read_text().strip()
-    _fill(ROOT / "README.md", {"demo-table": f"{machine}\n\n{table}", "model-table": _models()})
+    demo = f"{machine}\n\n{table}\n\n{_elsewhere()}"
+    _fill(ROOT / "README.md", {"demo-table": demo, "model-table": _models()})
     _fill(ROOT / "docs" / "dataset.md", {"dataset-table": _dataset(Paths(ROOT))})
     if LEDGER.is_file():
         _fill(ROOT / "docs" / "claims.md", {"ledger": _ledger()})
@@ -62,6 +63,16 @@ def _between(text: str, marker: str, content: str) -> str:
     block = f"<!-- {marker} -->\n\n{content}\n\n<!-- /{marker} -->"
     pattern = rf"<!-- {marker} -->(.*?<!-- /{marker} -->)?"
     return re.sub(pattern, lambda _: block, text, count=1, flags=re.DOTALL)
+
+
+def _elsewhere() -> str:
+    """Return what the same fine-tuning does to the other benchmarks: its loss beside its gain."""
+    summaries = json.loads((REPORT / "summary.json").read_text())["benchmarks"]
+    told = []
+    for name, what in (("tinyworld-plain", "plain edits"), ("tinyworld-new-rules", "rules never trained")):
+        before, after = (summaries[name][editor]["overall"]["outcome"] for editor in ("base", "fine_tuned"))
+        told.append(f"{what} {before['value']:.2f} → {after['value']:.2f} (n = {after['n']})")
+    return f"What it costs, and what it does not give, by outcome accuracy: {', '.join(told)}."
 
 
 def _models() -> str:
