@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +43,6 @@ ITSELF = "itself"
 _RUN_TAG = "gate_run"
 """Version's tag: the MLflow run that keeps its scores, item by item."""
 _SAMPLER_TAG = "sampler_hash"
-_SAMPLER = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
 
 Evaluate = Callable[[Params, Path, Path], None]
 """Evaluates an editor's folder and leaves ``metrics.json`` in another folder."""
@@ -161,8 +159,7 @@ def _version_tags(params: Params, paths: Paths) -> dict[str, str]:
 
 
 def _sampler_hash(params: Params) -> str:
-    settings = dataclasses.asdict(params.editworld_report)
-    return input_hash({name: settings[name] for name in _SAMPLER})
+    return input_hash(params.editworld_report.sampling())
 
 
 def _champion_edits(
