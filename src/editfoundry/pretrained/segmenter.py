@@ -157,8 +157,8 @@ def _weights(config: Any, tensors: dict[str, torch.Tensor], reference: ModelRefe
         found = list(tensors[theirs].shape)
         if found != shapes[ours]:
             raise BadInputError(
-                f"role 'segmenter': the weights of {reference} do not fit its config.json: {theirs} is {found} where it "
-                f"asks for {shapes[ours]}"
+                f"role 'segmenter': the weights of {reference} do not fit its config.json: {theirs} is {found}, not "
+                f"{shapes[ours]}"
             )
     return {ours: tensors[theirs].float() for ours, theirs in names.items()}
 

@@ -106,7 +106,8 @@ def test_an_index_from_before_masks_had_a_hash_is_read_alone_and_beside_newer_on
     older = index_path(tmp_path / "00000.tar")
     pq.write_table(pq.read_table(older).drop_columns("mask_hash"), older)
     assert all(map(same, written, read_triplets(tmp_path)))
-    assert [value is None for value in read_index(tmp_path).column("mask_hash").to_pylist()] == [True, True, True, False]
+    hashes = read_index(tmp_path).column("mask_hash").to_pylist()
+    assert [value is None for value in hashes] == [True, True, True, False]
     assert TripletStore().fits(tmp_path)
 
 

@@ -23,7 +23,6 @@ from editfoundry.pretrained.video_language_model import load_video_language_mode
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
 from editfoundry.profiles import ModelReference, Profile, load_profile
 
-
 CPU = choose_runtime("cpu")
 LOADERS = {
     "clip": load_clip,
