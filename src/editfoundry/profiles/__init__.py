@@ -2,6 +2,7 @@
 
 from editfoundry.profiles.profile import (
     EMBEDDED_FOLDER,
+    ENDPOINT,
     PROFILES_FOLDER,
     ROLES,
     ModelReference,
@@ -13,6 +14,7 @@ from editfoundry.profiles.profile import (
 
 __all__ = [
     "EMBEDDED_FOLDER",
+    "ENDPOINT",
     "PROFILES_FOLDER",
     "ROLES",
     "ModelReference",
