@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 EDITORS = ("base", "fine_tuned")
-METRICS = ("outcome", "clip_score", "preservation_psnr")
+METRICS = ("right", "sharp", "clip_score", "preservation_psnr")
 
 
 def headline(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Return ``<editor>_<metric>`` over all items, and the gain in outcome accuracy; what has no value is left out."""
+    """Return ``<editor>_<metric>`` over all items, and the gain in right edits; what has no value is left out."""
     cells = {f"{editor}_{m}": summary[editor]["overall"][m]["value"] for editor in EDITORS for m in METRICS}
     known = {name: float(value) for name, value in cells.items() if value is not None}
     return {
         **known,
-        "outcome_gain": known["fine_tuned_outcome"] - known["base_outcome"],
+        "right_gain": known["fine_tuned_right"] - known["base_right"],
         "num_items": summary["num_items"],
     }
 
@@ -41,7 +41,7 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     places = [("overall", None), *(("by_category", name) for name in summary["base"]["by_category"])]
     for kind, name in places:
         cells = {f"{e}_{m}": _cell(summary, e, kind, name, m) for e in EDITORS for m in METRICS}
-        num_items = cells["base_outcome"].get("n", 0)
+        num_items = cells["base_right"].get("n", 0)
         values = {key: _rounded(cell.get("value")) for key, cell in cells.items()}
         yield {"category": name or "all", "num_items": num_items, **values}
 

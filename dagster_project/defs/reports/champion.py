@@ -69,4 +69,6 @@ def _commit_lock(
 
 def difference_row(comparison: "EditorComparison") -> dict[str, str | float | int | None]:
     """Return a benchmark's difference to the opponent as one flat row, with its 95 % interval."""
-    return {"benchmark": comparison.benchmark, "metric": "outcome", **comparison.difference.to_dict()}
+    from editfoundry.retraining.comparison import METRIC
+
+    return {"benchmark": comparison.benchmark, "metric": METRIC, **comparison.difference.to_dict()}

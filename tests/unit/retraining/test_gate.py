@@ -74,7 +74,7 @@ def test_the_run_of_a_decision_keeps_the_interval_and_the_rows(root):
     client = open_client(tracking_uri(root))
     run = client.get_run(decision.run_id)
     difference = decision.comparisons[0].difference
-    assert run.data.metrics["tinyworld-world_outcome_high"] == pytest.approx(difference.high)
+    assert run.data.metrics["tinyworld-world_right_high"] == pytest.approx(difference.high)
     assert run.data.tags["gate_reason"] == decision.reason
     assert "metrics.json" in [file.path for file in client.list_artifacts(decision.run_id)]
 
@@ -108,7 +108,7 @@ def test_a_gain_that_unlearns_another_benchmark_is_not_promoted():
 
     promoted, reason = decide(tuple(compare_editors(edits(40, 5), edits(10, 30))), "champion, version 3")
     assert not promoted
-    assert "but worse elsewhere: tinyworld-plain: outcome -0.417" in reason
+    assert "but worse elsewhere: tinyworld-plain: right -0.417" in reason
 
 
 def test_without_a_report_there_is_no_gate(tmp_path):
