@@ -29,13 +29,15 @@ from editfoundry.evaluation.metrics.edited_batch import ItemPictures, open_pictu
 from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.metrics.scoring import ItemScores, MetricScorer, batches
 from editfoundry.evaluation.reports.run_results import METRICS_FILE, RESERVED_NAMES
+from editfoundry.execution.output_lock import output_lock
 from editfoundry.tinyworld.outcome import check_case
 
 STAGE = "evaluation"
 SHOWN_SIZE = 256
 """Pixels to the longer side of the inputs and truths that are kept for the report."""
 
-CONTROLLED_BY_NOTHING = ""
+NO_CONTROL = ""
+"""Name of what an editor is asked for when it is asked for the benchmark itself."""
 
 Progress = Callable[[int, int], None]
 
@@ -79,49 +81,28 @@ def run_benchmark(
     Raises:
         BadInputError: no editor, two of one name, a name that cannot name a folder, no item, an id twice, no such
             metric, a tinyworld case that cannot be answered, or ``output`` holds something else.
+        UnavailableError: another run is at work on ``output``.
     """
     check_contestants(contestants)
     _check_items(benchmark)
     scorer = MetricScorer(models, benchmark, seed, metrics)
-    claim_output(output, STAGE)
-    asked_for = [(CONTROLLED_BY_NOTHING, benchmark)]
-    if controls:
-        asked_for += [(control.name, control.ask(benchmark)) for control in INSTRUCTION_CONTROLS]
-    done, total = 0, sum(len(_asked_of(c, asked_for, n).items) for c in contestants for n, _ in asked_for)
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, total)
-
-    arms = []
-    for contestant in contestants:
-        # Its models are loaded once, when there is the first edit to make.
-        opened = replace(contestant, open=cache(contestant.open))
-        for control, _ in asked_for:
-            asked = _asked_of(contestant, asked_for, control)
-            if asked.items:
-                path = (
-                    output / "edits" / contestant.name if not control else _control_folder(output, control, contestant)
-                )
-                folder = open_edit_folder(path, contestant, benchmark.name, seed)
-                failures = edit_benchmark(opened, asked, folder, seed=seed, batch_size=batch_size, progress=advance)
-                arms.append(_Arm(contestant.name, control, folder, failures))
-    trivial = TrivialPictures(benchmark, seed) if controls else None
-    rows, bounds = _score(scorer, benchmark, output, arms, trivial, seed, batch_size)
-    measured = {
-        "made": asdict(made or made_now()),
-        "benchmark": _described(benchmark, seed, facts or {}),
-        "metrics": scorer.described(),
-        "editors": {arm.editor: _costs(c, arm.folder) for c in contestants for arm in arms if arm.is_of(c)},
-        "bounds": bounds,
-        "items": [row for arm, found in zip(arms, rows, strict=True) if not arm.control for row in found],
-    }
-    if controls:
-        pairs = [(arm, found) for arm, found in zip(arms, rows, strict=True) if arm.control]
-        measured["controls"] = [{"control": arm.control, **row} for arm, found in pairs for row in found]
-    write_json(output / METRICS_FILE, measured)
+    with output_lock(output, STAGE):
+        claim_output(output, STAGE)
+        arms = _edit(contestants, benchmark, output, seed, batch_size, controls, progress)
+        trivial = TrivialPictures(benchmark, seed) if controls else None
+        rows, bounds = _score(scorer, benchmark, output, arms, trivial, seed, batch_size)
+        measured = {
+            "made": asdict(made or made_now()),
+            "benchmark": _described(benchmark, seed, facts or {}),
+            "metrics": scorer.described(),
+            "editors": {arm.editor: _costs(c, arm.folder) for c in contestants for arm in arms if arm.is_of(c)},
+            "bounds": bounds,
+            "items": [row for arm, found in zip(arms, rows, strict=True) if not arm.control for row in found],
+        }
+        if controls:
+            pairs = [(arm, found) for arm, found in zip(arms, rows, strict=True) if arm.control]
+            measured["controls"] = [{"control": arm.control, **row} for arm, found in pairs for row in found]
+        write_json(output / METRICS_FILE, measured)
     return measured
 
 
@@ -137,16 +118,6 @@ class _Arm:
     def is_of(self, contestant: Contestant) -> bool:
         """Whether these are the contestant's edits of the benchmark itself."""
         return self.editor == contestant.name and not self.control
-
-
-def _asked_of(contestant: Contestant, asked_for: Sequence[tuple[str, Benchmark]], control: str) -> Benchmark:
-    """Return what a contestant is asked for; nothing by way of control where it is told the truth."""
-    benchmark = dict(asked_for)[control]
-    return replace(benchmark, items=()) if control and "truth" in contestant.reads else benchmark
-
-
-def _control_folder(output: Path, control: str, contestant: Contestant) -> Path:
-    return output / "controls" / control / contestant.name
 
 
 def check_contestants(contestants: Sequence[Contestant]) -> None:
@@ -171,6 +142,44 @@ def _check_items(benchmark: Benchmark) -> None:
     for item in benchmark.items:
         if item.case is not None:
             check_case(item.case)
+
+
+def _edit(
+    contestants: Sequence[Contestant],
+    benchmark: Benchmark,
+    output: Path,
+    seed: int,
+    batch_size: int,
+    controls: bool,
+    progress: Progress | None,
+) -> list[_Arm]:
+    """Let every editor edit the benchmark, and what the controls ask instead."""
+    asked_for = {NO_CONTROL: benchmark}
+    if controls:
+        asked_for |= {control.name: control.ask(benchmark) for control in INSTRUCTION_CONTROLS}
+    plan = [(c, name) for c in contestants for name in asked_for if not (name and "truth" in c.reads)]
+    done, total = 0, sum(len(asked_for[name].items) for _, name in plan)
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, total)
+
+    # An editor's models are loaded once, when there is the first edit to make.
+    opened = {c.name: replace(c, open=cache(c.open)) for c in contestants}
+    arms = []
+    for number, (contestant, name) in enumerate(plan):
+        path = output / "controls" / name / contestant.name if name else output / "edits" / contestant.name
+        folder = open_edit_folder(path, contestant, benchmark.name, seed)
+        failures = edit_benchmark(
+            opened[contestant.name], asked_for[name], folder, seed=seed, batch_size=batch_size, progress=advance
+        )
+        arms.append(_Arm(contestant.name, name, folder, failures))
+        if all(later is not contestant for later, _ in plan[number + 1 :]):
+            # One editor at a time is in memory.
+            del opened[contestant.name]
+    return arms
 
 
 def _score(

@@ -27,7 +27,8 @@ from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletD
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.editors.working_size import native_size
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.runtime import quiet_libraries
+from editfoundry.pretrained.opening import opening
+from editfoundry.profiles import ModelReference
 from editfoundry.training.run_folder import writing
 from editfoundry.training.trainee import Modules, TrainedPart, Validation
 
@@ -183,14 +184,11 @@ def load_editor_to_train(editor: str) -> tuple[StableDiffusionInstructPix2PixPip
     Raises:
         BadInputError: the folder is missing or is not in diffusers' layout.
     """
-    quiet_libraries()
-    try:
+    reference = ModelReference(role="editor_base", source=editor)
+    with opening(reference, "an editor to start from") as options:
         pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
-            editor, dtype=torch.float32, safety_checker=None, requires_safety_checker=False
+            editor, dtype=torch.float32, safety_checker=None, requires_safety_checker=False, **options
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInputError(f"{editor}: cannot be loaded as an editor to start from: {reason}") from error
     is_narrow = pipeline.unet.config.in_channels == pipeline.unet.config.out_channels
     if is_narrow:
         widen_conv_in(pipeline.unet)
