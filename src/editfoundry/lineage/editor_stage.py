@@ -55,8 +55,10 @@ def training_values(request: StageRequest) -> dict[str, Any]:
     """Return the training configuration of the lineage's editor as plain values: paths, and the section's own."""
     from editfoundry.tracking.mlflow_client import default_tracking_uri
 
+    base = load_profile(request.params.profile).model("editor_base")
     return {
-        "editor": load_profile(request.params.profile).model("editor_base").location,
+        "editor": base.location,
+        **({} if base.is_local else {"revision": base.revision}),
         "dataset": str(request.source / "train"),
         "output": str(request.output),
         "work_dir": str(request.root / ".cache" / "training"),

@@ -1,6 +1,7 @@
 """Profiles: which model plays which role, and what suits those models. Code never names a model."""
 
 from editfoundry.profiles.profile import (
+    DEFAULT_PROFILE,
     EMBEDDED_FOLDER,
     PROFILES_FOLDER,
     ROLES,
@@ -12,6 +13,7 @@ from editfoundry.profiles.profile import (
 )
 
 __all__ = [
+    "DEFAULT_PROFILE",
     "EMBEDDED_FOLDER",
     "PROFILES_FOLDER",
     "ROLES",

@@ -16,6 +16,7 @@ ROLES = (
     "vision_language_model", "video_language_model", "segmenter", "detector", "depth", "dino", "lpips",
     "task_predictor", "summarizer",
 )  # fmt: skip
+DEFAULT_PROFILE = "embedded"
 _PACKAGE = Path(__file__).parent.parent
 PROFILES_FOLDER = _PACKAGE / "profiles"
 EMBEDDED_FOLDER = _PACKAGE / "embedded"
@@ -77,6 +78,10 @@ class Profile:
     judge: Mapping[str, Any] = field(default_factory=dict)
     """Thresholds that suit its judge, where the usual ones do not; see `JudgeThresholds.of_profile`."""
 
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Section -> parameters of the lineage that suit these models; ``params.yaml`` has the last word, see
+    `lineage.params.load_params`."""
+
     def model(self, role: str) -> ModelReference:
         """Return the model of ``role``.
 
@@ -108,8 +113,9 @@ def load_profile(name_or_path: str | Path) -> Profile:
         raise BadInputError(f"{path}: not a TOML file: {error}") from error
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
-    settings = {name: entries.pop(name, {}) for name in ("post_edit", "judge")}
-    for name, table in settings.items():
+    settings = {name: entries.pop(name, {}) for name in ("post_edit", "judge", "params")}
+    sections = settings["params"] if isinstance(settings["params"], dict) else {}
+    for name, table in {**settings, **{f"params.{section}": values for section, values in sections.items()}}.items():
         if not isinstance(table, dict):
             raise BadInputError(f"{path}: {name} must be a table of settings")
     models = {role: _reference(path, role, entry) for role, entry in entries.items()}

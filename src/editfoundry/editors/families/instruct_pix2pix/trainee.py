@@ -62,13 +62,14 @@ class InstructPix2PixTrainee:
         device = accelerator.device
         if config.train_text_encoder and accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
             raise BadInputError("train_text_encoder is on, but FSDP and DeepSpeed train one model: turn it off there")
-        pipeline, was_widened = load_editor_to_train(config.editor_location)
+        pipeline, was_widened = load_editor_to_train(config.editor_location, config.revision)
         scheduler = noise_scheduler(pipeline.scheduler, config.prediction_type, config.zero_terminal_snr)
         pipeline.scheduler = sampling_scheduler(pipeline.scheduler, scheduler)
         pipeline.vae.requires_grad_(False)
         pipeline.text_encoder.requires_grad_(config.train_text_encoder)
         resolution = _resolution(config, pipeline)
-        encoders = Encoders(config.editor_location, pipeline.vae, pipeline.tokenizer, pipeline.text_encoder)
+        parts = (pipeline.vae, pipeline.tokenizer, pipeline.text_encoder)
+        encoders = Encoders(config.editor_location, *parts, revision=config.revision)
         validated = None
         with accelerator.main_process_first(), writing("a cache", config.work_dir, "no step was done yet", OSError):
             data = open_triplets(config, config.dataset, encoders, resolution, device)
@@ -177,7 +178,7 @@ class InstructPix2PixTrainee:
         )
 
 
-def load_editor_to_train(editor: str) -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
+def load_editor_to_train(editor: str, revision: str = "main") -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
     """Load an editor in float32; a text-to-image model's UNet is widened, and the second value tells so.
 
     Raises:
@@ -186,7 +187,7 @@ def load_editor_to_train(editor: str) -> tuple[StableDiffusionInstructPix2PixPip
     quiet_libraries()
     try:
         pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
-            editor, dtype=torch.float32, safety_checker=None, requires_safety_checker=False
+            editor, revision=revision, dtype=torch.float32, safety_checker=None, requires_safety_checker=False
         )
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
