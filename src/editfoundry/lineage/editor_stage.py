@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.execution.stage_record import Stage, StageRequest
+from editfoundry.pretrained.fitness import check_models
 from editfoundry.profiles import load_profile
 
 
@@ -48,6 +49,7 @@ def check_training(request: StageRequest) -> None:
     """Raise BadInputError where the section is no training configuration."""
     from editfoundry.editors.train import training_config
 
+    check_models(load_profile(request.params.profile), ("editor_base",))
     training_config(training_values(request))
 
 

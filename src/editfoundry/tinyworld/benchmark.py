@@ -12,15 +12,17 @@ from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rules import new_rules, trained_rules
-from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, render
 from editfoundry.tinyworld.scene_sampling import random_stream
 from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
 
 WorldSplit = Literal["test", "test-new-rules"]
 
 
-def world_cases(split: WorldSplit, count: int, seed: int, held_out_wording: bool = True) -> list[EditCase]:
-    """Return ``count`` world instructions, the rules taking turns.
+def world_cases(
+    split: WorldSplit, count: int, seed: int, held_out_wording: bool = True, side: int = IMAGE_SIZE
+) -> list[EditCase]:
+    """Return ``count`` world instructions as pictures of ``side`` pixels, the rules taking turns.
 
     ``test`` has unseen combinations and, but for ``held_out_wording=False``, unseen wordings of trained rules;
     ``test-new-rules`` rules never trained.
@@ -32,18 +34,18 @@ def world_cases(split: WorldSplit, count: int, seed: int, held_out_wording: bool
         # The rules are ordered by category; striding makes a small count cover all categories alike.
         rule = rules[(number * 19) % len(rules)]
         edit = _visible(partial(sample_world_edit, random, "test", rule, held_out_wording=held_out_wording))
-        cases.append(_case(f"{split}-{seed}-{number:05d}", edit, random))
+        cases.append(_case(f"{split}-{seed}-{number:05d}", edit, random, side))
     return cases
 
 
-def plain_cases(count: int, seed: int) -> list[EditCase]:
-    """Return ``count`` add, change and remove edits on unseen combinations, in turns."""
+def plain_cases(count: int, seed: int, side: int = IMAGE_SIZE) -> list[EditCase]:
+    """Return ``count`` add, change and remove edits on unseen combinations, in turns, pictures of ``side`` pixels."""
     cases = []
     for number in range(count):
         random = random_stream("benchmark", "plain", seed, number)
         category = PLAIN_CATEGORIES[number % len(PLAIN_CATEGORIES)]
         edit = _visible(partial(sample_plain_edit, random, "test", category))
-        cases.append(_case(f"plain-{seed}-{number:05d}", edit, random))
+        cases.append(_case(f"plain-{seed}-{number:05d}", edit, random, side))
     return cases
 
 
@@ -55,7 +57,7 @@ def _visible(draw: Callable[[], Edit]) -> Edit:
             return edit
 
 
-def _case(identifier: str, edit: Edit, random: np.random.Generator) -> EditCase:
+def _case(identifier: str, edit: Edit, random: np.random.Generator, side: int) -> EditCase:
     return EditCase(
         id=identifier,
         category=edit.category,
@@ -63,7 +65,7 @@ def _case(identifier: str, edit: Edit, random: np.random.Generator) -> EditCase:
         instruction=edit.instruction,
         input_caption=edit.before.caption,
         output_caption=edit.after.caption,
-        input_image=render(edit.before),
-        true_output=render(edit.after),
-        wrong_outputs=np.stack([render(scene) for scene in wrong_outcomes(random, edit)]),
+        input_image=render(edit.before, side),
+        true_output=render(edit.after, side),
+        wrong_outputs=np.stack([render(scene, side) for scene in wrong_outcomes(random, edit)]),
     )

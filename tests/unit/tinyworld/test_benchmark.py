@@ -73,3 +73,11 @@ def test_the_same_seed_gives_the_same_cases_and_another_seed_others(world: list[
         assert np.array_equal(first.wrong_outputs, second.wrong_outputs)
     assert all(not np.array_equal(a.input_image, b.input_image) for a, b in zip(world, other, strict=False))
     assert len({case.id for case in world}) == len(world)
+
+
+def test_cases_are_the_same_ones_at_any_size(plain: list[EditCase]) -> None:
+    large = plain_cases(3, seed=0, side=256)
+    assert [(case.id, case.instruction) for case in large] == [(c.id, c.instruction) for c in plain_cases(3, seed=0)]
+    assert large[0].input_image.shape == large[0].true_output.shape == (256, 256, 3)
+    reduced = large[0].input_image.reshape(64, 4, 64, 4, 3).mean((1, 3))
+    assert abs(reduced - plain_cases(1, seed=0)[0].input_image).mean() < 4
