@@ -64,7 +64,7 @@ def _unfit(profile: Profile, role: str) -> Iterator[str]:
         if found is not None and found not in known:
             yield f"role {role!r}: model {reference} is a {found}; name one that is a {' or a '.join(known)}"
     if role == "ip_adapter" and not reference.weight_name.endswith(".safetensors"):
-        yield f"role 'ip_adapter': model {reference} needs a weight_name that ends in .safetensors; nothing is unpickled"
+        yield f"role 'ip_adapter': {reference} needs a weight_name that ends in .safetensors; nothing is unpickled"
     if role == "controlnet_canny" and "text_to_image" in profile.models:
         yield from _of_another_unet(profile)
 
