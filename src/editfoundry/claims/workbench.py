@@ -12,6 +12,7 @@ from editfoundry.claims.scores import ArmScores, scores_of
 from editfoundry.claims.triplets import write_category_triplets
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import WORLD_CATEGORIES, short_hash
+from editfoundry.editors.families.instruct_pix2pix.family import options_in
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.evaluation.benchmark_run import run_benchmark
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
 
 Progress = Callable[[int, int], None]
-_SAMPLING = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
 _SHIPPED = EMBEDDED_FOLDER / "editworld"
 
 
@@ -69,7 +69,7 @@ class Workbench:
         With ``post_edit`` it is the editor followed by EditWorld's post-edit.
         """
         known = find_editor(source, self.profile).option_names
-        sampling = {name: getattr(self.config, name) for name in _SAMPLING if name in known}
+        sampling = {name: value for name, value in options_in(self.config).items() if name in known}
         options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit)
         return contestants_by_name([source], self.profile, self.runtime, options)[-1]
 

@@ -15,9 +15,11 @@ from editfoundry.cli.app import app
 from editfoundry.cli.shared import (
     DeviceOption,
     JsonOption,
+    OptionOption,
     ParamsOption,
     ProfileOption,
     chosen_params,
+    parsed_options,
     progress_bar,
     show_summary,
 )
@@ -67,6 +69,7 @@ def evaluate(
     image_guidance_scale: Annotated[float | None, typer.Option(help="Weight of the input picture.")] = None,
     guidance_rescale: Annotated[float | None, typer.Option(min=0, max=1, help="As of editfoundry edit.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Sampler, by diffusers' name.")] = None,
+    option: OptionOption = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Edits made at once.")] = None,
     dataset: Annotated[
         Path | None, typer.Option(help="Data set it was trained on: for the lineage's counts, or to look for leaks.")
@@ -93,6 +96,7 @@ def evaluate(
         "image_guidance_scale": image_guidance_scale,
         "guidance_rescale": guidance_rescale,
         "scheduler": scheduler,
+        **parsed_options(option),
     }
     given = {name: value for name, value in options.items() if value is not None}
     if benchmark == _LINEAGE:

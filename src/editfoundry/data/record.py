@@ -136,6 +136,12 @@ def triplet_id(instruction: str, input_image: Image.Image, output_image: Image.I
     return short_hash(instruction, _pixels(input_image), _pixels(output_image))
 
 
+def mask_hash(mask: Image.Image) -> str:
+    """Return the first 16 hex digits of the sha256 of a mask's pixels, as mode ``L``."""
+    grey = mask.convert("L")
+    return short_hash(f"{grey.width}x{grey.height}".encode() + grey.tobytes())
+
+
 def _pixels(image: Image.Image) -> bytes:
     rgb = image.convert("RGB")
     return f"{rgb.width}x{rgb.height}".encode() + rgb.tobytes()

@@ -27,6 +27,7 @@ from editfoundry.evaluation.metrics.edited_batch import ItemPictures, open_pictu
 from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.metrics.scoring import ItemScores, MetricScorer, batches
 from editfoundry.evaluation.reports.run_results import METRICS_FILE, RESERVED_NAMES
+from editfoundry.execution.output_lock import output_lock
 from editfoundry.tinyworld.outcome import check_case
 
 STAGE = "evaluation"
@@ -72,37 +73,24 @@ def run_benchmark(
     Raises:
         BadInputError: no editor, two of one name, a name that cannot name a folder, no item, an id twice, no such
             metric, a tinyworld case that cannot be answered, or ``output`` holds something else.
+        UnavailableError: another run is at work on ``output``.
     """
     check_contestants(contestants)
     _check_items(benchmark)
     scorer = MetricScorer(models, benchmark, seed, metrics)
-    claim_output(output, STAGE)
-    folders: dict[str, EditFolder] = {}
-    failures: dict[str, dict[str, Failure]] = {}
-    done, total = 0, len(contestants) * len(benchmark.items)
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, total)
-
-    for contestant in contestants:
-        folder = open_edit_folder(output / "edits" / contestant.name, contestant, benchmark.name, seed)
-        failures[contestant.name] = edit_benchmark(
-            contestant, benchmark, folder, seed=seed, batch_size=batch_size, progress=advance
-        )
-        folders[contestant.name] = folder
-    rows, bounds = _score(scorer, benchmark, output, folders, failures, seed, batch_size)
-    measured = {
-        "made": asdict(made or made_now()),
-        "benchmark": _described(benchmark, seed, facts or {}),
-        "metrics": scorer.described(),
-        "editors": {c.name: _costs(c, folders[c.name]) for c in contestants},
-        "bounds": bounds,
-        "items": [row for name in folders for row in rows[name]],
-    }
-    write_json(output / METRICS_FILE, measured)
+    with output_lock(output, STAGE):
+        claim_output(output, STAGE)
+        folders, failures = _edit(contestants, benchmark, output, seed, batch_size, progress)
+        rows, bounds = _score(scorer, benchmark, output, folders, failures, seed, batch_size)
+        measured = {
+            "made": asdict(made or made_now()),
+            "benchmark": _described(benchmark, seed, facts or {}),
+            "metrics": scorer.described(),
+            "editors": {c.name: _costs(c, folders[c.name]) for c in contestants},
+            "bounds": bounds,
+            "items": [row for name in folders for row in rows[name]],
+        }
+        write_json(output / METRICS_FILE, measured)
     return measured
 
 
@@ -128,6 +116,34 @@ def _check_items(benchmark: Benchmark) -> None:
     for item in benchmark.items:
         if item.case is not None:
             check_case(item.case)
+
+
+def _edit(
+    contestants: Sequence[Contestant],
+    benchmark: Benchmark,
+    output: Path,
+    seed: int,
+    batch_size: int,
+    progress: Progress | None,
+) -> tuple[dict[str, EditFolder], dict[str, dict[str, Failure]]]:
+    """Let one editor after the other edit; return each one's folder, and what failed of which item."""
+    folders: dict[str, EditFolder] = {}
+    failures: dict[str, dict[str, Failure]] = {}
+    done, total = 0, len(contestants) * len(benchmark.items)
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, total)
+
+    for contestant in contestants:
+        folder = open_edit_folder(output / "edits" / contestant.name, contestant, benchmark.name, seed)
+        failures[contestant.name] = edit_benchmark(
+            contestant, benchmark, folder, seed=seed, batch_size=batch_size, progress=advance
+        )
+        folders[contestant.name] = folder
+    return folders, failures
 
 
 def _score(

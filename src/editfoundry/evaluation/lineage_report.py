@@ -28,6 +28,7 @@ from editfoundry.evaluation.reports.page import write_text
 from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, parse_run
 from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_each_row
 from editfoundry.evaluation.reports.write import write_covered_report
+from editfoundry.execution.output_lock import output_lock
 from editfoundry.pretrained.configurations import native_side
 from editfoundry.profiles import ModelReference, Profile, load_profile
 from editfoundry.tinyworld.scene import IMAGE_SIZE
@@ -76,33 +77,35 @@ def evaluate_checkpoint(
 
     Raises:
         BadInputError: there is no editor, or ``output`` holds something else.
+        UnavailableError: another evaluation is at work on ``output``.
     """
     from editfoundry.pretrained.runtime import choose_runtime
 
     profile, settings = load_profile(params.profile), params.editworld_report
     contestants = _contestants(params, profile, choose_runtime(params.device), editor)
-    claim_output(output, STAGE)
-    digest = input_hash(
-        [file_hash(path) for path in sorted(editor.glob("**/*.safetensors"))],
-        [list(contestant.identity) for contestant in contestants],
-        dataclasses.asdict(settings),
-        dict(params.editworld),
-        params.profile,
-        list(benchmarks),
-    )
-    if _is_done(output, digest):
-        return False
-    made = made_now(shlex.join(["editfoundry", "evaluate", "--editor", _typed(editor), "--out", _typed(output)]))
-    measured = _run_all(params, profile, contestants, benchmarks, runs or output, progress, _drawn_side(editor))
-    parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
-    write_json(output / METRICS_FILE, {SEVERAL: {name: _timeless(data) for name, data in measured.items()}})
-    write_covered_report(output, parsed, _cover(params, profile, editor, dataset), made, settings.seed)
-    first = parsed[0]
-    summary = json.loads((output / "summary.json").read_text())[SEVERAL][first.name]
-    write_text(output / "table.md", markdown_table(summary) + "\n")
-    grid_png(output / "grid.png", first, first_of_each_row(draw_items(first, settings.seed)))
-    write_json(output / _DONE, {"input_hash": digest, "made": dataclasses.asdict(made)})
-    return True
+    with output_lock(output, STAGE):
+        claim_output(output, STAGE)
+        digest = input_hash(
+            [file_hash(path) for path in sorted(editor.glob("**/*.safetensors"))],
+            [list(contestant.identity) for contestant in contestants],
+            dataclasses.asdict(settings),
+            dict(params.editworld),
+            params.profile,
+            list(benchmarks),
+        )
+        if _is_done(output, digest):
+            return False
+        made = made_now(shlex.join(["editfoundry", "evaluate", "--editor", _typed(editor), "--out", _typed(output)]))
+        measured = _run_all(params, profile, contestants, benchmarks, runs or output, progress, _drawn_side(editor))
+        parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
+        write_json(output / METRICS_FILE, {SEVERAL: {name: _timeless(data) for name, data in measured.items()}})
+        write_covered_report(output, parsed, _cover(params, profile, editor, dataset), made, settings.seed)
+        first = parsed[0]
+        summary = json.loads((output / "summary.json").read_text())[SEVERAL][first.name]
+        write_text(output / "table.md", markdown_table(summary) + "\n")
+        grid_png(output / "grid.png", first, first_of_each_row(draw_items(first, settings.seed)))
+        write_json(output / _DONE, {"input_hash": digest, "made": dataclasses.asdict(made)})
+        return True
 
 
 def runs_folder(root: Path, output: Path) -> Path:

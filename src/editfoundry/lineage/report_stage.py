@@ -19,20 +19,16 @@ def run_report(request: StageRequest) -> Path:
     Raises:
         BadInputError: there is no editor, or the output holds something else.
     """
-    from editfoundry.evaluation.lineage_report import STAGE, evaluate_checkpoint, log_to_mlflow, runs_folder
-    from editfoundry.execution.output_lock import output_lock
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow, runs_folder
     from editfoundry.tracking.mlflow_client import only_watching
 
     dataset, editor = request.sources
     params: Any = request.params
     runs = runs_folder(request.root, request.output)
-    with output_lock(request.output, STAGE):
-        made = evaluate_checkpoint(
-            params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs
-        )
-        if made:
-            with only_watching("the evaluation"):
-                log_to_mlflow(request.output, params, request.root)
+    made = evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs)
+    if made:
+        with only_watching("the evaluation"):
+            log_to_mlflow(request.output, params, request.root)
     return request.output
 
 

@@ -184,4 +184,6 @@ def _adapter_parameters(profile: Profile) -> int:
 
 def _values(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration's own values: without what says which class and which library wrote it."""
-    return {k: v for k, v in config.items() if not k.startswith("_") and k not in ("model_type", "transformers_version")}
+    return {
+        k: v for k, v in config.items() if not k.startswith("_") and k not in ("model_type", "transformers_version")
+    }

@@ -226,4 +226,3 @@ _WORK: dict[str, Callable[[Skeleton, int, torch.dtype, dict[str, int]], int]] = 
 def _traced(run: Callable[[], object], *modules: torch.nn.Module) -> int:
     with torch.inference_mode(), torch.device("meta"):
         return traced_peak(run, modules)
-

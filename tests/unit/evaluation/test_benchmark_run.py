@@ -10,13 +10,14 @@ from PIL import Image
 from worlds import ColourEncoder, make_cases, return_the_input, return_the_truth
 
 from editfoundry.editors.open_editor import open_editor
-from editfoundry.errors import BadInputError, OutOfMemoryError
+from editfoundry.errors import BadInputError, OutOfMemoryError, UnavailableError
 from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.metrics.metric_models import MetricModels
+from editfoundry.execution.output_lock import lock_path, output_lock
 
 CASES = make_cases(5)
 WORLD = Benchmark(name="world", title="World", items=tuple(map(item_of_case, CASES)))
@@ -54,6 +55,21 @@ class Recorder:
     @property
     def seeds(self):
         return [request.seed for request in self.requests]
+
+
+def test_a_run_folder_has_one_writer_at_a_time(tmp_path):
+    output, seen = tmp_path / "run", []
+
+    def look_for_a_second_writer(requests):
+        with pytest.raises(UnavailableError, match="run: evaluation is at work on it"):
+            run(output, {"other": return_the_input})
+        seen.append(True)
+        return [request.image for request in requests]
+
+    run(output, {"first": editor_of(look_for_a_second_writer)})
+    assert seen and not lock_path(output).exists()
+    with output_lock(output, "somebody else"), pytest.raises(UnavailableError, match="somebody else is at work"):
+        run(output, {"first": return_the_input})
 
 
 def test_the_truth_is_always_right_and_the_input_never_and_perfectly_preserved(tmp_path):

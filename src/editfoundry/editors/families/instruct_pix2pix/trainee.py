@@ -28,7 +28,8 @@ from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.editors.working_size import native_size
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import without_safety_checker
-from editfoundry.pretrained.runtime import quiet_libraries
+from editfoundry.pretrained.opening import opening
+from editfoundry.profiles import ModelReference
 from editfoundry.training.run_folder import writing
 from editfoundry.training.trainee import Modules, TrainedPart, Validation
 
@@ -185,17 +186,14 @@ def load_editor_to_train(editor: str, revision: str = "main") -> tuple[StableDif
     Raises:
         BadInputError: the folder is missing or is not in diffusers' layout.
     """
-    quiet_libraries()
-    try:
+    reference = ModelReference(role="editor_base", source=editor, revision=revision)
+    with opening(reference, "an editor to start from") as options:
         pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
             editor,
-            revision=revision,
             dtype=torch.float32,
             **without_safety_checker(StableDiffusionInstructPix2PixPipeline),
+            **options,
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInputError(f"{editor}: cannot be loaded as an editor to start from: {reason}") from error
     is_narrow = pipeline.unet.config.in_channels == pipeline.unet.config.out_channels
     if is_narrow:
         widen_conv_in(pipeline.unet)
