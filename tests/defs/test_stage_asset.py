@@ -9,6 +9,7 @@ from dagster_project.shown import show_of
 from dagster_project.stage_asset import stage_asset
 from editfoundry.errors import UnavailableError
 from editfoundry.lineage.stages import stage_named
+from editfoundry.profiles import PROFILES_FOLDER
 from editfoundry.sources import laion
 
 
@@ -55,7 +56,7 @@ def test_the_launchpad_changes_values_of_the_parameters_file(foundry):
 
 def test_a_value_that_the_parameters_do_not_have_fails_in_one_line_and_is_not_tried_again(foundry):
     result = materialize(foundry, {"num_row": 12})
-    assert "unknown parameter captions.num_row; there are num_rows, rows_per_shard" in failure(result)
+    assert "unknown parameter captions.num_row; there are table, num_rows, rows_per_shard" in failure(result)
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
 
 
@@ -79,9 +80,13 @@ def test_a_service_that_comes_back_costs_a_retry_and_one_that_stays_away_fails_c
     assert len(tries) == 1 + foundry.max_retries
 
 
-def test_the_profile_is_switched_in_one_place(foundry):
-    other = Foundry(root=foundry.root, profile="paper")
-    assert other.params.profile == "paper"
+def test_the_profile_is_switched_in_one_place_and_brings_its_parameters(foundry, tmp_path):
+    profile = tmp_path / "other.toml"
+    shipped = (PROFILES_FOLDER / "embedded.toml").read_text()
+    profile.write_text(shipped.replace("attention_resolution = 16", "attention_resolution = 8"))
+    other = Foundry(root=foundry.root, profile=str(profile))
+    assert other.params.profile == str(profile)
+    assert other.params.editworld_text.attention_resolution == 8
     assert other.params.captions == foundry.params.captions
     assert shown(materialize(other))["dvc_hash"] == "not recorded: another profile"
 

@@ -30,8 +30,10 @@ from editfoundry.evaluation.reports.run_results import METRICS_FILE, RIGHT, SEVE
 from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_each_row
 from editfoundry.evaluation.reports.write import write_covered_report
 from editfoundry.execution.output_lock import output_lock
-from editfoundry.profiles import Profile, load_profile
+from editfoundry.pretrained.configurations import native_side
+from editfoundry.profiles import ModelReference, Profile, load_profile
 from editfoundry.tinyworld.outcome import RULE_VERSION
+from editfoundry.tinyworld.scene import IMAGE_SIZE
 
 if TYPE_CHECKING:
     from editfoundry.evaluation.contestants import Contestant
@@ -98,7 +100,7 @@ def evaluate_checkpoint(
         if _is_done(output, digest):
             return False
         made = made_now(shlex.join(["editfoundry", "evaluate", "--editor", _typed(editor), "--out", _typed(output)]))
-        measured = _run_all(params, profile, contestants, benchmarks, runs or output, progress)
+        measured = _run_all(params, profile, contestants, benchmarks, runs or output, progress, _drawn_side(editor))
         parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
         write_json(output / METRICS_FILE, {SEVERAL: {name: _timeless(data) for name, data in measured.items()}})
         write_covered_report(output, parsed, _cover(params, profile, editor, dataset), made, settings.seed)
@@ -148,6 +150,7 @@ def _run_all(
     benchmarks: Sequence[str],
     runs: Path,
     progress: Progress | None,
+    side: int | None,
 ) -> dict[str, dict[str, Any]]:
     """Run each benchmark; return its name -> what its ``metrics.json`` holds."""
     from editfoundry.evaluation.benchmark_run import run_benchmark
@@ -157,7 +160,7 @@ def _run_all(
 
     settings = params.editworld_report
     models = load_metric_models(profile, choose_runtime(params.device), [CLIP_SCORE])
-    drawn = [read_benchmark(b, num_items=settings.num_cases_of(b), seed=settings.seed) for b in benchmarks]
+    drawn = [read_benchmark(b, num_items=settings.num_cases_of(b), seed=settings.seed, side=side) for b in benchmarks]
     asked = (1 + len(INSTRUCTION_CONTROLS)) * len(contestants)
     counter = _Counter(progress, asked * sum(len(benchmark.items) for benchmark in drawn))
     measured = {}
@@ -176,6 +179,12 @@ def _run_all(
         )
         counter.next_benchmark()
     return measured
+
+
+def _drawn_side(editor: Path) -> int | None:
+    """Return the side that pictures are drawn at for an editor of larger ones than tinyworld's own; None for these."""
+    side = native_side(ModelReference(role="editor_base", source=str(editor.resolve())))
+    return None if side is None or side <= IMAGE_SIZE else side
 
 
 @dataclass

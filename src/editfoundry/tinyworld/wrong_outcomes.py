@@ -13,7 +13,7 @@ from editfoundry.tinyworld.backgrounds import Background, all_backgrounds
 from editfoundry.tinyworld.edits import Edit
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.outcome import changed_region
-from editfoundry.tinyworld.scene import POSITIONS, SIZES, Scene, SceneObject, render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, POSITIONS, SIZES, Scene, SceneObject, render
 from editfoundry.tinyworld.scene_sampling import random_background, random_object
 
 NUM_WRONG_OUTCOMES = 12
@@ -92,7 +92,8 @@ def smeared_outcomes(before: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
         from a plain ground, is left out.
     """
     region = changed_region(before, truth)
-    blurred = np.asarray(Image.fromarray(before).filter(ImageFilter.GaussianBlur(SMEAR_RADIUS)))
+    radius = SMEAR_RADIUS * before.shape[0] / IMAGE_SIZE
+    blurred = np.asarray(Image.fromarray(before).filter(ImageFilter.GaussianBlur(radius)))
     filled = before.copy()
     filled[region] = before[region].mean(axis=0).round()
     return [picture for picture in (blurred, filled) if _differ(picture, truth, region)]

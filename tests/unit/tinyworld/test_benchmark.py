@@ -96,3 +96,11 @@ def test_a_thing_removed_from_plain_ground_is_answered_by_guesses() -> None:
 def removals(count: int) -> list[Edit]:
     edits = (sample_plain_edit(random_stream("removals", n), "test", "remove") for n in range(10 * count))
     return [edit for edit in edits if shows(edit)][:count]
+
+
+def test_cases_are_the_same_ones_at_any_size(plain: list[EditCase]) -> None:
+    large = plain_cases(3, seed=0, side=256)
+    assert [(case.id, case.instruction) for case in large] == [(c.id, c.instruction) for c in plain_cases(3, seed=0)]
+    assert large[0].input_image.shape == large[0].true_output.shape == (256, 256, 3)
+    reduced = large[0].input_image.reshape(64, 4, 64, 4, 3).mean((1, 3))
+    assert abs(reduced - plain_cases(1, seed=0)[0].input_image).mean() < 4

@@ -29,6 +29,8 @@ class Encoders:
     vae: AutoencoderKL
     tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
+    revision: str = "main"
+    """Of a hub id."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,11 @@ def open_triplets(
     latents: PairLatents = EncodedPairs(pixels, vae)
     if config.cache_latents:
         flip = config.horizontal_flip
-        key = input_hash(data, editor_hash(encoders.editor, ["vae"]), resolution, flip)
+        key = input_hash(data, editor_hash(encoders.editor, ["vae"], encoders.revision), resolution, flip)
         folder = config.work_dir / f"latents-{key[:16]}"
         latents = latent_cache(folder, dataset, vae, resolution=resolution, horizontal_flip=flip, split=split)
     embed = config.cache_text_embeddings and not config.train_text_encoder
-    key = input_hash(data, editor_hash(encoders.editor, ["text_encoder", "tokenizer"]), embed)
+    key = input_hash(data, editor_hash(encoders.editor, ["text_encoder", "tokenizer"], encoders.revision), embed)
     folder, text_encoder = config.work_dir / f"texts-{key[:16]}", encoders.text_encoder.to(device)
     texts = text_cache(folder, pixels.instructions(), encoders.tokenizer, text_encoder, embed=embed)
     return TripletData(latents, texts)
