@@ -31,6 +31,7 @@ from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.metrics_log import metrics_log
 from editfoundry.training.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
+from editfoundry.training.precision import Precision
 from editfoundry.training.remote_checkpoints import RemoteCheckpoints
 from editfoundry.training.resume import load_resumable, save_resumable
 from editfoundry.training.resume_folder import last_good_state
@@ -84,16 +85,18 @@ def train(config: Config, load: Load[Config], should_stop: Stop | None = None) -
 def _train(config: Config, load: Load[Config], should_stop: Stop | None) -> None:
     # Its own lines, "[RANK 0] Saving current state", would break the progress bar.
     logging.getLogger("accelerate").setLevel(logging.WARNING)
-    accelerator = _accelerator(config)
+    precision = Precision.of(config)
+    precision.switch_on()
+    accelerator = _accelerator(config, precision)
     # LoRA starts at random, the same on every process.
     set_seed(config.seed)
     trainee = load(config, accelerator)
     if accelerator.is_main_process:
         claim_output(config.output, STAGE)
-        processes = accelerator.num_processes
-        log.info("training on %s, processes: %d, on %s", trainee.data_description, processes, accelerator.device)
+        processes, device = accelerator.num_processes, accelerator.device
+        log.info("training on %s, processes: %d, on %s, in %s", trainee.data_description, processes, device, precision)
     try:
-        run = _Run.start(config, trainee, accelerator)
+        run = _Run.start(config, trainee, accelerator, precision)
         with stop_requests() as signalled:
             run.fit(should_stop or signalled)
         run.finish()
@@ -134,6 +137,7 @@ class _Run:
     config: LoopConfig
     trainee: Trainee
     accelerator: Accelerator
+    precision: Precision
     modules: list[nn.Module]
     """Those of ``trainee.parts``, as Accelerate wrapped them."""
     optimizer: Any
@@ -145,7 +149,7 @@ class _Run:
     """When the last resumable checkpoint was written, or the loop began, by the monotonic clock."""
 
     @classmethod
-    def start(cls, config: LoopConfig, trainee: Trainee, accelerator: Accelerator) -> _Run:
+    def start(cls, config: LoopConfig, trainee: Trainee, accelerator: Accelerator, precision: Precision) -> _Run:
         parts = trainee.parts
         optimizer = make_optimizer(config, parts)
         # The trainee chose the device.
@@ -161,14 +165,24 @@ class _Run:
         history = load_resumable(accelerator, config, average)
         validation = trainee.validation()
         return cls(
-            config, trainee, accelerator, modules, optimizer, average, averaged, validation, history, time.monotonic()
+            config,
+            trainee,
+            accelerator,
+            precision,
+            modules,
+            optimizer,
+            average,
+            averaged,
+            validation,
+            history,
+            time.monotonic(),
         )
 
     def fit(self, should_stop: Stop) -> None:
         config, history = self.config, self.history
         visible = self.accelerator.is_main_process
         shown = progress(config.num_steps, history.step, config.batch_size, config.log_every, visible)
-        with metrics_log(config, history.run_hash, visible) as log_step, shown as show:
+        with metrics_log(config, history.run_hash, self.precision, visible) as log_step, shown as show:
             while history.step < config.num_steps:
                 started = time.monotonic()
                 rate = learning_rate(config, history.step)
@@ -207,7 +221,7 @@ class _Run:
         while True:
             try:
                 with writing("the finished checkpoint", output, last_good_state(output)):
-                    save_finished(self.config, self.trainee, self.history, whole)
+                    save_finished(self.config, self.trainee, self.history, self.precision, whole)
                 return
             except TrainingError as error:
                 if time.monotonic() >= give_up_at:
@@ -273,7 +287,7 @@ class _Run:
 
     def _check_norm(self, norm: Tensor | None) -> None:
         # With fp16, the gradient scaler passes over such a step by itself.
-        if norm is not None and self.config.mixed_precision != "fp16" and not math.isfinite(norm):
+        if norm is not None and self.precision.mixed != "fp16" and not math.isfinite(norm):
             self._diverged(f"the gradient's norm is {float(norm)}")
 
     def _diverged(self, what: str) -> NoReturn:
@@ -301,11 +315,9 @@ def _is_sharded(accelerator: Accelerator) -> bool:
     return accelerator.distributed_type.value == "FSDP"
 
 
-def _accelerator(config: LoopConfig) -> Accelerator:
-    if config.mixed_precision == "fp16" and not torch.cuda.is_available():
-        raise BadInputError("mixed_precision is 'fp16', which needs a GPU: use no or bf16 here")
+def _accelerator(config: LoopConfig, precision: Precision) -> Accelerator:
     accelerator = Accelerator(
-        mixed_precision=config.mixed_precision,
+        mixed_precision=precision.mixed,
         gradient_accumulation_steps=config.gradient_accumulation_steps,
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],
     )
