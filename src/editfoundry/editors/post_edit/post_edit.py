@@ -17,6 +17,7 @@ from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.encoding import encode
 from editfoundry.diffusion.image_conditions import ImageConditions
 from editfoundry.diffusion.prompt_embeds import encode_prompts
+from editfoundry.diffusion.seeded_noise import noise_like, seeded_generators
 from editfoundry.editors.editor import Editor, EditRequest, resized
 from editfoundry.editors.post_edit.compositing import composite
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
@@ -201,7 +202,7 @@ def _inpaint(
     shape = (kept.shape[-1], kept.shape[-2])
     # A latent pixel that the mask touches may change; the composite keeps the others' pixels exactly.
     allowed = np.stack([cv2.resize(mask.astype(np.float32), shape, interpolation=cv2.INTER_AREA) > 0 for mask in masks])
-    drawn = [torch.randn(1, *kept.shape[1:], generator=torch.Generator().manual_seed(s + _SEED)) for s in seeds]
+    noise = noise_like(kept, seeded_generators([seed + _SEED for seed in seeds]))
     present, absent = models.ip_adapter.encode_images(before)
     conditions = ImageConditions(
         controlnet=models.controlnet,
@@ -216,7 +217,7 @@ def _inpaint(
             encode_prompts(painter, prompts),
             kept,
             torch.from_numpy(allowed)[:, None].to(kept.device),
-            torch.cat(drawn).to(kept),
+            noise,
             config.num_inference_steps,
             config.guidance_scale,
             conditions=conditions,

@@ -106,6 +106,9 @@ def _captions_read(run: Run) -> dict[str, str]:
     return {editor: f"reads the {' and the '.join(captions)}" for editor, captions in reads.items() if captions}
 
 
+NO_SAFETY_CHECKER = "No editor has a safety checker: what it painted is what was scored."
+
+
 def cost_table(run: Run) -> Table:
     """Return what an edit costs with each editor."""
     rows = [
@@ -118,7 +121,8 @@ def cost_table(run: Run) -> Table:
         )
         for editor, facts in run.editors.items()
     ]
-    return Table(title="Costs", columns=("seconds per edit", "peak memory, MB"), rows=tuple(rows))
+    columns = ("seconds per edit", "peak memory, MB")
+    return Table(title="Costs", columns=columns, rows=tuple(rows), notes=(NO_SAFETY_CHECKER,))
 
 
 def _number(value: float | None, form: str) -> str:

@@ -27,6 +27,7 @@ from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletD
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.editors.working_size import native_size
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.diffusers_pipeline import without_safety_checker
 from editfoundry.pretrained.runtime import quiet_libraries
 from editfoundry.training.run_folder import writing
 from editfoundry.training.trainee import Modules, TrainedPart, Validation
@@ -186,7 +187,7 @@ def load_editor_to_train(editor: str) -> tuple[StableDiffusionInstructPix2PixPip
     quiet_libraries()
     try:
         pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
-            editor, dtype=torch.float32, safety_checker=None, requires_safety_checker=False
+            editor, dtype=torch.float32, **without_safety_checker(StableDiffusionInstructPix2PixPipeline)
         )
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
