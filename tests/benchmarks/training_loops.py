@@ -64,7 +64,7 @@ def script_steps(base: str, dataset: Path, batch_size: int) -> Iterator[None]:
     vae, unet, text_encoder = (part.to(device) for part in (pipeline.vae, pipeline.unet, pipeline.text_encoder))
     vae.requires_grad_(False)
     text_encoder.requires_grad_(False)
-    unet.train_editor()
+    unet.train()
     scheduler = noise_scheduler(pipeline.scheduler)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     null_ids = pipeline.tokenizer(

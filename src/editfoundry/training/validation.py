@@ -43,7 +43,7 @@ def validation_loss(validation: Validation, modules: Modules, accelerator: Accel
         end = min(begin + part_size, size)
         counts = start + rank * part_size < size
         with accelerator.autocast():
-            loss = validation.loss(modules, validation.draws.part(slice(begin, end)))
+            loss = validation.loss(modules, validation.batch(slice(begin, end)))
         total += torch.stack([loss.float(), torch.ones_like(loss)]) * (end - begin) * counts
     summed, number = accelerator.reduce(total, "sum").tolist()
     return float(summed / number)

@@ -43,19 +43,16 @@ class LatentCache:
         """Channels, height, width."""
         return tuple(self.input_modes.shape[2:])
 
-    def of_pairs(self, indices: Tensor, flips: Tensor, crops: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """See `PairLatents`; the crop is always the centred one."""
-        return self.inputs(indices, flips), self.sample_outputs(indices, flips, noise)
+    def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
+        """Return the input images' modes and the output images' moments; the crop is always the centred one."""
+        rows = indices.numpy(), flips.numpy()
+        return torch.from_numpy(self.input_modes[rows]), torch.from_numpy(self.output_moments[rows])
 
-    def inputs(self, indices: Tensor, flips: Tensor) -> Tensor:
-        """Return the input images' latents, ``(B, C, h, w)``, not scaled; both arguments are ``(B,)`` int64."""
-        return torch.from_numpy(self.input_modes[indices.numpy(), flips.numpy()])
-
-    def sample_outputs(self, indices: Tensor, flips: Tensor, noise: Tensor) -> Tensor:
-        """Return a draw from each output image's posterior, ``(B, C, h, w)``, not scaled; ``noise`` is normal."""
-        moments = torch.from_numpy(self.output_moments[indices.numpy(), flips.numpy()])
+    def encode(self, pictures: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PairLatents`."""
+        modes, moments = pictures
         mean, log_variance = moments.chunk(2, dim=1)
-        return mean + (0.5 * log_variance.clamp(-30, 20)).exp() * noise
+        return modes, mean + (0.5 * log_variance.clamp(-30, 20)).exp() * noise
 
 
 def latent_cache(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -11,8 +13,16 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from editfoundry.data.hashing import input_hash
 from editfoundry.editors.triplet_training.content_hashes import dataset_hash, editor_hash
+from editfoundry.editors.triplet_training.draws import EpochOrder
 from editfoundry.editors.triplet_training.latent_cache import latent_cache
-from editfoundry.editors.triplet_training.pair_batches import Draws, draw_step, validation_draws
+from editfoundry.editors.triplet_training.pair_batches import (
+    LatentPairs,
+    PairBatch,
+    draw_step,
+    latent_pairs,
+    read_batch,
+    validation_draws,
+)
 from editfoundry.editors.triplet_training.pair_latents import EncodedPairs, PairLatents
 from editfoundry.editors.triplet_training.text_cache import TextCache, text_cache
 from editfoundry.editors.triplet_training.triplet_config import TripletConfig
@@ -35,26 +45,42 @@ class Encoders:
 class TripletData:
     """One data set, its caches open."""
 
+    config: TripletConfig
+    num_timesteps: int
+    """Of the forward process."""
     latents: PairLatents
     texts: TextCache
 
     def __len__(self) -> int:
         return len(self.latents)
 
-    def draw(self, config: TripletConfig, step: int, num_timesteps: int) -> Draws:
-        """Draw the samples and random numbers of step ``step`` (from 0)."""
-        return draw_step(
-            config,
+    def batch(self, step: int, part: slice) -> PairBatch:
+        """Draw and read some of the samples of step ``step`` (from 0)."""
+        draws = draw_step(
+            self.config,
             step,
-            num_triplets=len(self),
-            num_timesteps=num_timesteps,
+            part,
+            order=self._order,
+            num_timesteps=self.num_timesteps,
             latent_shape=self.latents.latent_shape,
             num_tokens=self.texts.num_tokens,
         )
+        return read_batch(draws, self.latents, self.texts)
 
-    def draw_validation(self, config: TripletConfig, num_timesteps: int) -> Draws:
-        """Draw the samples of every validation."""
-        return validation_draws(config, len(self), num_timesteps, self.latents.latent_shape, self.texts.num_tokens)
+    def validation(self) -> tuple[int, Callable[[slice], PairBatch]]:
+        """Return the number of samples that every validation takes, and what reads some of them."""
+        draws = validation_draws(
+            self.config, len(self), self.num_timesteps, self.latents.latent_shape, self.texts.num_tokens
+        )
+        return len(draws.indices), lambda part: read_batch(draws.part(part), self.latents, self.texts)
+
+    def latent_pairs(self, batch: PairBatch, scaling_factor: float) -> LatentPairs:
+        """Turn a batch, which is on the device, into latents."""
+        return latent_pairs(batch, self.latents, scaling_factor)
+
+    @cached_property
+    def _order(self) -> EpochOrder:
+        return EpochOrder(self.config.seed, len(self))
 
 
 def open_triplets(
@@ -62,6 +88,7 @@ def open_triplets(
     dataset: Path,
     encoders: Encoders,
     resolution: int,
+    num_timesteps: int,
     device: torch.device,
     split: str = "train",
 ) -> TripletData:
@@ -88,4 +115,4 @@ def open_triplets(
     key = input_hash(data, editor_hash(encoders.editor, ["text_encoder", "tokenizer"]), embed)
     folder, text_encoder = config.work_dir / f"texts-{key[:16]}", encoders.text_encoder.to(device)
     texts = text_cache(folder, pixels.instructions(), encoders.tokenizer, text_encoder, embed=embed)
-    return TripletData(latents, texts)
+    return TripletData(config, num_timesteps, latents, texts)

@@ -20,9 +20,9 @@ from editfoundry.editors.families.instruct_pix2pix.training_config import Instru
 from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
 from editfoundry.editors.triplet_training.denoising_loss import denoising_loss, noise_scheduler, sampling_scheduler
 from editfoundry.editors.triplet_training.lora import LORA_FOLDER, add_lora, merge_lora
-from editfoundry.editors.triplet_training.pair_batches import Draws, make_batch
+from editfoundry.editors.triplet_training.pair_batches import PairBatch
 from editfoundry.editors.triplet_training.sample_grid import write_sample_grid
-from editfoundry.editors.triplet_training.text_cache import batch_embeds
+from editfoundry.editors.triplet_training.text_cache import embedded
 from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.editors.working_size import native_size
@@ -72,10 +72,12 @@ class InstructPix2PixTrainee:
         encoders = Encoders(config.editor_location, pipeline.vae, pipeline.tokenizer, pipeline.text_encoder)
         validated = None
         with accelerator.main_process_first(), writing("a cache", config.work_dir, "no step was done yet", OSError):
-            data = open_triplets(config, config.dataset, encoders, resolution, device)
+            timesteps = scheduler.config.num_train_timesteps
+            data = open_triplets(config, config.dataset, encoders, resolution, timesteps, device)
             if config.validation_dataset is not None:
                 plain = replace(config, horizontal_flip=False)
-                validated = open_triplets(plain, config.validation_dataset, encoders, resolution, device, "validation")
+                dataset = config.validation_dataset
+                validated = open_triplets(plain, dataset, encoders, resolution, timesteps, device, "validation")
         if config.cache_latents:
             pipeline.vae.to("cpu")
         pipeline.text_encoder.to(device).train(config.train_text_encoder)
@@ -101,21 +103,23 @@ class InstructPix2PixTrainee:
         """What spoils a loss."""
         return f"broken images in {self.config.dataset}"
 
-    def draw(self, step: int) -> Draws:
-        """Draw a step's samples and random numbers."""
-        return self.data.draw(self.config, step, self.scheduler.config.num_train_timesteps)
+    def batch(self, step: int, part: slice) -> PairBatch:
+        """Draw and read some of a step's samples."""
+        return self._for_the_device(self.data.batch(step, part))
 
-    def loss(self, modules: Modules, draws: Draws) -> Tensor:
+    def loss(self, modules: Modules, batch: PairBatch) -> Tensor:
         """Return the denoising loss (InstructPix2Pix, eq. 1) of triplets that are trained on."""
-        return self._loss(modules, draws, self.data)
+        return self._loss(modules, batch, self.data)
 
     def validation(self) -> Validation | None:
         """Return the denoising loss of triplets that are only looked at."""
         data = self.validated
         if data is None:
             return None
-        draws = data.draw_validation(self.config, self.scheduler.config.num_train_timesteps)
-        return Validation(draws, len(draws.indices), lambda modules, part: self._loss(modules, part, data))
+        size, read = data.validation()
+        return Validation(
+            lambda part: self._for_the_device(read(part)), size, lambda modules, batch: self._loss(modules, batch, data)
+        )
 
     def write_samples(self, path: Path) -> None:
         """Edit the first triplets of the validation data, or else of the training data, and write the grid."""
@@ -160,21 +164,24 @@ class InstructPix2PixTrainee:
         hashes = {f"{name}_hash": value for name, value in self.config.identity().items()}
         return {**hashes, "num_triplets": len(self.data)}
 
-    def _loss(self, modules: Modules, draws: Draws, data: TripletData) -> Tensor:
-        config, device, trains = self.config, self.device, self.config.train_text_encoder
-        batch = make_batch(draws, data.latents, data.texts, self.pipeline.vae.config.scaling_factor)
-        text_encoder = modules[1] if trains else self.pipeline.text_encoder
+    def _for_the_device(self, batch: PairBatch) -> PairBatch:
+        return batch.pinned() if self.device.type == "cuda" else batch
+
+    def _loss(self, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
+        config, trains = self.config, self.config.train_text_encoder
+        batch = batch.on(self.device)
+        pairs = data.latent_pairs(batch, self.pipeline.vae.config.scaling_factor)
         extra = config.change_weight - 1
         return denoising_loss(
             modules[0],
             self.scheduler,
-            latents=batch.latents.to(device),
-            image_latents=batch.image_latents.to(device),
-            noise=batch.noise.to(device),
-            timesteps=batch.timesteps.to(device),
-            prompt_embeds=batch_embeds(data.texts, batch.text_rows, batch.drop_tokens, text_encoder, device, trains),
+            latents=pairs.outputs,
+            image_latents=pairs.inputs,
+            noise=batch.noise,
+            timesteps=batch.timesteps,
+            prompt_embeds=embedded(batch.texts, modules[1] if trains else self.pipeline.text_encoder, trains),
             snr_gamma=config.snr_gamma,
-            weights=1 + extra * batch.changed.to(device) if extra else None,
+            weights=1 + extra * pairs.changed if extra else None,
         )
 
 
