@@ -31,7 +31,16 @@ Pairs = dict[str, tuple[Callable[[], object], Callable[[], object]]]
 
 
 def drawn(step: int, part: slice, order: EpochOrder) -> Draws:
-    return draw_step(CONFIG, step, part, order=order, num_timesteps=1000, latent_shape=LATENT_SHAPE, num_tokens=77)
+    return draw_step(
+        CONFIG,
+        step,
+        part,
+        order=order,
+        first=step * BATCH_SIZE,
+        num_timesteps=1000,
+        latent_shape=LATENT_SHAPE,
+        num_tokens=77,
+    )
 
 
 def waiting(batches: Iterator[object]) -> float:

@@ -87,10 +87,10 @@ class LinearTrainee:
         device = next(first.parameters()).device
         return (second(torch.tanh(first(batch.to(device)))) - self.config.target).square().mean()
 
-    def validation(self) -> Validation:
+    def validation(self) -> list[Validation]:
         """Validate on other numbers."""
         inputs = torch.randn(6, 4, generator=torch.Generator().manual_seed(-1))
-        return Validation(lambda part: inputs[part], 6, self.loss)
+        return [Validation(lambda part: inputs[part], 6, self.loss)]
 
     def write_samples(self, path: Path) -> None:
         """Write a file that the tests find."""

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -147,7 +147,7 @@ class _Run:
     optimizer: Any
     average: RunningAverage | None
     averaged: list[nn.Parameter]
-    validation: Validation | None
+    validations: Sequence[Validation]
     history: History
     saved_at: float
     """When the last resumable checkpoint was written, or the loop began, by the monotonic clock."""
@@ -171,7 +171,7 @@ class _Run:
         # For models with dropout, which should differ from process to process.
         set_seed(config.seed, device_specific=True)
         history = load_resumable(accelerator, config, average)
-        validation = trainee.validation()
+        validations = trainee.validation()
         return cls(
             config,
             trainee,
@@ -181,7 +181,7 @@ class _Run:
             optimizer,
             average,
             averaged,
-            validation,
+            validations,
             history,
             time.monotonic(),
         )
@@ -307,14 +307,14 @@ class _Run:
     def _validate_and_sample(self) -> None:
         """Validate and draw samples with the averaged weights, where it is time to."""
         config, step, is_last = self.config, self.history.step, self.history.step == self.config.num_steps
-        validates = self.validation is not None and (step % config.validate_every == 0 or is_last)
+        validates = bool(self.validations) and (step % config.validate_every == 0 or is_last)
         samples = config.sample_every and (step % config.sample_every == 0 or is_last)
         if not validates and not samples:
             return
         with averaged_weights(self.average, self.averaged), evaluating(self.modules):
-            if validates and self.validation is not None:
+            if validates:
                 size = config.batch_size // (self.accelerator.num_processes * config.gradient_accumulation_steps)
-                loss = validation_loss(self.validation, self.modules, self.accelerator, max(1, size))
+                loss = validation_loss(self.validations, self.modules, self.accelerator, max(1, size))
                 self.history.validation_losses.append((step, loss))
             # A sharded model can only sample where all processes do.
             if samples and self.accelerator.is_main_process and not _is_sharded(self.accelerator):

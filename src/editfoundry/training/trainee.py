@@ -31,7 +31,7 @@ class TrainedPart:
 
 @dataclass(frozen=True)
 class Validation:
-    """Samples whose loss is measured at intervals, always with the same random numbers."""
+    """Samples of one size whose loss is measured at intervals, always with the same random numbers."""
 
     batch: Callable[[slice], Any]
     """Reads some of the samples."""
@@ -66,8 +66,8 @@ class Trainee(Protocol):
     def loss(self, modules: Modules, batch: Any) -> Tensor:
         """Return the mean loss of ``batch``, a scalar on the device, under the loop's autocast."""
 
-    def validation(self) -> Validation | None:
-        """Return what to validate on, or None."""
+    def validation(self) -> Sequence[Validation]:
+        """Return what to validate on, if anything: one for each size of the samples; their losses are averaged."""
 
     def write_samples(self, path: Path) -> None:
         """Write a picture of what the model makes with its present weights; only called where ``sample_every`` is."""

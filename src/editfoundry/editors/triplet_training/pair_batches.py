@@ -102,6 +102,7 @@ def draw_step(
     part: slice,
     *,
     order: EpochOrder,
+    first: int,
     num_timesteps: int,
     latent_shape: tuple[int, ...],
     num_tokens: int,
@@ -113,6 +114,7 @@ def draw_step(
         step: number of the optimizer step.
         part: which of the step's ``batch_size`` samples.
         order: of the triplets.
+        first: place of the step's first sample in their endless epochs.
         num_timesteps: of the forward process.
         latent_shape: C, h, w.
         num_tokens: length L of an instruction.
@@ -124,7 +126,7 @@ def draw_step(
     drop_text, drop_image = conditioning_dropout(torch.rand(size, generator=generator), config.conditioning_dropout)
     # In the order in which a whole batch is drawn.
     return Draws(
-        indices=order.indices(step * size, size)[part],
+        indices=order.indices(first, size)[part],
         flips=flips[part],
         drop_text=drop_text[part],
         drop_image=drop_image[part],
@@ -163,6 +165,7 @@ def validation_draws(
         0,
         slice(size),
         order=EpochOrder(plain.seed, num_triplets),
+        first=0,
         num_timesteps=num_timesteps,
         latent_shape=latent_shape,
         num_tokens=num_tokens,

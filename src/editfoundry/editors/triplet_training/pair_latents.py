@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from editfoundry.editors.triplet_training.aspect_ratios import Size
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 
 _NUM_READERS = 8
@@ -46,6 +47,12 @@ class PairLatents(Protocol):
         """
 
 
+def latent_shape(vae: AutoencoderKL, size: Size) -> tuple[int, int, int]:
+    """Return channels, height and width of the latents of pictures of ``size``."""
+    width, height = (side // 2 ** (len(vae.config.block_out_channels) - 1) for side in size)
+    return vae.config.latent_channels, height, width
+
+
 @dataclass(frozen=True)
 class EncodedPairs:
     """Pairs that go through the VAE whenever they are asked for: no disk, any crop."""
@@ -60,8 +67,7 @@ class EncodedPairs:
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """Channels, height, width."""
-        side = self.pixels.resolution // 2 ** (len(self.vae.config.block_out_channels) - 1)
-        return (self.vae.config.latent_channels, side, side)
+        return latent_shape(self.vae, self.pixels.size)
 
     def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
         """Return the pixels, ``(2B, 3, H, W)`` in [-1, 1]: all input images, then all output images."""

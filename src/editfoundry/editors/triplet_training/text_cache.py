@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,10 @@ class TextCache:
     def num_tokens(self) -> int:
         """The length L of every instruction, padding included."""
         return int(self.token_ids.shape[1])
+
+    def of(self, numbers: np.ndarray) -> TextCache:
+        """Return the instructions of some triplets, ``(n,)`` int64."""
+        return replace(self, rows=self.rows[numbers])
 
     def read(self, indices: Tensor, drop_text: Tensor, drop_tokens: Tensor) -> Tensor:
         """Return instructions' embeddings, ``(B, L, D)`` float, or where none are kept tokens, ``(B, L)`` int64.

@@ -17,7 +17,8 @@ SHAPE = {"num_timesteps": 1000, "latent_shape": (4, 2, 2), "num_tokens": 5}
 
 def draw_step(config: InstructPix2PixTraining, step: int, part: slice = slice(None), **shape: Any) -> Draws:
     order = EpochOrder(config.seed, shape.pop("num_triplets", 50))
-    return pair_batches.draw_step(config, step, part, order=order, **{**SHAPE, **shape})
+    first = step * config.batch_size
+    return pair_batches.draw_step(config, step, part, order=order, first=first, **{**SHAPE, **shape})
 
 
 def test_a_steps_draws_depend_on_seed_and_step_alone() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,11 @@ from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline, UNe
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.editors.editing_defaults import copy_editing_defaults
+from editfoundry.editors.editing_defaults import (
+    copy_editing_defaults,
+    read_editing_defaults,
+    write_editing_defaults,
+)
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
@@ -23,8 +27,7 @@ from editfoundry.editors.triplet_training.lora import LORA_FOLDER, add_lora, mer
 from editfoundry.editors.triplet_training.pair_batches import PairBatch
 from editfoundry.editors.triplet_training.sample_grid import write_sample_grid
 from editfoundry.editors.triplet_training.text_cache import embedded
-from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets
-from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets, training_pictures
 from editfoundry.editors.working_size import native_size
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import without_safety_checker
@@ -48,7 +51,7 @@ class InstructPix2PixTrainee:
     data: TripletData
     validated: TripletData | None
     resolution: int
-    """Side of the training images, pixels."""
+    """Side of the training images in pixels, or of the square whose area they have."""
     was_widened: bool
     """The UNet saw no image before."""
     device: torch.device
@@ -111,21 +114,24 @@ class InstructPix2PixTrainee:
         """Return the denoising loss (InstructPix2Pix, eq. 1) of triplets that are trained on."""
         return self._loss(modules, batch, self.data)
 
-    def validation(self) -> Validation | None:
+    def validation(self) -> list[Validation]:
         """Return the denoising loss of triplets that are only looked at."""
         data = self.validated
-        if data is None:
-            return None
-        size, read = data.validation()
+        return [] if data is None else [self._validation(data, *of_size) for of_size in data.validation()]
+
+    def _validation(self, data: TripletData, size: int, read: Callable[[slice], PairBatch]) -> Validation:
         return Validation(
             lambda part: self._for_the_device(read(part)), size, lambda modules, batch: self._loss(modules, batch, data)
         )
 
     def write_samples(self, path: Path) -> None:
-        """Edit the first triplets of the validation data, or else of the training data, and write the grid."""
+        """Edit the first triplets of the validation data, or else of the training data, and write the grid.
+
+        Of several sizes of pictures, those of the commonest one are taken.
+        """
         config, pipeline = self.config, self.pipeline
         split = "train" if config.validation_dataset is None else "validation"
-        pixels = TripletPixels(config.validation_dataset or config.dataset, self.resolution, split=split)
+        _, pixels = training_pictures(config, config.validation_dataset or config.dataset, self.resolution, split)[0]
 
         def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
             seeds = [config.seed + number for number in range(len(images))]
@@ -158,6 +164,9 @@ class InstructPix2PixTrainee:
         finally:
             pipeline.unet = trained
         copy_editing_defaults(Path(config.editor_location), folder)
+        if config.aspect_ratios:
+            defaults = replace(read_editing_defaults(folder), area_side=self.resolution)
+            write_editing_defaults(folder, defaults)
 
     def facts(self) -> dict[str, Any]:
         """Return the hashes and the number of triplets."""
