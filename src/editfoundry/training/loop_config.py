@@ -56,6 +56,8 @@ class LoopConfig:
     """Largest decay a step of the average; it starts lower. InstructPix2Pix's is 0.9999."""
     ema_update_after_step: int = 0
     """Step up to which the average is a copy of the weights; -1 averages the starting weights in, too."""
+    ema_on_cpu: bool = False
+    """Keep the running average in the CPU's memory: no GPU memory for it, a copy of the weights at every step."""
     seed: int = 0
     checkpoint_every: int = 500
     """Steps between resumable checkpoints."""
@@ -80,6 +82,7 @@ class LoopConfig:
         {
             "output",
             "gradient_accumulation_steps",
+            "ema_on_cpu",
             "checkpoint_every",
             "checkpoint_every_seconds",
             "num_checkpoints",

@@ -29,7 +29,7 @@ from editfoundry.editors.post_edit.regions import (
     map_resolution,
     resized_mask,
 )
-from editfoundry.editors.working_size import working_size
+from editfoundry.editors.working_size import editor_size, working_size
 from editfoundry.errors import BadInputError
 
 _SEED = 104_729
@@ -99,7 +99,7 @@ def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
     wrapped: PostEditModel = editor.model
     inner = replace(wrapped.editor, options=editor.options)
     first = requests[0].image.size
-    if first == working_size(inner.model, first) and all(request.image.size == first for request in requests):
+    if first == editor_size(inner, first) and all(request.image.size == first for request in requests):
         return [made.image for made in post_edit_batch(inner, wrapped.models, requests, wrapped.config)]
     return [post_edit_photo(inner, wrapped.models, request, wrapped.config)[0] for request in requests]
 
@@ -165,7 +165,7 @@ def post_edit_photo(
         The result at the photograph's size, and the post-edit at the editor's.
     """
     photo = request.image.convert("RGB")
-    working = request.at_size(working_size(editor.model, photo.size))
+    working = request.at_size(editor_size(editor, photo.size))
     [made] = post_edit_batch(editor, models, [working], config, None if prompt is None else [prompt])
     painted = made.inpainted.resize(photo.size, Image.Resampling.LANCZOS)
     mask = resized_mask(made.edit_mask, photo.size)

@@ -114,6 +114,16 @@ def test_a_photo_is_edited_at_the_size_the_editor_was_made_for(
     assert working_size(tiny_pipeline(), size) == expected
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"), [((32, 32), (64, 64)), ((1600, 900), (88, 48)), ((900, 1600), (48, 88)), ((1, 1), (64, 64))]
+)
+def test_an_editor_of_several_aspect_ratios_edits_at_the_area_it_was_trained_on(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert working_size(tiny_pipeline(), size, area_side=64) == expected
+    assert abs(expected[0] * expected[1] / 64**2 - 1) < 0.07
+
+
 @pytest.mark.parametrize("size", [(75, 50), (1, 1), (9, 120)])
 def test_an_edited_photo_has_the_photos_size(size: tuple[int, int]) -> None:
     [edit] = editor_of_pipeline(tiny_pipeline(), num_inference_steps=2).edit([request(tiny_image(1, size))])
