@@ -4,7 +4,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 EDITORS = ("base", "fine_tuned")
-METRICS = ("outcome", "clip_score", "preservation_psnr")
+_METRICS = {
+    "outcome": "outcome accuracy, 0 to 1",
+    "clip_score": "CLIP score, -1 to 1",
+    "preservation_psnr": "PSNR outside the region that the edit changes, dB",
+}
+METRICS = tuple(_METRICS)
+COLUMNS = {
+    "category": "Of the instructions; all stands for every item.",
+    "num_items": "How many edits were asked for.",
+    **{
+        f"{editor}_{metric}": f"Mean of the {editor.replace('_', '-')} editor's {told}."
+        for editor in EDITORS
+        for metric, told in _METRICS.items()
+    },
+}
+"""Column of `score_rows` -> what it holds."""
 
 
 def headline(summary: Mapping[str, Any]) -> dict[str, float]:
@@ -42,7 +57,7 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for kind, name in places:
         cells = {f"{e}_{m}": _cell(summary, e, kind, name, m) for e in EDITORS for m in METRICS}
         num_items = cells["base_outcome"].get("n", 0)
-        values = {key: _rounded(cell.get("value")) for key, cell in cells.items()}
+        values = {key: cell.get("value") for key, cell in cells.items()}
         yield {"category": name or "all", "num_items": num_items, **values}
 
 
@@ -50,7 +65,3 @@ def _cell(summary: Mapping[str, Any], editor: str, kind: str, name: str | None, 
     scores = summary.get(editor, {}).get(kind, {})
     found = (scores if name is None else scores.get(name, {})).get(metric, {})
     return found if isinstance(found, Mapping) else {}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
