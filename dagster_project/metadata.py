@@ -1,6 +1,7 @@
 """What a person wants to see of a materialization, as Dagster metadata."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from dagster_project.rounding import rounded
 from editfoundry.data.stage_result import StageResult
 
 OWNERS = ["team:editfoundry"]
+_MARKS, _ESCAPED = re.compile(r"([\\`*_{}\[\]()<>#+!|~&:-])"), r"\\\1"
+"""What has a meaning in Markdown, and how it is written so that it has none."""
 
 
 def counts(result: StageResult) -> dict[str, Any]:
@@ -65,6 +68,11 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> dg.T
     records = [rounded(row) for row in rows]
     schema = [dg.TableColumn(name, _type_of(records, name), description=told) for name, told in columns.items()]
     return dg.MetadataValue.table([dg.TableRecord(row) for row in records], schema=dg.TableSchema(schema))
+
+
+def text_list(texts: Iterable[str]) -> dg.MarkdownMetadataValue:
+    """Return texts as a list. They come from anywhere, so nothing in them counts as Markdown: no picture is fetched."""
+    return dg.MetadataValue.md("\n".join(f"- {_MARKS.sub(_ESCAPED, ' '.join(text.split()))}" for text in texts))
 
 
 def picture(image: Image.Image, description: str) -> dg.MarkdownMetadataValue:

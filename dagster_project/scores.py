@@ -1,25 +1,10 @@
-"""The numbers of a run's summary as flat rows, for Dagster's tables."""
+"""The numbers of a run's summary that Dagster shows, and those that it misses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 EDITORS = ("base", "fine_tuned")
-_METRICS = {
-    "outcome": "outcome accuracy, 0 to 1",
-    "clip_score": "CLIP score, -1 to 1",
-    "preservation_psnr": "PSNR outside the region that the edit changes, dB",
-}
-METRICS = tuple(_METRICS)
-COLUMNS = {
-    "category": "Of the instructions; all stands for every item.",
-    "num_items": "How many edits were asked for.",
-    **{
-        f"{editor}_{metric}": f"Mean of the {editor.replace('_', '-')} editor's {told}."
-        for editor in EDITORS
-        for metric, told in _METRICS.items()
-    },
-}
-"""Column of `score_rows` -> what it holds."""
+METRICS = ("outcome", "clip_score", "preservation_psnr")
 
 
 def headline(summary: Mapping[str, Any]) -> dict[str, float]:
@@ -31,11 +16,6 @@ def headline(summary: Mapping[str, Any]) -> dict[str, float]:
         "outcome_gain": known["fine_tuned_outcome"] - known["base_outcome"],
         "num_items": summary["num_items"],
     }
-
-
-def score_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for all items and one for each category: number of items, every metric of both editors."""
-    return list(_rows(summary))
 
 
 def missing_scores(summary: Mapping[str, Any]) -> list[str]:
@@ -50,15 +30,6 @@ def missing_scores(summary: Mapping[str, Any]) -> list[str]:
         for end in ("value", "low", "high", "n")
         if end not in _cell(summary, editor, kind, name, metric)
     ]
-
-
-def _rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    places = [("overall", None), *(("by_category", name) for name in summary["base"]["by_category"])]
-    for kind, name in places:
-        cells = {f"{e}_{m}": _cell(summary, e, kind, name, m) for e in EDITORS for m in METRICS}
-        num_items = cells["base_outcome"].get("n", 0)
-        values = {key: cell.get("value") for key, cell in cells.items()}
-        yield {"category": name or "all", "num_items": num_items, **values}
 
 
 def _cell(summary: Mapping[str, Any], editor: str, kind: str, name: str | None, metric: str) -> Mapping[str, Any]:

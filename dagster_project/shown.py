@@ -11,15 +11,12 @@ from PIL import Image
 
 from dagster_project.defs.reports.shown_report import show_report
 from dagster_project.links import mlflow_link
-from dagster_project.metadata import curves, distributions, picture, shares, table, thumbnails
+from dagster_project.metadata import curves, distributions, picture, shares, text_list, thumbnails
 from dagster_project.stage_asset import Show, StageRun
-from editfoundry.data.column_descriptions import field_descriptions
 from editfoundry.data.record import Caption, Clip, Quadruple
 from editfoundry.execution.stage_record import Stage
 
 NUM_EXAMPLES = 8
-EXAMPLE_COLUMNS = {name: told for name, told in field_descriptions(Quadruple).items() if name not in ("id", "source")}
-"""What is shown of a quadruple."""
 
 
 def show_of(stage: Stage) -> Show:
@@ -36,8 +33,8 @@ def show_captions(run: StageRun) -> Mapping[str, Any]:
     """Return the first captions."""
     from editfoundry.data.tables import read_rows
 
-    examples = [f"- {row.caption}" for row in islice(read_rows(run.folder, Caption), NUM_EXAMPLES)]
-    return {"examples": dg.MetadataValue.md("\n".join(examples))}
+    examples = [row.caption for row in islice(read_rows(run.folder, Caption), NUM_EXAMPLES)]
+    return {"examples": text_list(examples)}
 
 
 def show_clips(run: StageRun) -> Mapping[str, Any]:
@@ -45,19 +42,21 @@ def show_clips(run: StageRun) -> Mapping[str, Any]:
     from editfoundry.data.tables import read_rows
 
     examples = [
-        f"- {row.video_id} {row.start:.2f} s: {row.caption}"
-        for row in islice(read_rows(run.folder, Clip), NUM_EXAMPLES)
+        f"{row.video_id} {row.start:.2f} s: {row.caption}" for row in islice(read_rows(run.folder, Clip), NUM_EXAMPLES)
     ]
-    return {"examples": dg.MetadataValue.md("\n".join(examples))}
+    return {"examples": text_list(examples)}
 
 
 def show_quadruples(run: StageRun) -> Mapping[str, Any]:
     """Return the first quadruples, and how many there are of each category."""
     from editfoundry.data.tables import read_rows
 
-    examples = [_example(row) for row in islice(read_rows(run.folder, Quadruple), NUM_EXAMPLES)]
+    examples = [
+        f"{row.category}: {row.input_caption} -> {row.instruction} -> {row.output_caption} ({', '.join(row.keywords)})"
+        for row in islice(read_rows(run.folder, Quadruple), NUM_EXAMPLES)
+    ]
     return {
-        "examples": table(examples, EXAMPLE_COLUMNS),
+        "examples": text_list(examples),
         "categories": shares(row.category for row in read_rows(run.folder, Quadruple)),
     }
 
@@ -133,7 +132,3 @@ def _last_sample(folder: Path) -> dict[str, dg.MetadataValue]:
 
     paths = sample_paths(folder)
     return {"samples": picture(Image.open(paths[-1]), "input, edit and target")} if paths else {}
-
-
-def _example(row: Quadruple) -> dict[str, str]:
-    return {name: " ".join(row.keywords) if name == "keywords" else getattr(row, name) for name in EXAMPLE_COLUMNS}

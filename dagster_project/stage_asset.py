@@ -137,7 +137,7 @@ def materialize_stage(
         tracked = foundry.is_as_tracked and not config.overrides
         data_hash = dvc.record(foundry.folder, stage.name) if tracked else None
     return dg.MaterializeResult(
-        metadata=rounded({**_common(made, foundry, data_hash, config), **show(made)}),
+        metadata=rounded({**show(made), **_common(made, foundry, data_hash, config)}),
         data_version=dg.DataVersion(data_hash) if data_hash else None,
     )
 

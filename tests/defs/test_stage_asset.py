@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from dagster_project.defs.resources import DvcRepository, Foundry
-from dagster_project.metadata import distributions, shares, table
+from dagster_project.metadata import distributions, shares, table, text_list
 from dagster_project.progress import log_progress
 from dagster_project.shown import show_of
 from dagster_project.stage_asset import stage_asset
@@ -124,3 +124,11 @@ def test_a_table_says_what_each_column_holds_and_of_which_type_it_is():
         ("gain", "float", "How much."),
     ]
     assert [record.data["gain"] for record in made.records] == [None, 0.6667]
+
+
+def test_a_caption_that_holds_markdown_is_shown_as_it_was_written():
+    shown = text_list(["![x](http://tracker.example/p.png)", "a 50 % *off* sale\n# now"]).value
+    assert shown.splitlines() == [
+        r"- \!\[x\]\(http\://tracker.example/p.png\)",
+        r"- a 50 % \*off\* sale \# now",
+    ]

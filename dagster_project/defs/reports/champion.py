@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 DIFFERENCE_COLUMNS = {
     "benchmark": "On which both were evaluated.",
-    "metric": "Whose difference it is.",
-    "value": "Mean over the cases of candidate minus opponent.",
+    "gain": "In outcome accuracy, candidate minus opponent, the mean over the cases.",
     "low": "Lower end of its 95 % interval.",
     "high": "Upper end of its 95 % interval.",
     "n": "How many cases.",
@@ -82,4 +81,5 @@ def _commit_lock(
 
 def difference_row(comparison: "EditorComparison") -> dict[str, str | float | int | None]:
     """Return a benchmark's difference to the opponent as one flat row, with its 95 % interval."""
-    return {"benchmark": comparison.benchmark, "metric": "outcome", **comparison.difference.to_dict()}
+    gain = comparison.difference
+    return {"benchmark": comparison.benchmark, "gain": gain.value, "low": gain.low, "high": gain.high, "n": gain.n}

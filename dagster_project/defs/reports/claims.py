@@ -17,11 +17,10 @@ from dagster_project.stage_asset import GPU_POOL
 
 VERDICT_COLUMNS = {
     "claim": "Its name, as `editfoundry claims --only` takes it.",
-    "paper": "Who makes it.",
     "verdict": "Whether it holds here.",
-    "effect_value": "What was measured.",
-    "effect_low": "Lower end of its 95 % interval.",
-    "effect_high": "Upper end of its 95 % interval.",
+    "effect": "What was measured.",
+    "low": "Lower end of its 95 % interval.",
+    "high": "Upper end of its 95 % interval.",
 }
 
 claims_report = dg.AssetSpec(
@@ -73,5 +72,11 @@ def claims() -> None:
 
 
 def _verdict(row: dict[str, Any]) -> dict[str, Any]:
-    effect = {f"effect_{end}": row["effect"][end] for end in ("value", "low", "high")}
-    return {"claim": row["name"], "paper": row["paper"], "verdict": row["verdict"], **effect}
+    effect = row["effect"]
+    return {
+        "claim": row["name"],
+        "verdict": row["verdict"],
+        "effect": effect["value"],
+        "low": effect["low"],
+        "high": effect["high"],
+    }

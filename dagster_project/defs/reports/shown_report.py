@@ -8,8 +8,8 @@ import dagster as dg
 from PIL import Image
 
 from dagster_project.links import mlflow_link, report_link
-from dagster_project.metadata import picture, table
-from dagster_project.scores import COLUMNS, headline, score_rows
+from dagster_project.metadata import picture
+from dagster_project.scores import headline
 from dagster_project.stage_asset import StageRun
 
 WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_window=timedelta(days=8))
@@ -31,7 +31,7 @@ def show_report(run: StageRun) -> Mapping[str, Any]:
     return {
         "report": report_link(run.folder / "report.html", run.paths.root),
         **headline(summary),
-        "scores": table(score_rows(summary), COLUMNS),
+        "scores": dg.MetadataValue.md((run.folder / "table.md").read_text()),
         "edits": picture(grid, "input, base editor, fine-tuned editor and truth"),
         "mlflow_run": mlflow_link(EXPERIMENT, METRICS_TAG, file_hash(run.folder / METRICS_FILE), run.paths.root),
     }
