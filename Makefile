@@ -18,7 +18,7 @@ help:
 	@echo "make test-slow  those that run whole services, several processes, or the lineage through Dagster"
 	@echo "make e2e     the whole workbench in a headless browser (chromium and node needed; about 10 minutes)"
 	@echo "make lint    ruff and mypy"
-	@echo "make ui      Dagster, MLflow and S3 on localhost"
+	@echo "make ui      Dagster, MLflow, reports and S3 on localhost"
 	@echo "make bench   side-by-side benchmarks, into docs/benchmarks.md"
 	@echo "make figures tables and pictures of README and docs, from the demo"
 

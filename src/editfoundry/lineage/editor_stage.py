@@ -55,7 +55,7 @@ def check_training(request: StageRequest) -> None:
 
 def training_values(request: StageRequest) -> dict[str, Any]:
     """Return the training configuration of the lineage's editor as plain values: paths, and the section's own."""
-    from editfoundry.tracking.mlflow_client import default_tracking_uri
+    from editfoundry.tracking.mlflow_client import tracking_uri_of
 
     base = load_profile(request.params.profile).model("editor_base")
     return {
@@ -64,7 +64,7 @@ def training_values(request: StageRequest) -> dict[str, Any]:
         "dataset": str(request.source / "train"),
         "output": str(request.output),
         "work_dir": str(request.root / ".cache" / "training"),
-        "mlflow_tracking_uri": default_tracking_uri(request.root),
+        "mlflow_tracking_uri": tracking_uri_of(request.root),
         **request.params.editworld,
     }
 

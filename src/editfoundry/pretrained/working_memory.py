@@ -26,7 +26,7 @@ PASS_SIZES = {
     "controlnet_canny": 1,
     "editor_base": 1,
 }
-"""Role -> pictures, prompts or clips that go through it together where nothing else is said; the least of what paints."""
+"""Role -> pictures, prompts or clips that go through it together where nothing else is said."""
 NUM_GUIDED = {"text_to_image": 2, "editor_base": 3}
 """Rows of a UNet's batch for each picture that is painted with guidance."""
 _PROMPT_TOKENS = 160
