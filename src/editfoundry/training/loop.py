@@ -36,6 +36,7 @@ from editfoundry.training.resume import load_resumable, save_resumable
 from editfoundry.training.resume_folder import last_good_state
 from editfoundry.training.run_folder import writing
 from editfoundry.training.sample_pictures import sample_path
+from editfoundry.training.schedule import Schedule
 from editfoundry.training.stopping import stop_requests
 from editfoundry.training.trainee import Trainee, Validation
 from editfoundry.training.training_progress import progress
@@ -167,19 +168,21 @@ class _Run:
     def fit(self, should_stop: Stop) -> None:
         config, history = self.config, self.history
         visible = self.accelerator.is_main_process
+        schedule = Schedule.start(config, history.share)
         shown = progress(config.num_steps, history.step, config.batch_size, config.log_every, visible)
         with metrics_log(config, history.run_hash, visible) as log_step, shown as show:
-            while history.step < config.num_steps:
+            while not self._is_over():
                 started = time.monotonic()
-                rate = learning_rate(config, history.step)
+                rate = learning_rate(config, history.step, None if config.ends_at is None else history.share)
                 loss, stop = self._step(rate, should_stop)
                 history.step += 1
+                history.share = schedule.share(history.step)
                 history.losses.append(loss)
                 history.seconds += time.monotonic() - started
                 self._validate_and_sample()
                 show(history, rate)
                 log_step(history, rate)
-                stop = stop and history.step < config.num_steps
+                stop = stop and not self._is_over()
                 if stop or self._is_checkpoint_due():
                     save_resumable(self.accelerator, self.config, history, self.average)
                     self.saved_at = time.monotonic()
@@ -187,6 +190,10 @@ class _Run:
                     raise TrainingInterrupted(
                         f"stopped after step {history.step} of {config.num_steps}; the same command resumes there"
                     )
+
+    def _is_over(self) -> bool:
+        history = self.history
+        return history.step >= self.config.num_steps or (self.config.ends_at is not None and history.share >= 1)
 
     def finish(self) -> None:
         config, output = self.config, self.config.output
@@ -249,7 +256,7 @@ class _Run:
 
     def _validate_and_sample(self) -> None:
         """Validate and draw samples with the averaged weights, where it is time to."""
-        config, step, is_last = self.config, self.history.step, self.history.step == self.config.num_steps
+        config, step, is_last = self.config, self.history.step, self._is_over()
         validates = self.validation is not None and (step % config.validate_every == 0 or is_last)
         samples = config.sample_every and (step % config.sample_every == 0 or is_last)
         if not validates and not samples:
@@ -309,6 +316,8 @@ def _accelerator(config: LoopConfig) -> Accelerator:
         gradient_accumulation_steps=config.gradient_accumulation_steps,
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],
     )
+    if config.ends_at is not None and accelerator.num_processes > 1:
+        raise BadInputError("ends_at is set, but several processes, whose clocks differ, cannot end together: use one")
     num_parts = accelerator.num_processes * config.gradient_accumulation_steps
     if config.batch_size % num_parts:
         raise BadInputError(

@@ -18,6 +18,7 @@ from editfoundry.tinyworld.scene_sampling import Split, random_stream, sample_sc
 
 NUM_PAIRS = 16_384
 CONFIG = PretrainingConfig(num_steps=1500, batch_size=160, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.99)
+ON_GPU = {"num_steps": 3000, "batch_size": 512, "mixed_precision": "bf16"}
 
 
 def train_clip(
