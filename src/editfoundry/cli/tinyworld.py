@@ -20,7 +20,6 @@ from editfoundry.cli.shared import (
     print_facts,
     progress_bar,
 )
-from editfoundry.errors import BadInputError
 from editfoundry.pretraining.card import PRETRAININGS, RECIPES
 
 
@@ -151,9 +150,15 @@ def tinyworld_pretrain(
         float | None, typer.Option(min=0, help="Time for everything, over the end of which no training runs.")
     ] = None,
     continue_shipped: Annotated[
-        bool, typer.Option(help="Train one that is shipped on: vae, diffusion, language_model, editworld.")
+        bool,
+        typer.Option(
+            help="Train what is shipped on: vae, diffusion, language_model or editworld; of several, vae and diffusion."
+        ),
     ] = False,
     track: Annotated[bool, typer.Option(help="Write MLflow's log into the work folder.")] = True,
+    num_examples: Annotated[
+        int | None, typer.Option(min=1, help="Pictures, pairs or edits to learn from; by default each model's own.")
+    ] = None,
     ends_at: Annotated[float | None, typer.Option(hidden=True)] = None,
     share: Annotated[bool, typer.Option(hidden=True)] = True,
     device: DeviceOption = "auto",
@@ -170,8 +175,6 @@ def tinyworld_pretrain(
 
     into = out or EMBEDDED_FOLDER
     if models == ["all"] or len(models) > 1:
-        if continue_shipped:
-            raise BadInputError("--continue-shipped is for one model: name it alone")
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         suite = Suite(
             work_dir=work_dir,
@@ -180,6 +183,8 @@ def tinyworld_pretrain(
             minutes=minutes,
             only=() if models == ["all"] else models,
             num_steps=num_steps,
+            num_examples=num_examples,
+            continue_shipped=continue_shipped,
             is_tracked=track,
         )
         print_facts(suite.run(), as_json)
@@ -187,7 +192,18 @@ def tinyworld_pretrain(
     if minutes is not None:
         ends_at = time.time() + 60 * minutes
     with ending_with_owners():
-        facts = pretrain(models[0], work_dir, num_steps, device, continue_shipped, into, ends_at, track, share)
+        facts = pretrain(
+            models[0],
+            work_dir,
+            num_steps,
+            device,
+            continue_shipped=continue_shipped,
+            out=into,
+            ends_at=ends_at,
+            is_tracked=track,
+            shares=share,
+            num_examples=num_examples,
+        )
     print_facts(facts, as_json)
 
 

@@ -58,6 +58,12 @@ class Job:
     """The embedded models that are there already, of which some start from others."""
     shipped: Path | None = None
     """A model to train on, where one is continued."""
+    num_examples: int | None = None
+    """Pictures, pairs or edits to learn from; by default each recipe's own number."""
+
+    def sizes(self, *names: str) -> dict[str, int]:
+        """Return a recipe's arguments of these names: ``num_examples``, where it is told."""
+        return {} if self.num_examples is None else dict.fromkeys(names, self.num_examples)
 
     @property
     def runtime(self) -> Runtime:
@@ -75,6 +81,7 @@ def pretrain(
     ends_at: float | None = None,
     is_tracked: bool = True,
     shares: bool = True,
+    num_examples: int | None = None,
 ) -> dict[str, Any]:
     """Train one of `PRETRAININGS` from tinyworld, resuming what was interrupted.
 
@@ -86,10 +93,12 @@ def pretrain(
         work_dir: gets caches and checkpoints.
         num_steps: optimizer steps; by default those of the shipped model.
         device: ``auto``, ``cpu`` or ``cuda``.
-        continue_shipped: train the model in ``out`` on, in a ``work_dir`` without its optimizer's state.
+        continue_shipped: train the model in ``out``, or else the package's, on, in a ``work_dir`` without its
+            optimizer's state; the denoiser with the autoencoder in ``work_dir``, if there is one.
         out: folder of the embedded models; those that are missing there and are needed come from the package.
         ends_at: Unix time by which the training has to be over.
         is_tracked: whether MLflow's log is written, into ``work_dir``.
+        num_examples: pictures, pairs or edits to learn from; by default each recipe's own number.
         shares: whether equal files in ``out`` are made links; not while others write there.
 
     Raises:
@@ -104,7 +113,7 @@ def pretrain(
     config = replace(config_on(recipe, target), mlflow_tracking_uri=uri, ends_at=ends_at)
     if num_steps is not None:
         config = replace(config, num_steps=num_steps)
-    job = Job(work_dir=work_dir, device=target, config=config, models=models_in(out))
+    job = Job(work_dir=work_dir, device=target, config=config, models=models_in(out), num_examples=num_examples)
     before: dict[str, Any] = {}
     if continue_shipped:
         job, before = _continued(name, job, out)
@@ -152,7 +161,7 @@ def _continued(name: str, job: Job, out: Path) -> tuple[Job, dict[str, Any]]:
     if recipe.continued_role is None:
         known = ", ".join(name for name, other in PRETRAININGS.items() if other.continued_role)
         raise BadInputError(f"{name}: only {known} can be continued from what is shipped")
-    shipped = out / recipe.continued_role
+    shipped = next(folder / recipe.continued_role for folder in (out, EMBEDDED_FOLDER) if _is_there(folder, recipe))
     config = replace(job.config, learning_rate=recipe.continued_rate * job.config.learning_rate)
     return replace(job, config=config, shipped=shipped), read_card(shipped).get("training", {})
 
@@ -173,13 +182,18 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
     return measured
 
 
+def _is_there(folder: Path, recipe: Pretraining) -> bool:
+    return folder == EMBEDDED_FOLDER or (folder / str(recipe.continued_role)).is_dir()
+
+
 def _vae(job: Job) -> Trained:
-    model, result = vae.train_vae(job.work_dir, job.device, job.config, job.shipped and job.shipped / "vae")
+    start = None if job.shipped is None else job.shipped / "vae"
+    model, result = vae.train_vae(job.work_dir, job.device, job.config, start, **job.sizes("num_pictures"))
     return {"vae": _saver(model)}, result
 
 
 def _clip(job: Job) -> Trained:
-    model, processor, result = clip.train_clip(job.work_dir, job.device, job.config)
+    model, processor, result = clip.train_clip(job.work_dir, job.device, job.config, **job.sizes("num_pairs"))
     return {"clip": _saver(model, processor)}, result
 
 
@@ -187,24 +201,30 @@ def _diffusion(job: Job) -> Trained:
     start = None
     if job.shipped is not None:
         start = StableDiffusionInstructPix2PixPipeline.from_pretrained(job.shipped, torch_dtype=torch.float32)
-        start = start.to(job.device)
-    autoencoder = start.vae.eval() if start is not None else _trained_vae(job)
+    is_here = (job.work_dir / VAE_FOLDER).is_dir()
+    autoencoder = start.vae.eval().to(job.device) if start is not None and not is_here else _trained_vae(job)
     # Else its configuration is shipped with this machine's path in it.
     autoencoder.register_to_config(_name_or_path="")
-    painter, editor, result = joint.train_diffusion(job.work_dir, autoencoder, job.device, job.config, start)
+    painter, editor, result = joint.train_diffusion(
+        job.work_dir, autoencoder, job.device, job.config, start, **job.sizes("num_scenes", "num_edits")
+    )
     return {"text_to_image": _saver(painter), "editor_base": _editor_saver(editor)}, result
 
 
 def _controlnet(job: Job) -> Trained:
     painter = load_text_to_image(job.models, job.runtime)
-    model, result = controlnet.train_controlnet(job.work_dir, painter, job.device, job.config)
+    model, result = controlnet.train_controlnet(
+        job.work_dir, painter, job.device, job.config, **job.sizes("num_scenes")
+    )
     return {"controlnet_canny": _saver(model)}, result
 
 
 def _ip_adapter(job: Job) -> Trained:
     painter = load_text_to_image(job.models, job.runtime)
     encoder = load_image_encoder(job.models.model("clip"), job.runtime)
-    tensors, result = ip_adapter.train_ip_adapter(job.work_dir, painter, *encoder, job.device, job.config)
+    tensors, result = ip_adapter.train_ip_adapter(
+        job.work_dir, painter, *encoder, job.device, job.config, **job.sizes("num_pairs")
+    )
     return {"ip_adapter": partial(ip_adapter.save_ip_adapter, tensors)}, result
 
 
@@ -218,20 +238,29 @@ def _vision_language_model(job: Job) -> Trained:
     is_here = (job.work_dir / VAE_FOLDER).is_dir()
     autoencoder = _trained_vae(job) if is_here else load_text_to_image(job.models, job.runtime).vae
     model, processor, result = vision_language_model.train_vision_language_model(
-        job.work_dir, load_clip(job.models, job.runtime).model, autoencoder, job.device, job.config
+        job.work_dir,
+        load_clip(job.models, job.runtime).model,
+        autoencoder,
+        job.device,
+        job.config,
+        **job.sizes("num_pairs"),
     )
     return {"vision_language_model": _saver(model, processor)}, result
 
 
 def _video_language_model(job: Job) -> Trained:
     model, processor, result = video_language_model.train_video_language_model(
-        job.work_dir, load_clip(job.models, job.runtime).model, job.device, job.config
+        job.work_dir,
+        load_clip(job.models, job.runtime).model,
+        job.device,
+        job.config,
+        **job.sizes("num_pairs"),
     )
     return {"video_language_model": _saver(model, processor)}, result
 
 
 def _segmenter(job: Job) -> Trained:
-    model, result = segmenter.train_segmenter(job.work_dir, job.device, job.config)
+    model, result = segmenter.train_segmenter(job.work_dir, job.device, job.config, **job.sizes("num_pictures"))
     return {"segmenter": partial(segmenter.save_segmenter, model)}, result
 
 
@@ -240,7 +269,9 @@ def _editworld(job: Job) -> Trained:
     # An editor that is trained on learns from triplets that it has not seen.
     parts = training_parts(read_card(job.shipped).get("training", {})) if job.shipped is not None else []
     seen = sum(part["steps"] for part in parts)
-    pipeline, result = editworld.train_editworld(job.work_dir, start, job.config, data_seed=seen)
+    pipeline, result = editworld.train_editworld(
+        job.work_dir, start, job.config, data_seed=seen, **job.sizes("num_triplets")
+    )
     return {"editworld": _editor_saver(pipeline)}, result
 
 
@@ -267,6 +298,8 @@ class Pretraining:
     """Role whose shipped model can be trained on, where one can."""
     continued_rate: float = 1.0
     """Share of the learning rate that training on takes."""
+    can_warm_start: bool = False
+    """Whether a suite can start it from what is shipped: where that need not fit what the suite trained before."""
 
 
 PRETRAININGS = {
@@ -279,6 +312,7 @@ PRETRAININGS = {
         over_by=0.66,
         on_gpu=joint.ON_GPU,
         continued_role="editor_base",
+        can_warm_start=True,
     ),
     "language_model": Pretraining(
         config=language_model.CONFIG,

@@ -52,6 +52,10 @@ class Suite:
     """Names of `PRETRAININGS`; by default all."""
     num_steps: int | None = None
     """Of each training; by default those of the shipped models."""
+    num_examples: int | None = None
+    """That each learns from; by default the recipes' own numbers."""
+    continue_shipped: bool = False
+    """Whether those that can, see `Pretraining.can_warm_start`, start from what is shipped."""
     is_tracked: bool = True
 
     def __post_init__(self) -> None:
@@ -94,15 +98,20 @@ class Suite:
         recipe = PRETRAININGS[name]
         config = config_on(recipe, choose_runtime(self.device, "float32").device)
         before = [self.digest(other) for other in recipe.after if not self.only or other in self.only]
-        return input_hash(name, config, self.num_steps, before)
+        return input_hash(name, config, self.num_steps, self.num_examples, self._warm_starts(name), before)
 
     def command(self, name: str, ends_at: float | None) -> list[str]:
         """Return the command line that trains one of them."""
         options = ["--work-dir", self.work_dir, "--out", self.out, "--device", self.device]
         options += ["--ends-at", ends_at] if ends_at is not None else []
         options += ["--num-steps", self.num_steps] if self.num_steps is not None else []
+        options += ["--num-examples", self.num_examples] if self.num_examples is not None else []
+        options += ["--continue-shipped"] if self._warm_starts(name) else []
         options += ["--no-share"] + ([] if self.is_tracked else ["--no-track"])
         return [sys.executable, "-m", "editfoundry", "tinyworld", "pretrain", name, *map(str, options)]
+
+    def _warm_starts(self, name: str) -> bool:
+        return self.continue_shipped and PRETRAININGS[name].can_warm_start
 
     def _done_path(self, name: str) -> Path:
         return self.work_dir / f"{name}.done"

@@ -22,18 +22,18 @@ ON_GPU = {"num_steps": 3000, "batch_size": 512, "mixed_precision": "bf16"}
 
 
 def train_clip(
-    work_dir: Path, device: torch.device, config: PretrainingConfig = CONFIG
+    work_dir: Path, device: torch.device, config: PretrainingConfig = CONFIG, num_pairs: int = NUM_PAIRS
 ) -> tuple[CLIPModel, CLIPProcessor, PretrainingResult]:
     """Train on captioned scenes; half of every batch are the hard negatives of the other half."""
-    scenes = twin_scenes("train", NUM_PAIRS)
-    pictures = rendered(work_dir / "data" / f"twins-{NUM_PAIRS}.npy", scenes)
+    scenes = twin_scenes("train", num_pairs)
+    pictures = rendered(work_dir / "data" / f"twins-{num_pairs}.npy", scenes)
     tokenizer = build_tokenizer(work_dir)
     captions = token_ids(tokenizer, [scene.caption for scene in scenes])
     torch.manual_seed(config.seed)
     model = build_clip(tokenizer).to(device)
 
     def step_loss(clip: nn.Module, generator: torch.Generator) -> Tensor:
-        pairs = torch.randint(NUM_PAIRS, (config.batch_size // 2,), generator=generator)
+        pairs = torch.randint(num_pairs, (config.batch_size // 2,), generator=generator)
         chosen = torch.cat([2 * pairs, 2 * pairs + 1])
         pixels = to_pixels(pictures[chosen.numpy()]).to(device)
         return contrastive_loss(clip, pixels, captions[chosen].to(device))

@@ -24,13 +24,12 @@ from editfoundry.pretraining.diffusion import cached_latents, noised
 from editfoundry.pretraining.drawn_pictures import cached_array
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.parallel_drawing import drawn
+from editfoundry.pretraining.recipes.joint import NUM_SCENES
 from editfoundry.pretraining.text import token_ids
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
-NUM_SCENES = 24_576
-"""As many as the painter's, whose cached latents are used again."""
 CAPTION_DROPOUT = 0.5
 """Share of prompts left empty, as published, so that edges are understood without words."""
 EMBEDDING_CHANNELS = (8, 16, 24)
@@ -53,7 +52,10 @@ def train_controlnet(
     config: PretrainingConfig = CONFIG,
     num_scenes: int = NUM_SCENES,
 ) -> tuple[ControlNetModel, PretrainingResult]:
-    """Train on captioned scenes of the training split with the painter's UNet and text encoder frozen."""
+    """Train on captioned scenes of the training split with the painter's UNet and text encoder frozen.
+
+    They are the scenes that the painter learnt from, whose cached latents are used again.
+    """
     scenes = [sample_scene(random_stream("pictures", "train", i)) for i in range(num_scenes)]
     data = work_dir / "data"
     latents = cached_latents(data, "latents", scenes, painter.vae, device)

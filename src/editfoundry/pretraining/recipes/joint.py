@@ -31,8 +31,8 @@ from editfoundry.tinyworld.edits import sample_plain_edit
 from editfoundry.tinyworld.scene import Scene
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
-NUM_SCENES = 24_576
-NUM_EDITS = 20_480
+NUM_SCENES = 32_768
+NUM_EDITS = 40_960
 CAPTION_DROPOUT = 0.1
 CONDITIONING_DROPOUT = 0.05
 OBJECT_WEIGHT = 4.0
@@ -61,9 +61,17 @@ class _Batch:
 class _Examples:
     """Cached latents and tokens of captioned scenes and of plain edits, all on the device that trains."""
 
-    def __init__(self, work_dir: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, device: torch.device) -> None:
-        scenes = [sample_scene(random_stream("pictures", "train", i)) for i in range(NUM_SCENES)]
-        edits = [sample_plain_edit(random_stream("plain", "train", i), "train") for i in range(NUM_EDITS)]
+    def __init__(
+        self,
+        work_dir: Path,
+        vae: AutoencoderKL,
+        tokenizer: CLIPTokenizer,
+        device: torch.device,
+        num_scenes: int = NUM_SCENES,
+        num_edits: int = NUM_EDITS,
+    ) -> None:
+        scenes = [sample_scene(random_stream("pictures", "train", i)) for i in range(num_scenes)]
+        edits = [sample_plain_edit(random_stream("plain", "train", i), "train") for i in range(num_edits)]
         empty = [Scene(background=background) for background in all_backgrounds()]
         number = {scene.background: i for i, scene in enumerate(empty)}
 
@@ -115,18 +123,19 @@ def train_diffusion(
     device: torch.device,
     config: PretrainingConfig = CONFIG,
     start: StableDiffusionInstructPix2PixPipeline | None = None,
+    num_scenes: int = NUM_SCENES,
+    num_edits: int = NUM_EDITS,
 ) -> tuple[StableDiffusionPipeline, StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
     """Train on the training split; return the painter, the editor and what the training took.
 
-    With ``start``, an editor trained here before, its weights and tokenizer are where training begins.
+    With ``start``, an editor trained here before, its weights and tokenizer are where training begins; those of the
+    layers that see latents only where its latents have as many channels.
     """
     tokenizer = build_tokenizer(work_dir) if start is None else start.tokenizer
-    examples = _Examples(work_dir, vae, tokenizer, device)
-    model: Any = (
-        build_denoiser(tokenizer, vae.config.latent_channels, config.seed)
-        if start is None
-        else Denoiser(start.unet, start.text_encoder)
-    )
+    examples = _Examples(work_dir, vae, tokenizer, device, num_scenes, num_edits)
+    model: Any = build_denoiser(tokenizer, vae.config.latent_channels, config.seed)
+    if start is not None:
+        take_over(model, start)
     model.to(device, memory_format=torch.channels_last)
     scheduler = build_scheduler()
 
@@ -171,6 +180,14 @@ def build_denoiser(tokenizer: CLIPTokenizer, latent_channels: int, seed: int) ->
     """Return the untrained widened model, initialised from ``seed``."""
     torch.manual_seed(seed)
     return Denoiser(widen_conv_in(build_unet(latent_channels)), build_text_encoder(tokenizer))
+
+
+def take_over(model: Denoiser, start: StableDiffusionInstructPix2PixPipeline) -> None:
+    """Give ``model`` the weights of an editor, but those whose shape is another one because its latents are."""
+    for part, old in ((model.unet, start.unet), (model.text_encoder, start.text_encoder)):
+        weights = part.state_dict()
+        fitting = {name: value for name, value in old.state_dict().items() if value.shape == weights[name].shape}
+        part.load_state_dict({**weights, **fitting})
 
 
 def painter_of(model: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:

@@ -7,6 +7,7 @@ place in the first at one fixed distance, which rotary positions make easy to at
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ UNSEEN_SHARE = 0.1
 """Of the questions: those that do not tell what the model itself would have said of the pictures."""
 CONFIG = PretrainingConfig(num_steps=5000, batch_size=32, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
 ON_GPU = {"batch_size": 64, "mixed_precision": "bf16"}
-READING_SHARE = 0.15
-"""Of the time that is left when training begins, where it has to be over at one: for what is learnt from text alone."""
+READING_SHARE = 0.2
+"""At most, of the steps, and of the time where training has to be over at one: for what is learnt from text alone."""
 _PAIR_QUESTIONS = tuple(question for question in QUESTIONS if question.shows_input)
 _PICTURE_QUESTIONS = tuple(question for question in QUESTIONS if not question.shows_input)
 
@@ -97,7 +98,8 @@ def train_vision_language_model(
         one_loss = answer_loss(llava, pictures[one, 1], asked_one, pad)
         return (both_loss + one_loss) / 2 + answer_loss(llava, pictures[told, sides], captions, pad, word_weight=1.0)
 
-    reading = first_part(reading, config, READING_SHARE)
+    num_reading_steps = min(reading.num_steps, max(1, round(READING_SHARE * config.num_steps)))
+    reading = replace(first_part(reading, config, READING_SHARE), num_steps=num_reading_steps)
     fit(model, ReadingLesson(tokenizer, pairs, reading.batch_size, WORD_WEIGHT), reading, work_dir / "judge_reading")
     result = fit(model, step_loss, config, work_dir / "vision_language_model")
     return model, build_llava_processor(tokenizer), result

@@ -11,9 +11,9 @@ from editfoundry.pretraining.recipes.vae import (
     LATENT_CHANNELS,
     build_vae,
     decoder_loss,
+    normalise,
     reconstruction_psnr,
     scene_pictures,
-    set_scaling_factor,
     take_over,
     vae_loss,
 )
@@ -55,15 +55,17 @@ def test_pixels_and_images_convert_without_loss() -> None:
     assert np.array_equal(to_images(pixels), images)
 
 
-def test_the_scaling_factor_gives_latents_unit_variance() -> None:
+def test_normalised_latents_have_mean_zero_and_unit_variance_and_decode_to_the_same_pictures() -> None:
     torch.manual_seed(0)
-    vae = build_vae()
+    vae, cpu = build_vae(), torch.device("cpu")
     pictures = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
-    set_scaling_factor(vae, pictures, torch.device("cpu"))
+    before = reconstruction_psnr(vae, pictures, cpu)
+    normalise(vae, pictures, cpu)
     with torch.no_grad():
-        std = vae.encode(to_pixels(pictures)).latent_dist.mean.std() * vae.config.scaling_factor
-    assert abs(float(std) - 1) < 0.01
-    assert np.isfinite(reconstruction_psnr(vae, pictures, torch.device("cpu")))
+        latents = vae.encode(to_pixels(pictures)).latent_dist.mean * vae.config.scaling_factor
+    assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(LATENT_CHANNELS), atol=1e-4)
+    assert abs(float(latents.std()) - 1) < 0.01
+    assert abs(reconstruction_psnr(vae, pictures, cpu) - before) < 1e-3
 
 
 def test_the_decoders_loss_is_psnr_but_for_a_factor() -> None:
@@ -96,7 +98,9 @@ def test_an_autoencoder_with_more_channels_begins_with_what_the_old_one_knows() 
         decoded = new.decode(silent).sample
     assert torch.allclose(ratio, ratio.mean((0, 2, 3), keepdim=True).expand_as(ratio), rtol=1e-2)
     assert torch.allclose(second.mean.std((0, 2, 3)), torch.ones(8), atol=1e-3)
-    assert torch.allclose(first.logvar + 2 * (second.mean[:, :4] / first.mean).abs().log(), second.logvar[:, :4], atol=0.1)
+    assert torch.allclose(
+        first.logvar + 2 * (second.mean[:, :4] / first.mean).abs().log(), second.logvar[:, :4], atol=0.1
+    )
     assert torch.allclose(decoded, old.decode(first.mean).sample, atol=1e-3)
 
 
