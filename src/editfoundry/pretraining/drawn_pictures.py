@@ -40,7 +40,12 @@ def rendered(path: Path, scenes: Sequence[Scene]) -> np.ndarray:
 
 def to_pixels(images: np.ndarray) -> Tensor:
     """Turn ``(B, H, W, 3)`` uint8 into ``(B, 3, H, W)`` float in [-1, 1]."""
-    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return as_pixels(torch.from_numpy(np.array(images)))
+
+
+def as_pixels(images: Tensor) -> Tensor:
+    """Turn ``(B, H, W, 3)`` uint8 into ``(B, 3, H, W)`` float in [-1, 1], where the tensor is."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def to_images(pixels: Tensor) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.diffusion import cached_latents, noised
 from editfoundry.pretraining.drawn_pictures import cached_array
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
-from editfoundry.pretraining.parallel_drawing import drawn
-from editfoundry.pretraining.recipes.joint import NUM_SCENES
+from editfoundry.pretraining.parallel_drawing import drawn, mapped
+from editfoundry.pretraining.recipes.joint import NUM_SCENES, training_scene
 from editfoundry.pretraining.text import token_ids
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
@@ -56,7 +57,7 @@ def train_controlnet(
 
     They are the scenes that the painter learnt from, whose cached latents are used again.
     """
-    scenes = [sample_scene(random_stream("pictures", "train", i)) for i in range(num_scenes)]
+    scenes = list(chain.from_iterable(mapped(training_scene, range(num_scenes))))
     data = work_dir / "data"
     latents = cached_latents(data, "latents", scenes, painter.vae, device)
     shape = (num_scenes, IMAGE_SIZE, IMAGE_SIZE)

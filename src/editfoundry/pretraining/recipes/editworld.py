@@ -26,7 +26,7 @@ from editfoundry.tinyworld.scene import render
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
 from editfoundry.tinyworld.wrong_outcomes import shows
 
-NUM_TRIPLETS = 48_000
+NUM_TRIPLETS = 32_000
 TRIPLETS_PER_SHARD = 1_000
 PLAIN_SHARE = 0.2
 """Share of plain add, change and remove edits, so that they are not unlearned."""

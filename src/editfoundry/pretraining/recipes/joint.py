@@ -8,6 +8,7 @@ UNet without its image channels, which are zero when it paints; the editor keeps
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from transformers import CLIPTokenizer
 from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
 from editfoundry.pretraining.diffusion import Denoiser, build_scheduler, build_unet, cached_latents, noised
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
+from editfoundry.pretraining.parallel_drawing import mapped
 from editfoundry.pretraining.text import build_text_encoder, build_tokenizer, token_ids
 from editfoundry.tinyworld.backgrounds import all_backgrounds
-from editfoundry.tinyworld.edits import sample_plain_edit
+from editfoundry.tinyworld.edits import Edit, sample_plain_edit
 from editfoundry.tinyworld.scene import Scene
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
@@ -70,8 +72,8 @@ class _Examples:
         num_scenes: int = NUM_SCENES,
         num_edits: int = NUM_EDITS,
     ) -> None:
-        scenes = [sample_scene(random_stream("pictures", "train", i)) for i in range(num_scenes)]
-        edits = [sample_plain_edit(random_stream("plain", "train", i), "train") for i in range(num_edits)]
+        scenes = list(chain.from_iterable(mapped(training_scene, range(num_scenes))))
+        edits = list(chain.from_iterable(mapped(training_edit, range(num_edits))))
         empty = [Scene(background=background) for background in all_backgrounds()]
         number = {scene.background: i for i, scene in enumerate(empty)}
 
@@ -148,6 +150,16 @@ def train_diffusion(
 
     result = fit(model, step_loss, config, work_dir / "diffusion")
     return painter_of(model, vae, tokenizer), editor_of(model, vae, tokenizer), result
+
+
+def training_scene(number: int) -> Scene:
+    """Return one of the scenes that the painter learns from."""
+    return sample_scene(random_stream("pictures", "train", number))
+
+
+def training_edit(number: int) -> Edit:
+    """Return one of the plain edits that the editor learns from."""
+    return sample_plain_edit(random_stream("plain", "train", number), "train")
 
 
 def object_weights(latents: Tensor, reference: Tensor) -> Tensor:

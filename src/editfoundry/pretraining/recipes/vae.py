@@ -13,7 +13,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from editfoundry.pretraining.diffusion import normal_noise
-from editfoundry.pretraining.drawn_pictures import rendered, to_pixels
+from editfoundry.pretraining.drawn_pictures import as_pixels, rendered, to_pixels
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, first_part, fit
 from editfoundry.tinyworld.scene import IMAGE_SIZE
 from editfoundry.tinyworld.scene_sampling import Split, random_stream, sample_scene
@@ -99,9 +99,11 @@ def polish_decoder(
 def _loss_on(
     pictures: np.ndarray, config: PretrainingConfig, device: torch.device, loss: PixelLoss
 ) -> Callable[[nn.Module, torch.Generator], Tensor]:
+    images = torch.from_numpy(np.array(pictures)).to(device)
+
     def step_loss(model: nn.Module, generator: torch.Generator) -> Tensor:
-        chosen = torch.randint(len(pictures), (config.batch_size,), generator=generator).sort().values.numpy()
-        pixels = to_pixels(pictures[chosen]).to(device, memory_format=torch.channels_last)
+        chosen = torch.randint(len(images), (config.batch_size,), generator=generator).sort().values
+        pixels = as_pixels(images[chosen.to(device)]).contiguous(memory_format=torch.channels_last)
         return loss(model, pixels, generator)
 
     return step_loss
