@@ -20,6 +20,7 @@ from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.evaluation.metrics.all_metrics import METRICS
 from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.reports.run_results import Run, read_run
 from editfoundry.lineage.claims_config import ClaimsConfig
@@ -28,6 +29,7 @@ from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import EMBEDDED_FOLDER, Profile
+from editfoundry.tinyworld.outcome import RULE_VERSION
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
@@ -91,7 +93,14 @@ class Workbench:
         identities = [model_identity(self.profile, role) for role in model_roles]
         seed, items = self.config.seed, [_item_facts(item) for item in benchmark.items]
         digest = input_hash(
-            benchmark.name, items, list(contestant.identity), dict(contestant.settings), identities, seed
+            benchmark.name,
+            items,
+            list(contestant.identity),
+            dict(contestant.settings),
+            identities,
+            seed,
+            [metric.name for metric in METRICS],
+            RULE_VERSION,
         )
         folder = self.work_dir / "arms" / digest[:16]
         done = folder / "arm.json"

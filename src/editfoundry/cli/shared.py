@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,10 +36,9 @@ def chosen_params(path: Path | None, profile: str | None) -> Params:
     """Read the parameters, by default of the current folder, with another profile where one is given.
 
     Raises:
-        BadInputError: the file is missing or malformed.
+        BadInputError: the file is missing or malformed, or there is no such profile.
     """
-    params = load_params(params_file(path))
-    return params if profile is None else dataclasses.replace(params, profile=profile)
+    return load_params(params_file(path), profile)
 
 
 def params_file(path: Path | None) -> Path | None:

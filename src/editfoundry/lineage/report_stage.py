@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from editfoundry.editors.post_edit.post_edit_config import POST_EDIT_ROLES
 from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.lineage.editor_stage import EDITWORLD
+from editfoundry.pretrained.fitness import check_models
 from editfoundry.profiles import load_profile
 
 
@@ -31,9 +33,11 @@ def run_report(request: StageRequest) -> Path:
 
 
 def check_report(request: StageRequest) -> None:
-    """Raise BadInputError where a setting of the post-edit is wrong."""
+    """Raise BadInputError where a setting of the post-edit is wrong, or a role has no model that can play it."""
     params: ReportParams = request.params.editworld_report
-    params.post_edit_config(load_profile(request.params.profile))
+    profile = load_profile(request.params.profile)
+    asks_for_post_edit = params.post_edit_config(profile) is not None
+    check_models(profile, ("editor_base", "clip", *(POST_EDIT_ROLES if asks_for_post_edit else ())))
 
 
 EDITWORLD_REPORT = Stage(

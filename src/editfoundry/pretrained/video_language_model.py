@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.fitness import KNOWN_TYPES
 from editfoundry.pretrained.opening import opening
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
 
 ROLE = "video_language_model"
-SUPPORTED_TYPES = ("video_llava", "llava_next_video")
+SUPPORTED_TYPES = KNOWN_TYPES[ROLE]
 _NUM_FRAMES = 8
 """LLaVA-NeXT-Video's, whose configuration does not tell."""
 _PLAIN_CHAT = "USER: {video}\n{prompt} ASSISTANT:"

@@ -7,6 +7,7 @@ checkpoint as if it had never stopped.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,10 +82,18 @@ def fit(model: nn.Module, step_loss: StepLoss, config: PretrainingConfig, folder
     Raises:
         BadInputError: ``folder`` holds the state of a training with other settings or starting weights.
     """
-    settings = replace(config, output=folder, starting_weights=_weights_hash(model))
+    settings = replace(config, output=folder, starting_weights=weights_hash(model))
     summary = train(settings, lambda chosen, _: ModelTrainee(model, step_loss, chosen))
     model.load_state_dict(load_file(folder / settings.CHECKPOINT_FILE))
     return PretrainingResult.of_summary(summary)
+
+
+def first_part(config: PretrainingConfig, following: PretrainingConfig, share: float) -> PretrainingConfig:
+    """Return ``config``, of what is trained before ``following``, with that one's precision and a share of its time."""
+    ends_at = following.ends_at
+    if ends_at is not None:
+        ends_at = time.time() + share * (ends_at - time.time())
+    return replace(config, mixed_precision=following.mixed_precision, ends_at=ends_at)
 
 
 @dataclass(frozen=True)
@@ -110,17 +119,17 @@ class ModelTrainee:
         """What spoils a loss."""
         return "a fault in the recipe's loss"
 
-    def draw(self, step: int) -> StepGenerator:
-        """Return the step's random numbers, still to be drawn."""
-        return StepGenerator(torch.Generator().manual_seed(self.config.seed * 1_000_003 + step))
+    def batch(self, step: int, part: slice) -> torch.Generator:
+        """Return the step's random numbers, of which these losses draw all samples: one process, one part."""
+        return torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
 
-    def loss(self, modules: Modules, draws: StepGenerator) -> Tensor:
+    def loss(self, modules: Modules, batch: torch.Generator) -> Tensor:
         """Return the loss of a whole batch."""
-        return self.step_loss(modules[0], draws.generator)
+        return self.step_loss(modules[0], batch)
 
-    def validation(self) -> Validation | None:
+    def validation(self) -> Sequence[Validation]:
         """Return nothing: shipped models are measured on held-out scenes afterwards."""
-        return None
+        return ()
 
     def write_samples(self, path: Path) -> None:
         """Write nothing."""
@@ -136,18 +145,8 @@ class ModelTrainee:
         return {}
 
 
-@dataclass(frozen=True)
-class StepGenerator:
-    """A step's random numbers."""
-
-    generator: torch.Generator
-
-    def part(self, chosen: slice) -> StepGenerator:
-        """Return the whole step, which these losses draw at once: one process, no accumulation."""
-        return self
-
-
-def _weights_hash(model: nn.Module) -> str:
+def weights_hash(model: nn.Module) -> str:
+    """Return the SHA-256 of a model's weights and their names, in hex."""
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         digest.update(name.encode())

@@ -1,9 +1,12 @@
 """Profiles: which model plays which role, and what suits those models. Code never names a model."""
 
 from editfoundry.profiles.profile import (
+    BYTES_OF,
+    DEFAULT_PROFILE,
     EMBEDDED_FOLDER,
     ENDPOINT,
     PROFILES_FOLDER,
+    PUBLISHED_FOLDER,
     ROLES,
     ModelReference,
     Profile,
@@ -13,9 +16,12 @@ from editfoundry.profiles.profile import (
 )
 
 __all__ = [
+    "BYTES_OF",
+    "DEFAULT_PROFILE",
     "EMBEDDED_FOLDER",
     "ENDPOINT",
     "PROFILES_FOLDER",
+    "PUBLISHED_FOLDER",
     "ROLES",
     "ModelReference",
     "Profile",

@@ -74,8 +74,8 @@ def test_a_run_folder_has_one_writer_at_a_time(tmp_path):
 
 def test_the_truth_is_always_right_and_the_input_never_and_perfectly_preserved(tmp_path):
     metrics = run(tmp_path, {"truth": open_editor("truth", None), "input": return_the_input})
-    assert column(metrics, "truth", "outcome") == [1.0] * 5
-    assert column(metrics, "input", "outcome") == [0.0] * 5
+    assert column(metrics, "truth", "right") == [1.0] * 5
+    assert column(metrics, "input", "right") == [0.0] * 5
     assert column(metrics, "input", "preservation_psnr") == ["inf"] * 5
     assert column(metrics, "input", "psnr") == ["inf"] * 5 and column(metrics, "input", "l1") == [0.0] * 5
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
@@ -101,7 +101,7 @@ def test_a_crash_and_pixels_that_are_not_finite_are_recorded_for_their_item_alon
     metrics = run(tmp_path, {"fails": editor_of(fails)})
     assert [row["failure"] for row in metrics["items"]] == ["crashed", "not-finite", "not-finite", None, None]
     assert "out of paint" in metrics["items"][0]["detail"]
-    assert column(metrics, "fails", "outcome") == [None, None, None, 1.0, 1.0]
+    assert column(metrics, "fails", "right") == [None, None, None, 1.0, 1.0]
     assert sorted(p.stem for p in (tmp_path / "edits" / "fails").glob("*.png")) == [c.id for c in CASES[3:]]
 
 

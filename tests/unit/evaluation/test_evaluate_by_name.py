@@ -86,8 +86,8 @@ def test_a_checkpoint_and_the_bounds_on_tinyworld_write_metrics_and_reports(mode
     assert list(metrics["editors"]) == ["editor", "input", "best"]
     assert metrics["editors"]["editor"]["settings"]["num_inference_steps"] == 2
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert summary["best"]["overall"]["outcome"]["value"] == 1.0
-    assert summary["input"]["overall"]["outcome"]["value"] == 0.0
+    assert summary["best"]["overall"]["right"]["value"] == 1.0
+    assert summary["input"]["overall"]["right"]["value"] == 0.0
     assert summary["input"]["overall"]["preservation_psnr"]["num_infinite"] == 3
     assert (tmp_path / "run" / "report.html").stat().st_size > 1000
 
@@ -212,6 +212,6 @@ def test_the_lineage_s_report_takes_what_is_shipped_by_its_name(models, invoke, 
     )
     status, out, err = invoke("--editor", "package:editworld", "--out", "run", "--json")
     assert status == 0, err
-    assert json.loads(out)["summary"]["benchmarks"]["tinyworld-world"]["fine_tuned"]["overall"]["outcome"]["n"] == 2
+    assert json.loads(out)["summary"]["benchmarks"]["tinyworld-world"]["fine_tuned"]["overall"]["right"]["n"] == 2
     status, _, err = invoke("--editor", "package:nothing", "--out", "other")
     assert status == 2 and "nothing: no editor here" in err

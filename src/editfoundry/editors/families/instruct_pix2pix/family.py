@@ -83,7 +83,7 @@ def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
             scheduler=chosen.scheduler,
         )
 
-    return edit_at_working_size(editor.model, requests, edit)
+    return edit_at_working_size(editor.model, requests, edit, editor.source.defaults.area_side)
 
 
 INSTRUCT_PIX2PIX = EditorFamily(
