@@ -14,7 +14,7 @@ from extending_page import example_files
 REPOSITORY = Path(__file__).parents[3]
 FILES = example_files("A recipe")
 IMPORT = "from editfoundry.synthesis.quadruples.recipe import QUADRUPLES\n"
-ENTRY = "FRAME_PAIRS, EDITWORLD_VIDEO)"
+ENTRY = "FRAME_PAIRS, EDITWORLD_VIDEO, REHEARSAL)"
 DERIVED = """
 import json
 from pathlib import Path
@@ -64,7 +64,7 @@ def tree(tmp_path_factory):
     text = stages.read_text()
     assert text.count(IMPORT) == text.count(ENTRY) == 1
     text = text.replace(IMPORT, f"{IMPORT}from editfoundry.synthesis.tints.recipe import TINTS\n")
-    stages.write_text(text.replace(ENTRY, "FRAME_PAIRS, EDITWORLD_VIDEO, TINTS)"))
+    stages.write_text(text.replace(ENTRY, "FRAME_PAIRS, EDITWORLD_VIDEO, REHEARSAL, TINTS)"))
     return root
 
 
