@@ -30,6 +30,8 @@ class Reply:
     """Close a stream properly, but before the answer has ended."""
     error_event: Any = None
     """Sent in the middle of a stream."""
+    logprobs: list[dict[str, Any]] | None = None
+    """Tokens of the answer with their alternatives, where the request asks for them."""
     usage: bool = True
     drip_headers: bool = False
     """Send a byte of the headers every 0.1 s, for ever."""
@@ -96,9 +98,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif reply.error is not None:
             self._send(reply, json.dumps({"error": reply.error}).encode())
         elif body.get("stream"):
-            self._stream(reply, usage)
+            self._stream(reply, usage, bool(body.get("logprobs")))
         else:
             choice = {"index": 0, "message": {"role": "assistant", "content": reply.text}, "finish_reason": "stop"}
+            if reply.logprobs is not None and body.get("logprobs"):
+                choice["logprobs"] = {"content": reply.logprobs}
             self._send(reply, json.dumps({"choices": [choice], "usage": usage if reply.usage else None}).encode())
         if reply.status == 200 and not _is_broken(reply):
             with self.server.lock:
@@ -125,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         while not self.server.ended.wait(0.1):
             self.wfile.write(b" ")
 
-    def _stream(self, reply: Reply, usage: dict[str, int]) -> None:
+    def _stream(self, reply: Reply, usage: dict[str, int], tells_tokens: bool) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
         self.send_header("Transfer-Encoding", "chunked")
@@ -139,7 +143,10 @@ class _Handler(BaseHTTPRequestHandler):
                 if reply.cut or reply.no_end:
                     self._close(whole=reply.no_end)
                     return
-            self._event({"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]})
+            choice: dict[str, Any] = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
+            if number == 0 and reply.logprobs is not None and tells_tokens:
+                choice["logprobs"] = {"content": reply.logprobs}
+            self._event({"choices": [choice]})
         self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         if reply.usage:
             self._event({"choices": [], "usage": usage})

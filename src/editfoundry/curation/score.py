@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +21,13 @@ from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.judging import PROMPT_VERSION, JudgeConfig
+from editfoundry.judging.judge_noise import with_noise
 from editfoundry.judging.missing_scores import TripletScorer
 from editfoundry.pretrained.clip import load_clip
+from editfoundry.pretrained.endpoint_settings import endpoint_prices
 from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretrained.judge_model import JUDGE_ROLE, load_judge_model
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.pretrained.vision_language_model import load_vision_language_model
 from editfoundry.profiles import Profile
 
 STAGE = "score"
@@ -45,7 +48,7 @@ class ScoreStage(ShardStage[Path, TripletScorer, Triplet]):
 
     @cached_property
     def _identity(self) -> list[object]:
-        roles = ("clip",) if self.config.judge is None else ("clip", "vision_language_model")
+        roles = ("clip",) if self.config.judge is None else ("clip", JUDGE_ROLE)
         return [PROMPT_VERSION, *(model_identity(self.profile, role) for role in roles)]
 
     def shards(self) -> list[Shard[Path]]:
@@ -59,15 +62,17 @@ class ScoreStage(ShardStage[Path, TripletScorer, Triplet]):
     def setup(self) -> TripletScorer:
         """Load CLIP, and the judge if it is asked for."""
         runtime = choose_runtime(self.device)
-        judge = None if self.config.judge is None else load_vision_language_model(self.profile, runtime)
+        judge = None if self.config.judge is None else load_judge_model(self.profile, runtime)
         clip = load_clip(self.profile, runtime)
         return TripletScorer(clip=clip, judge=judge, judge_config=self.config.judge or JudgeConfig())
 
     def process(self, models: TripletScorer, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
         """Yield a shard's triplets with all scores."""
-        triplets = read_triplets(shard.source)
+        triplets, before = read_triplets(shard.source), models.totals()
         while batch := list(islice(triplets, self.config.records_per_batch)):
             yield from models.add_scores(batch, notes.rejected)
+        grown = {name: value - before[name] for name, value in models.totals().items()}
+        notes.totals |= {name: value for name, value in grown.items() if value}
 
 
 def score(
@@ -95,9 +100,20 @@ def score(
         only: a shard to work on alone.
         replace: whether scored shards of other triplets may be replaced.
 
+    Returns:
+        Counts; in the totals, of the shards that were made now, an endpoint's requests, tokens and cost, and how much
+        the scores of triplets that were judged twice differ.
+
     Raises:
         BadInputError: ``source`` holds no shard or a damaged one, or ``output`` something else.
         MissingModelError: a model is not on this machine.
+        UnavailableError: the judge's endpoint left questions unanswered.
     """
     stage = ScoreStage(source, config, profile, device)
-    return run_stage(stage, output, only=only, progress=progress, replace=replace)
+    result = run_stage(stage, output, only=only, progress=progress, replace=replace)
+    totals = with_noise(result.totals)
+    prices = None if config.judge is None else endpoint_prices(profile, JUDGE_ROLE)
+    if prices is not None:
+        cost = prices.cost(totals.get("prompt_tokens", 0), totals.get("completion_tokens", 0))
+        totals["cost"] = round(cost, 6)
+    return dataclasses.replace(result, totals=totals)

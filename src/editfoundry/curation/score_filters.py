@@ -53,7 +53,10 @@ def check_clip(
             if name in possible:
                 raise Rejection("no score", name)
         elif not scores[name] >= lowest:
-            raise Rejection(f"low {name}", f"{scores[name]} < {lowest}")
+            # With input and output exchanged, the direction's cosine changes its sign and nothing else.
+            turned = name == "clip_direction" and scores[name] < 0
+            hint = "; the other way round the pair fits its captions better: was it swapped?" if turned else ""
+            raise Rejection(f"low {name}", f"{scores[name]} < {lowest}{hint}")
 
 
 def _undefined(captions: Mapping[str, str]) -> tuple[str, ...]:

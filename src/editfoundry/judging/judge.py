@@ -15,7 +15,7 @@ from editfoundry.judging.judge_prompts import DESCRIBE, QUESTIONS, Question, que
 from editfoundry.judging.judge_thresholds import CAPTION_PREFIX, PREFIX
 
 if TYPE_CHECKING:
-    from editfoundry.pretrained.vision_language_model import VisionLanguageModel
+    from editfoundry.pretrained.judge_model import JudgeModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Judgement:
 
 
 def judge_pairs(
-    model: VisionLanguageModel, pairs: Sequence[EditPair], config: JudgeConfig | None = None
+    model: JudgeModel, pairs: Sequence[EditPair], config: JudgeConfig | None = None, attempt: int = 0
 ) -> list[Judgement]:
     """Ask every question about every pair, whole batches at a time; a pair's pictures are encoded once a batch.
 
@@ -66,19 +66,30 @@ def judge_pairs(
         model: the profile's vision-language model.
         pairs: edits; captions that are empty are left out of the questions.
         config: how to ask; by default by probabilities, with descriptions and with reasons.
+        attempt: which time the same pairs are judged; an endpoint gets another seed each time.
+
+    Raises:
+        UnavailableError: an endpoint left some questions unanswered.
+        BadInputError: an endpoint cannot be used at all, or the run has cost what it may.
     """
+    from editfoundry.pretrained.vision_endpoint import VisionEndpoint
+
     config = config or JudgeConfig()
     seen = _descriptions(model, pairs, config) if config.descriptions else [("", "")] * len(pairs)
     inquiries = [
         _inquiry(pair, said, question) for pair, said in zip(pairs, seen, strict=True) for question in QUESTIONS
     ]
-    replies = ask(model, inquiries, config)
+    replies = ask(model, inquiries, config, attempt)
     count = len(QUESTIONS)
-    fits = score_captions(model, pairs, seen) if config.scores_captions else [None] * len(pairs)
+    # An endpoint tells nothing of how likely a text is that it has not written itself.
+    if config.scores_captions and not isinstance(model, VisionEndpoint):
+        fits = score_captions(model, pairs, seen)
+    else:
+        fits = [None] * len(pairs)
     return [_judgement(replies[row * count : (row + 1) * count], fit) for row, fit in enumerate(fits)]
 
 
-def _descriptions(model: VisionLanguageModel, pairs: Sequence[EditPair], config: JudgeConfig) -> list[tuple[str, str]]:
+def _descriptions(model: JudgeModel, pairs: Sequence[EditPair], config: JudgeConfig) -> list[tuple[str, str]]:
     """Return what the model says of each pair's two pictures; a picture that several pairs share is described once."""
     pictures = {id(picture): picture for pair in pairs for picture in (pair.input_image, pair.output_image)}
     said = model.generate([(p,) for p in pictures.values()], [DESCRIBE] * len(pictures), config.max_new_tokens)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from editfoundry.data.hashing import ONLY_WHEN_SET
 from editfoundry.errors import BadInputError
 
 ANSWERS = ("probabilities", "text")
@@ -25,6 +26,9 @@ class JudgeConfig:
     """Let it write a short reason for each score; with ``probabilities`` that takes a second, longer pass."""
     max_new_tokens: int = 40
     """Tokens of a written answer or description."""
+    repeat_share: float = field(default=0.0, metadata=ONLY_WHEN_SET)
+    """Share of the triplets, chosen by their ids, that are judged twice, to tell how much a judgement varies; what
+    `score` reports as ``judge_noise``."""
 
     @property
     def scores_captions(self) -> bool:
@@ -36,3 +40,5 @@ class JudgeConfig:
             raise BadInputError(f"judge answers is {self.answers!r}; use {' or '.join(ANSWERS)}")
         if self.max_new_tokens < 1:
             raise BadInputError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1")
+        if not 0 <= self.repeat_share <= 1:
+            raise BadInputError(f"repeat_share is {self.repeat_share}; it is a share, from 0 to 1")

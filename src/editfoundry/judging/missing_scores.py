@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -13,12 +13,13 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.judging import PROMPT_VERSION, EditPair, JudgeConfig, Judgement, judge_pairs
 from editfoundry.judging.clip_similarity import direction_similarity, possible_clip_scores, similarity
+from editfoundry.judging.judge_noise import DIFFERENCE, JUDGED_TWICE, JudgeNoise, is_repeated
 from editfoundry.judging.judge_prompts import QUESTIONS
 from editfoundry.judging.judge_thresholds import CAPTION_PREFIX, PREFIX
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.clip import ClipEncoder
-    from editfoundry.pretrained.vision_language_model import VisionLanguageModel
+    from editfoundry.pretrained.judge_model import JudgeModel
 
 UNPARSABLE = "unparsable judgement"
 _JUDGE_SCORES = tuple(PREFIX + question.name for question in QUESTIONS)
@@ -30,9 +31,21 @@ class TripletScorer:
     """The models that score, loaded once."""
 
     clip: ClipEncoder
-    judge: VisionLanguageModel | None
+    judge: JudgeModel | None
     """None leaves the judge's scores out."""
     judge_config: JudgeConfig
+    noise: JudgeNoise = field(default_factory=JudgeNoise)
+    """Of the triplets that were judged twice so far."""
+
+    def totals(self) -> dict[str, float]:
+        """Return what was asked of an endpoint and judged twice so far, by the names of a stage's totals."""
+        from editfoundry.pretrained.vision_endpoint import VisionEndpoint
+
+        totals: dict[str, float] = {JUDGED_TWICE: self.noise.num_twice, DIFFERENCE: self.noise.difference}
+        if isinstance(self.judge, VisionEndpoint):
+            used = self.judge.usage
+            totals |= {name: getattr(used, name) for name in ("num_requests", "prompt_tokens", "completion_tokens")}
+        return totals
 
     def add_scores(self, batch: Sequence[Triplet], rejected: list[RejectedRow]) -> Iterator[Triplet]:
         """Yield the batch's triplets, in order, with what they lack; scores that they have stay as they are.
@@ -53,6 +66,10 @@ class TripletScorer:
     def _judge_scores(self, triplet: Triplet) -> tuple[str, ...]:
         if self.judge is None:
             return ()
+        from editfoundry.pretrained.vision_endpoint import VisionEndpoint
+
+        if isinstance(self.judge, VisionEndpoint):
+            return _JUDGE_SCORES
         has_captions = all(caption.strip() for caption in _captions(triplet).values())
         return _JUDGE_SCORES + (_CAPTION_SCORES if self.judge_config.scores_captions and has_captions else ())
 
@@ -97,18 +114,23 @@ class TripletScorer:
     def _judgements(self, triplets: Sequence[Triplet]) -> dict[str, Judgement]:
         if self.judge is None:
             return {}
-        pairs = [
-            EditPair(
-                input_image=t.input_image,
-                output_image=t.output_image,
-                instruction=t.instruction,
-                input_caption=t.input_caption,
-                output_caption=t.output_caption,
-            )
-            for t in triplets
-        ]
-        judged = judge_pairs(self.judge, pairs, self.judge_config)
-        return {triplet.id: judgement for triplet, judgement in zip(triplets, judged, strict=True)}
+        config, judged = self.judge_config, judge_pairs(self.judge, [_pair(t) for t in triplets], self.judge_config)
+        judgements = {triplet.id: judgement for triplet, judgement in zip(triplets, judged, strict=True)}
+        twice = [triplet for triplet in triplets if is_repeated(triplet.id, config.repeat_share)]
+        if twice:
+            again = judge_pairs(self.judge, [_pair(t) for t in twice], config, attempt=1)
+            self.noise.add([judgements[triplet.id] for triplet in twice], again)
+        return judgements
+
+
+def _pair(triplet: Triplet) -> EditPair:
+    return EditPair(
+        input_image=triplet.input_image,
+        output_image=triplet.output_image,
+        instruction=triplet.instruction,
+        input_caption=triplet.input_caption,
+        output_caption=triplet.output_caption,
+    )
 
 
 def _lacks(triplet: Triplet, names: Sequence[str]) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
+from editfoundry.data.hashing import ONLY_WHEN_SET
 from editfoundry.errors import BadInputError
-
-ENDPOINT = "endpoint"
-"""A profile's source ``endpoint`` or ``endpoint:MODEL`` is an OpenAI-compatible chat endpoint."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +16,8 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+    pictures: tuple[str, ...] = field(default=(), metadata=ONLY_WHEN_SET)
+    """``data:`` addresses of the pictures that come before the text; taken by endpoints."""
 
 
 REFUSED, FAILED = "refused", "failed"
@@ -34,6 +34,8 @@ class Request:
     """Ends with a message of the user's."""
     seed: int
     """In [0, 2**31); a local model answers the same request the same way, whatever else is asked with it."""
+    body: Mapping[str, Any] | None = field(default=None, metadata=ONLY_WHEN_SET)
+    """Further fields of the request's body; taken by endpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,15 @@ class Sampling:
             raise BadInputError(f"frequency_penalty is {self.frequency_penalty}; it must be in [-2, 2]")
 
 
+@dataclass(frozen=True)
+class AnswerToken:
+    """A token of an answer, and what might have stood in its place."""
+
+    text: str
+    log_probabilities: Mapping[str, float]
+    """Token -> natural logarithm of its probability, of the likeliest ones."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChatAnswer:
     """What a model said to one request, or why it could not be asked."""
@@ -72,6 +83,13 @@ class ChatAnswer:
     """``stop``, ``length``, what an endpoint calls it, or `REFUSED` or `FAILED` with the reason as the text."""
     error: str = ""
     """Empty for an answer; else one line. Asking again later may help."""
+    tokens: tuple[AnswerToken, ...] = field(default=(), repr=False)
+    """Empty where they were not asked for, or are not told."""
+
+    @property
+    def was_turned_down(self) -> bool:
+        """Whether the request will not be answered; the text says why."""
+        return self.finish_reason in (REFUSED, FAILED)
 
 
 OnAnswer = Callable[[int, ChatAnswer], None]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from editfoundry.pretrained.chat import ChatAnswer
+from editfoundry.pretrained.chat import AnswerToken, ChatAnswer
 
 _BYTES_PER_TOKEN = 64
 _SPARE_BYTES = 1_000_000
@@ -47,7 +47,7 @@ def read_answer(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> Ch
         raise BrokenAnswer("an answer without choices")
     message = choice.get("message")
     text = message.get("content") if isinstance(message, dict) else None
-    return _answer(text or "", data.get("usage"), choice.get("finish_reason") or "stop")
+    return _answer(text or "", data.get("usage"), choice.get("finish_reason") or "stop", _tokens(choice))
 
 
 def read_stream(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> ChatAnswer:
@@ -73,7 +73,7 @@ def read_stream(chunks: Iterable[bytes], deadline: float, max_tokens: int) -> Ch
         answer.add(_json(payload))
     if not answer.done and not answer.finish_reason:
         raise BrokenAnswer("the stream ended in the middle of the answer")
-    return _answer("".join(answer.pieces), answer.usage, answer.finish_reason or "stop")
+    return _answer("".join(answer.pieces), answer.usage, answer.finish_reason or "stop", tuple(answer.tokens))
 
 
 def is_about_prompt(code: str, message: str) -> bool:
@@ -98,6 +98,7 @@ class _Partial:
     """What has arrived so far."""
 
     pieces: list[str] = field(default_factory=list)
+    tokens: list[AnswerToken] = field(default_factory=list)
     usage: Any = None
     finish_reason: str = ""
     done: bool = False
@@ -112,6 +113,7 @@ class _Partial:
         content = delta.get("content") if isinstance(delta, dict) else None
         if isinstance(content, str):
             self.pieces.append(content)
+        self.tokens += _tokens(choice)
         self.finish_reason = choice.get("finish_reason") or self.finish_reason
 
 
@@ -147,7 +149,25 @@ def _first_choice(data: dict[str, Any]) -> dict[str, Any] | None:
     return choices[0]
 
 
-def _answer(text: object, usage: object, finish_reason: object) -> ChatAnswer:
+def _tokens(choice: dict[str, Any]) -> tuple[AnswerToken, ...]:
+    """Return the tokens of a choice with the likeliest alternatives to each; none where they are not told."""
+    told = choice.get("logprobs")
+    content = told.get("content") if isinstance(told, dict) else None
+    return tuple(_token(entry) for entry in content if isinstance(entry, dict)) if isinstance(content, list) else ()
+
+
+def _token(entry: dict[str, Any]) -> AnswerToken:
+    likeliest = entry.get("top_logprobs")
+    rows = [entry, *(row for row in likeliest if isinstance(row, dict))] if isinstance(likeliest, list) else [entry]
+    known = {
+        row["token"]: float(row["logprob"])
+        for row in rows
+        if isinstance(row.get("token"), str) and type(row.get("logprob")) in (int, float)
+    }
+    return AnswerToken(str(entry.get("token", "")), known)
+
+
+def _answer(text: object, usage: object, finish_reason: object, tokens: tuple[AnswerToken, ...]) -> ChatAnswer:
     if not isinstance(text, str):
         raise BrokenAnswer("an answer whose content is no text")
     counts = usage if isinstance(usage, dict) else {}
@@ -156,6 +176,7 @@ def _answer(text: object, usage: object, finish_reason: object) -> ChatAnswer:
         prompt_tokens=_count(counts.get("prompt_tokens")),
         completion_tokens=_count(counts.get("completion_tokens")),
         finish_reason=str(finish_reason),
+        tokens=tokens,
     )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.chat import ENDPOINT, Prices
-from editfoundry.profiles import ModelReference
+from editfoundry.pretrained.chat import Prices
+from editfoundry.profiles import ENDPOINT, ModelReference, Profile
 
 BASE_URL, KEY, MODEL = "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"
 PROMPT_PRICE, COMPLETION_PRICE = "OPENAI_PRICE_PER_MILLION_PROMPT_TOKENS", "OPENAI_PRICE_PER_MILLION_COMPLETION_TOKENS"
@@ -40,6 +42,15 @@ class EndpointSettings:
     """Some models call it ``max_completion_tokens``."""
     unsupported: tuple[str, ...] = ()
     """Fields that the endpoint refuses and that are not sent: ``seed``, ``frequency_penalty``..."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of every request's body, such as ``reasoning_effort``, ``response_format`` or
+    ``chat_template_kwargs``; one that is sent anyway gets this value."""
+    requests_per_minute: float = 0.0
+    """What all processes of one user on this machine together may send to the model; 0 is any number."""
+    max_cost: float = 0.0
+    """What one run may cost, by ``prices``, before it stops; 0 is any sum."""
+    max_image_side: int = 768
+    """Pixels of the longer side that pictures are scaled down to before they are sent."""
     prices: Prices | None = None
 
     def __post_init__(self) -> None:
@@ -50,9 +61,14 @@ class EndpointSettings:
             raise BadInputError(f"{BASE_URL} must hold no user name, password or query; a key goes into {KEY}")
         if not self.key.isascii() or not self.key.isprintable():
             raise BadInputError(f"{KEY} holds a character that no key has, perhaps a line break")
-        for name in ("num_concurrent", "num_attempts", "timeout_seconds", "max_wait_seconds"):
+        for name in ("num_concurrent", "num_attempts", "timeout_seconds", "max_wait_seconds", "max_image_side"):
             if getattr(self, name) <= 0:
                 raise BadInputError(f"endpoint option {name} is {getattr(self, name)}; it must be above 0")
+        for name in ("requests_per_minute", "max_cost"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise BadInputError(f"endpoint option {name} is {getattr(self, name)}; it must be a number from 0 on")
+        if self.max_cost and self.prices is None:
+            raise BadInputError("endpoint option max_cost needs prices: give price_per_million_prompt_tokens too")
 
 
 def endpoint_settings(reference: ModelReference) -> EndpointSettings:
@@ -78,6 +94,12 @@ def endpoint_settings(reference: ModelReference) -> EndpointSettings:
         raise BadInputError(f"role {reference.role!r}: {error}") from error
 
 
+def endpoint_prices(profile: Profile, role: str) -> Prices | None:
+    """Return the prices that a role's options or the environment give; None where there are none, or no endpoint."""
+    reference = profile.model(role)
+    return endpoint_settings(reference).prices if reference.is_endpoint else None
+
+
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
     known = {f.name: f for f in dataclasses.fields(EndpointSettings)}
     checked = {}
@@ -85,7 +107,7 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
         if name not in known or name in ("key", "model", "prices"):
             allowed = ", ".join(sorted({*known, *_PRICE_OPTIONS} - {"key", "model", "prices"}))
             raise BadInputError(f"unknown endpoint option {name!r}; there are {allowed}")
-        default = known[name].default
+        default = {} if name == "extra_body" else known[name].default
         value = tuple(value) if isinstance(value, list) else value
         value = float(value) if isinstance(default, float) and type(value) is int else value
         if type(value) is not type(default):

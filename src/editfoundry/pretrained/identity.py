@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from editfoundry.data.hashing import file_hash
-from editfoundry.profiles import Profile
+from editfoundry.pretrained.endpoint_settings import endpoint_settings
+from editfoundry.profiles import ENDPOINT, Profile
+
+_SHAPING = ("multi_image",)
+"""Options of a profile that change what a model says."""
 
 
 def model_identity(profile: Profile, role: str) -> list[str]:
@@ -14,7 +18,11 @@ def model_identity(profile: Profile, role: str) -> list[str]:
     Nothing is loaded.
     """
     reference = profile.model(role)
+    if reference.is_endpoint:
+        # An address may change, a model's name not.
+        return [f"{ENDPOINT}:{endpoint_settings(reference).model}@{reference.revision}"]
     parts = [part for part in (reference.subfolder, reference.weight_name, reference.image_encoder) if part]
+    parts += [f"{name} {reference.options[name]}" for name in _SHAPING if name in reference.options]
     folder = Path(reference.location)
     if not folder.is_dir():
         return [str(reference), *parts]

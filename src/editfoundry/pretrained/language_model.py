@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from editfoundry.pretrained.chat import ENDPOINT, LanguageModel, Prices
+from editfoundry.pretrained.chat import LanguageModel, Prices
+from editfoundry.pretrained.endpoint_settings import endpoint_prices
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.profiles import Profile
 
 ROLE = "language_model"
-
-
-def is_endpoint(profile: Profile) -> bool:
-    """Return whether the profile's language model is asked over HTTP."""
-    source = profile.model(ROLE).source
-    return source == ENDPOINT or source.startswith(ENDPOINT + ":")
 
 
 def load_language_model(profile: Profile, device: str = "auto") -> LanguageModel:
@@ -23,7 +18,7 @@ def load_language_model(profile: Profile, device: str = "auto") -> LanguageModel
         BadInputError: the endpoint's settings are incomplete or malformed.
     """
     reference = profile.model(ROLE)
-    if is_endpoint(profile):
+    if reference.is_endpoint:
         from editfoundry.pretrained.openai_endpoint import open_endpoint
 
         return open_endpoint(reference)
@@ -35,18 +30,9 @@ def load_language_model(profile: Profile, device: str = "auto") -> LanguageModel
 
 def language_model_identity(profile: Profile) -> list[str]:
     """Return what tells whether it is the same model as before; an address may change, a model's name not."""
-    reference = profile.model(ROLE)
-    if not is_endpoint(profile):
-        return model_identity(profile, ROLE)
-    from editfoundry.pretrained.endpoint_settings import endpoint_settings
-
-    return [f"{ENDPOINT}:{endpoint_settings(reference).model}@{reference.revision}"]
+    return model_identity(profile, ROLE)
 
 
 def language_model_prices(profile: Profile) -> Prices | None:
     """Return the prices that the profile's options or the environment give; None where there are none."""
-    if not is_endpoint(profile):
-        return None
-    from editfoundry.pretrained.endpoint_settings import endpoint_settings
-
-    return endpoint_settings(profile.model(ROLE)).prices
+    return endpoint_prices(profile, ROLE)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import httpx
 import tenacity
 
+from editfoundry.data.record import short_hash
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.chat import FAILED, REFUSED, ChatAnswer, Message, OnAnswer, Request, Sampling
 from editfoundry.pretrained.chat_completion import (
@@ -27,7 +28,9 @@ from editfoundry.pretrained.chat_completion import (
     read_stream,
 )
 from editfoundry.pretrained.endpoint_settings import EndpointSettings, endpoint_settings
+from editfoundry.pretrained.endpoint_usage import EndpointUsage
 from editfoundry.pretrained.exchange_deadline import ExchangeDeadline
+from editfoundry.pretrained.request_rate import RequestRate
 from editfoundry.profiles import ModelReference
 
 log = logging.getLogger(__name__)
@@ -87,6 +90,8 @@ class OpenAIEndpoint:
     settings: EndpointSettings
     name: str
     """Model @ revision, as provenance records it."""
+    usage: EndpointUsage
+    """Of this run."""
 
     def answer(
         self, requests: Sequence[Request], sampling: Sampling, on_answer: OnAnswer | None = None
@@ -199,6 +204,13 @@ class OpenAIEndpoint:
     def _once(self, batch: _Batch, request: Request) -> ChatAnswer:
         url = self.settings.base_url.rstrip("/") + "/chat/completions"
         body, max_tokens = self._body(request, batch.sampling), batch.sampling.max_tokens
+        try:
+            self.usage.check_budget()
+        except BadInputError as error:
+            raise BadInputError(f"{self._where()}: {error}") from error
+        if self.settings.requests_per_minute:
+            rate = RequestRate.of_endpoint(self._rate_key, self.settings.requests_per_minute)
+            batch.stop.wait(rate.seconds_to_wait())
         with ExchangeDeadline(self.settings.timeout_seconds) as deadline:
             try:
                 with batch.client.stream("POST", url, json=body, extensions={"trace": deadline.trace}) as response:
@@ -212,6 +224,7 @@ class OpenAIEndpoint:
             except (BrokenAnswer, httpx.TransportError, httpx.DecodingError) as error:
                 raise self._broken(error, deadline) from error
         batch.answered_at = time.monotonic()
+        self.usage.add(answer)
         return answer
 
     def _broken(self, error: Exception, deadline: ExchangeDeadline) -> _TryAgain:
@@ -255,7 +268,7 @@ class OpenAIEndpoint:
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self.settings.model,
-            "messages": [{"role": m.role, "content": m.content} for m in request.chat],
+            "messages": [{"role": m.role, "content": _content(m)} for m in request.chat],
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             self.settings.max_tokens_field: sampling.max_tokens,
@@ -264,6 +277,7 @@ class OpenAIEndpoint:
         }
         if self.settings.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
+        body |= {**(request.body or {}), **self.settings.extra_body}
         return {name: value for name, value in body.items() if name not in self.settings.unsupported}
 
     def _headers(self) -> dict[str, str]:
@@ -281,6 +295,10 @@ class OpenAIEndpoint:
         asked = error.retry_after if isinstance(error, _TryAgain) else None
         return backed_off if asked is None else asked
 
+    @property
+    def _rate_key(self) -> str:
+        return short_hash(self.settings.base_url, self.settings.model, self.settings.key)
+
     def _where(self) -> str:
         return f"endpoint {self.settings.base_url}, model {self.settings.model!r}"
 
@@ -297,7 +315,15 @@ def open_endpoint(reference: ModelReference) -> OpenAIEndpoint:
         BadInputError: the endpoint's settings are incomplete or malformed.
     """
     settings = endpoint_settings(reference)
-    return OpenAIEndpoint(settings, f"endpoint:{settings.model}@{reference.revision}")
+    usage = EndpointUsage(settings.prices, settings.max_cost)
+    return OpenAIEndpoint(settings, f"endpoint:{settings.model}@{reference.revision}", usage)
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    if not message.pictures:
+        return message.content
+    pictures = [{"type": "image_url", "image_url": {"url": url}} for url in message.pictures]
+    return [*pictures, {"type": "text", "text": message.content}]
 
 
 def _beginning(response: httpx.Response) -> bytes:

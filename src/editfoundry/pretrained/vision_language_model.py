@@ -14,7 +14,7 @@ from editfoundry.pretrained.answer_tokens import answer_tokens
 from editfoundry.pretrained.opening import opening
 from editfoundry.pretrained.picture_features import SUPPORTED_TYPES, ImageRow, combined, picture_features
 from editfoundry.pretrained.runtime import Runtime
-from editfoundry.profiles import Profile
+from editfoundry.profiles import ModelReference, Profile
 
 _SUPPORTED = " or ".join(SUPPORTED_TYPES)
 _SINGLE_IMAGE_TYPES = ("llava",)
@@ -25,8 +25,9 @@ _SINGLE_IMAGE_TYPES = ("llava",)
 class VisionLanguageModel:
     """A LLaVA with its processor.
 
-    A model for one picture a prompt gets several as one: side by side on a square, first one left. Whether a
-    checkpoint takes several is told by its type, and by ``multi_image`` of its configuration where that is given.
+    A model for one picture a prompt gets several as one: side by side on a square, first one left, so that it sees
+    each at half its size. Whether a checkpoint takes several is told by its type, and by ``multi_image`` of its
+    configuration or of the profile's options where that is given.
     """
 
     name: str
@@ -36,10 +37,14 @@ class VisionLanguageModel:
     runtime: Runtime
     batch_size: int = 16
     """Prompts that go through the model together."""
+    multi_image: bool | None = None
+    """Whether several pictures of a prompt go in as they are, where the profile says so; see the class."""
 
     @property
     def takes_several_images(self) -> bool:
         """Whether several pictures of a prompt go in as they are."""
+        if self.multi_image is not None:
+            return self.multi_image
         config = self.model.config
         return bool(getattr(config, "multi_image", config.model_type not in _SINGLE_IMAGE_TYPES))
 
@@ -188,6 +193,8 @@ class VisionLanguageModel:
 def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLanguageModel:
     """Load the profile's vision-language model; its configuration says which LLaVA class it is.
 
+    Options of the profile: ``multi_image``, see `VisionLanguageModel`.
+
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
         BadInputError: it is of another kind, cannot be loaded, or has no chat template.
@@ -195,6 +202,7 @@ def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLang
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     reference = profile.model("vision_language_model")
+    multi_image = _multi_image(reference)
     with opening(reference, "a visio-language model") as options:
         kind = AutoConfig.from_pretrained(reference.location, **options).model_type
         if kind in SUPPORTED_TYPES:
@@ -206,4 +214,17 @@ def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLang
         raise BadInputError(f"{reference}: no chat template beside its processor (chat_template.jinja)")
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    return VisionLanguageModel(str(reference), model.to(runtime.device).eval(), processor, runtime)
+    model = model.to(runtime.device).eval()
+    return VisionLanguageModel(str(reference), model, processor, runtime, multi_image=multi_image)
+
+
+def _multi_image(reference: ModelReference) -> bool | None:
+    unknown = sorted(set(reference.options) - {"multi_image"})
+    if unknown:
+        raise BadInputError(
+            f"role {reference.role!r}: a local model has no option {unknown[0]!r}; there is multi_image"
+        )
+    told = reference.options.get("multi_image")
+    if told is not None and not isinstance(told, bool):
+        raise BadInputError(f"role {reference.role!r}: multi_image is {told!r}; it must be true or false")
+    return told

@@ -26,6 +26,8 @@ _PACKAGE_PREFIX = "package:"
 OFFLOADS = ("", "cpu", "sequential")
 BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Precision -> bytes of a number."""
+ENDPOINT = "endpoint"
+"""A source ``endpoint`` or ``endpoint:MODEL`` is an OpenAI-compatible chat endpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,7 @@ class ModelReference:
 
     role: str
     source: str
-    """A hub id, a folder, or ``package:NAME`` for a model shipped with editfoundry."""
+    """A hub id, a folder, ``package:NAME`` for a model shipped with editfoundry, or ``endpoint:MODEL``."""
     revision: str = "main"
     subfolder: str = ""
     """Folder of the weights within it, where they do not lie at its top."""
@@ -70,6 +72,11 @@ class ModelReference:
     def is_local(self) -> bool:
         """Whether it is a folder, not a hub id."""
         return self.source.startswith((_PACKAGE_PREFIX, "/", "./", "../", "~")) or Path(self.source).is_dir()
+
+    @property
+    def is_endpoint(self) -> bool:
+        """Whether it is asked over HTTP: its source is ``endpoint`` or ``endpoint:MODEL``."""
+        return self.source.partition(":")[0] == ENDPOINT
 
     def image_encoder_reference(self) -> ModelReference:
         """Return where an IP-Adapter's image encoder comes from."""

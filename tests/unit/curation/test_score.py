@@ -258,6 +258,15 @@ def test_equal_captions_name_no_direction_and_are_rejected_for_that_and_not_for_
     check_clip(good, ClipThresholds(), {**captions, "output_caption": "a blue cup"})
 
 
+@pytest.mark.parametrize(("direction", "is_told"), [(-0.3, True), (0.1, False)])
+def test_a_pair_that_fits_its_captions_better_the_other_way_round_is_told_so(direction, is_told):
+    scores = {"clip_input": 0.3, "clip_output": 0.3, "clip_image": 0.9, "clip_direction": direction}
+    with pytest.raises(Rejection) as rejected:
+        check_clip(scores, ClipThresholds(), {"input_caption": "a cat", "output_caption": "a dog"})
+    assert rejected.value.reason == "low clip_direction"
+    assert ("was it swapped?" in rejected.value.detail) == is_told
+
+
 def test_a_triplet_of_equal_captions_is_scored_without_a_direction_and_counted_by_its_own_reason(tmp_path, profile):
     captions = [("a red cup", "A red cup."), ("a red cup", "a blue cup")]
     made = [

@@ -152,6 +152,21 @@ def test_no_prompt_has_no_answer(model):
     assert model.generate([], []) == []
 
 
+def test_a_profile_says_whether_two_pictures_come_one_after_the_other(tmp_path):
+    path = saved_profile(tmp_path, tiny_llava())
+    plain = path.read_text()
+    for told in (True, False):
+        path.write_text(plain + f"\n[vision_language_model.options]\nmulti_image = {str(told).lower()}\n")
+        model = load_vision_language_model(load_profile(path), CPU)
+        assert model.takes_several_images is told
+        text, images = plain_inputs(model, (FIRST, SECOND), "how alike?")
+        assert (text.count(model.processor.image_token), len(images[0])) == ((2, 2) if told else (1, 1))
+    for wrong, message in (('multi_image = "yes"', "must be true or false"), ("size = 1", "no option 'size'")):
+        path.write_text(plain + f"\n[vision_language_model.options]\n{wrong}\n")
+        with pytest.raises(BadInputError, match=message):
+            load_vision_language_model(load_profile(path), CPU)
+
+
 def test_pictures_of_other_sizes_stand_side_by_side_on_a_square_and_none_is_cropped():
     sheet = side_by_side([FIRST, tiny_image(1, (24, 60))])
     assert sheet.size == (64, 64)

@@ -11,7 +11,7 @@ from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.bootstrap import NUM_RESAMPLES, Interval, bootstrap_interval
 from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.reports.run_results import RIGHT
-from editfoundry.pretrained.vision_language_model import load_vision_language_model
+from editfoundry.pretrained.judge_model import load_judge_model
 
 ROLE = "vision_language_model"
 MIN_CORRELATION = 0.5
@@ -23,7 +23,7 @@ def _orders_editors(bench: Workbench) -> Finding:
     bench.profile.model(ROLE)
     seed = bench.config.seed
     benchmark = read_benchmark("tinyworld-world", num_items=bench.config.num_judged_items, seed=seed)
-    judge = MetricModels({ROLE: load_vision_language_model(bench.profile, bench.runtime)})
+    judge = MetricModels({ROLE: load_judge_model(bench.profile, bench.runtime)})
     arms = {
         name: bench.scores(bench.contestant(source), benchmark, lambda: judge, (ROLE,))
         for name, source in [*((name, name) for name in EDITORS), ("editworld", bench.editworld())]

@@ -10,15 +10,15 @@ from editfoundry.evaluation.metrics.metric import Metric, MetricModel
 from editfoundry.judging import PROMPT_VERSION, EditPair, JudgeConfig, Judgement, judge_pairs
 
 if TYPE_CHECKING:
+    from editfoundry.pretrained.judge_model import JudgeModel
     from editfoundry.pretrained.runtime import Runtime
-    from editfoundry.pretrained.vision_language_model import VisionLanguageModel
     from editfoundry.profiles import Profile
 
 
-def _load(profile: Profile, runtime: Runtime) -> VisionLanguageModel:
-    from editfoundry.pretrained.vision_language_model import load_vision_language_model
+def _load(profile: Profile, runtime: Runtime) -> JudgeModel:
+    from editfoundry.pretrained.judge_model import load_judge_model
 
-    return load_vision_language_model(profile, runtime)
+    return load_judge_model(profile, runtime)
 
 
 _JUDGE = MetricModel(
@@ -33,7 +33,7 @@ _JUDGE = MetricModel(
 
 def _judgements(edits: EditedBatch) -> dict[int, Judgement]:
     """Return row -> judgement of every edit that was made; the model is asked once for all metrics."""
-    model: VisionLanguageModel = edits.batch.measurement.models.by_role["vision_language_model"]
+    model: JudgeModel = edits.batch.measurement.models.by_role["vision_language_model"]
     pairs = [
         EditPair(
             input_image=edits.batch.pictures[row].input_image,

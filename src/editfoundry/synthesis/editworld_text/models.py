@@ -62,6 +62,6 @@ def load_branch(profile: Profile, runtime: Runtime, config: TextBranchConfig) ->
 
 def _load_judge(profile: Profile, runtime: Runtime) -> Callable[[Sequence[EditPair]], list[Judgement]]:
     from editfoundry.judging import judge_pairs
-    from editfoundry.pretrained.vision_language_model import load_vision_language_model
+    from editfoundry.pretrained.judge_model import load_judge_model
 
-    return partial(judge_pairs, load_vision_language_model(profile, runtime))
+    return partial(judge_pairs, load_judge_model(profile, runtime))

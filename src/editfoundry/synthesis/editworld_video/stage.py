@@ -29,10 +29,10 @@ from editfoundry.judging.missing_scores import TripletScorer
 from editfoundry.pretrained.chat import LanguageModel
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretrained.judge_model import load_judge_model
 from editfoundry.pretrained.language_model import language_model_identity, load_language_model
 from editfoundry.pretrained.runtime import Runtime, choose_runtime
 from editfoundry.pretrained.video_language_model import ROLE, VideoLanguageModel, load_video_language_model
-from editfoundry.pretrained.vision_language_model import load_vision_language_model
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.editworld_video.clip_frames import storyline_frames
 from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
@@ -231,7 +231,7 @@ def _identity(profile: Profile, config: VideoBranchConfig, prompts: StorylinePro
 
 
 def _load(profile: Profile, runtime: Runtime, device: str, config: VideoBranchConfig) -> _Branch:
-    judge = load_vision_language_model(profile, runtime) if config.judge else None
+    judge = load_judge_model(profile, runtime) if config.judge else None
     return _Branch(
         load_video_language_model(profile, runtime),
         load_language_model(profile, device),

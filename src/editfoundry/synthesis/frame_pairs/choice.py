@@ -12,6 +12,9 @@ from editfoundry.synthesis.frame_pairs.motion import NO_MOTION, Change, between_
 from editfoundry.synthesis.frame_pairs.shots import Shot
 from editfoundry.synthesis.frame_pairs.transitions import within_scenes
 
+MAX_SPEED = 0.25
+"""Widths of the picture a second: a camera that swings round faster, or a scene that another one pushes out, is on its
+way from one place to the next."""
 UNREST_WEIGHT = 1.0
 """What a pair's unrest takes from its change: halfway through an action more may differ than when it has ended."""
 _FALL_BACK = (1.0, 0.6, 0.35)
@@ -76,12 +79,14 @@ def choose_in_shot(shot: Shot, config: FramePairConfig) -> ShotChoice:
         return ShotChoice([], "too short")
     sharp = [_is_sharp(frame, shot, config) for frame in held]
     both_sharp = np.logical_and.outer(sharp, sharp)
+    steady = [frame.speed <= MAX_SPEED for frame in held]
     happens = far_enough & (shares >= config.min_change)
     overlaps = np.array([[c.overlap >= config.min_overlap for c in row] for row in changes])
     happens &= overlaps
     same_place = shares <= config.max_change
     one_scene = within_scenes(held, changes, config)
     usable = happens & both_sharp & same_place & one_scene & _one_action(held, shares, config)
+    usable &= np.logical_and.outer(steady, steady)
     if usable.any():
         return ShotChoice(_candidates(shot, changes, shares, usable, config), "")
     if not one_scene.all():

@@ -29,6 +29,8 @@ class HeldFrame:
     """In the decoder's own format: nothing is converted that is not chosen."""
     pose: Motion
     """Of the camera since the shot's first frame."""
+    speed: float = 0.0
+    """Of the camera when it came here, in widths of the picture a second."""
 
     @property
     def time(self) -> float:

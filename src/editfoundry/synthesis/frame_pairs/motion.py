@@ -31,6 +31,10 @@ _STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
 _TILES = 6
 _TILE_SHARE = 0.04
 """Share of a tile that must differ for the tile to count."""
+_PARTS = (6, 4)
+"""Columns and rows of parts whose mean colours are compared."""
+_OTHER_COLOUR = 16
+"""Difference, of 255, of two mean colours."""
 _AROUND = 1 / 40
 """Share of the picture's longer side by which a pattern may lie beside its place."""
 _PATTERN = 6.0
@@ -108,22 +112,57 @@ def change_between(first: Look, second: Look, motion: Motion, threshold: float |
         motion: the camera's, from the first to the second.
         threshold: difference, of 255, from which a pixel differs; by default it depends on the picture's contrast.
     """
+    differs, overlap = _differing(first, second, motion, threshold)
+    common = differs.size if overlap is None else max(1, cv2.countNonZero(overlap))
+    return Change(cv2.countNonZero(differs) / common, common / differs.size, _spread(differs))
+
+
+def taken_over(look: Look, home: Look, other: Look, motion: Motion) -> tuple[float, float]:
+    """Tell how much of a look shows another scene: what differs from its own and is in the other, at the same place.
+
+    Args:
+        look: of its scene, or of a moment of a wipe.
+        home: a look of its scene alone.
+        other: of the other scene, or of a moment of the same wipe when more of it shows.
+        motion: the camera's, from ``look`` to ``home``.
+
+    Returns:
+        The share of the picture that shows the other scene, and the share of what differs from ``home`` that does.
+    """
+    new, _ = _differing(look, home, motion, None)
+    # Of two scenes there is no common exposure to undo.
+    unlike = _unlike(look.thumbnail, other.thumbnail, _threshold(look, other))
+    shown = cv2.countNonZero(cv2.bitwise_and(new, cv2.bitwise_not(unlike)))
+    return shown / new.size, shown / max(1, cv2.countNonZero(new))
+
+
+def _differing(
+    first: Look, second: Look, motion: Motion, threshold: float | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return where two looks differ, see `change_between`, and which pixels both see; None is all."""
     seen, overlap = _aligned(first, second, motion)
-    a, b = first.thumbnail, _with_exposure_of(first, seen)
-    # A pixel has changed when no neighbour of its counterpart looks like it.
+    chosen = _threshold(first, second) if threshold is None else threshold
+    differs = _unlike(first.thumbnail, _with_exposure_of(first, seen), chosen)
+    return (differs if overlap is None else cv2.bitwise_and(differs, overlap)), overlap
+
+
+def _threshold(first: Look, second: Look) -> float:
+    return min(_MAX_DIFFERENCE, max(_MIN_DIFFERENCE, _CONTRAST_SHARE * min(first.contrast, second.contrast)))
+
+
+def _unlike(a: np.ndarray, b: np.ndarray, threshold: float) -> np.ndarray:
+    """Return 255 where no neighbour of a pixel's counterpart looks like it, else 0."""
     excess = cv2.max(cv2.subtract(a, cv2.dilate(b, _SQUARE)), cv2.subtract(cv2.erode(b, _SQUARE), a))
     luma, *chroma = cv2.split(excess)
     strongest = cv2.max(luma, cv2.max(*chroma))
-    contrast = min(first.contrast, second.contrast)
-    if threshold is None:
-        threshold = min(_MAX_DIFFERENCE, max(_MIN_DIFFERENCE, _CONTRAST_SHARE * contrast))
     _, differs = cv2.threshold(strongest, threshold, 255, cv2.THRESH_BINARY)
-    differs = cv2.morphologyEx(differs, cv2.MORPH_OPEN, _SQUARE[:2, :2])
-    common = differs.size
-    if overlap is not None:
-        differs = cv2.bitwise_and(differs, overlap)
-        common = max(1, cv2.countNonZero(overlap))
-    return Change(cv2.countNonZero(differs) / common, common / differs.size, _spread(differs))
+    return cv2.morphologyEx(differs, cv2.MORPH_OPEN, _SQUARE[:2, :2])
+
+
+def other_colours(first: Look, second: Look) -> float:
+    """Return the share of the picture's parts whose mean colour is another in a second look, sharp or blurred."""
+    means = [cv2.resize(look.thumbnail, _PARTS, interpolation=cv2.INTER_AREA).astype(int) for look in (first, second)]
+    return float((np.abs(means[0] - means[1]).max(axis=-1) > _OTHER_COLOUR).mean())
 
 
 def lost_structure(first: Look, second: Look, motion: Motion) -> float:

@@ -21,7 +21,9 @@ from editfoundry.synthesis.frame_pairs.motion import (
     camera_motion,
     change_between,
     mixture,
+    other_colours,
     rough_mixture,
+    taken_over,
     way,
 )
 
@@ -41,6 +43,12 @@ _ALIKE = 1.0
 """Mean difference of luma, of 255, below which two looks show the same scene."""
 _SURE_TRACKS = 0.4
 """Share of the points followed that may get lost where it is surely no cut."""
+_ELSEWHERE = 0.1
+"""Share of the picture whose colours are others beyond a cut, and not only out of focus."""
+_WIPED = 0.015
+"""Share of the picture that another scene has taken over when a wipe is surely under way."""
+_EXPLAINED = 0.5
+"""Share of what differs from a scene that must be in the other; what happens in a scene is not."""
 _MIXED = 0.07
 """Share of another scene in a frame from which it shows."""
 
@@ -143,6 +151,8 @@ class _OpenShot:
     def is_begun_anew_by(self, look: Look) -> bool:
         """Return whether all before ``look`` was still the shot's fading in."""
         since = look.time - self.begun
+        if since <= _LONGEST_DISSOLVE and self._is_entering(look):
+            return True
         if since > self.config.dissolve_seconds:
             return (
                 since <= _LONGEST_DISSOLVE
@@ -165,13 +175,15 @@ class _OpenShot:
         return Shot(self._held.frames, self._start, last, self._best_sharpness, self._camera_way)
 
     def _take(self, frame: VideoFrame) -> None:
-        seen = self._next
+        seen, last = self._next, self._recent[-1] if self._recent else self._next
+        moved = way(between_poses(last.pose, seen.pose), seen.look)
+        speed = moved / max(seen.look.time - last.look.time, 1e-6)
         self._best_sharpness = max(self._best_sharpness, seen.look.sharpness)
         self._camera_way = max(self._camera_way, way(seen.pose, seen.look))
         self._recent.append(seen)
         while seen.look.time - self._recent[0].look.time > self.config.dissolve_seconds:
             self._recent.pop(0)
-        self._held.add(HeldFrame(seen.look, frame, seen.pose))
+        self._held.add(HeldFrame(seen.look, frame, seen.pose, speed))
 
     def _is_cut(self, change: Change, lost: float) -> bool:
         config = self.config
@@ -179,6 +191,23 @@ class _OpenShot:
             return True
         is_lost = lost > config.max_lost_tracks and change.spread > config.scene_spread
         return change.share >= config.suspicious_change and is_lost
+
+    def _is_entering(self, look: Look) -> bool:
+        """Return whether the shot's first look still shows a part of the shot before, which ``look`` does not."""
+        first = self._recent[0]
+        if self.before is None or self.before.shape != look.shape:
+            return False
+        if other_colours(self.before, first.look) < _ELSEWHERE:
+            return False
+        return _is_wiped(first.look, look, self.before, between_poses(first.pose, self._next.pose))
+
+    def _is_leaving(self, seen: _Seen, following: Look) -> bool:
+        """Return whether a late look shows a part of the shot that follows."""
+        last = self._recent[-1].look
+        if following.shape != last.shape or other_colours(last, following) < _ELSEWHERE:
+            return False
+        clear = self._recent[0]
+        return _is_wiped(seen.look, clear.look, following, between_poses(seen.pose, clear.pose))
 
     def _is_dissolved(self) -> bool:
         first = self._recent[0]
@@ -199,7 +228,10 @@ class _OpenShot:
         last = self.clear.time
         for seen in recent[1:]:
             is_faded = fades and seen.look.contrast < best / _FADE_RATIO
-            if is_faded or (following is not None and _is_mixed(self.clear, seen.look, following)):
+            if is_faded or (
+                following is not None
+                and (_is_mixed(self.clear, seen.look, following) or self._is_leaving(seen, following))
+            ):
                 break
             last = seen.look.time
         return last
@@ -213,6 +245,14 @@ def _is_mixed(first: Look, middle: Look, last: Look, max_residue: float = _MIXTU
         return False
     share, residue = mixture(first, middle, last)
     return _MIXED < share < 1 - _MIXED and residue < max_residue
+
+
+def _is_wiped(look: Look, home: Look, other: Look, motion: Motion) -> bool:
+    """Whether a part of ``look`` shows the scene of ``other``, which comes over its own or goes from it."""
+    if not _may_differ(look, home):
+        return False
+    share, explained = taken_over(look, home, other, motion)
+    return share >= _WIPED and explained >= _EXPLAINED
 
 
 def _may_differ(first: Look, second: Look) -> bool:

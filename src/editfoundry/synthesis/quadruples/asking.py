@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 
 from editfoundry.errors import UnavailableError
-from editfoundry.pretrained.chat import ENDPOINT, FAILED, ChatAnswer, LanguageModel, Request, Sampling
+from editfoundry.pretrained.chat import FAILED, ChatAnswer, LanguageModel, Request, Sampling
+from editfoundry.profiles import ENDPOINT
 from editfoundry.synthesis.quadruples.journal import Journal, journal_path, request_key
 
 MAX_FAILED = 3

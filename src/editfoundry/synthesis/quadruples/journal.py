@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from editfoundry.data.atomic import room_for
@@ -57,7 +57,8 @@ class Journal:
             NoSpaceError: the disk is full.
         """
         self._answers[key] = answer
-        line = json.dumps({"key": key, **asdict(answer)}, ensure_ascii=False) + "\n"
+        told = {name: value for name, value in asdict(replace(answer, tokens=())).items() if name != "tokens"}
+        line = json.dumps({"key": key, **told}, ensure_ascii=False) + "\n"
         # One write, so that a kill leaves the whole line or nothing.
         with room_for(self.path):
             data = line.encode()

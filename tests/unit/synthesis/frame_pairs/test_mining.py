@@ -112,7 +112,8 @@ def transition(kind, seconds, first=1, second=3):
 @pytest.mark.parametrize(
     ("kind", "seconds"),
     [("dissolve", 0.7), ("dissolve", 1.3), ("dissolve", 1.6), ("dissolve", 2.0), ("wipe right", 1.0)]
-    + [("wipe right", 2.0), ("wipe down", 1.3), ("wipe down", 1.6), ("iris", 1.3), ("iris", 2.0)],
+    + [("wipe right", 2.0), ("wipe down", 1.3), ("wipe down", 1.6), ("iris", 1.3), ("iris", 2.0)]
+    + [(kind, seconds) for kind in ("wipe right", "wipe down", "iris") for seconds in (0.5, 0.7)],
 )
 def test_a_slow_transition_between_still_scenes_is_cut(kind, seconds, tmp_path):
     assert reason_of(video(tmp_path, list(transition(kind, seconds)))) == "cut"
@@ -126,6 +127,30 @@ def test_a_pair_never_crosses_a_wipe(tmp_path):
     grown += [grown[-1]] * FPS
     pair = mine(video(tmp_path, grown))
     assert pair.first_time >= 2 + seconds - 0.1
+
+
+def wiped(kind, seconds, first, second):
+    """An action in each of two scenes, and a transition between from 2 s on."""
+    for n, picture in enumerate(transition(kind, seconds, first, second)):
+        yield disc(picture, 4 + 8 * np.clip((n % round((2 + seconds) * FPS) - 8) / 12, 0, 1))
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.7, 1.0])
+@pytest.mark.parametrize("kind", ["wipe right", "wipe down", "iris"])
+def test_a_pair_beside_a_quick_wipe_shows_one_scene_alone(kind, seconds, tmp_path):
+    for first, second in ((1, 3), (2, 4)):
+        pair = mine(video(tmp_path, list(wiped(kind, seconds, first, second))))
+        assert pair.last_time < 2 + 0.1 * seconds or pair.first_time > 2 + 0.9 * seconds
+
+
+@pytest.mark.parametrize("seconds", [0.7, 1.0, 1.5, 2.0])
+def test_a_pair_shows_no_scene_that_another_pushes_out(seconds, tmp_path):
+    both = np.concatenate([backdrop(1), backdrop(3)], axis=1)
+    shares = np.clip((np.arange(round((4 + seconds) * FPS)) - 2 * FPS) / (seconds * FPS), 0, 1)
+    pushed = [both[:, (x := round(share * WIDTH)) : x + WIDTH] for share in shares]
+    assert reason_of(video(tmp_path, pushed)) in ("cut", "camera only")
+    before = [disc(p, 4 + 8 * np.clip(n / 12 - 1, 0, 1)) if n < 2 * FPS else p for n, p in enumerate(pushed)]
+    assert mine(video(tmp_path, before)).last_time < 2.1
 
 
 def test_patterns_are_found_again_in_another_light_and_beside_what_grows_but_not_in_another_scene():
