@@ -14,7 +14,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import set_seed
 from torch import Tensor, nn
@@ -259,7 +258,7 @@ class _Run:
             self.average.step(self.averaged)
         every = self.config.checkpoint_every_seconds
         save = every is not None and time.monotonic() - self.saved_at >= every
-        self.launched.append(LaunchedStep(self.accelerator, torch.stack(losses).mean(), norm, stop, save))
+        self.launched.append(LaunchedStep(self.accelerator, losses, norm, stop, save))
 
     def _accumulate(self, batch: Any) -> tuple[Tensor, Tensor | None]:
         """Work through one part of a step; return its loss and, after the last part, the gradient's norm."""
