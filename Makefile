@@ -9,7 +9,12 @@ READY := $(VENV)/.ready
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
 
-.PHONY: help setup dependencies demo test test-slow e2e ui bench figures lint lock clean
+# What `make pretrain` trains, where, and in how many minutes (none: as many steps as the shipped models had).
+PRETRAIN ?= all
+PRETRAINED ?= .pretrain/embedded
+MINUTES ?= 10
+
+.PHONY: help setup dependencies demo test test-slow e2e ui bench figures pretrain pretrain-gpu lint lock clean
 
 help:
 	@echo "make setup   environment in $(VENV), from requirements.lock"
@@ -17,8 +22,10 @@ help:
 	@echo "make test    every test that needs no GPU, but for"
 	@echo "make test-slow  those that run whole services, several processes, or the lineage through Dagster"
 	@echo "make e2e     the whole workbench in a headless browser (chromium and node needed; about 10 minutes)"
+	@echo "make pretrain  trains the embedded models anew, into $(PRETRAINED); resumes; days without a GPU"
+	@echo "make pretrain-gpu  the same on a GPU, in MINUTES=$(MINUTES)"
 	@echo "make lint    ruff and mypy"
-	@echo "make ui      Dagster, MLflow and S3 on localhost"
+	@echo "make ui      Dagster, MLflow, reports and S3 on localhost"
 	@echo "make bench   side-by-side benchmarks, into docs/benchmarks.md"
 	@echo "make figures tables and pictures of README and docs, from the demo"
 
@@ -72,6 +79,12 @@ figures: demo
 	@cp reports/shipped/grid.png docs/images/shipped_editor.png
 	@$(BIN)/editfoundry curation-sheet data/dataset --out docs/images/dataset.png --num-each 12
 	@$(BIN)/python docs/fill_tables.py
+
+pretrain: $(READY)
+	@$(BIN)/editfoundry tinyworld pretrain $(PRETRAIN) --out $(PRETRAINED)
+
+pretrain-gpu: $(READY)
+	@$(BIN)/editfoundry tinyworld pretrain $(PRETRAIN) --out $(PRETRAINED) --device cuda --minutes $(MINUTES) --continue-shipped
 
 lock:
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock

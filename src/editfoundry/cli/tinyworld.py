@@ -133,26 +133,78 @@ def tinyworld_measure_storylines(
 
 @tinyworld_app.command("pretrain")
 def tinyworld_pretrain(
-    model: Annotated[
-        str,
+    models: Annotated[
+        list[str],
         typer.Argument(
-            help=f"{', '.join(PRETRAININGS)}; vae first, and diffusion gives text_to_image and editor_base."
+            metavar="MODEL...",
+            help=f"{', '.join(PRETRAININGS)}; all, or several, which are trained in this order and, on a GPU, beside "
+            "each other. diffusion gives text_to_image and editor_base.",
         ),
     ],
-    work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints and MLflow log.")] = Path(".pretrain"),
+    work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints, logs and MLflow log.")] = Path(".pretrain"),
+    out: Annotated[Path | None, typer.Option(help="Folder of the models; by default the package's own.")] = None,
     num_steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps; by default those of the shipped model.")
     ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Time for everything, over the end of which no training runs.")
+    ] = None,
     continue_shipped: Annotated[
-        bool, typer.Option(help="Train what is shipped on: diffusion, language_model, editworld.")
+        bool,
+        typer.Option(
+            help="Train what is shipped on: vae, diffusion, language_model or editworld; of several, vae and diffusion."
+        ),
     ] = False,
+    track: Annotated[bool, typer.Option(help="Write MLflow's log into the work folder.")] = True,
+    num_examples: Annotated[
+        int | None, typer.Option(min=1, help="Pictures, pairs or edits to learn from; by default each model's own.")
+    ] = None,
+    ends_at: Annotated[float | None, typer.Option(hidden=True)] = None,
+    share: Annotated[bool, typer.Option(hidden=True)] = True,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Train an embedded model; resumes where it stopped. Example: editfoundry tinyworld pretrain clip."""
-    from editfoundry.pretraining.pretrain import pretrain
+    """Train embedded models; resumes where it stopped. Example: editfoundry tinyworld pretrain all --minutes 10."""
+    import logging
+    import time
 
-    print_facts(pretrain(model, work_dir, num_steps, device, continue_shipped), as_json)
+    from editfoundry.pretraining.pretrain import pretrain
+    from editfoundry.pretraining.suite import Suite
+    from editfoundry.profiles import EMBEDDED_FOLDER
+    from editfoundry.training.owners import ending_with_owners
+
+    into = out or EMBEDDED_FOLDER
+    if models == ["all"] or len(models) > 1:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        suite = Suite(
+            work_dir=work_dir,
+            out=into,
+            device=device,
+            minutes=minutes,
+            only=() if models == ["all"] else models,
+            num_steps=num_steps,
+            num_examples=num_examples,
+            continue_shipped=continue_shipped,
+            is_tracked=track,
+        )
+        print_facts(suite.run(), as_json)
+        return
+    if minutes is not None:
+        ends_at = time.time() + 60 * minutes
+    with ending_with_owners():
+        facts = pretrain(
+            models[0],
+            work_dir,
+            num_steps,
+            device,
+            continue_shipped=continue_shipped,
+            out=into,
+            ends_at=ends_at,
+            is_tracked=track,
+            shares=share,
+            num_examples=num_examples,
+        )
+    print_facts(facts, as_json)
 
 
 @tinyworld_app.command("measure")

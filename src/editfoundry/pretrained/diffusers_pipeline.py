@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 from typing import Any
 
-import torch
-
-from editfoundry.errors import BadInputError
-from editfoundry.pretrained.checkpoint_configs import check_configs
-from editfoundry.pretrained.runtime import Runtime, quiet_libraries
-from editfoundry.profiles import ModelReference, missing_model
+from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.profiles import ModelReference
 
 
 def open_pipeline(pipeline_class: type[Any], reference: ModelReference, runtime: Runtime) -> Any:
@@ -41,25 +37,10 @@ def open_model(model_class: type[Any], reference: ModelReference, runtime: Runti
         MissingModelError: the model is not on this machine and cannot be fetched.
         BadInputError: a folder holds something that cannot be loaded.
     """
-    quiet_libraries()
-    if Path(reference.location).is_dir():
-        check_configs(Path(reference.location))
-    try:
+    with opening(reference, model_class.__name__) as common:
         return model_class.from_pretrained(
-            reference.location,
-            revision=reference.revision,
-            torch_dtype=runtime.dtype,
-            local_files_only=reference.is_local,
-            use_safetensors=True,
-            **options,
+            reference.location, torch_dtype=runtime.dtype, use_safetensors=True, **common, **options
         )
-    except (OSError, ValueError) as error:
-        raise missing_model(reference, error) from error
-    except Exception as error:  # Whatever a library raises for a folder whose files contradict each other.
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or not Path(reference.location).is_dir():
-            raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise BadInputError(f"{reference.location}: cannot be loaded as {model_class.__name__} ({reason})") from error
 
 
 def pipeline_class_name(reference: ModelReference) -> str:
@@ -70,11 +51,6 @@ def pipeline_class_name(reference: ModelReference) -> str:
     """
     from diffusers import DiffusionPipeline
 
-    quiet_libraries()
-    try:
-        config = DiffusionPipeline.load_config(
-            reference.location, revision=reference.revision, local_files_only=reference.is_local
-        )
-    except (OSError, ValueError) as error:
-        raise missing_model(reference, error) from error
+    with opening(reference, "a pipeline") as options:
+        config = DiffusionPipeline.load_config(reference.location, **options)
     return str(config.get("_class_name"))

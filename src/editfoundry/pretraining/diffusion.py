@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,18 +14,21 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel
 
 from editfoundry.pretraining.drawn_pictures import cached_array, to_pixels
+from editfoundry.pretraining.model_trainee import weights_hash
+from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.pretraining.text import HIDDEN_SIZE
 from editfoundry.tinyworld.scene import Scene, render
 
-LATENT_SHAPE = (4, 16, 16)
+LATENT_SIZE = 16
+"""Side of the latents of 64 x 64 pixels."""
 
 
-def build_unet() -> UNet2DConditionModel:
+def build_unet(latent_channels: int) -> UNet2DConditionModel:
     """Return an untrained UNet of the embedded size: attention at 16 x 16 and 8 x 8."""
     return UNet2DConditionModel(
-        sample_size=LATENT_SHAPE[1],
-        in_channels=4,
-        out_channels=4,
+        sample_size=LATENT_SIZE,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
         block_out_channels=(48, 72, 96),
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
@@ -58,14 +63,14 @@ class Denoiser(nn.Module):
         self.text_encoder = text_encoder
 
     def forward(self, latents: Tensor, timesteps: Tensor, input_ids: Tensor) -> Tensor:
-        """Predict v, ``(B, 4, 16, 16)``, from noisy latents (and image latents beside them) and ``(B, L)`` tokens."""
+        """Predict v, ``(B, C, 16, 16)``, from noisy latents (and image latents beside them) and ``(B, L)`` tokens."""
         prompt_embeds = self.text_encoder(input_ids)[0]
         return self.unet(latents, timesteps, encoder_hidden_states=prompt_embeds, return_dict=False)[0]
 
 
 def noised(scheduler: DDIMScheduler, latents: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Return noisy latents, their timesteps ``(B,)`` and the v they should be predicted as."""
-    noise = torch.randn(latents.shape, generator=generator).to(latents)
+    noise = normal_noise(latents, generator)
     timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(latents),), generator=generator)
     timesteps = timesteps.to(latents.device)
     return (
@@ -75,19 +80,34 @@ def noised(scheduler: DDIMScheduler, latents: Tensor, generator: torch.Generator
     )
 
 
+def normal_noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Return unit Gaussian noise of a tensor's shape, drawn where the tensor is, as ``generator``, of the CPU, says."""
+    if like.device.type == "cpu":
+        return torch.randn(like.shape, generator=generator, dtype=like.dtype)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    there = torch.Generator(like.device).manual_seed(seed)
+    return torch.randn(like.shape, generator=there, dtype=like.dtype, device=like.device)
+
+
 @torch.no_grad()
 def cached_latents(
-    path: Path, scenes: Sequence[Scene], vae: AutoencoderKL, device: torch.device, batch_size: int = 64
+    folder: Path, name: str, scenes: Sequence[Scene], vae: AutoencoderKL, device: torch.device
 ) -> np.ndarray:
-    """Return ``(N, 4, 16, 16)`` float16: the unscaled posterior means of the scenes' pictures, computed once."""
-    batch: dict[int, np.ndarray] = {}
+    """Return ``(N, C, 16, 16)`` float16: the unscaled posterior means of the scenes' pictures, computed once.
 
-    def row(index: int) -> np.ndarray:
-        if index not in batch:
-            batch.clear()
-            stop = min(index + batch_size, len(scenes))
-            pixels = to_pixels(np.stack([render(s) for s in scenes[index:stop]])).to(device)
-            batch.update(zip(range(index, stop), vae.encode(pixels).latent_dist.mean.cpu().numpy(), strict=True))
-        return batch[index]
+    Args:
+        folder: of the cache; a file there is ``name`` with the number of scenes and the autoencoder's hash.
+        name: says which scenes they are.
+        scenes: the ``N`` scenes, seeded.
+        vae: on ``device``.
+        device: to encode on.
+    """
+    path = folder / f"{name}-{len(scenes)}-{weights_hash(vae)[:12]}.npy"
+    shape = (len(scenes), vae.config.latent_channels, LATENT_SIZE, LATENT_SIZE)
+    pictures = partial(drawn, render, scenes)
+    return cached_array(path, shape, "float16", lambda: (_means(vae, block, device) for block in pictures()))
 
-    return cached_array(path, (len(scenes), *LATENT_SHAPE), "float16", row)
+
+def _means(vae: Any, pictures: np.ndarray, device: torch.device) -> np.ndarray:
+    means: Tensor = vae.encode(to_pixels(pictures).to(device)).latent_dist.mean
+    return means.cpu().numpy()

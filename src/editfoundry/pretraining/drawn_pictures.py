@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
 
-log = logging.getLogger(__name__)
 
-
-def cached_array(path: Path, shape: tuple[int, ...], dtype: str, row: Callable[[int], np.ndarray]) -> np.ndarray:
-    """Return ``path`` as a read-only memory map, filling it row by row first when it is missing."""
+def cached_array(
+    path: Path, shape: tuple[int, ...], dtype: str, blocks: Callable[[], Iterable[np.ndarray]]
+) -> np.ndarray:
+    """Return ``path`` as a read-only memory map, filled with ``blocks()``, which have its rows, when it is missing."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
+        # Trainings that run beside each other may make the same one.
+        partial = path.with_suffix(f".{os.getpid()}.partial")
         array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.dtype(dtype), shape=shape)
-        for index in range(shape[0]):
-            array[index] = row(index)
+        start = 0
+        for block in blocks():
+            array[start : start + len(block)] = block
+            start += len(block)
         array.flush()
         del array
         os.replace(partial, path)
@@ -32,12 +35,17 @@ def cached_array(path: Path, shape: tuple[int, ...], dtype: str, row: Callable[[
 
 def rendered(path: Path, scenes: Sequence[Scene]) -> np.ndarray:
     """Return the scenes' pictures, ``(N, 64, 64, 3)`` uint8 RGB, rendering them once."""
-    return cached_array(path, (len(scenes), IMAGE_SIZE, IMAGE_SIZE, 3), "uint8", lambda index: render(scenes[index]))
+    return cached_array(path, (len(scenes), IMAGE_SIZE, IMAGE_SIZE, 3), "uint8", lambda: drawn(render, scenes))
 
 
 def to_pixels(images: np.ndarray) -> Tensor:
     """Turn ``(B, H, W, 3)`` uint8 into ``(B, 3, H, W)`` float in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return as_pixels(torch.from_numpy(np.array(images)))
+
+
+def as_pixels(images: Tensor) -> Tensor:
+    """Turn ``(B, H, W, 3)`` uint8 into ``(B, 3, H, W)`` float in [-1, 1], where the tensor is."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def to_images(pixels: Tensor) -> np.ndarray:

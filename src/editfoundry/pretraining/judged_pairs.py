@@ -11,6 +11,7 @@ The numbers follow from the scenes alone:
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +20,12 @@ import torch
 from PIL import Image, ImageFilter
 
 from editfoundry.pretraining.drawn_pictures import to_images, to_pixels
+from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.tinyworld.edits import Edit, sample_world_edit
 from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.scene import POSITIONS, Scene, SceneObject, render
 from editfoundry.tinyworld.scene_sampling import Split, is_held_out, random_background, random_object, sample_scene
-from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
+from editfoundry.tinyworld.wrong_outcomes import NUM_MIXED_OUTCOMES, shows, wrong_outcomes
 
 SHARES = {
     "true": 0.32, "wrong": 0.20, "unchanged": 0.12, "other object": 0.10, "something else changed": 0.10,
@@ -159,13 +161,26 @@ def seen_captions(random: np.random.Generator, pair: JudgedPair) -> tuple[str, s
     return told[0].caption, told[1].caption
 
 
-def pair_pictures(pair: JudgedPair, vae: Any, seed: int) -> np.ndarray:
-    """Draw input and output, ``(2, 64, 64, 3)`` uint8 RGB; ``vae`` decodes those that are to look generated."""
-    pictures = np.stack([render(pair.edit.before), render(pair.output)])
-    if pair.is_decoded:
-        pictures = reconstructed(vae, pictures)
-    pictures[1] = flawed(pictures[1], pair.flaw, pair.level, seed)
-    return pictures
+def judged_pictures(pairs: Sequence[JudgedPair], vae: Any) -> Iterator[np.ndarray]:
+    """Yield input and output of each pair, ``(B, 2, 64, 64, 3)`` uint8 RGB, in blocks of pairs.
+
+    ``vae`` decodes those that are to look generated; noise is drawn from a pair's place among the pairs.
+    """
+    start = 0
+    for pictures in drawn(_drawn_pair, pairs):
+        block = pairs[start : start + len(pictures)]
+        decoded = [index for index, pair in enumerate(block) if pair.is_decoded]
+        if decoded:
+            shape = pictures[decoded].shape
+            pictures[decoded] = reconstructed(vae, pictures[decoded].reshape(-1, *shape[2:])).reshape(shape)
+        for index, pair in enumerate(block):
+            pictures[index, 1] = flawed(pictures[index, 1], pair.flaw, pair.level, start + index)
+        yield pictures
+        start += len(pictures)
+
+
+def _drawn_pair(pair: JudgedPair) -> np.ndarray:
+    return np.stack([render(pair.edit.before), render(pair.output)])
 
 
 @torch.no_grad()
@@ -189,7 +204,7 @@ def _outcome(random: np.random.Generator, edit: Edit, kind: str, split: Split) -
     if kind == "unchanged":
         return edit.before
     if kind == "wrong":
-        wrong = wrong_outcomes(random, edit) if shows(edit) else [edit.before]
+        wrong = wrong_outcomes(random, edit, NUM_MIXED_OUTCOMES) if shows(edit) else [edit.before]
         return wrong[int(random.integers(len(wrong)))]
     if kind == "other object":
         return _with_other(random, edit.before, edit.index or 0)

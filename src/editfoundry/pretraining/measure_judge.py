@@ -14,7 +14,7 @@ from editfoundry.judging.judge_prompts import DESCRIBE
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel, load_vision_language_model
-from editfoundry.pretraining.judged_pairs import JudgedPair, pair_pictures, sample_judged_pair
+from editfoundry.pretraining.judged_pairs import JudgedPair, judged_pictures, sample_judged_pair
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.scene_sampling import random_stream
 
@@ -43,7 +43,7 @@ def measure_vision_language_model(profile: Profile, runtime: Runtime, num_pairs:
     rates_of_answers: dict[str, float] = {}
     for kind in (KEPT, *DROPPED):
         pairs = [_test_pair(kind, number) for number in range(num_pairs)]
-        pictures = [pair_pictures(pair, vae, number) for number, pair in enumerate(pairs)]
+        pictures = [picture for block in judged_pictures(pairs, vae) for picture in block]
         judged = _judged(judge, pairs, pictures)
         rates[kind] = _right_share(judged, thresholds, kind)
         rates_of_answers[kind] = _right_share(judged, JudgeThresholds(), kind)

@@ -7,6 +7,7 @@ checkpoint as if it had never stopped.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,10 +82,18 @@ def fit(model: nn.Module, step_loss: StepLoss, config: PretrainingConfig, folder
     Raises:
         BadInputError: ``folder`` holds the state of a training with other settings or starting weights.
     """
-    settings = replace(config, output=folder, starting_weights=_weights_hash(model))
+    settings = replace(config, output=folder, starting_weights=weights_hash(model))
     summary = train(settings, lambda chosen, _: ModelTrainee(model, step_loss, chosen))
     model.load_state_dict(load_file(folder / settings.CHECKPOINT_FILE))
     return PretrainingResult.of_summary(summary)
+
+
+def first_part(config: PretrainingConfig, following: PretrainingConfig, share: float) -> PretrainingConfig:
+    """Return ``config``, of what is trained before ``following``, with that one's precision and a share of its time."""
+    ends_at = following.ends_at
+    if ends_at is not None:
+        ends_at = time.time() + share * (ends_at - time.time())
+    return replace(config, mixed_precision=following.mixed_precision, ends_at=ends_at)
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,8 @@ class ModelTrainee:
         return {}
 
 
-def _weights_hash(model: nn.Module) -> str:
+def weights_hash(model: nn.Module) -> str:
+    """Return the SHA-256 of a model's weights and their names, in hex."""
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         digest.update(name.encode())

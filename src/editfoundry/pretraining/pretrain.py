@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ from editfoundry.pretraining.recipes import (
     video_language_model,
     vision_language_model,
 )
-from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
+from editfoundry.pretraining.shared_files import share_equal_files, unshare_files
+from editfoundry.profiles import EMBEDDED_FOLDER, Profile, load_profile
 from editfoundry.tracking.mlflow_client import default_tracking_uri
 
 VAE_FOLDER = "vae_trained"
@@ -45,19 +46,60 @@ Trained = tuple[dict[str, Save], PretrainingResult]
 """Role -> what saves its model, and what the training took."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training of embedded models: with what, from what, where."""
+
+    work_dir: Path
+    """Caches, checkpoints and the trained autoencoder."""
+    device: torch.device
+    config: PretrainingConfig
+    models: Profile
+    """The embedded models that are there already, of which some start from others."""
+    shipped: Path | None = None
+    """A model to train on, where one is continued."""
+    num_examples: int | None = None
+    """Pictures, pairs or edits to learn from; by default each recipe's own number."""
+
+    def sizes(self, *names: str) -> dict[str, int]:
+        """Return a recipe's arguments of these names: ``num_examples``, where it is told."""
+        return {} if self.num_examples is None else dict.fromkeys(names, self.num_examples)
+
+    @property
+    def runtime(self) -> Runtime:
+        """Device and full precision, in which weights are trained."""
+        return Runtime(self.device, torch.float32)
+
+
 def pretrain(
     name: str,
     work_dir: Path,
     num_steps: int | None,
     device: str,
     continue_shipped: bool = False,
-    embedded: Path = EMBEDDED_FOLDER,
+    out: Path = EMBEDDED_FOLDER,
+    ends_at: float | None = None,
+    is_tracked: bool = True,
+    shares: bool = True,
+    num_examples: int | None = None,
 ) -> dict[str, Any]:
     """Train one of `PRETRAININGS` from tinyworld, resuming what was interrupted.
 
-    ``diffusion`` puts ``text_to_image`` and ``editor_base`` into ``embedded``, ``clip`` puts ``clip`` there; the
-    autoencoder stays in ``work_dir`` and is shipped within the two diffusion models. ``continue_shipped`` trains the
-    shipped diffusion models, language model or EditWorld editor on, in a ``work_dir`` without their optimizer's state.
+    ``diffusion`` puts ``text_to_image`` and ``editor_base`` into ``out``, ``clip`` puts ``clip`` there; the autoencoder
+    stays in ``work_dir`` and is shipped within the diffusion models. Equal files in ``out`` lie there once.
+
+    Args:
+        name: of the pretraining.
+        work_dir: gets caches and checkpoints.
+        num_steps: optimizer steps; by default those of the shipped model.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        continue_shipped: train the model in ``out``, or else the package's, on, in a ``work_dir`` without its
+            optimizer's state; the denoiser with the autoencoder in ``work_dir``, if there is one.
+        out: folder of the embedded models; those that are missing there and are needed come from the package.
+        ends_at: Unix time by which the training has to be over.
+        is_tracked: whether MLflow's log is written, into ``work_dir``.
+        num_examples: pictures, pairs or edits to learn from; by default each recipe's own number.
+        shares: whether equal files in ``out`` are made links; not while others write there.
 
     Raises:
         BadInputError: there is no such pretraining, the autoencoder is not there yet, ``continue_shipped`` is asked of
@@ -66,28 +108,62 @@ def pretrain(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if name not in PRETRAININGS:
         raise BadInputError(f"no pretraining {name!r}: they are {', '.join(PRETRAININGS)}")
-    recipe = PRETRAININGS[name]
-    config = replace(recipe.config, mlflow_tracking_uri=default_tracking_uri(work_dir))
+    recipe, target = PRETRAININGS[name], choose_runtime(device, "float32").device
+    uri = default_tracking_uri(work_dir) if is_tracked else None
+    config = replace(config_on(recipe, target), mlflow_tracking_uri=uri, ends_at=ends_at)
     if num_steps is not None:
         config = replace(config, num_steps=num_steps)
-    train, before = recipe.train, {}
+    job = Job(work_dir=work_dir, device=target, config=config, models=models_in(out), num_examples=num_examples)
+    before: dict[str, Any] = {}
     if continue_shipped:
-        if recipe.continued_role is None:
-            known = ", ".join(name for name, other in PRETRAININGS.items() if other.continued_role)
-            raise BadInputError(f"{name}: only {known} can be continued from what is shipped")
-        config = replace(config, learning_rate=recipe.continued_rate * config.learning_rate)
-        train = partial(train, shipped=embedded / recipe.continued_role)
-        before = read_card(embedded / recipe.continued_role).get("training", {})
-    target = choose_runtime(device, "float32").device
-    models, result = train(work_dir, target, config)
-    facts = training_facts(config, result, target) | ({"continued_from": before} if before else {})
+        job, before = _continued(name, job, out)
+    models, result = recipe.train(job)
+    facts = training_facts(job.config, result, target) | ({"continued_from": before} if before else {})
+    if shares:
+        # Else a model that is replaced would take others, which have links to its files, with it.
+        unshare_files(out)
     for role, save in models.items():
-        folder = work_dir / VAE_FOLDER if role == "vae" else embedded / role
+        folder = work_dir / VAE_FOLDER if role == "vae" else out / role
         shutil.rmtree(folder, ignore_errors=True)
         parameters = save(folder)
         if role != "vae":
             update_card(folder, role, parameters=parameters, training=facts)
+    if shares:
+        share_equal_files(out)
     return {**facts, "models": ", ".join(models)}
+
+
+def config_on(recipe: Pretraining, device: torch.device) -> PretrainingConfig:
+    """Return a pretraining's settings on a kind of device."""
+    return replace(recipe.config, **recipe.on_gpu) if device.type == "cuda" else recipe.config
+
+
+def models_in(folder: Path) -> Profile:
+    """Return the embedded profile, with the models that are in ``folder`` in the place of the package's."""
+    shipped = load_profile("embedded")
+
+    def there(source: str) -> str:
+        own = folder / source.removeprefix("package:")
+        return str(own.resolve()) if folder != EMBEDDED_FOLDER and own.is_dir() else source
+
+    models = {
+        role: replace(
+            model, source=there(model.source), image_encoder=model.image_encoder and there(model.image_encoder)
+        )
+        for role, model in shipped.models.items()
+    }
+    return replace(shipped, models=models)
+
+
+def _continued(name: str, job: Job, out: Path) -> tuple[Job, dict[str, Any]]:
+    """Return the job that trains on what is in ``out``, and what that one's card says of its training."""
+    recipe = PRETRAININGS[name]
+    if recipe.continued_role is None:
+        known = ", ".join(name for name, other in PRETRAININGS.items() if other.continued_role)
+        raise BadInputError(f"{name}: only {known} can be continued from what is shipped")
+    shipped = next(folder / recipe.continued_role for folder in (out, EMBEDDED_FOLDER) if _is_there(folder, recipe))
+    config = replace(job.config, learning_rate=recipe.continued_rate * job.config.learning_rate)
+    return replace(job, config=config, shipped=shipped), read_card(shipped).get("training", {})
 
 
 def measure(role: str, device: str, profile: str = "embedded") -> dict[str, float]:
@@ -106,105 +182,181 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
     return measured
 
 
-def _vae(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
-    model, result = vae.train_vae(work_dir, device, config)
+def _is_there(folder: Path, recipe: Pretraining) -> bool:
+    return folder == EMBEDDED_FOLDER or (folder / str(recipe.continued_role)).is_dir()
+
+
+def _vae(job: Job) -> Trained:
+    start = None if job.shipped is None else job.shipped / "vae"
+    model, result = vae.train_vae(job.work_dir, job.device, job.config, start, **job.sizes("num_pictures"))
     return {"vae": _saver(model)}, result
 
 
-def _clip(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
-    model, processor, result = clip.train_clip(work_dir, device, config)
+def _clip(job: Job) -> Trained:
+    model, processor, result = clip.train_clip(job.work_dir, job.device, job.config, **job.sizes("num_pairs"))
     return {"clip": _saver(model, processor)}, result
 
 
-def _diffusion(work_dir: Path, device: torch.device, config: PretrainingConfig, shipped: Path | None = None) -> Trained:
-    folder, start = work_dir / VAE_FOLDER, None
-    if shipped is not None:
-        start = StableDiffusionInstructPix2PixPipeline.from_pretrained(shipped, torch_dtype=torch.float32).to(device)
-        folder = shipped / "vae"
-    if not folder.is_dir():
-        raise BadInputError(f"{folder}: no autoencoder yet; run editfoundry tinyworld pretrain vae first")
-    autoencoder = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).eval().to(device)
+def _diffusion(job: Job) -> Trained:
+    start = None
+    if job.shipped is not None:
+        start = StableDiffusionInstructPix2PixPipeline.from_pretrained(job.shipped, torch_dtype=torch.float32)
+    is_here = (job.work_dir / VAE_FOLDER).is_dir()
+    autoencoder = start.vae.eval().to(job.device) if start is not None and not is_here else _trained_vae(job)
     # Else its configuration is shipped with this machine's path in it.
     autoencoder.register_to_config(_name_or_path="")
-    painter, editor, result = joint.train_diffusion(work_dir, autoencoder, device, config, start)
+    painter, editor, result = joint.train_diffusion(
+        job.work_dir, autoencoder, job.device, job.config, start, **job.sizes("num_scenes", "num_edits")
+    )
     return {"text_to_image": _saver(painter), "editor_base": _editor_saver(editor)}, result
 
 
-def _controlnet(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
-    painter = load_text_to_image(load_profile("embedded"), Runtime(device, torch.float32))
-    model, result = controlnet.train_controlnet(work_dir, painter, device, config)
+def _controlnet(job: Job) -> Trained:
+    painter = load_text_to_image(job.models, job.runtime)
+    model, result = controlnet.train_controlnet(
+        job.work_dir, painter, job.device, job.config, **job.sizes("num_scenes")
+    )
     return {"controlnet_canny": _saver(model)}, result
 
 
-def _ip_adapter(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
-    profile, runtime = load_profile("embedded"), Runtime(device, torch.float32)
-    painter, encoder = load_text_to_image(profile, runtime), load_image_encoder(profile.model("clip"), runtime)
-    tensors, result = ip_adapter.train_ip_adapter(work_dir, painter, *encoder, device, config)
+def _ip_adapter(job: Job) -> Trained:
+    painter = load_text_to_image(job.models, job.runtime)
+    encoder = load_image_encoder(job.models.model("clip"), job.runtime)
+    tensors, result = ip_adapter.train_ip_adapter(
+        job.work_dir, painter, *encoder, job.device, job.config, **job.sizes("num_pairs")
+    )
     return {"ip_adapter": partial(ip_adapter.save_ip_adapter, tensors)}, result
 
 
-def _language_model(
-    work_dir: Path, device: torch.device, config: PretrainingConfig, shipped: Path | None = None
-) -> Trained:
-    model, tokenizer, result = language_model.train_language_model(work_dir, device, config, shipped)
+def _language_model(job: Job) -> Trained:
+    model, tokenizer, result = language_model.train_language_model(job.work_dir, job.device, job.config, job.shipped)
     return {"language_model": _saver(model, tokenizer)}, result
 
 
-def _vision_language_model(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
-    profile, runtime = load_profile("embedded"), Runtime(device, torch.float32)
-    start, autoencoder = load_clip(profile, runtime).model, load_text_to_image(profile, runtime).vae
+def _vision_language_model(job: Job) -> Trained:
+    # The autoencoder that was trained here is there before the painter that has it.
+    is_here = (job.work_dir / VAE_FOLDER).is_dir()
+    autoencoder = _trained_vae(job) if is_here else load_text_to_image(job.models, job.runtime).vae
     model, processor, result = vision_language_model.train_vision_language_model(
-        work_dir, start, autoencoder, device, config
+        job.work_dir,
+        load_clip(job.models, job.runtime).model,
+        autoencoder,
+        job.device,
+        job.config,
+        num_pairs=job.sizes("num_pairs").get("num_pairs", vision_language_model.NUM_PAIRS),
     )
     return {"vision_language_model": _saver(model, processor)}, result
 
 
-def _video_language_model(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
-    start = load_clip(load_profile("embedded"), Runtime(device, torch.float32)).model
-    model, processor, result = video_language_model.train_video_language_model(work_dir, start, device, config)
+def _video_language_model(job: Job) -> Trained:
+    model, processor, result = video_language_model.train_video_language_model(
+        job.work_dir,
+        load_clip(job.models, job.runtime).model,
+        job.device,
+        job.config,
+        **job.sizes("num_pairs"),
+    )
     return {"video_language_model": _saver(model, processor)}, result
 
 
-def _segmenter(work_dir: Path, device: torch.device, config: PretrainingConfig) -> Trained:
-    model, result = segmenter.train_segmenter(work_dir, device, config)
+def _segmenter(job: Job) -> Trained:
+    model, result = segmenter.train_segmenter(job.work_dir, job.device, job.config, **job.sizes("num_pictures"))
     return {"segmenter": partial(segmenter.save_segmenter, model)}, result
 
 
-def _editworld(work_dir: Path, device: torch.device, config: PretrainingConfig, shipped: Path | None = None) -> Trained:
-    start = shipped or Path(load_profile("embedded").model("editor_base").location)
+def _editworld(job: Job) -> Trained:
+    start = job.shipped or Path(job.models.model("editor_base").location)
     # An editor that is trained on learns from triplets that it has not seen.
-    parts = training_parts(read_card(shipped).get("training", {})) if shipped is not None else []
+    parts = training_parts(read_card(job.shipped).get("training", {})) if job.shipped is not None else []
     seen = sum(part["steps"] for part in parts)
-    pipeline, result = editworld.train_editworld(work_dir, start, config, data_seed=seen)
+    pipeline, result = editworld.train_editworld(
+        job.work_dir, start, job.config, data_seed=seen, **job.sizes("num_triplets")
+    )
     return {"editworld": _editor_saver(pipeline)}, result
 
 
-@dataclass(frozen=True)
+def _trained_vae(job: Job) -> AutoencoderKL:
+    folder = job.work_dir / VAE_FOLDER
+    if not folder.is_dir():
+        raise BadInputError(f"{folder}: no autoencoder yet; run editfoundry tinyworld pretrain vae first")
+    return AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).eval().to(job.device)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pretraining:
-    """How one of the embedded models is trained."""
+    """How one or two of the embedded models are trained, and when in a training of all of them."""
 
     config: PretrainingConfig
-    train: Callable[..., Trained]
-    """Called with work folder, device and configuration, and with ``shipped=FOLDER`` to go on from a shipped model."""
+    train: Callable[[Job], Trained]
+    after: tuple[str, ...] = ()
+    """Pretrainings whose models it starts from."""
+    over_by: float
+    """Share of the time of a suite, see `suite`, by which it has to be over."""
+    on_gpu: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that suit a GPU, in the place of ``config``'s."""
     continued_role: str | None = None
     """Role whose shipped model can be trained on, where one can."""
     continued_rate: float = 1.0
     """Share of the learning rate that training on takes."""
+    can_warm_start: bool = False
+    """Whether a suite can start it from what is shipped: where that need not fit what the suite trained before."""
 
 
 PRETRAININGS = {
-    "vae": Pretraining(vae.CONFIG, _vae),
-    "diffusion": Pretraining(joint.CONFIG, _diffusion, "editor_base"),
-    "clip": Pretraining(clip.CONFIG, _clip),
-    "controlnet_canny": Pretraining(controlnet.CONFIG, _controlnet),
-    "ip_adapter": Pretraining(ip_adapter.CONFIG, _ip_adapter),
-    "language_model": Pretraining(language_model.CONFIG, _language_model, "language_model", 0.5),
-    "vision_language_model": Pretraining(vision_language_model.CONFIG, _vision_language_model),
-    "video_language_model": Pretraining(video_language_model.CONFIG, _video_language_model),
-    "segmenter": Pretraining(segmenter.CONFIG, _segmenter),
-    "editworld": Pretraining(editworld.CONFIG, _editworld, "editworld"),
+    "vae": Pretraining(config=vae.CONFIG, train=_vae, over_by=0.22, on_gpu=vae.ON_GPU, continued_role="text_to_image"),
+    "clip": Pretraining(config=clip.CONFIG, train=_clip, over_by=0.24, on_gpu=clip.ON_GPU),
+    "diffusion": Pretraining(
+        config=joint.CONFIG,
+        train=_diffusion,
+        after=("vae",),
+        over_by=0.66,
+        on_gpu=joint.ON_GPU,
+        continued_role="editor_base",
+        can_warm_start=True,
+    ),
+    "language_model": Pretraining(
+        config=language_model.CONFIG,
+        train=_language_model,
+        over_by=0.55,
+        on_gpu=language_model.ON_GPU,
+        continued_role="language_model",
+        continued_rate=0.5,
+    ),
+    "segmenter": Pretraining(config=segmenter.CONFIG, train=_segmenter, over_by=0.4, on_gpu=segmenter.ON_GPU),
+    "video_language_model": Pretraining(
+        config=video_language_model.CONFIG,
+        train=_video_language_model,
+        after=("clip",),
+        over_by=0.9,
+        on_gpu=video_language_model.ON_GPU,
+    ),
+    "vision_language_model": Pretraining(
+        config=vision_language_model.CONFIG,
+        train=_vision_language_model,
+        after=("vae", "clip"),
+        over_by=0.95,
+        on_gpu=vision_language_model.ON_GPU,
+    ),
+    "editworld": Pretraining(
+        config=editworld.CONFIG,
+        train=_editworld,
+        after=("diffusion",),
+        over_by=1.0,
+        on_gpu=editworld.ON_GPU,
+        continued_role="editworld",
+    ),
+    "controlnet_canny": Pretraining(
+        config=controlnet.CONFIG, train=_controlnet, after=("diffusion",), over_by=0.95, on_gpu=controlnet.ON_GPU
+    ),
+    "ip_adapter": Pretraining(
+        config=ip_adapter.CONFIG,
+        train=_ip_adapter,
+        after=("diffusion", "clip"),
+        over_by=0.95,
+        on_gpu=ip_adapter.ON_GPU,
+    ),
 }
-"""By the names of `card.PRETRAININGS`."""
+"""By the names of `card.PRETRAININGS`, in the order in which one after the other is trained."""
 
 
 def _saver(model: Any, *extras: Any) -> Save:

@@ -20,6 +20,8 @@ class History:
     """Optimizer steps done."""
     seconds: float = 0.0
     """Time in the loop, over all its parts."""
+    share: float = 0.0
+    """Of the schedule that is done; see `schedule`."""
     losses: list[float] = field(default_factory=list)
     """Loss of each step."""
     validation_losses: list[tuple[int, float]] = field(default_factory=list)

@@ -37,6 +37,7 @@ from editfoundry.training.resume import load_resumable, save_resumable
 from editfoundry.training.resume_folder import last_good_state
 from editfoundry.training.run_folder import writing
 from editfoundry.training.sample_pictures import sample_path
+from editfoundry.training.schedule import Schedule
 from editfoundry.training.step_outcome import LaunchedStep, StepOutcome
 from editfoundry.training.stopping import stop_requests
 from editfoundry.training.trainee import Trainee, Validation
@@ -150,6 +151,9 @@ class _Run:
     history: History
     saved_at: float
     """When the last resumable checkpoint was written, or the loop began, by the monotonic clock."""
+    schedule: Schedule
+    launched_share: float
+    """Of the schedule that is done once the launched steps are."""
     launched: deque[LaunchedStep] = field(default_factory=deque)
     """Steps that were begun and not looked at yet, the first of them the one after ``history.step``."""
 
@@ -183,6 +187,8 @@ class _Run:
             validations,
             history,
             time.monotonic(),
+            Schedule.start(config, history.share),
+            history.share,
         )
 
     def fit(self, should_stop: Stop) -> None:
@@ -195,7 +201,7 @@ class _Run:
             progress(config.num_steps, history.step, config.batch_size, config.log_every, visible) as show,
             made_ahead(lambda place: self.trainee.batch(*place), wanted) as batches,
         ):
-            while self._num_launched < config.num_steps:
+            while self._is_more_to_launch():
                 started = time.monotonic()
                 self._launch(batches, should_stop)
                 seen = self._look_at_launched()
@@ -203,10 +209,10 @@ class _Run:
                 if not seen:
                     continue
                 self._validate_and_sample()
-                rate = learning_rate(config, history.step - 1)
+                rate = self._rate(history.step - 1, history.share)
                 show(history, rate)
                 log_step(history, rate)
-                stop = any(outcome.stop for outcome in seen) and history.step < config.num_steps
+                stop = any(outcome.stop for outcome in seen) and not self._is_over()
                 if stop or self._is_checkpoint_due(seen):
                     save_resumable(self.accelerator, self.config, history, self.average)
                     self.saved_at = time.monotonic()
@@ -214,6 +220,16 @@ class _Run:
                     raise TrainingInterrupted(
                         f"stopped after step {history.step} of {config.num_steps}; the same command resumes there"
                     )
+
+    def _is_over(self) -> bool:
+        """Whether all is done and looked at."""
+        return self._is_end(self.history.step, self.history.share)
+
+    def _is_more_to_launch(self) -> bool:
+        return not self._is_end(self._num_launched, self.launched_share)
+
+    def _is_end(self, step: int, share: float) -> bool:
+        return step >= self.config.num_steps or (self.config.ends_at is not None and share >= 1)
 
     def finish(self) -> None:
         config, output = self.config, self.config.output
@@ -248,7 +264,7 @@ class _Run:
 
     def _launch(self, batches: Iterator[Any], should_stop: Stop) -> None:
         """Begin the next step, without waiting for what it comes to."""
-        set_learning_rate(self.optimizer, self.trainee.parts, learning_rate(self.config, self._num_launched))
+        set_learning_rate(self.optimizer, self.trainee.parts, self._rate(self._num_launched, self.launched_share))
         losses, norm, stop = [], None, False
         for _ in range(self.config.gradient_accumulation_steps):
             loss, norm = self._accumulate(next(batches))
@@ -259,6 +275,10 @@ class _Run:
         every = self.config.checkpoint_every_seconds
         save = every is not None and time.monotonic() - self.saved_at >= every
         self.launched.append(LaunchedStep(self.accelerator, losses, norm, stop, save))
+        self.launched_share = self.schedule.share(self._num_launched)
+
+    def _rate(self, step: int, share: float) -> float:
+        return learning_rate(self.config, step, None if self.config.ends_at is None else share)
 
     def _accumulate(self, batch: Any) -> tuple[Tensor, Tensor | None]:
         """Work through one part of a step; return its loss and, after the last part, the gradient's norm."""
@@ -286,6 +306,7 @@ class _Run:
             self._check(outcome)
             self.history.step += 1
             self.history.losses.append(outcome.loss)
+            self.history.share = self.schedule.share(self.history.step)
             seen.append(outcome)
             if outcome.stop or outcome.save:
                 kept = 0
@@ -296,7 +317,7 @@ class _Run:
         config = self.config
         saves = config.checkpoint_every if config.checkpoint_every_seconds is None else 0
         intervals = (config.log_every, config.validate_every, config.sample_every, saves)
-        return step == config.num_steps or any(every and step % every == 0 for every in intervals)
+        return not self._is_more_to_launch() or any(every and step % every == 0 for every in intervals)
 
     def _is_checkpoint_due(self, seen: list[StepOutcome]) -> bool:
         if self.config.checkpoint_every_seconds is None:
@@ -305,7 +326,7 @@ class _Run:
 
     def _validate_and_sample(self) -> None:
         """Validate and draw samples with the averaged weights, where it is time to."""
-        config, step, is_last = self.config, self.history.step, self.history.step == self.config.num_steps
+        config, step, is_last = self.config, self.history.step, self._is_over()
         validates = bool(self.validations) and (step % config.validate_every == 0 or is_last)
         samples = config.sample_every and (step % config.sample_every == 0 or is_last)
         if not validates and not samples:
@@ -359,6 +380,8 @@ def _accelerator(config: LoopConfig, precision: Precision) -> Accelerator:
         gradient_accumulation_steps=config.gradient_accumulation_steps,
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],
     )
+    if config.ends_at is not None and accelerator.num_processes > 1:
+        raise BadInputError("ends_at is set, but several processes, whose clocks differ, cannot end together: use one")
     num_parts = accelerator.num_processes * config.gradient_accumulation_steps
     if config.batch_size % num_parts:
         raise BadInputError(

@@ -73,6 +73,8 @@ class LoopConfig:
     """Steps between validations, where there is something to validate on."""
     sample_every: int = 0
     """Steps between pictures of what the model makes, in ``<output>/samples``; 0 for none."""
+    ends_at: float | None = None
+    """Unix time by which the training has to be over; see `schedule`. One process only."""
     mlflow_tracking_uri: str | None = None
     """Tracking server to log to; none, no logging."""
     mlflow_experiment: str = "training"
@@ -90,15 +92,17 @@ class LoopConfig:
             "log_every",
             "validate_every",
             "sample_every",
+            "ends_at",
             "mlflow_tracking_uri",
             "mlflow_experiment",
         }
     )
-    """Settings that leave the trained weights as they are, up to rounding."""
+    """Settings that leave the trained weights as they are, up to rounding; and when it has to be over: what ended then
+    is finished."""
     CHECKPOINT_FILE: ClassVar[str] = "model.safetensors"
     """A file that every finished checkpoint has."""
     UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = frozenset(
-        {"lr_end_share", "adam_beta2", "ema_update_after_step", "checkpoint_every_seconds", "allow_tf32"}
+        {"lr_end_share", "adam_beta2", "ema_update_after_step", "checkpoint_every_seconds", "allow_tf32", "ends_at"}
     )
     """Settings that came later: left out of hashes and summaries at their defaults, so that what was trained before
     they were there stays trained."""

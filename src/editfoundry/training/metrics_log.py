@@ -21,6 +21,8 @@ from editfoundry.training.sample_pictures import FOLDER, sample_path
 
 log = logging.getLogger(__name__)
 
+RUN_HASH_TAG = "run_hash"
+"""Of a run: what the training depends on, by which the run of a checkpoint is found."""
 RETRY_SECONDS = 15.0
 """Between tries to reach a server that failed."""
 CLOSE_SECONDS = 60.0
@@ -94,7 +96,7 @@ class _Sender(threading.Thread):
     def run(self) -> None:
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         config = self._config
-        tags = {"run_hash": self._run_hash}
+        tags = {RUN_HASH_TAG: self._run_hash}
         while True:
             try:
                 data = str(config.identity().get("dataset", ""))

@@ -57,12 +57,16 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
-def learning_rate(config: LoopConfig, step: int) -> float:
-    """Return the rate of step ``step`` (from 0): linear warm-up, then the schedule."""
+def learning_rate(config: LoopConfig, step: int, share: float | None = None) -> float:
+    """Return the rate of step ``step`` (from 0): linear warm-up, then the schedule.
+
+    ``share`` of the schedule is done, where that is not told by the step alone.
+    """
     if step < config.num_warmup_steps:
         return config.learning_rate * (step + 1) / config.num_warmup_steps
     if config.lr_schedule == "constant":
         return config.learning_rate
-    done = (step - config.num_warmup_steps) / max(1, config.num_steps - config.num_warmup_steps)
+    reached = step if share is None else max(share * config.num_steps, config.num_warmup_steps)
+    done = (reached - config.num_warmup_steps) / max(1, config.num_steps - config.num_warmup_steps)
     falling = 1 - done if config.lr_schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
     return config.learning_rate * (config.lr_end_share + (1 - config.lr_end_share) * falling)

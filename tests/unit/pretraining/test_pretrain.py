@@ -19,7 +19,7 @@ from editfoundry.profiles import EMBEDDED_FOLDER
 
 def test_only_some_models_are_continued_from_what_is_shipped(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="^vae: only diffusion, language_model, editworld can be continued"):
-        pretrain("vae", tmp_path, 1, "cpu", continue_shipped=True)
+        pretrain("clip", tmp_path, 1, "cpu", continue_shipped=True)
     assert not list(tmp_path.iterdir())
 
 
@@ -45,6 +45,6 @@ def test_a_pipeline_saved_to_be_shipped_is_half_the_size_and_opens_in_full_preci
 
 
 def test_an_unknown_model_is_one_line_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, diffusion, clip"):
+    with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, clip, diffusion"):
         pretrain("gan", tmp_path, 1, "cpu")
-    assert tuple(PRETRAININGS) == card.PRETRAININGS
+    assert set(PRETRAININGS) == set(card.PRETRAININGS)

@@ -41,6 +41,8 @@ class Encoders:
     vae: AutoencoderKL
     tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
+    revision: str = "main"
+    """Of a hub id."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def open_triplets(
     latents: Sequence[PairLatents] = [EncodedPairs(pixels, vae) for pixels in pictures]
     if config.cache_latents:
         flip, sizes = config.horizontal_flip, [pixels.size for pixels in pictures]
-        key = input_hash(data, editor_hash(encoders.editor, ["vae"]), resolution, flip)
+        key = input_hash(data, editor_hash(encoders.editor, ["vae"], encoders.revision), resolution, flip)
         if config.aspect_ratios:
             key = input_hash(key, sizes)
         folder = config.work_dir / f"latents-{key[:16]}"
@@ -164,6 +166,6 @@ def _open_texts(
     config: TripletConfig, instructions: Sequence[str], encoders: Encoders, data: str, device: torch.device
 ) -> TextCache:
     embed = config.cache_text_embeddings and not config.train_text_encoder
-    key = input_hash(data, editor_hash(encoders.editor, ["text_encoder", "tokenizer"]), embed)
+    key = input_hash(data, editor_hash(encoders.editor, ["text_encoder", "tokenizer"], encoders.revision), embed)
     folder, text_encoder = config.work_dir / f"texts-{key[:16]}", encoders.text_encoder.to(device)
     return text_cache(folder, instructions, encoders.tokenizer, text_encoder, embed=embed)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer, CLIPVisionConfig
 
-from editfoundry.pretraining.drawn_pictures import rendered, to_pixels
+from editfoundry.pretraining.drawn_pictures import as_pixels, rendered, to_pixels
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.text import HIDDEN_SIZE, build_tokenizer, text_config, token_ids
 from editfoundry.tinyworld.objects import KINDS
@@ -18,24 +18,25 @@ from editfoundry.tinyworld.scene_sampling import Split, random_stream, sample_sc
 
 NUM_PAIRS = 16_384
 CONFIG = PretrainingConfig(num_steps=1500, batch_size=160, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.99)
+ON_GPU = {"num_steps": 3000, "batch_size": 512, "mixed_precision": "bf16"}
 
 
 def train_clip(
-    work_dir: Path, device: torch.device, config: PretrainingConfig = CONFIG
+    work_dir: Path, device: torch.device, config: PretrainingConfig = CONFIG, num_pairs: int = NUM_PAIRS
 ) -> tuple[CLIPModel, CLIPProcessor, PretrainingResult]:
     """Train on captioned scenes; half of every batch are the hard negatives of the other half."""
-    scenes = twin_scenes("train", NUM_PAIRS)
-    pictures = rendered(work_dir / "data" / f"twins-{NUM_PAIRS}.npy", scenes)
+    scenes = twin_scenes("train", num_pairs)
+    pictures = rendered(work_dir / "data" / f"twins-{num_pairs}.npy", scenes)
     tokenizer = build_tokenizer(work_dir)
-    captions = token_ids(tokenizer, [scene.caption for scene in scenes])
+    images = torch.from_numpy(np.array(pictures)).to(device)
+    captions = token_ids(tokenizer, [scene.caption for scene in scenes]).to(device)
     torch.manual_seed(config.seed)
     model = build_clip(tokenizer).to(device)
 
     def step_loss(clip: nn.Module, generator: torch.Generator) -> Tensor:
-        pairs = torch.randint(NUM_PAIRS, (config.batch_size // 2,), generator=generator)
-        chosen = torch.cat([2 * pairs, 2 * pairs + 1])
-        pixels = to_pixels(pictures[chosen.numpy()]).to(device)
-        return contrastive_loss(clip, pixels, captions[chosen].to(device))
+        pairs = torch.randint(num_pairs, (config.batch_size // 2,), generator=generator)
+        chosen = torch.cat([2 * pairs, 2 * pairs + 1]).to(device)
+        return contrastive_loss(clip, as_pixels(images[chosen]), captions[chosen])
 
     result = fit(model, step_loss, config, work_dir / "clip")
     return model, build_processor(tokenizer), result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,19 @@ from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.diffusion import cached_latents, noised
 from editfoundry.pretraining.drawn_pictures import cached_array
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
+from editfoundry.pretraining.parallel_drawing import drawn, mapped
+from editfoundry.pretraining.recipes.joint import NUM_SCENES, training_scene
 from editfoundry.pretraining.text import token_ids
 from editfoundry.profiles import Profile
-from editfoundry.tinyworld.scene import IMAGE_SIZE, render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
-NUM_SCENES = 24_576
-"""As many as the painter's, whose cached latents are used again."""
 CAPTION_DROPOUT = 0.5
 """Share of prompts left empty, as published, so that edges are understood without words."""
 EMBEDDING_CHANNELS = (8, 16, 24)
 """Three levels, which bring 64 px to the latents' 16."""
 CONFIG = PretrainingConfig(num_steps=900, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
+ON_GPU = {"num_steps": 4000, "batch_size": 128, "mixed_precision": "bf16"}
 NUM_MEASURED = 128
 _NEAR = np.ones((3, 3), dtype=np.uint8)
 
@@ -51,16 +53,15 @@ def train_controlnet(
     config: PretrainingConfig = CONFIG,
     num_scenes: int = NUM_SCENES,
 ) -> tuple[ControlNetModel, PretrainingResult]:
-    """Train on captioned scenes of the training split with the painter's UNet and text encoder frozen."""
-    scenes = [sample_scene(random_stream("pictures", "train", i)) for i in range(num_scenes)]
+    """Train on captioned scenes of the training split with the painter's UNet and text encoder frozen.
+
+    They are the scenes that the painter learnt from, whose cached latents are used again.
+    """
+    scenes = list(chain.from_iterable(mapped(training_scene, range(num_scenes))))
     data = work_dir / "data"
-    latents = cached_latents(data / f"latents-{num_scenes}.npy", scenes, painter.vae, device)
-    edges = cached_array(
-        data / f"edges-{num_scenes}.npy",
-        (num_scenes, IMAGE_SIZE, IMAGE_SIZE),
-        "uint8",
-        lambda index: canny_edges(Image.fromarray(render(scenes[index]))),
-    )
+    latents = cached_latents(data, "latents", scenes, painter.vae, device)
+    shape = (num_scenes, IMAGE_SIZE, IMAGE_SIZE)
+    edges = cached_array(data / f"edges-{num_scenes}.npy", shape, "uint8", lambda: drawn(scene_edges, scenes))
     captions = token_ids(painter.tokenizer, [scene.caption for scene in scenes])
     empty = token_ids(painter.tokenizer, [""])
     torch.manual_seed(config.seed)
@@ -79,6 +80,11 @@ def train_controlnet(
     return controlnet, result
 
 
+def scene_edges(scene: Scene) -> np.ndarray:
+    """Return the canny edges of a scene's picture, ``(64, 64)`` uint8, 0 or 255."""
+    return canny_edges(Image.fromarray(render(scene)))
+
+
 def steered_loss(
     controlnet: nn.Module, painter: Any, latents: Tensor, input_ids: Tensor, control: Tensor, generator: torch.Generator
 ) -> Tensor:
@@ -87,7 +93,7 @@ def steered_loss(
     Args:
         controlnet: what is trained.
         painter: whose UNet, text encoder and scheduler are used.
-        latents: ``(B, 4, 16, 16)`` scaled.
+        latents: ``(B, C, 16, 16)`` scaled.
         input_ids: ``(B, L)``.
         control: ``(B, 3, 64, 64)`` float in [0, 1].
         generator: draws noise and timesteps.
@@ -104,7 +110,7 @@ def steered_loss(
         mid_block_additional_residual=mid,
         return_dict=False,
     )[0]
-    return nn.functional.mse_loss(predicted, velocity)
+    return nn.functional.mse_loss(predicted.float(), velocity)
 
 
 def measure_controlnet(profile: Profile, runtime: Runtime, num_scenes: int = NUM_MEASURED) -> dict[str, float]:

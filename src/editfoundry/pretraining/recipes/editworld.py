@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from diffusers import StableDiffusionInstructPix2PixPipeline
@@ -15,6 +18,7 @@ from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.train import train_editor
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
+from editfoundry.pretraining.parallel_drawing import num_cores
 from editfoundry.pretraining.paraphrases import paraphrase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rules import trained_rules
@@ -22,7 +26,7 @@ from editfoundry.tinyworld.scene import render
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
 from editfoundry.tinyworld.wrong_outcomes import shows
 
-NUM_TRIPLETS = 24_000
+NUM_TRIPLETS = 32_000
 TRIPLETS_PER_SHARD = 1_000
 PLAIN_SHARE = 0.2
 """Share of plain add, change and remove edits, so that they are not unlearned."""
@@ -33,6 +37,7 @@ CHANGE_WEIGHT = 4.0
 OUTPUT = "editworld"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=6000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
+ON_GPU = {"batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
 
 
 def train_editworld(
@@ -75,19 +80,29 @@ def training_config(work_dir: Path, start: Path, dataset: Path, config: Pretrain
         change_weight=CHANGE_WEIGHT,
         checkpoint_every=250,
         log_every=config.log_every,
+        mixed_precision=config.mixed_precision,
+        ends_at=config.ends_at,
         mlflow_tracking_uri=config.mlflow_tracking_uri,
         mlflow_experiment=config.mlflow_experiment,
     )
 
 
 def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:
-    """Write shards of seeded edits with their true outcomes; finished shards stay as they are."""
-    for shard, start in enumerate(range(0, count, TRIPLETS_PER_SHARD)):
-        stop = min(start + TRIPLETS_PER_SHARD, count)
-        tar = folder / f"{shard:05}.tar"
-        digest = input_hash("editworld", seed, start, stop, PLAIN_SHARE, PARAPHRASED_SHARE)
-        if not is_done(tar, digest):
-            write_triplets(tar, _triplets(start, stop, seed), input_hash=digest)
+    """Write shards of seeded edits with their true outcomes, on all cores; finished shards stay as they are."""
+    starts = range(0, count, TRIPLETS_PER_SHARD)
+    write = partial(_write_shard, folder, count, seed)
+    if len(starts) == 1 or num_cores() == 1:
+        list(map(write, starts))
+        return
+    with ProcessPoolExecutor(min(num_cores(), len(starts)), multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(write, starts))
+
+
+def _write_shard(folder: Path, count: int, seed: int, start: int) -> None:
+    stop, tar = min(start + TRIPLETS_PER_SHARD, count), folder / f"{start // TRIPLETS_PER_SHARD:05}.tar"
+    digest = input_hash("editworld", seed, start, stop, PLAIN_SHARE, PARAPHRASED_SHARE)
+    if not is_done(tar, digest):
+        write_triplets(tar, _triplets(start, stop, seed), input_hash=digest)
 
 
 def _triplets(start: int, stop: int, seed: int) -> Iterator[Triplet]:

@@ -29,7 +29,8 @@ from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.diffusion import cached_latents, noised
 from editfoundry.pretraining.drawn_pictures import cached_array
-from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit, weights_hash
+from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.pretraining.recipes.clip import twin_scenes
 from editfoundry.pretraining.text import token_ids
 from editfoundry.profiles import Profile
@@ -45,6 +46,7 @@ IMAGE_DROPOUT = 0.1
 SUBFOLDER, WEIGHT_NAME = "models", "ip-adapter_sd15.safetensors"
 """The published adapters' layout."""
 CONFIG = PretrainingConfig(num_steps=600, batch_size=24, learning_rate=1e-3, ema_decay=0.995)
+ON_GPU = {"num_steps": 4000, "batch_size": 128, "mixed_precision": "bf16"}
 NUM_MEASURED = 128
 
 
@@ -75,8 +77,8 @@ def train_ip_adapter(
 ) -> tuple[dict[str, Tensor], PretrainingResult]:
     """Train on twin scenes of the training split with UNet and encoders frozen; return the published tensors."""
     scenes, data = twin_scenes("train", num_pairs), work_dir / "data"
-    latents = cached_latents(data / f"twin-latents-{num_pairs}.npy", scenes, painter.vae, device)
-    features = _cached_features(data / f"twin-features-{num_pairs}.npy", scenes, image_encoder, feature_extractor)
+    latents = cached_latents(data, "twin-latents", scenes, painter.vae, device)
+    features = _cached_features(data, scenes, image_encoder, feature_extractor)
     captions, backgrounds, empty = (
         token_ids(painter.tokenizer, texts)
         for texts in ([s.caption for s in scenes], [s.background.phrase for s in scenes], [""])
@@ -109,7 +111,7 @@ def carried_loss(
 
     Args:
         painter: whose UNet, text encoder and scheduler are used.
-        latents: ``(B, 4, 16, 16)`` scaled.
+        latents: ``(B, C, 16, 16)`` scaled.
         input_ids: ``(B, L)``.
         image_embeds: ``(B, D)``, zeros where the image is dropped.
         generator: draws noise and timesteps.
@@ -119,7 +121,7 @@ def carried_loss(
         prompt_embeds = painter.text_encoder(input_ids)[0]
     added = {"image_embeds": [image_embeds[:, None]]}
     predicted = painter.unet(noisy, timesteps, prompt_embeds, added_cond_kwargs=added, return_dict=False)[0]
-    return nn.functional.mse_loss(predicted, velocity)
+    return nn.functional.mse_loss(predicted.float(), velocity)
 
 
 def published_tensors(adapter: AdapterWeights, processor_names: Sequence[str]) -> dict[str, Tensor]:
@@ -175,20 +177,15 @@ def _layer_of(unet: UNet2DConditionModel, name: str, width: int) -> IPAdapterAtt
 
 
 @torch.no_grad()
-def _cached_features(
-    path: Path, scenes: Sequence[Scene], encoder: Any, feature_extractor: Any, batch_size: int = 64
-) -> np.ndarray:
-    """Return ``(N, D)`` float32 image embeddings of the scenes' pictures, computed once."""
-    batch: dict[int, np.ndarray] = {}
+def _cached_features(folder: Path, scenes: Sequence[Scene], encoder: Any, feature_extractor: Any) -> np.ndarray:
+    """Return ``(N, D)`` float32 image embeddings of the scenes' pictures, computed once for each encoder."""
 
-    def row(index: int) -> np.ndarray:
-        if index not in batch:
-            batch.clear()
-            stop = min(index + batch_size, len(scenes))
-            images = [Image.fromarray(render(scene)) for scene in scenes[index:stop]]
-            pixels = feature_extractor(images=images, return_tensors="pt")["pixel_values"].to(encoder.device)
-            embeds = encoder(pixel_values=pixels).image_embeds
-            batch.update(zip(range(index, stop), embeds.cpu().numpy(), strict=True))
-        return batch[index]
+    def embeds(pictures: np.ndarray) -> np.ndarray:
+        images = [Image.fromarray(picture) for picture in pictures]
+        pixels = feature_extractor(images=images, return_tensors="pt")["pixel_values"].to(encoder.device)
+        found: Tensor = encoder(pixel_values=pixels).image_embeds
+        return found.cpu().numpy()
 
-    return cached_array(path, (len(scenes), encoder.config.projection_dim), "float32", row)
+    path = folder / f"twin-features-{len(scenes)}-{weights_hash(encoder)[:12]}.npy"
+    shape = (len(scenes), encoder.config.projection_dim)
+    return cached_array(path, shape, "float32", lambda: map(embeds, drawn(render, scenes)))

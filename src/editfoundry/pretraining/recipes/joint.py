@@ -8,6 +8,7 @@ UNet without its image channels, which are zero when it paints; the editor keeps
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,15 @@ from transformers import CLIPTokenizer
 from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
 from editfoundry.pretraining.diffusion import Denoiser, build_scheduler, build_unet, cached_latents, noised
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
+from editfoundry.pretraining.parallel_drawing import mapped
 from editfoundry.pretraining.text import build_text_encoder, build_tokenizer, token_ids
 from editfoundry.tinyworld.backgrounds import all_backgrounds
-from editfoundry.tinyworld.edits import sample_plain_edit
+from editfoundry.tinyworld.edits import Edit, sample_plain_edit
 from editfoundry.tinyworld.scene import Scene
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
-NUM_SCENES = 24_576
-NUM_EDITS = 20_480
+NUM_SCENES = 32_768
+NUM_EDITS = 40_960
 CAPTION_DROPOUT = 0.1
 CONDITIONING_DROPOUT = 0.05
 OBJECT_WEIGHT = 4.0
@@ -43,11 +45,12 @@ OBJECT_THRESHOLD = 0.25
 NUM_PAINTING_STEPS = 1_800
 """Steps at the start in which the whole batch is captioned scenes."""
 CONFIG = PretrainingConfig(num_steps=8600, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200)
+ON_GPU = {"num_steps": 12_000, "batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Unscaled latents ``(B, 4, 16, 16)`` and tokens ``(B, L)``."""
+    """Scaled latents of targets and reference, unscaled ones of images, ``(B, C, 16, 16)``, and tokens ``(B, L)``."""
 
     targets: Tensor
     images: Tensor
@@ -58,43 +61,62 @@ class _Batch:
 
 
 class _Examples:
-    """Cached latents and tokens of captioned scenes and of plain edits."""
+    """Cached latents and tokens of captioned scenes and of plain edits, all on the device that trains."""
 
-    def __init__(self, work_dir: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, device: torch.device) -> None:
-        data = work_dir / "data"
-        scenes = [sample_scene(random_stream("pictures", "train", i)) for i in range(NUM_SCENES)]
-        edits = [sample_plain_edit(random_stream("plain", "train", i), "train") for i in range(NUM_EDITS)]
+    def __init__(
+        self,
+        work_dir: Path,
+        vae: AutoencoderKL,
+        tokenizer: CLIPTokenizer,
+        device: torch.device,
+        num_scenes: int = NUM_SCENES,
+        num_edits: int = NUM_EDITS,
+    ) -> None:
+        scenes = list(chain.from_iterable(mapped(training_scene, range(num_scenes))))
+        edits = list(chain.from_iterable(mapped(training_edit, range(num_edits))))
         empty = [Scene(background=background) for background in all_backgrounds()]
         number = {scene.background: i for i, scene in enumerate(empty)}
-        self.backgrounds = cached_latents(data / f"backgrounds-{len(empty)}.npy", empty, vae, device)
-        self.scene_backgrounds = np.array([number[scene.background] for scene in scenes])
-        self.output_backgrounds = np.array([number[edit.after.background] for edit in edits])
-        self.scenes = cached_latents(data / f"latents-{NUM_SCENES}.npy", scenes, vae, device)
-        self.captions = token_ids(tokenizer, [scene.caption for scene in scenes])
-        self.inputs = cached_latents(data / f"edit-inputs-{NUM_EDITS}.npy", [e.before for e in edits], vae, device)
-        self.outputs = cached_latents(data / f"edit-outputs-{NUM_EDITS}.npy", [e.after for e in edits], vae, device)
-        self.instructions = token_ids(tokenizer, [edit.instruction for edit in edits])
-        self.empty = token_ids(tokenizer, [""])
+
+        def latents(name: str, pictured: list[Scene]) -> Tensor:
+            return torch.from_numpy(np.array(cached_latents(work_dir / "data", name, pictured, vae, device))).to(device)
+
+        def tokens(texts: list[str]) -> Tensor:
+            return token_ids(tokenizer, texts).to(device)
+
+        self.device, self.scale = device, float(vae.config.scaling_factor)
+        self.backgrounds = latents("backgrounds", empty)
+        self.scene_backgrounds = torch.tensor([number[scene.background] for scene in scenes], device=device)
+        self.output_backgrounds = torch.tensor([number[edit.after.background] for edit in edits], device=device)
+        self.scenes = latents("latents", scenes)
+        self.captions = tokens([scene.caption for scene in scenes])
+        self.inputs = latents("edit-inputs", [edit.before for edit in edits])
+        self.outputs = latents("edit-outputs", [edit.after for edit in edits])
+        self.instructions = tokens([edit.instruction for edit in edits])
+        self.empty = tokens([""])
 
     def paintings(self, count: int, generator: torch.Generator) -> _Batch:
         """Draw captioned scenes, some of the captions dropped."""
-        chosen = torch.randint(len(self.captions), (count,), generator=generator)
-        targets = _rows(self.scenes, chosen)
-        dropped = torch.rand(count, 1, generator=generator) < CAPTION_DROPOUT
+        chosen = torch.randint(len(self.captions), (count,), generator=generator).to(self.device)
+        targets = self._scaled(self.scenes[chosen])
+        dropped = (torch.rand(count, 1, generator=generator) < CAPTION_DROPOUT).to(self.device)
         ids = torch.where(dropped, self.empty, self.captions[chosen])
-        reference = _rows(self.backgrounds, self.scene_backgrounds[chosen.numpy()])
+        reference = self._scaled(self.backgrounds[self.scene_backgrounds[chosen]])
         return _Batch(targets, torch.zeros_like(targets), ids, reference)
 
     def edits(self, count: int, generator: torch.Generator) -> _Batch:
         """Draw plain edits with InstructPix2Pix's 5/5/5 dropout."""
-        chosen = torch.randint(len(self.instructions), (count,), generator=generator)
-        targets, images = _rows(self.outputs, chosen), _rows(self.inputs, chosen)
-        draw = torch.rand(count, generator=generator)
+        chosen = torch.randint(len(self.instructions), (count,), generator=generator).to(self.device)
+        targets, inputs = self._scaled(self.outputs[chosen]), self.inputs[chosen].float()
+        draw = torch.rand(count, generator=generator).to(self.device)
         no_text = draw < 2 * CONDITIONING_DROPOUT
         no_image = (draw >= CONDITIONING_DROPOUT) & (draw < 3 * CONDITIONING_DROPOUT)
         ids = torch.where(no_text[:, None], self.empty, self.instructions[chosen])
-        background = _rows(self.backgrounds, self.output_backgrounds[chosen.numpy()])
-        return _Batch(targets, images * (~no_image)[:, None, None, None], ids, _farther(targets, images, background))
+        background = self._scaled(self.backgrounds[self.output_backgrounds[chosen]])
+        reference = _farther(targets, self._scaled(inputs), background)
+        return _Batch(targets, inputs * (~no_image)[:, None, None, None], ids, reference)
+
+    def _scaled(self, latents: Tensor) -> Tensor:
+        return latents.float() * self.scale
 
 
 def train_diffusion(
@@ -103,26 +125,41 @@ def train_diffusion(
     device: torch.device,
     config: PretrainingConfig = CONFIG,
     start: StableDiffusionInstructPix2PixPipeline | None = None,
+    num_scenes: int = NUM_SCENES,
+    num_edits: int = NUM_EDITS,
 ) -> tuple[StableDiffusionPipeline, StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
     """Train on the training split; return the painter, the editor and what the training took.
 
-    With ``start``, an editor trained here before, its weights and tokenizer are where training begins.
+    With ``start``, an editor trained here before, its weights and tokenizer are where training begins; those of the
+    layers that see latents only where its latents have as many channels.
     """
     tokenizer = build_tokenizer(work_dir) if start is None else start.tokenizer
-    examples = _Examples(work_dir, vae, tokenizer, device)
-    model: Any = build_denoiser(tokenizer, config.seed) if start is None else Denoiser(start.unet, start.text_encoder)
+    examples = _Examples(work_dir, vae, tokenizer, device, num_scenes, num_edits)
+    model: Any = build_denoiser(tokenizer, vae.config.latent_channels, config.seed)
+    if start is not None:
+        take_over(model, start)
     model.to(device, memory_format=torch.channels_last)
-    scheduler, scale = build_scheduler(), vae.config.scaling_factor
+    scheduler = build_scheduler()
 
     def step_loss(denoiser: nn.Module, generator: torch.Generator) -> Tensor:
         batch = _batch(examples, config, generator, painting_only=start is None)
-        noisy, timesteps, velocity = noised(scheduler, (batch.targets * scale).to(device), generator)
-        widened = torch.cat([noisy, batch.images.to(device)], dim=1).contiguous(memory_format=torch.channels_last)
-        error = denoiser(widened, timesteps, batch.input_ids.to(device)) - velocity
-        return weighted_loss(error, object_weights(batch.targets * scale, batch.reference * scale).to(device))
+        noisy, timesteps, velocity = noised(scheduler, batch.targets, generator)
+        widened = torch.cat([noisy, batch.images], dim=1).contiguous(memory_format=torch.channels_last)
+        error = denoiser(widened, timesteps, batch.input_ids).float() - velocity
+        return weighted_loss(error, object_weights(batch.targets, batch.reference))
 
     result = fit(model, step_loss, config, work_dir / "diffusion")
     return painter_of(model, vae, tokenizer), editor_of(model, vae, tokenizer), result
+
+
+def training_scene(number: int) -> Scene:
+    """Return one of the scenes that the painter learns from."""
+    return sample_scene(random_stream("pictures", "train", number))
+
+
+def training_edit(number: int) -> Edit:
+    """Return one of the plain edits that the editor learns from."""
+    return sample_plain_edit(random_stream("plain", "train", number), "train")
 
 
 def object_weights(latents: Tensor, reference: Tensor) -> Tensor:
@@ -151,19 +188,23 @@ def _farther(targets: Tensor, images: Tensor, background: Tensor) -> Tensor:
     return torch.where(from_images > (targets - background).abs().mean(1, keepdim=True), images, background)
 
 
-def _rows(array: np.ndarray, chosen: Tensor | np.ndarray) -> Tensor:
-    return torch.from_numpy(array[np.asarray(chosen)]).float()
-
-
-def build_denoiser(tokenizer: CLIPTokenizer, seed: int) -> Denoiser:
+def build_denoiser(tokenizer: CLIPTokenizer, latent_channels: int, seed: int) -> Denoiser:
     """Return the untrained widened model, initialised from ``seed``."""
     torch.manual_seed(seed)
-    return Denoiser(widen_conv_in(build_unet()), build_text_encoder(tokenizer))
+    return Denoiser(widen_conv_in(build_unet(latent_channels)), build_text_encoder(tokenizer))
+
+
+def take_over(model: Denoiser, start: StableDiffusionInstructPix2PixPipeline) -> None:
+    """Give ``model`` the weights of an editor, but those whose shape is another one because its latents are."""
+    for part, old in ((model.unet, start.unet), (model.text_encoder, start.text_encoder)):
+        weights = part.state_dict()
+        fitting = {name: value for name, value in old.state_dict().items() if value.shape == weights[name].shape}
+        part.load_state_dict({**weights, **fitting})
 
 
 def painter_of(model: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
     """Return the text-to-image pipeline: the UNet without its image channels, exact where those are zero."""
-    unet = build_unet()
+    unet = build_unet(vae.config.latent_channels)
     weights = dict(model.unet.state_dict())
     weights["conv_in.weight"] = weights["conv_in.weight"][:, : unet.config.in_channels]
     unet.load_state_dict(weights)

@@ -36,6 +36,7 @@ CAPTION_WEIGHT = 4.0
 SHARES = {"from_caption": 0.34, "free": 0.12, "verify": 0.2, "storyline": 0.34}
 """Of the chats in a batch."""
 CONFIG = PretrainingConfig(num_steps=3000, batch_size=24, learning_rate=2e-3, weight_decay=0.05, ema_decay=0.995)
+ON_GPU = {"batch_size": 48, "mixed_precision": "bf16"}
 
 
 def train_language_model(

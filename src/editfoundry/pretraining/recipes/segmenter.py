@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.segmenter import build_sam, load_segmenter, save_sam
 from editfoundry.pretraining.drawn_pictures import cached_array
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
+from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.pretraining.recipes.vae import scene_pictures
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.scene import IMAGE_SIZE, object_masks, render
@@ -34,6 +36,7 @@ FOCAL_WEIGHT = 20.0
 MIN_PIXELS = 16
 """Objects of which less is seen are not measured."""
 CONFIG = PretrainingConfig(num_steps=2500, batch_size=12, learning_rate=1.5e-3, ema_decay=0.995)
+ON_GPU: dict[str, Any] = {}
 NUM_MEASURED = 256
 
 
@@ -76,12 +79,9 @@ def train_segmenter(
 ) -> tuple[Sam, PretrainingResult]:
     """Train on points of scenes of the training split."""
     pictures = scene_pictures(work_dir / "data", "train", num_pictures)
-    labels = cached_array(
-        work_dir / "data" / f"labels-train-{num_pictures}.npy",
-        (num_pictures, IMAGE_SIZE, IMAGE_SIZE),
-        "uint8",
-        lambda index: scene_labels(index, "train"),
-    )
+    path, shape = work_dir / "data" / f"labels-train-{num_pictures}.npy", (num_pictures, IMAGE_SIZE, IMAGE_SIZE)
+    draw = partial(scene_labels, split="train")
+    labels = cached_array(path, shape, "uint8", lambda: drawn(draw, range(num_pictures)))
     torch.manual_seed(config.seed)
     model = build_sam(segmenter_config()).to(device)
 

@@ -57,6 +57,7 @@ LARGEST_SHIFT, LARGEST_ZOOM = 0.08, 1.16
 NOISE = 3.0
 """Largest standard deviation of the noise, of 255."""
 CONFIG = PretrainingConfig(num_steps=9500, batch_size=16, learning_rate=1.5e-3, weight_decay=0.05, ema_decay=0.995)
+ON_GPU = {"batch_size": 32, "mixed_precision": "bf16"}
 Pair = tuple[int, int]
 """Numbers of the first and of the last picture."""
 

@@ -7,6 +7,7 @@ place in the first at one fixed distance, which rotary positions make easy to at
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ from editfoundry.pretraining.judge_text import (
     encode_example,
     padded_batch,
 )
-from editfoundry.pretraining.judged_pairs import JudgedPair, pair_pictures, sample_judged_pair, seen_captions
-from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
+from editfoundry.pretraining.judged_pairs import JudgedPair, judged_pictures, sample_judged_pair, seen_captions
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, first_part, fit, weights_hash
 from editfoundry.pretraining.recipes.clip import build_image_processor
 from editfoundry.tinyworld.scene import IMAGE_SIZE
 from editfoundry.tinyworld.scene_sampling import random_stream
@@ -52,6 +53,9 @@ CAPTION_SHARE = 0.5
 UNSEEN_SHARE = 0.1
 """Of the questions: those that do not tell what the model itself would have said of the pictures."""
 CONFIG = PretrainingConfig(num_steps=5000, batch_size=32, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.995)
+ON_GPU = {"batch_size": 64, "mixed_precision": "bf16"}
+READING_SHARE = 0.2
+"""At most, of the steps, and of the time where training has to be over at one: for what is learnt from text alone."""
 _PAIR_QUESTIONS = tuple(question for question in QUESTIONS if question.shows_input)
 _PICTURE_QUESTIONS = tuple(question for question in QUESTIONS if not question.shows_input)
 
@@ -62,8 +66,8 @@ def train_vision_language_model(
     vae: AutoencoderKL,
     device: torch.device,
     config: PretrainingConfig = CONFIG,
-    num_pairs: int = NUM_PAIRS,
     reading: PretrainingConfig = READING,
+    num_pairs: int = NUM_PAIRS,
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor, PretrainingResult]:
     """Train on judged pairs of the training split, the vision tower of ``clip`` frozen, as published.
 
@@ -73,7 +77,7 @@ def train_vision_language_model(
     """
     pairs = [sample_judged_pair(random_stream("judged", "train", i), "train") for i in range(num_pairs)]
     seen = [seen_captions(random_stream("judged", "seen", i), pair) for i, pair in enumerate(pairs)]
-    pictures = _cached_pictures(work_dir / "data" / f"judged-{num_pairs}.npy", pairs, vae)
+    pictures = _cached_pictures(work_dir / "data", pairs, vae)
     tokenizer = build_judge_tokenizer()
     torch.manual_seed(config.seed)
     model: Any = build_vision_language_model(tokenizer, clip)
@@ -94,6 +98,8 @@ def train_vision_language_model(
         one_loss = answer_loss(llava, pictures[one, 1], asked_one, pad)
         return (both_loss + one_loss) / 2 + answer_loss(llava, pictures[told, sides], captions, pad, word_weight=1.0)
 
+    num_reading_steps = min(reading.num_steps, max(1, round(READING_SHARE * config.num_steps)))
+    reading = replace(first_part(reading, config, READING_SHARE), num_steps=num_reading_steps)
     fit(model, ReadingLesson(tokenizer, pairs, reading.batch_size, WORD_WEIGHT), reading, work_dir / "judge_reading")
     result = fit(model, step_loss, config, work_dir / "vision_language_model")
     return model, build_llava_processor(tokenizer), result
@@ -192,7 +198,8 @@ def _prompt(question: Question, pair: JudgedPair, seen: tuple[str, str], generat
     return question_text(question, captions[0], edit.instruction, captions[1], told)
 
 
-def _cached_pictures(path: Path, pairs: Sequence[JudgedPair], vae: AutoencoderKL) -> np.ndarray:
-    """Return ``(N, 2, 64, 64, 3)`` uint8: input and output of each pair."""
+def _cached_pictures(folder: Path, pairs: Sequence[JudgedPair], vae: AutoencoderKL) -> np.ndarray:
+    """Return ``(N, 2, 64, 64, 3)`` uint8: input and output of each pair, made once for each autoencoder."""
+    path = folder / f"judged-{len(pairs)}-{weights_hash(vae)[:12]}.npy"
     shape = (len(pairs), 2, IMAGE_SIZE, IMAGE_SIZE, 3)
-    return cached_array(path, shape, "uint8", lambda index: pair_pictures(pairs[index], vae, index))
+    return cached_array(path, shape, "uint8", lambda: judged_pictures(pairs, vae))

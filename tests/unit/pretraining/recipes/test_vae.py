@@ -8,18 +8,20 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from editfoundry.pretraining.drawn_pictures import to_images, to_pixels
 from editfoundry.pretraining.recipes.vae import (
+    LATENT_CHANNELS,
     build_vae,
     decoder_loss,
+    normalise,
     reconstruction_psnr,
     scene_pictures,
-    set_scaling_factor,
+    take_over,
     vae_loss,
 )
 
 
-def test_64_pixels_become_a_latent_of_16_by_16_by_4() -> None:
+def test_64_pixels_become_a_latent_of_16_by_16() -> None:
     latents = build_vae().encode(torch.zeros(2, 3, 64, 64)).latent_dist.mean
-    assert latents.shape == (2, 4, 16, 16)
+    assert latents.shape == (2, LATENT_CHANNELS, 16, 16)
 
 
 def test_the_loss_is_finite_and_reaches_every_weight() -> None:
@@ -53,15 +55,17 @@ def test_pixels_and_images_convert_without_loss() -> None:
     assert np.array_equal(to_images(pixels), images)
 
 
-def test_the_scaling_factor_gives_latents_unit_variance() -> None:
+def test_normalised_latents_have_mean_zero_and_unit_variance_and_decode_to_the_same_pictures() -> None:
     torch.manual_seed(0)
-    vae = build_vae()
+    vae, cpu = build_vae(), torch.device("cpu")
     pictures = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
-    set_scaling_factor(vae, pictures, torch.device("cpu"))
+    before = reconstruction_psnr(vae, pictures, cpu)
+    normalise(vae, pictures, cpu)
     with torch.no_grad():
-        std = vae.encode(to_pixels(pictures)).latent_dist.mean.std() * vae.config.scaling_factor
-    assert abs(float(std) - 1) < 0.01
-    assert np.isfinite(reconstruction_psnr(vae, pictures, torch.device("cpu")))
+        latents = vae.encode(to_pixels(pictures)).latent_dist.mean * vae.config.scaling_factor
+    assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(LATENT_CHANNELS), atol=1e-4)
+    assert abs(float(latents.std()) - 1) < 0.01
+    assert abs(reconstruction_psnr(vae, pictures, cpu) - before) < 1e-3
 
 
 def test_the_decoders_loss_is_psnr_but_for_a_factor() -> None:
@@ -79,3 +83,28 @@ def test_the_decoders_loss_leaves_the_encoder_alone() -> None:
     decoder_loss(vae, torch.rand(2, 3, 64, 64) * 2 - 1, torch.Generator()).backward()
     assert all(p.grad is None for p in vae.encoder.parameters())
     assert all(p.grad is not None for p in vae.decoder.parameters())
+
+
+def test_an_autoencoder_with_more_channels_begins_with_what_the_old_one_knows() -> None:
+    torch.manual_seed(0)
+    old, new = build_vae(4), build_vae(8)
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
+    take_over(new, old, pictures)
+    with torch.no_grad():
+        first, second = (vae.encode(to_pixels(pictures)).latent_dist for vae in (old, new))
+        ratio = first.mean / second.mean[:, :4]
+        silent = second.mean.clone()
+        silent[:, 4:] = 0
+        decoded = new.decode(silent).sample
+    assert torch.allclose(ratio, ratio.mean((0, 2, 3), keepdim=True).expand_as(ratio), rtol=1e-2)
+    assert torch.allclose(second.mean.std((0, 2, 3)), torch.ones(8), atol=1e-3)
+    assert torch.allclose(
+        first.logvar + 2 * (second.mean[:, :4] / first.mean).abs().log(), second.logvar[:, :4], atol=0.1
+    )
+    assert torch.allclose(decoded, old.decode(first.mean).sample, atol=1e-3)
+
+
+def test_an_autoencoder_of_as_many_channels_is_taken_over_as_it_is() -> None:
+    old, new = build_vae(8), build_vae(8)
+    take_over(new, old, np.zeros((1, 64, 64, 3), dtype=np.uint8))
+    assert all(torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))

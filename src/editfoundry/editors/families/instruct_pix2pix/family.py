@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from editfoundry.editors.editor import Editor
@@ -41,6 +41,11 @@ class InstructPix2PixOptions:
             raise BadInputError(f"num_inference_steps is {steps}, but must be in 1 to {MAX_STEPS}")
         if not 0 <= self.guidance_rescale <= 1:
             raise BadInputError(f"guidance_rescale is {self.guidance_rescale}, but must be in [0, 1]")
+
+
+def options_in(settings: object) -> dict[str, Any]:
+    """Return those of `InstructPix2PixOptions` that a stage's settings have as fields of the same names."""
+    return {o.name: getattr(settings, o.name) for o in fields(InstructPix2PixOptions) if hasattr(settings, o.name)}
 
 
 def editor_of_pipeline(pipeline: StableDiffusionInstructPix2PixPipeline, name: str = "base", **options: Any) -> Editor:

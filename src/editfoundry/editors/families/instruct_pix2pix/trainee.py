@@ -31,7 +31,8 @@ from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletD
 from editfoundry.editors.working_size import native_size
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import without_safety_checker
-from editfoundry.pretrained.runtime import quiet_libraries
+from editfoundry.pretrained.opening import opening
+from editfoundry.profiles import ModelReference
 from editfoundry.training.run_folder import writing
 from editfoundry.training.trainee import Modules, TrainedPart, Validation
 
@@ -66,13 +67,14 @@ class InstructPix2PixTrainee:
         device = accelerator.device
         if config.train_text_encoder and accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
             raise BadInputError("train_text_encoder is on, but FSDP and DeepSpeed train one model: turn it off there")
-        pipeline, was_widened = load_editor_to_train(config.editor_location)
+        pipeline, was_widened = load_editor_to_train(config.editor_location, config.revision)
         scheduler = noise_scheduler(pipeline.scheduler, config.prediction_type, config.zero_terminal_snr)
         pipeline.scheduler = sampling_scheduler(pipeline.scheduler, scheduler)
         pipeline.vae.requires_grad_(False)
         pipeline.text_encoder.requires_grad_(config.train_text_encoder)
         resolution = _resolution(config, pipeline)
-        encoders = Encoders(config.editor_location, pipeline.vae, pipeline.tokenizer, pipeline.text_encoder)
+        parts = (pipeline.vae, pipeline.tokenizer, pipeline.text_encoder)
+        encoders = Encoders(config.editor_location, *parts, revision=config.revision)
         validated = None
         with accelerator.main_process_first(), writing("a cache", config.work_dir, "no step was done yet", OSError):
             timesteps = scheduler.config.num_train_timesteps
@@ -194,20 +196,20 @@ class InstructPix2PixTrainee:
         )
 
 
-def load_editor_to_train(editor: str) -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
+def load_editor_to_train(editor: str, revision: str = "main") -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
     """Load an editor in float32; a text-to-image model's UNet is widened, and the second value tells so.
 
     Raises:
         BadInputError: the folder is missing or is not in diffusers' layout.
     """
-    quiet_libraries()
-    try:
+    reference = ModelReference(role="editor_base", source=editor, revision=revision)
+    with opening(reference, "an editor to start from") as options:
         pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
-            editor, dtype=torch.float32, **without_safety_checker(StableDiffusionInstructPix2PixPipeline)
+            editor,
+            dtype=torch.float32,
+            **without_safety_checker(StableDiffusionInstructPix2PixPipeline),
+            **options,
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInputError(f"{editor}: cannot be loaded as an editor to start from: {reason}") from error
     is_narrow = pipeline.unet.config.in_channels == pipeline.unet.config.out_channels
     if is_narrow:
         widen_conv_in(pipeline.unet)

@@ -1,0 +1,50 @@
+"""Draws many pictures with all cores of the machine: where a GPU trains, drawing would else take longer."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+BLOCK = 64
+"""Pictures that are drawn, and handed on, at once."""
+MIN_PARALLEL = 2_048
+"""Pictures from which on starting processes pays."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def drawn(draw: Callable[[Item], np.ndarray], items: Sequence[Item]) -> Iterator[np.ndarray]:
+    """Yield ``draw`` of every item in order, in arrays of up to ``BLOCK`` of them; see `mapped`."""
+    return map(np.stack, mapped(draw, items))
+
+
+def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[list[Result]]:
+    """Yield ``function`` of every item in order, in lists of up to ``BLOCK`` of them.
+
+    Args:
+        function: a module's, which processes can import; the same item always gives the same result.
+        items: from ``MIN_PARALLEL`` of them on, processes share the work.
+    """
+    blocks = [items[start : start + BLOCK] for start in range(0, len(items), BLOCK)]
+    num_processes = min(num_cores(), len(blocks))
+    if len(items) < MIN_PARALLEL or num_processes == 1:
+        yield from (_map_block(function, block) for block in blocks)
+        return
+    # Spawned, not forked: this process may hold a GPU.
+    with ProcessPoolExecutor(num_processes, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(partial(_map_block, function), blocks)
+
+
+def num_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _map_block(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    return [function(item) for item in items]

@@ -1,0 +1,46 @@
+"""Equal files of the embedded models lie on disk once: the others are links to it.
+
+The painter and both editors have one autoencoder, painter and base one text encoder. Each folder still opens by itself
+in plain diffusers, from a checkout; a wheel, which knows no links, has copies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+MIN_SHARED = 16 * 2**10
+"""Bytes from which on a file is worth a link: weights and vocabularies, not configurations."""
+
+
+def share_equal_files(folder: Path) -> None:
+    """Put a relative link in the place of every large file whose bytes lie in ``folder`` already, by order of path."""
+    seen: dict[str, Path] = {}
+    for path in _files(folder):
+        if path.is_symlink() or path.stat().st_size < MIN_SHARED:
+            continue
+        first = seen.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), path)
+        if first is not path:
+            link = path.with_name(f"{path.name}.link")
+            link.symlink_to(os.path.relpath(first, path.parent))
+            link.replace(path)
+
+
+def unshare_files(folder: Path) -> None:
+    """Put copies in the place of all links in ``folder``, so that a model can be replaced without changing others."""
+    for path in _files(folder):
+        if path.is_symlink():
+            copy = path.with_name(f"{path.name}.copy")
+            copy.write_bytes(path.read_bytes())
+            copy.replace(path)
+
+
+def stored_size(folder: Path) -> int:
+    """Return the bytes of the files in ``folder``, each counted once, links not at all."""
+    return sum(path.stat().st_size for path in _files(folder) if not path.is_symlink())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())

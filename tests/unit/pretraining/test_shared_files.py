@@ -1,0 +1,45 @@
+"""Equal files lie on disk once."""
+
+import shutil
+from pathlib import Path
+
+from diffusers import DiffusionPipeline
+from tiny_models import tiny_pipeline
+
+from editfoundry.pretraining.shared_files import MIN_SHARED, share_equal_files, stored_size, unshare_files
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_large_file_that_is_there_already_becomes_a_relative_link(tmp_path: Path) -> None:
+    first = write(tmp_path / "a" / "vae" / "weights", b"x" * MIN_SHARED)
+    second = write(tmp_path / "b" / "vae" / "weights", b"x" * MIN_SHARED)
+    other = write(tmp_path / "c" / "weights", b"y" * MIN_SHARED)
+    small = [write(tmp_path / name / "config.json", b"{}") for name in "ab"]
+    share_equal_files(tmp_path)
+    assert second.is_symlink() and second.readlink() == Path("../../a/vae/weights")
+    assert not any(path.is_symlink() for path in (first, other, *small))
+    assert stored_size(tmp_path) == 2 * MIN_SHARED + 4
+    assert shutil.move(tmp_path, tmp_path.with_name("elsewhere"))
+    assert (tmp_path.with_name("elsewhere") / "b" / "vae" / "weights").read_bytes() == b"x" * MIN_SHARED
+
+
+def test_files_that_are_unshared_outlive_those_they_were_links_to(tmp_path: Path) -> None:
+    first, second = (write(tmp_path / name, b"x" * MIN_SHARED) for name in "ab")
+    share_equal_files(tmp_path)
+    unshare_files(tmp_path)
+    first.unlink()
+    assert not second.is_symlink() and second.read_bytes() == b"x" * MIN_SHARED
+
+
+def test_pipelines_with_shared_parts_open_in_plain_diffusers(tmp_path: Path) -> None:
+    for name in ("painter", "editor"):
+        tiny_pipeline().save_pretrained(tmp_path / name)
+    share_equal_files(tmp_path)
+    assert any(path.is_symlink() for path in (tmp_path / "painter").rglob("*"))
+    opened = DiffusionPipeline.from_pretrained(tmp_path / "painter")
+    assert opened.unet.config.sample_size == tiny_pipeline().unet.config.sample_size

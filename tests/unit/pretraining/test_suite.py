@@ -1,0 +1,93 @@
+"""All trainings in their order, each in a process of its own."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from editfoundry.errors import BadInputError
+from editfoundry.pretraining.card import RECIPES
+from editfoundry.pretraining.pretrain import PRETRAININGS
+from editfoundry.pretraining.suite import Suite
+from editfoundry.training.failures import TrainingError
+
+FAILS = "fails"
+
+
+def stub(suite: Suite, name: str, ends_at: float | None) -> list[str]:
+    """Return a command that leaves what a training would, with the time it was told."""
+    if (suite.work_dir / f"{name}.{FAILS}").exists():
+        return [sys.executable, "-c", "raise SystemExit(1)"]
+    roles = [role for role, recipe in RECIPES.items() if recipe == name]
+    code = f"""
+import json, pathlib
+for role in {roles!r}:
+    pathlib.Path({str(suite.out)!r}, role).mkdir(parents=True, exist_ok=True)
+with open({str(suite.work_dir / "order.txt")!r}, "a") as file:
+    print(json.dumps([{name!r}, {ends_at!r}]), file=file)
+print("step 1/1")
+"""
+    return [sys.executable, "-c", code]
+
+
+def order(suite: Suite) -> list[tuple[str, float | None]]:
+    return [tuple(json.loads(line)) for line in (suite.work_dir / "order.txt").read_text().splitlines()]
+
+
+@pytest.fixture
+def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
+    monkeypatch.setattr(Suite, "command", stub)
+    return Suite(work_dir=tmp_path / "work", out=tmp_path / "out", device="cpu")
+
+
+def test_every_training_comes_after_those_whose_models_it_starts_from(suite: Suite) -> None:
+    assert set(suite.run().values()) == {"trained"}
+    names = [name for name, _ in order(suite)]
+    assert sorted(names) == sorted(PRETRAININGS)
+    for name, recipe in PRETRAININGS.items():
+        assert all(names.index(other) < names.index(name) for other in recipe.after)
+    assert (suite.work_dir / "logs" / "clip.log").read_text() == "step 1/1\n"
+
+
+def test_what_is_done_is_not_done_again_but_where_its_model_is_gone(suite: Suite) -> None:
+    suite.run()
+    assert set(suite.run().values()) == {"was trained"}
+    (suite.out / "segmenter").rmdir()
+    again = suite.run()
+    assert [name for name, became in again.items() if became == "trained"] == ["segmenter"]
+
+
+def test_other_settings_train_a_model_anew_and_all_that_start_from_it(suite: Suite, monkeypatch) -> None:
+    suite.run()
+    other = {**PRETRAININGS, "vae": PRETRAININGS["language_model"]}
+    monkeypatch.setattr("editfoundry.pretraining.suite.PRETRAININGS", other)
+    again = {name for name, became in suite.run().items() if became == "trained"}
+    assert {"vae", "diffusion", "controlnet_canny", "ip_adapter", "editworld", "vision_language_model"} == again
+
+
+def test_a_training_that_fails_holds_up_only_those_that_need_it(suite: Suite) -> None:
+    suite.work_dir.mkdir()
+    (suite.work_dir / f"clip.{FAILS}").touch()
+    with pytest.raises(TrainingError, match=r"^clip failed: .*clip\.log says why; not begun: .*ip_adapter"):
+        suite.run()
+    done = {name for name, _ in order(suite)}
+    assert done == {"vae", "diffusion", "language_model", "segmenter", "editworld", "controlnet_canny"}
+
+
+def test_every_training_of_a_timed_suite_is_over_by_its_share_of_the_time(suite: Suite) -> None:
+    started = time.time()
+    timed = Suite(work_dir=suite.work_dir, out=suite.out, device="cpu", minutes=10, only=["vae", "diffusion"])
+    timed.run()
+    ends = dict(order(timed))
+    assert ends["vae"] < ends["diffusion"] < time.time() + 600
+    assert ends["vae"] > started
+    assert all(
+        PRETRAININGS[other].over_by < recipe.over_by for recipe in PRETRAININGS.values() for other in recipe.after
+    )
+
+
+def test_an_unknown_training_is_one_line_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, clip"):
+        Suite(work_dir=tmp_path, out=tmp_path, only=["gan"])
