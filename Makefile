@@ -25,7 +25,7 @@ help:
 	@echo "make pretrain  trains the embedded models anew, into $(PRETRAINED); resumes; days without a GPU"
 	@echo "make pretrain-gpu  the same on a GPU, in MINUTES=$(MINUTES)"
 	@echo "make lint    ruff and mypy"
-	@echo "make ui      Dagster, MLflow and S3 on localhost"
+	@echo "make ui      Dagster, MLflow, reports and S3 on localhost"
 	@echo "make bench   side-by-side benchmarks, into docs/benchmarks.md"
 	@echo "make figures tables and pictures of README and docs, from the demo"
 

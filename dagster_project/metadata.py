@@ -1,18 +1,23 @@
 """What a person wants to see of a materialization, as Dagster metadata."""
 
-import os
+import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import dagster as dg
+from PIL import Image
 
+from dagster_project.plots import curve_picture, histogram_picture
+from dagster_project.rounding import rounded
 from editfoundry.data.stage_result import StageResult
 
 OWNERS = ["team:editfoundry"]
-NUM_BINS = 10
-_BAR = 24
-"""Characters of a histogram's longest bar."""
+_MARKS, _ESCAPED = re.compile(r"([\\`*_{}\[\]()<>#+!|~&:-])"), r"\\\1"
+"""What has a meaning in Markdown, and how it is written so that it has none."""
 
 
 def counts(result: StageResult) -> dict[str, Any]:
@@ -31,79 +36,104 @@ def counts(result: StageResult) -> dict[str, Any]:
 
 
 def column_schema(folder: Path) -> dict[str, Any]:
-    """Return the columns of a folder's first Parquet table or index; nothing where it, and its folders, have none."""
+    """Return what the columns of a folder's first Parquet table or index hold; nothing where there is none."""
     import pyarrow.parquet as pq
+
+    from editfoundry.data.column_descriptions import column_descriptions
 
     tables = sorted(p for p in folder.glob("**/*.parquet") if not p.name.endswith(".rejected.parquet"))
     if not tables:
         return {}
+    schema = pq.read_schema(tables[0])
+    told = column_descriptions(schema.names)
     columns = [
-        dg.TableColumn(field.name, str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable))
-        for field in pq.read_schema(tables[0])
+        dg.TableColumn(
+            field.name,
+            str(field.type),
+            description=told.get(field.name),
+            constraints=dg.TableColumnConstraints(nullable=field.nullable),
+        )
+        for field in schema
     ]
     return {"dagster/column_schema": dg.TableSchema(columns)}
 
 
-def mlflow_link(root: Path) -> dg.MetadataValue:
-    """Return where the runs are: MLflow's page where EDITFOUNDRY_MLFLOW_URL names it, else the tracking store."""
-    from editfoundry.tracking.mlflow_client import PAGE_VARIABLE, default_tracking_uri, experiments_url
+def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> dg.TableMetadataValue:
+    """Return a table whose numbers are rounded and whose columns say what they hold.
 
-    page = os.environ.get(PAGE_VARIABLE)
-    return dg.MetadataValue.url(experiments_url(page)) if page else dg.MetadataValue.text(default_tracking_uri(root))
+    Args:
+        rows: name of a column -> text or number or None; each row has all columns.
+        columns: name of a column, in order -> what it holds.
+    """
+    records = [rounded(row) for row in rows]
+    schema = [dg.TableColumn(name, _type_of(records, name), description=told) for name, told in columns.items()]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in records], schema=dg.TableSchema(schema))
 
 
-def mlflow_run_link(run_id: str, root: Path) -> dg.MetadataValue:
-    """Return the page of a run where a server shows it, else the run's id."""
-    from editfoundry.tracking.mlflow_client import run_url
+def text_list(texts: Iterable[str]) -> dg.MarkdownMetadataValue:
+    """Return texts as a list. They come from anywhere, so nothing in them counts as Markdown: no picture is fetched."""
+    return dg.MetadataValue.md("\n".join(f"- {_MARKS.sub(_ESCAPED, ' '.join(text.split()))}" for text in texts))
 
-    page = run_url(run_id, root)
-    return dg.MetadataValue.url(page) if page else dg.MetadataValue.text(run_id)
+
+def picture(image: Image.Image, description: str) -> dg.MarkdownMetadataValue:
+    """Return an image as Markdown that needs no file beside it."""
+    from editfoundry.data.thumbnails import markdown_image
+
+    return dg.MetadataValue.md(markdown_image(image, description))
 
 
 def thumbnails(folder: Path) -> dg.MarkdownMetadataValue:
-    """Return the first triplets of a folder as one picture in Markdown: input left, output right."""
-    from editfoundry.data.thumbnails import markdown_image, thumbnail_sheet
+    """Return the first triplets of a folder as one picture: input left, output right."""
+    from editfoundry.data.thumbnails import thumbnail_sheet
 
-    return dg.MetadataValue.md(markdown_image(thumbnail_sheet(folder), "input, output and instruction"))
+    return picture(thumbnail_sheet(folder), "input, output and instruction")
 
 
-def curve(points: Sequence[tuple[int, float]], name: str) -> dg.TableMetadataValue:
-    """Return a training curve as a table of at most 20 rows, the last point always among them."""
-    every = max(1, len(points) // 20)
-    shown = [*points[:-1:every], *points[-1:]]
-    return dg.MetadataValue.table([dg.TableRecord({"step": int(step), name: float(value)}) for step, value in shown])
+def curves(drawn: Mapping[str, Sequence[tuple[int, float]]], title: str) -> dg.MarkdownMetadataValue:
+    """Return curves over the steps of a training as a picture, see `curve_picture`."""
+    return picture(curve_picture(drawn, title), title)
 
 
 def shares(names: Iterable[str]) -> dg.TableMetadataValue:
     """Return how often each name occurs, the most frequent first, as a table."""
-    from collections import Counter
-
     counted = Counter(names)
-    rows = [
-        dg.TableRecord({"category": name or "(none)", "count": count, "share": round(count / counted.total(), 3)})
-        for name, count in counted.most_common()
-    ]
-    return dg.MetadataValue.table(rows)
+    return table(
+        (
+            {"category": name or "(none)", "count": count, "share": count / counted.total()}
+            for name, count in counted.most_common()
+        ),
+        {"category": "What the edit is.", "count": "How many have it.", "share": "Of all, 0 to 1."},
+    )
 
 
-def histograms(scores: Iterable[Mapping[str, float | None]]) -> dg.TableMetadataValue:
-    """Return a histogram of each score as rows of one table, with bars drawn as text.
+def distributions(records: Iterable[Mapping[str, float | None]], name: str) -> dict[str, Any]:
+    """Return a histogram of each number that records have, as one picture, and their extremes and means as a table.
 
     Args:
-        scores: one mapping of names to values for each record; missing and None are left out.
+        records: one mapping of names to values for each; missing, None and what is no finite number are left out.
+        name: of the picture; the table is called ``<name>_summary``.
     """
-    import numpy as np
-
     values: dict[str, list[float]] = {}
-    for record in scores:
-        for name, value in record.items():
-            if value is not None:
-                values.setdefault(name, []).append(float(value))
-    rows = []
-    for name in sorted(values):
-        heights, edges = np.histogram(values[name], bins=NUM_BINS)
-        for height, low, high in zip(heights, edges[:-1], edges[1:], strict=True):
-            bar = "█" * round(_BAR * int(height) / int(heights.max()))
-            cells: dict[str, Any] = {"score": name, "from": round(float(low), 3), "to": round(float(high), 3)}
-            rows.append(dg.TableRecord({**cells, "count": int(height), "histogram": bar}))
-    return dg.MetadataValue.table(rows)
+    for record in records:
+        for key, value in record.items():
+            if value is not None and math.isfinite(value):
+                values.setdefault(key, []).append(float(value))
+    rows = [
+        {"name": key, "count": len(found), "lowest": min(found), "mean": fmean(found), "highest": max(found)}
+        for key, found in sorted(values.items())
+    ]
+    columns = {
+        "name": "What was measured.",
+        "count": "How many have a value.",
+        "lowest": "Of all values.",
+        "mean": "Of all values.",
+        "highest": "Of all values.",
+    }
+    drawn = {name: picture(histogram_picture(values), f"histograms: {name}")} if values else {}
+    return {**drawn, f"{name}_summary": table(rows, columns)}
+
+
+def _type_of(records: Sequence[Mapping[str, Any]], column: str) -> str:
+    value = next((record[column] for record in records if record[column] is not None), None)
+    kinds = {bool: "bool", int: "int", float: "float"}
+    return kinds.get(type(value), "string")

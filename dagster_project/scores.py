@@ -1,26 +1,21 @@
-"""The numbers of a run's summary as flat rows, for Dagster's tables."""
+"""The numbers of a run's summary that Dagster shows, and those that it misses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 EDITORS = ("base", "fine_tuned")
-METRICS = ("outcome", "clip_score", "preservation_psnr")
+METRICS = ("right", "sharp", "clip_score", "preservation_psnr")
 
 
 def headline(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Return ``<editor>_<metric>`` over all items, and the gain in outcome accuracy; what has no value is left out."""
+    """Return ``<editor>_<metric>`` over all items, and the gain in right edits; what has no value is left out."""
     cells = {f"{editor}_{m}": summary[editor]["overall"][m]["value"] for editor in EDITORS for m in METRICS}
     known = {name: float(value) for name, value in cells.items() if value is not None}
     return {
         **known,
-        "outcome_gain": known["fine_tuned_outcome"] - known["base_outcome"],
+        "right_gain": known["fine_tuned_right"] - known["base_right"],
         "num_items": summary["num_items"],
     }
-
-
-def score_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for all items and one for each category: number of items, every metric of both editors."""
-    return list(_rows(summary))
 
 
 def missing_scores(summary: Mapping[str, Any]) -> list[str]:
@@ -37,20 +32,7 @@ def missing_scores(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _rows(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    places = [("overall", None), *(("by_category", name) for name in summary["base"]["by_category"])]
-    for kind, name in places:
-        cells = {f"{e}_{m}": _cell(summary, e, kind, name, m) for e in EDITORS for m in METRICS}
-        num_items = cells["base_outcome"].get("n", 0)
-        values = {key: _rounded(cell.get("value")) for key, cell in cells.items()}
-        yield {"category": name or "all", "num_items": num_items, **values}
-
-
 def _cell(summary: Mapping[str, Any], editor: str, kind: str, name: str | None, metric: str) -> Mapping[str, Any]:
     scores = summary.get(editor, {}).get(kind, {})
     found = (scores if name is None else scores.get(name, {})).get(metric, {})
     return found if isinstance(found, Mapping) else {}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)

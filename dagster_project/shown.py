@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from PIL import Image
 
 from dagster_project.defs.reports.shown_report import show_report
-from dagster_project.metadata import curve, histograms, shares, thumbnails
+from dagster_project.links import mlflow_link
+from dagster_project.metadata import curves, distributions, picture, shares, text_list, thumbnails
 from dagster_project.stage_asset import Show, StageRun
 from editfoundry.data.record import Caption, Clip, Quadruple
 from editfoundry.execution.stage_record import Stage
@@ -30,8 +33,8 @@ def show_captions(run: StageRun) -> Mapping[str, Any]:
     """Return the first captions."""
     from editfoundry.data.tables import read_rows
 
-    examples = [f"- {row.caption}" for row in islice(read_rows(run.folder, Caption), NUM_EXAMPLES)]
-    return {"examples": dg.MetadataValue.md("\n".join(examples))}
+    examples = [row.caption for row in islice(read_rows(run.folder, Caption), NUM_EXAMPLES)]
+    return {"examples": text_list(examples)}
 
 
 def show_clips(run: StageRun) -> Mapping[str, Any]:
@@ -39,19 +42,21 @@ def show_clips(run: StageRun) -> Mapping[str, Any]:
     from editfoundry.data.tables import read_rows
 
     examples = [
-        f"- {row.video_id} {row.start:.2f} s: {row.caption}"
-        for row in islice(read_rows(run.folder, Clip), NUM_EXAMPLES)
+        f"{row.video_id} {row.start:.2f} s: {row.caption}" for row in islice(read_rows(run.folder, Clip), NUM_EXAMPLES)
     ]
-    return {"examples": dg.MetadataValue.md("\n".join(examples))}
+    return {"examples": text_list(examples)}
 
 
 def show_quadruples(run: StageRun) -> Mapping[str, Any]:
     """Return the first quadruples, and how many there are of each category."""
     from editfoundry.data.tables import read_rows
 
-    examples = [_example(row) for row in islice(read_rows(run.folder, Quadruple), NUM_EXAMPLES)]
+    examples = [
+        f"{row.category}: {row.input_caption} -> {row.instruction} -> {row.output_caption} ({', '.join(row.keywords)})"
+        for row in islice(read_rows(run.folder, Quadruple), NUM_EXAMPLES)
+    ]
     return {
-        "examples": dg.MetadataValue.table(examples),
+        "examples": text_list(examples),
         "categories": shares(row.category for row in read_rows(run.folder, Quadruple)),
     }
 
@@ -63,7 +68,7 @@ def show_triplets(run: StageRun) -> Mapping[str, Any]:
     return {
         "thumbnails": thumbnails(run.folder),
         "categories": shares(row["category"] for row in read_fields(run.folder)),
-        "scores": histograms(row["scores"] for row in read_fields(run.folder)),
+        **distributions((row["scores"] for row in read_fields(run.folder)), "scores"),
     }
 
 
@@ -71,8 +76,8 @@ def show_pairs(run: StageRun) -> Mapping[str, Any]:
     """Return pictures and measures of pairs that have no instruction yet."""
     from editfoundry.data.shards import read_fields
 
-    measures = histograms(row["scores"] for row in read_fields(run.folder))
-    return {"thumbnails": thumbnails(run.folder), "measures": measures}
+    measured = distributions((row["scores"] for row in read_fields(run.folder)), "measures")
+    return {"thumbnails": thumbnails(run.folder), **measured}
 
 
 def show_dataset(run: StageRun) -> Mapping[str, Any]:
@@ -85,21 +90,28 @@ def show_dataset(run: StageRun) -> Mapping[str, Any]:
         **{f"num_{name}": count_triplets(folder) for name, folder in splits.items()},
         "thumbnails": thumbnails(splits["train"]),
         "categories": shares(row["category"] for row in read_fields(splits["train"])),
-        "scores": histograms(row["scores"] for row in read_fields(splits["train"])),
+        **distributions((row["scores"] for row in read_fields(splits["train"])), "scores"),
     }
 
 
 def show_checkpoint(run: StageRun) -> Mapping[str, Any]:
-    """Return how training went, and the checkpoint's size."""
-    training = json.loads((run.folder / "training.json").read_text())
+    """Return how training went, the last picture made on the way, the checkpoint's size, and its run in MLflow."""
+    from editfoundry.tracking.model_registry import TRAINING_SUMMARY
+    from editfoundry.training.metrics_log import RUN_HASH_TAG
+
+    training = json.loads((run.folder / TRAINING_SUMMARY).read_text())
     files = [file for file in run.folder.rglob("*") if file.is_file()]
+    losses = {"training": training["loss_curve"], "validation": training.get("validation_losses", [])}
+    root, experiment = run.paths.root, training["config"]["mlflow_experiment"]
     return {
         "num_steps": training["num_steps"],
         "final_loss": training["final_loss"],
         "seconds": training["seconds"],
         "samples_per_second": training["samples_per_second"],
-        "loss": curve(training["loss_curve"], "loss"),
-        "megabytes": round(sum(file.stat().st_size for file in files) / 1e6, 1),
+        "loss": curves({name: points for name, points in losses.items() if points}, "loss"),
+        **_last_sample(run.folder),
+        "megabytes": sum(file.stat().st_size for file in files) / 1e6,
+        "mlflow_run": mlflow_link(experiment, RUN_HASH_TAG, training["run_hash"], root),
     }
 
 
@@ -115,13 +127,8 @@ SHOW: dict[str, Show] = {
 """Stage -> what shows its output, for those that make no triplets of a recipe."""
 
 
-def _example(row: Quadruple) -> dg.TableRecord:
-    return dg.TableRecord(
-        {
-            "category": row.category,
-            "input_caption": row.input_caption,
-            "instruction": row.instruction,
-            "output_caption": row.output_caption,
-            "keywords": " ".join(row.keywords),
-        }
-    )
+def _last_sample(folder: Path) -> dict[str, dg.MetadataValue]:
+    from editfoundry.training.sample_pictures import sample_paths
+
+    paths = sample_paths(folder)
+    return {"samples": picture(Image.open(paths[-1]), "input, edit and target")} if paths else {}

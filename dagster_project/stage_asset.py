@@ -15,8 +15,9 @@ from pydantic import Field
 
 from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.failures import failing_in_one_line
-from dagster_project.metadata import OWNERS, column_schema, counts, mlflow_link
+from dagster_project.metadata import OWNERS, column_schema, counts
 from dagster_project.progress import log_progress
+from dagster_project.rounding import rounded
 from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Run, Stage, StageRequest
 from editfoundry.lineage.params import Params
@@ -136,7 +137,7 @@ def materialize_stage(
         tracked = foundry.is_as_tracked and not config.overrides
         data_hash = dvc.record(foundry.folder, stage.name) if tracked else None
     return dg.MaterializeResult(
-        metadata={**_common(made, foundry, data_hash, config), **show(made)},
+        metadata=rounded({**show(made), **_common(made, foundry, data_hash, config)}),
         data_version=dg.DataVersion(data_hash) if data_hash else None,
     )
 
@@ -151,6 +152,5 @@ def _common(run: StageRun, foundry: Foundry, data_hash: str | None, config: Stag
         "folder": dg.MetadataValue.path(run.folder),
         "profile": run.params.profile,
         "dvc_hash": data_hash or unrecorded,
-        "mlflow": mlflow_link(foundry.folder),
         **({"overrides": config.overrides} if config.overrides else {}),
     }

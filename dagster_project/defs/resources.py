@@ -1,6 +1,5 @@
 """What every asset needs to know: whose folder it works in, with which parameters, and what DVC keeps of it."""
 
-import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,8 +49,7 @@ class Foundry(dg.ConfigurableResource):
     @property
     def params(self) -> Params:
         """The parameters as the file has them now, with the profile chosen here."""
-        params = load_params(self._params_path)
-        return dataclasses.replace(params, profile=self.profile) if self.profile else params
+        return load_params(self._params_path, self.profile or None)
 
     @property
     def is_as_tracked(self) -> bool:

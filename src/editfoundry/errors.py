@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class BadInputError(ValueError):
     """Input or usage is wrong. The message is one line: which file, which row, what is wrong, what to do."""
+
+
+class SeveralBadInputsError(BadInputError):
+    """Several things are wrong, each told in a line of its own."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """``problems`` has a line for each."""
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
 
 
 class MissingModelError(BadInputError):
@@ -31,6 +42,17 @@ class Rejection(Exception):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise BadInputError where there are problems, one line for each."""
+    if problems:
+        raise BadInputError(problems[0]) if len(problems) == 1 else SeveralBadInputsError(problems)
+
+
+def problems_of(error: BadInputError) -> tuple[str, ...]:
+    """Return the problems that an error tells, one line each."""
+    return error.problems if isinstance(error, SeveralBadInputsError) else (one_line(error),)
 
 
 def one_line(error: object, max_characters: int | None = None) -> str:

@@ -170,7 +170,7 @@ class Singly:
         return image, self.branch.clip.encode_images([image])[0]
 
     def _noise(self, quadruple: Quadruple, step: str, number: int) -> Tensor:
-        return noise_for(self.painter, [record_generator(self.config.seed, quadruple.id, step, number)])
+        return noise_for(self.painter, [record_generator(self.config.seed, quadruple.id, step, number)]).latents
 
 
 def main(way: str, num_records: int, num_steps: int, output: str) -> None:

@@ -25,7 +25,13 @@ def alternating_seconds(runs: Sequence[Callable[[], object]], repeats: int = 5) 
 
 def record(title: str, note: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write a section with a table, and print it."""
+    text = table_on(note, header, rows)
+    write_section(title, text)
+    print(f"\n{text}")
+
+
+def table_on(note: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table below the name of what it was measured on and a note."""
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else machine()
-    write_section(title, f"{device}. {note}\n\n{table}")
-    print(f"\n{table}")
+    return f"{device}. {note}\n\n{table}"

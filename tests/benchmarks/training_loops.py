@@ -50,8 +50,10 @@ class Pairs(Dataset[dict[str, torch.Tensor]]):
         return {"original": original, "edited": edited, "input_ids": self.ids[index]}
 
 
-def script_steps(base: str, dataset: Path, batch_size: int) -> Iterator[None]:
-    """What diffusers' train_instruct_pix2pix.py does in each step, with its defaults (no EMA, AdamW, float32).
+def script_steps(base: str, dataset: Path, batch_size: int, precision: str = "no") -> Iterator[None]:
+    """What diffusers' train_instruct_pix2pix.py does in each step, with its defaults (no EMA, AdamW).
+
+    With mixed precision the frozen models are cast, and the UNet runs under autocast, as there.
 
     In its order: the edited image's latents are sampled from the VAE's posterior and scaled; noise and timesteps are
     drawn; the instructions go through the text encoder; the original image's mode goes through the VAE; one uniform
@@ -64,7 +66,11 @@ def script_steps(base: str, dataset: Path, batch_size: int) -> Iterator[None]:
     vae, unet, text_encoder = (part.to(device) for part in (pipeline.vae, pipeline.unet, pipeline.text_encoder))
     vae.requires_grad_(False)
     text_encoder.requires_grad_(False)
-    unet.train_editor()
+    unet.train()
+    weight_dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    vae.to(weight_dtype)
+    text_encoder.to(weight_dtype)
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
     scheduler = noise_scheduler(pipeline.scheduler)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     null_ids = pipeline.tokenizer(
@@ -74,12 +80,12 @@ def script_steps(base: str, dataset: Path, batch_size: int) -> Iterator[None]:
     while True:
         for batch in loader:
             batch = {name: value.to(device) for name, value in batch.items()}
-            latents = vae.encode(batch["edited"]).latent_dist.sample() * vae.config.scaling_factor
+            latents = vae.encode(batch["edited"].to(weight_dtype)).latent_dist.sample() * vae.config.scaling_factor
             noise = torch.randn_like(latents)
             timesteps = torch.randint(0, scheduler.config.num_train_timesteps, (len(latents),), device=device)
             noisy = scheduler.add_noise(latents, noise, timesteps)
             states = text_encoder(batch["input_ids"])[0]
-            image_latents = vae.encode(batch["original"]).latent_dist.mode()
+            image_latents = vae.encode(batch["original"].to(weight_dtype)).latent_dist.mode()
             draws = torch.rand(len(latents), device=device)
             null = text_encoder(null_ids)[0]
             states = torch.where((draws < 2 * DROPOUT).view(-1, 1, 1), null, states)
@@ -88,7 +94,8 @@ def script_steps(base: str, dataset: Path, batch_size: int) -> Iterator[None]:
             target = noise
             if scheduler.config.prediction_type == "v_prediction":
                 target = scheduler.get_velocity(latents, noise, timesteps)
-            predicted = unet(torch.cat([noisy, image_latents], dim=1), timesteps, states, return_dict=False)[0]
+            with mixed:
+                predicted = unet(torch.cat([noisy, image_latents], dim=1), timesteps, states, return_dict=False)[0]
             loss = torch.nn.functional.mse_loss(predicted.float(), target.float(), reduction="mean")
             loss.item()
             loss.backward()
@@ -98,9 +105,11 @@ def script_steps(base: str, dataset: Path, batch_size: int) -> Iterator[None]:
             yield
 
 
-def run_script(base: str, dataset: Path, num_steps: int, batch_size: int, memory: PeakMemory) -> float:
+def run_script(
+    base: str, dataset: Path, num_steps: int, batch_size: int, memory: PeakMemory, precision: str = "no"
+) -> float:
     """Return the seconds of a step."""
-    steps = script_steps(base, dataset, batch_size)
+    steps = script_steps(base, dataset, batch_size, precision)
     for _ in range(WARM_UP):
         next(steps)
     memory.start()
@@ -187,7 +196,8 @@ def main() -> None:
     num_steps, batch_size = int(sys.argv[5]), int(sys.argv[6])
     memory = PeakMemory()
     if kind == "script":
-        seconds = run_script(base, dataset, num_steps, batch_size, memory)
+        precision = sys.argv[7] if len(sys.argv) > 7 else "no"
+        seconds = run_script(base, dataset, num_steps, batch_size, memory, precision)
     else:
         config = our_config(kind, base, dataset, folder, num_steps, batch_size)
         seconds = run_ours(config, num_steps, memory)

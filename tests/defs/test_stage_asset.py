@@ -1,14 +1,17 @@
+import math
+
 import dagster as dg
 import pytest
 import yaml
 
 from dagster_project.defs.resources import DvcRepository, Foundry
-from dagster_project.metadata import histograms, shares
+from dagster_project.metadata import distributions, shares, table, text_list
 from dagster_project.progress import log_progress
 from dagster_project.shown import show_of
 from dagster_project.stage_asset import stage_asset
 from editfoundry.errors import UnavailableError
 from editfoundry.lineage.stages import stage_named
+from editfoundry.profiles import PROFILES_FOLDER
 from editfoundry.sources import laion
 
 
@@ -45,6 +48,7 @@ def test_a_materialization_shows_counts_columns_folder_profile_and_what_dvc_has(
     assert told["dvc_hash"].startswith("not recorded")
     columns = {column.name: column.type for column in told["dagster/column_schema"].columns}
     assert columns["caption"] == "string" and columns["punsafe"] == "double"
+    assert all(column.description for column in told["dagster/column_schema"].columns)
 
 
 def test_the_launchpad_changes_values_of_the_parameters_file(foundry):
@@ -55,7 +59,7 @@ def test_the_launchpad_changes_values_of_the_parameters_file(foundry):
 
 def test_a_value_that_the_parameters_do_not_have_fails_in_one_line_and_is_not_tried_again(foundry):
     result = materialize(foundry, {"num_row": 12})
-    assert "unknown parameter captions.num_row; there are num_rows, rows_per_shard" in failure(result)
+    assert "unknown parameter captions.num_row; there are table, num_rows, rows_per_shard" in failure(result)
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
 
 
@@ -79,9 +83,13 @@ def test_a_service_that_comes_back_costs_a_retry_and_one_that_stays_away_fails_c
     assert len(tries) == 1 + foundry.max_retries
 
 
-def test_the_profile_is_switched_in_one_place(foundry):
-    other = Foundry(root=foundry.root, profile="paper")
-    assert other.params.profile == "paper"
+def test_the_profile_is_switched_in_one_place_and_brings_its_parameters(foundry, tmp_path):
+    profile = tmp_path / "other.toml"
+    shipped = (PROFILES_FOLDER / "embedded.toml").read_text()
+    profile.write_text(shipped.replace("attention_resolution = 16", "attention_resolution = 8"))
+    other = Foundry(root=foundry.root, profile=str(profile))
+    assert other.params.profile == str(profile)
+    assert other.params.editworld_text.attention_resolution == 8
     assert other.params.captions == foundry.params.captions
     assert shown(materialize(other))["dvc_hash"] == "not recorded: another profile"
 
@@ -95,11 +103,15 @@ def test_progress_is_logged_at_intervals_and_at_the_end():
     assert lines == ["1 of 8", "4 of 8", "7 of 8", "8 of 8"]
 
 
-def test_histograms_count_every_score_once_and_leave_out_what_is_missing():
-    rows = histograms([{"clip": 0.1, "judge": None}, {"clip": 0.9}, {"clip": 0.92}]).records
-    assert sum(row.data["count"] for row in rows) == 3
-    assert {row.data["score"] for row in rows} == {"clip"}
-    assert rows[-1].data["histogram"] == 2 * rows[0].data["histogram"] != ""
+def test_a_picture_shows_every_distribution_and_a_table_its_ends(tmp_path):
+    told = distributions([{"clip": 0.1, "judge": None}, {"clip": 0.9}, {"clip": 1 / 3}, {"clip": math.nan}], "scores")
+    [row] = [record.data for record in told["scores_summary"].records]
+    assert row == {"name": "clip", "count": 3, "lowest": 0.1, "mean": 0.4444, "highest": 0.9}
+    assert told["scores"].value.startswith("![histograms: scores](data:image/png;base64,")
+
+
+def test_what_has_no_score_has_an_empty_table_and_no_picture():
+    assert list(distributions([{}, {"clip": None}], "scores")) == ["scores_summary"]
 
 
 def test_shares_add_up():
@@ -108,3 +120,20 @@ def test_shares_add_up():
         {"category": "a", "count": 3, "share": 0.75},
         {"category": "b", "count": 1, "share": 0.25},
     )
+
+
+def test_a_table_says_what_each_column_holds_and_of_which_type_it_is():
+    made = table([{"case": "a", "gain": None}, {"case": "b", "gain": 2 / 3}], {"case": "Which.", "gain": "How much."})
+    assert [(c.name, c.type, c.description) for c in made.schema.columns] == [
+        ("case", "string", "Which."),
+        ("gain", "float", "How much."),
+    ]
+    assert [record.data["gain"] for record in made.records] == [None, 0.6667]
+
+
+def test_a_caption_that_holds_markdown_is_shown_as_it_was_written():
+    shown = text_list(["![x](http://tracker.example/p.png)", "a 50 % *off* sale\n# now"]).value
+    assert shown.splitlines() == [
+        r"- \!\[x\]\(http\://tracker.example/p.png\)",
+        r"- a 50 % \*off\* sale \# now",
+    ]

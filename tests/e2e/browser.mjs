@@ -6,7 +6,7 @@ const GROUPS = ["sources", "triplets", "dataset", "checkpoints", "reports"];
 const RUN_MINUTES = 40;
 const seen = {};
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
 page.setDefaultTimeout(600_000);
 
@@ -14,6 +14,8 @@ try {
   await materialize();
   await lookAtTheDataset();
   await lookAtTheChecks();
+  await lookAtTheCheckpoint();
+  await lookAtTheReport();
   await lookAtTheTraining();
   console.log(JSON.stringify(seen));
 } catch (error) {
@@ -67,6 +69,27 @@ async function lookAtTheChecks() {
     }
 }
 
+async function lookAtTheCheckpoint() {
+  await page.goto(`${dagster}/assets/editworld?view=overview`);
+  const link = page.locator(`a[href^='${mlflow}']`).first();
+  await link.waitFor();
+  await page.screenshot({ path: `${pictures}/dagster_checkpoint.png` });
+  seen.mlflow_link = await link.getAttribute("href");
+  await page.getByText(/show markdown/i).first().click();
+  await page.locator("img[src^='data:image'][alt='loss']").waitFor();
+  await page.screenshot({ path: `${pictures}/dagster_loss.png` });
+}
+
+async function lookAtTheReport() {
+  await page.goto(`${dagster}/assets/editworld_report?view=overview`);
+  const link = page.locator("a[href$='report.html']").first();
+  await link.waitFor();
+  await page.screenshot({ path: `${pictures}/dagster_report.png` });
+  const answer = await page.goto(await link.getAttribute("href"));
+  seen.report = { status: answer.status(), title: await page.title() };
+  await page.screenshot({ path: `${pictures}/report.png` });
+}
+
 async function lookAtTheTraining() {
   const experiments = (await mlflowApi("experiments/search", { max_results: 100 })).experiments;
   const ids = experiments.map((experiment) => experiment.experiment_id);
@@ -75,11 +98,13 @@ async function lookAtTheTraining() {
   const id = trained.info.run_id;
   const history = await mlflowApi(`metrics/get-history?run_id=${id}&metric_key=loss`);
   const tags = trained.data.tags.map((tag) => tag.key);
-  await page.goto(`${mlflow}/#/experiments/${trained.info.experiment_id}/runs/${id}`);
+  const { files } = await mlflowApi(`artifacts/list?run_id=${id}&path=samples`);
+  await page.goto(seen.mlflow_link);
   await page.getByText(trained.info.run_name, { exact: true }).first().waitFor();
   await page.getByText("loss", { exact: true }).first().waitFor();
   await page.screenshot({ path: `${pictures}/mlflow_run.png` });
-  seen.training = { points_of_loss: history.metrics.length, tags, is_on_the_page: true };
+  const is_linked = seen.mlflow_link.includes(id);
+  seen.training = { points_of_loss: history.metrics.length, num_pictures: files?.length ?? 0, tags, is_linked };
 }
 
 async function newestRun() {

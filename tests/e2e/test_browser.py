@@ -80,10 +80,16 @@ def test_the_checks_pass_but_for_warnings(seen):
     } <= passed
 
 
-def test_mlflow_has_the_training_with_its_curve_and_the_hash_of_its_data(seen):
+def test_the_checkpoints_page_leads_to_its_training_with_curve_pictures_and_the_hash_of_its_data(seen):
+    assert seen["training"]["is_linked"]
     assert seen["training"]["points_of_loss"] >= 3
+    assert seen["training"]["num_pictures"] >= 1
     assert any(name.startswith("dvc.") for name in seen["training"]["tags"])
-    assert seen["training"]["is_on_the_page"]
+
+
+def test_the_reports_page_leads_to_the_report(seen):
+    assert seen["report"]["status"] == 200
+    assert "EditWorld on tinyworld" in seen["report"]["title"]
 
 
 def test_dvc_has_nothing_to_do_and_another_clone_pulls_the_same_bytes(seen, clone):

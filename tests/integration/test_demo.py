@@ -63,7 +63,7 @@ def test_the_demo_ends_in_a_report_that_compares_base_and_fine_tuned(project: Pa
     summary = headline_summary(project.editworld_report)
 
     for editor in ("base", "fine_tuned"):
-        assert set(summary[editor]["overall"]) >= {"outcome", "clip_score", "preservation_psnr"}
+        assert set(summary[editor]["overall"]) >= {"right", "sharp", "clip_score", "preservation_psnr"}
         assert len(summary[editor]["by_category"]) == 7
     assert "http" not in (project.editworld_report / "report.html").read_text().split("<style>")[0]
 

@@ -11,18 +11,18 @@ from editfoundry.data.png import decode_png, encode_png
 
 
 def overwrite_picture(tar: Path, role: str = "output") -> None:
-    """Put other pixels into a whole PNG of the same length in the place of a shard's first picture."""
-    row = read_index(tar).to_pylist()[0]
+    """Put other pixels into a whole PNG of the same length in the place of a shard's first picture of that role."""
+    row = next(row for row in read_index(tar).to_pylist() if row[f"{role}_offset"] is not None)
     offset, length = row[f"{role}_offset"], row[f"{role}_length"]
     data = bytearray(tar.read_bytes())
-    picture = decode_png(bytes(data[offset : offset + length]), "RGB", str(tar))
+    picture = decode_png(bytes(data[offset : offset + length]), "L" if role == "mask" else "RGB", str(tar))
     data[offset : offset + length] = _png_of_length(ImageOps.invert(picture), length)
     tar.write_bytes(bytes(data))
 
 
 def _png_of_length(picture: Image.Image, length: int) -> bytes:
-    data = encode_png(picture)
+    data = encode_png(picture, picture.mode)
     if len(data) > length:
-        data = encode_png(Image.new("RGB", picture.size, "red"))
+        data = encode_png(Image.new(picture.mode, picture.size, "red"), picture.mode)
     # What follows a PNG's last chunk is not read.
     return data + bytes(length - len(data))

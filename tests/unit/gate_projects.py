@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-METRICS = {"outcome": {"label": "Outcome accuracy", "unit": "0 or 1", "higher_is_better": True}}
+METRICS = {"right": {"label": "Right", "unit": "0 or 1", "higher_is_better": True}}
 
 
 def outcomes(num_right: int, num_items: int = 60) -> list[bool]:
@@ -26,7 +26,7 @@ def report(editors: dict[str, Sequence[bool]], benchmark: str = "tinyworld-world
             "seed": seed,
             "asked": f"{benchmark} {seed} {n}",
             "nearest": "truth" if right else "input",
-            "scores": {"outcome": float(right)},
+            "scores": {"right": float(right)},
         }
         for editor, found in editors.items()
         for n, right in enumerate(found)

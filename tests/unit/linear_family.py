@@ -47,17 +47,6 @@ class LinearTraining(LoopConfig):
 
 
 @dataclass(frozen=True)
-class LinearDraws:
-    """Inputs of a step, ``(B, 4)``."""
-
-    inputs: Tensor
-
-    def part(self, chosen: slice) -> LinearDraws:
-        """Return some of them."""
-        return LinearDraws(self.inputs[chosen])
-
-
-@dataclass(frozen=True)
 class LinearTrainee:
     """Two layers; both are averaged."""
 
@@ -86,22 +75,22 @@ class LinearTrainee:
         """For a message."""
         return "odd numbers"
 
-    def draw(self, step: int) -> LinearDraws:
-        """Draw a batch."""
+    def batch(self, step: int, part: slice) -> Tensor:
+        """Draw inputs, ``(B, 4)``."""
         time.sleep(self.config.seconds_per_step)
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
-        return LinearDraws(torch.randn(self.config.batch_size, 4, generator=generator))
+        return torch.randn(self.config.batch_size, 4, generator=generator)[part]
 
-    def loss(self, modules: Modules, draws: LinearDraws) -> Tensor:
+    def loss(self, modules: Modules, batch: Tensor) -> Tensor:
         """Return the squared error."""
         first, second = modules
         device = next(first.parameters()).device
-        return (second(torch.tanh(first(draws.inputs.to(device)))) - self.config.target).square().mean()
+        return (second(torch.tanh(first(batch.to(device)))) - self.config.target).square().mean()
 
-    def validation(self) -> Validation:
+    def validation(self) -> list[Validation]:
         """Validate on other numbers."""
-        draws = LinearDraws(torch.randn(6, 4, generator=torch.Generator().manual_seed(-1)))
-        return Validation(draws, 6, self.loss)
+        inputs = torch.randn(6, 4, generator=torch.Generator().manual_seed(-1))
+        return [Validation(lambda part: inputs[part], 6, self.loss)]
 
     def write_samples(self, path: Path) -> None:
         """Write a file that the tests find."""

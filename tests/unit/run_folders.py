@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 METRICS = {
-    "outcome": {"label": "Outcome accuracy", "model": None, "preprocessing": "", "unit": "0 or 1",
+    "right": {"label": "Right", "model": None, "preprocessing": "", "unit": "0 or 1",
                 "higher_is_better": True, "missing": None},
     "clip_score": {"label": "CLIP score", "model": "clip-tiny@0", "preprocessing": "64 px", "unit": "",
                    "higher_is_better": True, "missing": None},

@@ -19,7 +19,7 @@ TINY = {
     "frame_pairs": {"decoding_threads": 1},
     "editworld_video": {"seed": 0},
     "dataset": {"thresholds": {"clip_input": -1, "clip_output": -1, "clip_image": -1, "clip_direction": -1}},
-    "editworld": {"num_steps": 12, "batch_size": 4, "log_every": 2},
+    "editworld": {"num_steps": 12, "batch_size": 4, "log_every": 2, "sample_every": 6},
     "editworld_report": {
         "num_world_cases": 7, "num_new_rule_cases": 1, "num_plain_cases": 2, "num_inference_steps": 2,
     },

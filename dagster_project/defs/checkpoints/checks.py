@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from dagster_project.defs.resources import Foundry
+from dagster_project.rounding import rounded
 
 DIVERGED = 1.5
 """A loss that ends so many times as high as it began has learnt nothing that is worth evaluating."""
@@ -32,7 +33,7 @@ def loss_falls(foundry: Foundry) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=last < first,
         severity=dg.AssetCheckSeverity.ERROR if diverged else dg.AssetCheckSeverity.WARN,
-        metadata={"first_fifth": first, "last_fifth": last},
+        metadata=rounded({"first_fifth": first, "last_fifth": last}),
     )
 
 

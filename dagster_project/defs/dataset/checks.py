@@ -6,6 +6,8 @@ import dagster as dg
 
 from dagster_project.counts_check import recorded_counts
 from dagster_project.defs.resources import Foundry
+from dagster_project.metadata import table
+from dagster_project.rounding import rounded
 
 MAX_CATEGORY_SHARE = 0.6
 """More of the training split in one category, and the editor learns that category."""
@@ -13,6 +15,7 @@ MIN_CATEGORY_SHARE = 0.02
 """Below this, a category is as good as absent: a warning."""
 PASS_RATES = (0.05, 0.98)
 """A judge that lets fewer or more triplets pass does not tell good from bad."""
+LEAK_COLUMNS = {"what": "Kind of record.", "value": "Which one.", "splits": "In which it is."}
 JUDGE_REASON = "judge"
 """What the reasons of triplets that the judge rejected hold."""
 
@@ -23,11 +26,11 @@ def splits_share_nothing(foundry: Foundry) -> dg.AssetCheckResult:
     from editfoundry.data.split_leaks import find_leaks
 
     leaks = find_leaks(foundry.paths.dataset)
-    shown = [dg.TableRecord({"what": k.what, "value": k.value, "splits": " ".join(k.splits)}) for k in leaks[:20]]
+    shown = [{"what": k.what, "value": k.value, "splits": " ".join(k.splits)} for k in leaks[:20]]
     return dg.AssetCheckResult(
         passed=not leaks,
         description=f"{len(leaks)} shared by two splits or more" if leaks else None,
-        metadata={"num_leaks": len(leaks), **({"leaks": dg.MetadataValue.table(shown)} if shown else {})},
+        metadata={"num_leaks": len(leaks), **({"leaks": table(shown, LEAK_COLUMNS)} if shown else {})},
     )
 
 
@@ -65,7 +68,7 @@ def categories_are_balanced(foundry: Foundry) -> dg.AssetCheckResult:
         else f"rare: {', '.join(rare)}"
         if rare
         else None,
-        metadata={"shares": {name: round(share, 3) for name, share in sorted(shares.items())}},
+        metadata=rounded({"shares": dict(sorted(shares.items()))}),
     )
 
 
@@ -86,7 +89,7 @@ def judge_passes_some(foundry: Foundry) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=PASS_RATES[0] <= pass_rate <= PASS_RATES[1],
         description=f"{pass_rate:.1%} of the judged triplets pass",
-        metadata={"pass_rate": pass_rate, "bounds": list(PASS_RATES)},
+        metadata=rounded({"pass_rate": pass_rate, "bounds": list(PASS_RATES)}),
     )
 
 

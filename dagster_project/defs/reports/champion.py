@@ -7,13 +7,23 @@ import dagster as dg
 from dagster_project.defs.reports.shown_report import WEEKLY
 from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.failures import failing_in_one_line
-from dagster_project.metadata import OWNERS, mlflow_run_link
+from dagster_project.links import mlflow_run_link, report_link
+from dagster_project.metadata import OWNERS, table
 from dagster_project.stage_asset import EAGER
 from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
     from editfoundry.retraining.comparison import EditorComparison
     from editfoundry.retraining.gate import GateDecision
+
+DIFFERENCE_COLUMNS = {
+    "benchmark": "On which both were evaluated.",
+    "gain": "In the share of right edits, candidate minus opponent, the mean over the cases.",
+    "low": "Lower end of its 95 % interval.",
+    "high": "Upper end of its 95 % interval.",
+    "n": "How many cases.",
+}
+"""Column of `difference_row` -> what it holds."""
 
 
 @dg.asset(
@@ -26,14 +36,15 @@ if TYPE_CHECKING:
 )
 def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry, dvc: DvcRepository) -> dg.MaterializeResult:
     """The editor as a version in MLflow: `candidate`, and `champion` if it is better with 95 % confidence."""
-    from editfoundry.retraining.gate import pass_gate, tracking_uri
+    from editfoundry.retraining.gate import pass_gate
+    from editfoundry.tracking.mlflow_client import tracking_uri_of
 
     with failing_in_one_line(context, foundry):
         decision = pass_gate(foundry.params, foundry.folder)
     verdict = "promoted" if decision.promoted else "not promoted"
     sentence = f"version {decision.candidate.version} is {verdict}: {decision.reason}"
     (context.log.info if decision.promoted else context.log.warning)(sentence)
-    rows = [dg.TableRecord(difference_row(comparison)) for comparison in decision.comparisons]
+    rows = [difference_row(comparison) for comparison in decision.comparisons]
     return dg.MaterializeResult(
         metadata={
             "decision": sentence,
@@ -42,10 +53,11 @@ def champion_gate(context: dg.AssetExecutionContext, foundry: Foundry, dvc: DvcR
             "reason": decision.reason,
             "opponent": decision.opponent,
             "regressions": [str(comparison) for comparison in decision.regressions],
-            "differences": dg.MetadataValue.table(rows),
+            "differences": table(rows, DIFFERENCE_COLUMNS),
+            "report": report_link(foundry.paths.editworld_report / "report.html", foundry.folder),
             "mlflow_run": mlflow_run_link(decision.run_id, foundry.folder),
             "lock_tag": _commit_lock(context, foundry, dvc, decision),
-            "registry": tracking_uri(foundry.folder),
+            "registry": tracking_uri_of(foundry.folder),
             **{name: value for name, value in decision.candidate.tags.items() if name in ("data_hash", "profile")},
         }
     )
@@ -69,4 +81,5 @@ def _commit_lock(
 
 def difference_row(comparison: "EditorComparison") -> dict[str, str | float | int | None]:
     """Return a benchmark's difference to the opponent as one flat row, with its 95 % interval."""
-    return {"benchmark": comparison.benchmark, "metric": "outcome", **comparison.difference.to_dict()}
+    gain = comparison.difference
+    return {"benchmark": comparison.benchmark, "gain": gain.value, "low": gain.low, "high": gain.high, "n": gain.n}

@@ -5,21 +5,33 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+from PIL import Image
 
-from dagster_project.scores import headline, score_rows
+from dagster_project.links import mlflow_link, report_link
+from dagster_project.metadata import picture
+from dagster_project.scores import headline
 from dagster_project.stage_asset import StageRun
 
 WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_window=timedelta(days=8))
 """A week and a day's grace; after two weeks, two retrainings have failed."""
+GRID_PIXELS = 720
+"""Width at which the report's grid of edits is shown; the report has it whole."""
 
 
 def show_report(run: StageRun) -> Mapping[str, Any]:
-    """Return the report's address, its headline, and its scores by category."""
+    """Return the report's address, its headline, its scores by category, some edits, and its run in MLflow."""
+    from editfoundry.data.hashing import file_hash
     from editfoundry.evaluation.lineage_report import headline_summary
+    from editfoundry.evaluation.reports.mlflow_log import EXPERIMENT, METRICS_TAG
+    from editfoundry.evaluation.reports.run_results import METRICS_FILE
 
     summary = headline_summary(run.folder)
+    grid = Image.open(run.folder / "grid.png").convert("RGB")
+    grid.thumbnail((GRID_PIXELS, 10 * GRID_PIXELS), Image.Resampling.LANCZOS)
     return {
-        "report": dg.MetadataValue.url((run.folder / "report.html").as_uri()),
+        "report": report_link(run.folder / "report.html", run.paths.root),
         **headline(summary),
-        "scores": dg.MetadataValue.table([dg.TableRecord(row) for row in score_rows(summary)]),
+        "scores": dg.MetadataValue.md((run.folder / "table.md").read_text()),
+        "edits": picture(grid, "input, base editor, fine-tuned editor and truth"),
+        "mlflow_run": mlflow_link(EXPERIMENT, METRICS_TAG, file_hash(run.folder / METRICS_FILE), run.paths.root),
     }

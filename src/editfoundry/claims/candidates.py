@@ -60,7 +60,7 @@ def paint_candidates(pipeline: Painter, cases: Sequence[EditCase], settings: Can
     painted = sample_pairs(
         pipeline,
         schedule,
-        noise_for(pipeline, generators),
+        noise_for(pipeline, generators).latents,
         encode_prompts(pipeline, before),
         encode_prompts(pipeline, after),
         [empty] * len(schedule),

@@ -12,6 +12,7 @@ from editfoundry.claims.scores import ArmScores, scores_of
 from editfoundry.claims.triplets import write_category_triplets
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import WORLD_CATEGORIES, short_hash
+from editfoundry.editors.families.instruct_pix2pix.family import options_in
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.evaluation.benchmark_run import run_benchmark
@@ -19,6 +20,7 @@ from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.evaluation.metrics.all_metrics import METRICS
 from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.reports.run_results import Run, read_run
 from editfoundry.lineage.claims_config import ClaimsConfig
@@ -27,12 +29,12 @@ from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import EMBEDDED_FOLDER, Profile
+from editfoundry.tinyworld.outcome import RULE_VERSION
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
 
 Progress = Callable[[int, int], None]
-_SAMPLING = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
 _SHIPPED = EMBEDDED_FOLDER / "editworld"
 
 
@@ -69,7 +71,7 @@ class Workbench:
         With ``post_edit`` it is the editor followed by EditWorld's post-edit.
         """
         known = find_editor(source, self.profile).option_names
-        sampling = {name: getattr(self.config, name) for name in _SAMPLING if name in known}
+        sampling = {name: value for name, value in options_in(self.config).items() if name in known}
         options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit)
         return contestants_by_name([source], self.profile, self.runtime, options)[-1]
 
@@ -91,7 +93,14 @@ class Workbench:
         identities = [model_identity(self.profile, role) for role in model_roles]
         seed, items = self.config.seed, [_item_facts(item) for item in benchmark.items]
         digest = input_hash(
-            benchmark.name, items, list(contestant.identity), dict(contestant.settings), identities, seed
+            benchmark.name,
+            items,
+            list(contestant.identity),
+            dict(contestant.settings),
+            identities,
+            seed,
+            [metric.name for metric in METRICS],
+            RULE_VERSION,
         )
         folder = self.work_dir / "arms" / digest[:16]
         done = folder / "arm.json"

@@ -22,7 +22,7 @@ from editfoundry.cli import (  # noqa: F401
 )
 from editfoundry.cli.app import app
 from editfoundry.cli.progress import heartbeat_of_command
-from editfoundry.errors import BadInputError, NoSpaceError, UnavailableError, one_line
+from editfoundry.errors import BadInputError, NoSpaceError, UnavailableError, one_line, problems_of
 
 
 def main() -> None:
@@ -31,7 +31,8 @@ def main() -> None:
         with heartbeat_of_command(sys.argv[1:]):
             app()
     except BadInputError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        for problem in problems_of(error):
+            print(f"error: {one_line(problem)}", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
         from editfoundry.data.atomic import is_out_of_space

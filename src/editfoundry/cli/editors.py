@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,11 @@ from editfoundry.cli.app import app
 from editfoundry.cli.shared import (
     DeviceOption,
     JsonOption,
+    OptionOption,
     ProfileOption,
     chosen_params,
     parse_numbers,
+    parsed_options,
     print_facts,
 )
 from editfoundry.editors.open_editor import own_names
@@ -58,10 +60,6 @@ _EditorOption = Annotated[
         "profile's base."
     ),
 ]
-_OptionOption = Annotated[
-    list[str] | None,
-    typer.Option("--option", help="Any other option of the editor, as NAME=VALUE; may be repeated."),
-]
 
 
 @app.command()
@@ -87,7 +85,7 @@ def edit(
     scheduler: Annotated[
         str | None, typer.Option(help="Sampler, by diffusers' name: ddim, euler-ancestral, unipc-multistep.")
     ] = None,
-    option: _OptionOption = None,
+    option: OptionOption = None,
     input_caption: Annotated[
         str | None, typer.Option(help="What the picture shows, for editors that edit by captions.")
     ] = None,
@@ -115,7 +113,7 @@ def edit(
         "image_guidance_scale": image_guidance_scale,
         "guidance_rescale": guidance_rescale,
         "scheduler": scheduler,
-        **_parsed_options(option or []),
+        **parsed_options(option),
     }
     chosen = ChosenEditor(
         name=_editor_name(editor, profile), profile=profile or "embedded", device=device, options=options
@@ -149,6 +147,7 @@ def sweep(
     num_inference_steps: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Sampler steps; by default the editor's own, or 100.")
     ] = None,
+    option: OptionOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     profile: ProfileOption = None,
     device: DeviceOption = "auto",
@@ -157,7 +156,7 @@ def sweep(
     """Edit at each pair of guidance scales. Example: editfoundry sweep photo.jpg "It snows." --out sheet.png."""
     from editfoundry.editors.edit_file import ChosenEditor, sweep_file
 
-    options = {"num_inference_steps": num_inference_steps}
+    options = {"num_inference_steps": num_inference_steps, **parsed_options(option)}
     used = sweep_file(
         image,
         instruction,
@@ -177,26 +176,6 @@ def _editor_name(editor: str | None, profile: str | None) -> str | None:
     trained = Paths(Path.cwd()).editworld
     is_there = editor is None and profile is None and (trained / "model_index.json").is_file()
     return str(trained) if is_there else editor
-
-
-def _parsed_options(options: list[str]) -> dict[str, Any]:
-    """Return the options of ``NAME=VALUE``: whole numbers and numbers where they are, words otherwise."""
-    parsed: dict[str, Any] = {}
-    for option in options:
-        name, equals, text = option.partition("=")
-        if not equals or not name:
-            raise BadInputError(f"--option is {option!r}, but must be NAME=VALUE")
-        parsed[name.replace("-", "_")] = _number_or_word(text)
-    return parsed
-
-
-def _number_or_word(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _holds_lineage(config: Path) -> bool:

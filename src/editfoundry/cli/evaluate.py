@@ -15,9 +15,11 @@ from editfoundry.cli.app import app
 from editfoundry.cli.shared import (
     DeviceOption,
     JsonOption,
+    OptionOption,
     ParamsOption,
     ProfileOption,
     chosen_params,
+    parsed_options,
     progress_bar,
     show_summary,
 )
@@ -67,11 +69,21 @@ def evaluate(
     image_guidance_scale: Annotated[float | None, typer.Option(help="Weight of the input picture.")] = None,
     guidance_rescale: Annotated[float | None, typer.Option(min=0, max=1, help="As of editfoundry edit.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Sampler, by diffusers' name.")] = None,
+    option: OptionOption = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Edits made at once.")] = None,
     dataset: Annotated[
         Path | None, typer.Option(help="Data set it was trained on: for the lineage's counts, or to look for leaks.")
     ] = None,
     post_edit: Annotated[bool, typer.Option("--post-edit", help="Beside it, the editor with its post-edit.")] = False,
+    controls: Annotated[
+        bool | None,
+        typer.Option(
+            "--controls/--no-controls",
+            help="Ask each editor with another item's instruction and with none too, and score trivial pictures by "
+            f"every metric; by default on {_LINEAGE}'s benchmarks.",
+            show_default=False,
+        ),
+    ] = None,
     list_benchmarks: Annotated[
         bool,
         typer.Option(
@@ -93,10 +105,17 @@ def evaluate(
         "image_guidance_scale": image_guidance_scale,
         "guidance_rescale": guidance_rescale,
         "scheduler": scheduler,
+        **parsed_options(option),
     }
     given = {name: value for name, value in options.items() if value is not None}
     if benchmark == _LINEAGE:
-        own = {**given, "benchmark_folder": benchmark_folder, "num_items": num_items, "seed": seed}
+        own = {
+            **given,
+            "controls": controls,
+            "benchmark_folder": benchmark_folder,
+            "num_items": num_items,
+            "seed": seed,
+        }
         unused = [name for name, value in {**own, "batch_size": batch_size}.items() if value is not None]
         _evaluate_lineage(editor, out, settings, dataset, post_edit, unused)
         show_summary(out, as_json)
@@ -113,6 +132,7 @@ def evaluate(
         seed=seed,
         batch_size=batch_size,
         post_edit=post_edit,
+        controls=controls,
     )
     with progress_bar("edits") as progress:
         metrics = evaluate_by_name(request, settings, out, progress, made_now(typed_command()))

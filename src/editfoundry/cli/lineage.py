@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from editfoundry.cli.app import lineage_app
-from editfoundry.cli.shared import JsonOption, print_facts
+from editfoundry.cli.shared import JsonOption, ProfileOption, print_facts
 
 
 @lineage_app.command("write-dvc")
@@ -29,3 +29,25 @@ def lineage_write_dvc(
         raise typer.Exit(0 if current else 1)
     write_dvc(file)
     print_facts({"file": str(file), "stages": len(STAGES)}, as_json)
+
+
+@lineage_app.command("write-params")
+def lineage_write_params(
+    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("params.yaml"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 where the file is not what would be written.")
+    ] = False,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write params.yaml as a profile brings it. Example: editfoundry lineage write-params --profile paper."""
+    from editfoundry.lineage.params_file import params_text, write_params
+    from editfoundry.profiles import DEFAULT_PROFILE
+
+    chosen = profile or DEFAULT_PROFILE
+    if check:
+        current = file.is_file() and file.read_text(encoding="utf-8") == params_text(chosen)
+        print_facts({"file": str(file), "current": current}, as_json)
+        raise typer.Exit(0 if current else 1)
+    write_params(file, chosen)
+    print_facts({"file": str(file), "profile": chosen}, as_json)

@@ -43,7 +43,7 @@ def demo(
 
 @app.command()
 def ui(root: Annotated[Path, typer.Option(help="Project folder.")] = Path(".")) -> None:
-    """Bring up Dagster, MLflow and S3 on localhost until Ctrl-C. Example: editfoundry ui."""
+    """Bring up Dagster, MLflow, reports and S3 on localhost until Ctrl-C. Example: editfoundry ui."""
     from editfoundry.tracking.ui import run_ui
 
     raise typer.Exit(run_ui(root.resolve()))

@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from editfoundry.cli.app import app
-from editfoundry.cli.shared import DeviceOption, JsonOption, ProfileOption, parse_numbers, print_facts, progress_bar
+from editfoundry.cli.shared import (
+    DeviceOption,
+    JsonOption,
+    OptionOption,
+    ProfileOption,
+    parse_numbers,
+    parsed_options,
+    print_facts,
+    progress_bar,
+)
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.made_by import made_now, typed_command
 
@@ -102,6 +111,7 @@ def trade_off(
     ] = _PAPER_SCALES,
     guidance_scale: Annotated[float, typer.Option(help="s_T of all; the paper's by default.")] = 7.5,
     num_inference_steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Sampler steps.")] = None,
+    option: OptionOption = None,
     num_items: Annotated[int | None, typer.Option(min=1, help="Items, drawn by seed; by default all.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Edits made at once.")] = 16,
     seed: Annotated[int, typer.Option(help="Of the noise and of the resampling.")] = 0,
@@ -122,6 +132,7 @@ def trade_off(
     runtime = choose_runtime(device)
     items = read_benchmark(benchmark, benchmark_folder, num_items=num_items, seed=seed)
     options = {} if num_inference_steps is None else {"num_inference_steps": num_inference_steps}
+    options |= parsed_options(option)
     editors = scaled_editors(editor, chosen, runtime, scales, guidance_scale=guidance_scale, options=options)
     models = load_metric_models(chosen, runtime, [CLIP_DIRECTION])
     with progress_bar("edits") as progress:

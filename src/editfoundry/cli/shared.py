@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +25,10 @@ OnlyOption = Annotated[
 ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Let go what OUTPUT holds, though it was made of another input.")
 ]
+OptionOption = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="Any other option of the editor, as NAME=VALUE; may be repeated."),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
 
 
@@ -33,10 +36,9 @@ def chosen_params(path: Path | None, profile: str | None) -> Params:
     """Read the parameters, by default of the current folder, with another profile where one is given.
 
     Raises:
-        BadInputError: the file is missing or malformed.
+        BadInputError: the file is missing or malformed, or there is no such profile.
     """
-    params = load_params(params_file(path))
-    return params if profile is None else dataclasses.replace(params, profile=profile)
+    return load_params(params_file(path), profile)
 
 
 def params_file(path: Path | None) -> Path | None:
@@ -79,6 +81,30 @@ def parse_numbers(option: str, text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise BadInputError(f"--{option} is {text!r}, but must be numbers with commas between them") from None
+
+
+def parsed_options(options: list[str] | None) -> dict[str, Any]:
+    """Return the options of ``NAME=VALUE``: whole numbers and numbers where they are, words otherwise.
+
+    Raises:
+        BadInputError: one is not of that form.
+    """
+    parsed: dict[str, Any] = {}
+    for option in options or []:
+        name, equals, text = option.partition("=")
+        if not equals or not name:
+            raise BadInputError(f"--option is {option!r}, but must be NAME=VALUE")
+        parsed[name.replace("-", "_")] = _number_or_word(text)
+    return parsed
+
+
+def _number_or_word(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def print_facts(facts: dict[str, Any], as_json: bool) -> None:

@@ -19,6 +19,8 @@ from editfoundry.cli.shared import (
     progress_bar,
     show_result,
 )
+from editfoundry.data.stage_result import StageResult
+from editfoundry.lineage.params import Params
 
 
 class VideoParts(StrEnum):
@@ -26,6 +28,43 @@ class VideoParts(StrEnum):
 
     WHOLE = "whole"
     SHOTS = "shots"
+
+
+def _run_stage(name: str, output: Path, only: str | None, replace: bool, params: Params, as_json: bool) -> None:
+    from editfoundry.execution.stage_record import StageRequest
+    from editfoundry.lineage.stages import stage_named
+
+    with progress_bar("rows") as progress:
+        request = StageRequest(params=params, output=output, progress=progress, only=only, replace=replace)
+        result = stage_named(name).run(request)
+    assert isinstance(result, StageResult)
+    show_result(result, output, as_json)
+
+
+@sources_app.command("captions")
+def sources_captions(
+    output: Annotated[Path, typer.Argument(help="Folder of caption shards.")],
+    only: OnlyOption = None,
+    replace: ReplaceOption = False,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Clean the table that the parameters name, and tables that arrived. Example: editfoundry sources captions data/captions."""  # noqa: E501
+    _run_stage("captions", output, only, replace, chosen_params(params, profile), as_json)
+
+
+@sources_app.command("clips")
+def sources_clips(
+    output: Annotated[Path, typer.Argument(help="Folder of clip shards.")],
+    only: OnlyOption = None,
+    replace: ReplaceOption = False,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the clips of the videos that the parameters name. Example: editfoundry sources clips data/clips."""
+    _run_stage("clips", output, only, replace, chosen_params(params, profile), as_json)
 
 
 @sources_app.command("laion")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -73,6 +73,22 @@ def open_image(source: Path | bytes, name: str = "") -> Image.Image:
         BadInputError: missing, truncated or damaged file, no regular file, a format outside ``IMAGE_FORMATS``, or more
             than 64 megapixels or a JPEG of very many scans, both of which are found before any pixel is decoded.
     """
+    return _decoded(source, name, _to_rgb)
+
+
+def open_with_transparency(source: Path | bytes, name: str = "") -> Image.Image:
+    """Decode an image file as `open_image` does, but keep its transparency, and its colours as they are stored.
+
+    Returns:
+        Mode ``RGBA``, (W, H) upright, values 0 to 255; alpha is 255 everywhere where the file has no transparency.
+
+    Raises:
+        BadInputError: as `open_image`.
+    """
+    return _decoded(source, name, _to_rgba)
+
+
+def _decoded(source: Path | bytes, name: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
     name = name or (str(source) if isinstance(source, Path) else "the image")
     data = source if isinstance(source, bytes) else _read(source, name)
     with _opened(data, name) as image:
@@ -80,12 +96,11 @@ def open_image(source: Path | bytes, name: str = "") -> Image.Image:
         _check_scans(image, data, name)
         try:
             image.load()
-            upright = _upright(image)
-            rgb = _to_rgb(upright)
+            converted = convert(_upright(image))
         except DECODER_ERRORS as error:
             raise BadInputError(f"{name}: truncated or damaged {image.format} image ({one_line(error)})") from error
-    rgb.info.clear()
-    return rgb
+    converted.info.clear()
+    return converted
 
 
 def _read(path: Path, name: str) -> bytes:
@@ -154,6 +169,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     on_white = Image.new("RGB", image.size, (255, 255, 255))
     on_white.paste(to_srgb(image if image.mode == "LA" else rgba, profile), mask=rgba.getchannel("A"))
     return on_white
+
+
+def _to_rgba(image: Image.Image) -> Image.Image:
+    return (_scaled_to_8_bits(image) if image.mode.startswith(("I", "F")) else image).convert("RGBA")
 
 
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:

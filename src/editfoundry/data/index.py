@@ -38,9 +38,14 @@ SCHEMA = pa.schema(
             for role in MEMBERS
             for what in ("offset", "length")
         ),
+        pa.field("mask_hash", pa.string()),
     ]
 )
-"""``provenance`` and ``scores`` are JSON; offsets and lengths are bytes, null where a record has no mask."""
+"""``provenance`` and ``scores`` are JSON; offsets and lengths are bytes, null where a record has no mask. ``mask_hash``
+is `record.mask_hash`: a record's id covers its instruction and both pictures, not its mask."""
+ADDED_COLUMNS = frozenset({"mask_hash"})
+"""Columns that indexes written before have not; they are read as if every value were null."""
+REQUIRED_COLUMNS = tuple(name for name in SCHEMA.names if name not in ADDED_COLUMNS)
 
 
 def index_path(tar: Path) -> Path:
@@ -200,8 +205,11 @@ def _read_one(tar: Path) -> pa.Table:
     except PARQUET_ERRORS as error:
         raise BadInputError(f"{path}: not a whole Parquet file; make the shard again") from error
     missing = [name for name in SCHEMA.names if name not in table.column_names]
-    if missing:
-        raise BadInputError(f"{path}: no column {missing[0]!r}, so it is not the index of a shard of triplets")
+    unknown = [name for name in missing if name not in ADDED_COLUMNS]
+    if unknown:
+        raise BadInputError(f"{path}: no column {unknown[0]!r}, so it is not the index of a shard of triplets")
+    for name in missing:
+        table = table.append_column(SCHEMA.field(name), pa.nulls(table.num_rows, SCHEMA.field(name).type))
     _check_index(table, path)
     return table
 

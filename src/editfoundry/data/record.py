@@ -36,7 +36,9 @@ class Caption:
     """One caption of a LAION-schema table."""
 
     caption: str
+    """What the image shows, as the table says it."""
     url: str = ""
+    """Where the image was found; it is never fetched."""
     width: int | None = None
     """Pixels."""
     height: int | None = None
@@ -63,12 +65,15 @@ class Clip:
     video: str
     """Path of the video's file from the folder that this clip's shard lies in."""
     video_id: str
+    """Name of the video, which its clips share."""
     start: float = 0.0
     """Seconds from the beginning of the video."""
     end: float | None = None
     """Seconds; None is the end of the video."""
     caption: str = ""
+    """What the clip shows, as the table says it."""
     aesthetic_score: float | None = None
+    """How pleasing the clip's frames are, as the table gives it."""
     umt_score: float | None = None
     """How well the caption fits the clip, by UMT."""
     fingerprint: str = ""
@@ -85,11 +90,15 @@ class Quadruple:
     """EditWorld's text stage: what the picture shows, what happens, what it shows then, and what must change."""
 
     input_caption: str
+    """What the picture shows before the edit."""
     instruction: str
+    """What happens, or what is to be done."""
     output_caption: str
+    """What the picture shows after the edit."""
     keywords: tuple[str, ...]
     """Single words of ``input_caption``."""
     category: str
+    """One of EditWorld's seven world categories, ``add``, ``change`` or ``remove``."""
     source: str = ""
     """Where it comes from: a caption's id, a file and row, a rule's name."""
 
@@ -104,13 +113,17 @@ class Triplet:
     """One edit: input image, instruction, output image, and where all of it comes from."""
 
     instruction: str
+    """What is to be done, or what happens."""
     input_image: Image.Image
     """RGB, any size."""
     output_image: Image.Image
     """RGB, the input's size."""
     input_caption: str = ""
+    """What the input image shows; empty where nobody wrote it."""
     output_caption: str = ""
+    """What the output image shows; empty where nobody wrote it."""
     keywords: tuple[str, ...] = ()
+    """Words of the input caption whose objects the edit changes."""
     category: str = ""
     """A world category, ``add``, ``change``, ``remove``, or one of Emu Edit's tasks."""
     recipe: str = ""
@@ -122,6 +135,7 @@ class Triplet:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Role -> model @ revision, seed, and every parameter that shaped the sample; JSON-serialisable."""
     scores: Mapping[str, float] = field(default_factory=dict)
+    """Name of a score -> its value, for example of ``clip_direction``."""
     split: str = ""
     """``train``, ``validation``, ``test``, or empty before the data set is split."""
 
@@ -134,6 +148,12 @@ class Triplet:
 def triplet_id(instruction: str, input_image: Image.Image, output_image: Image.Image) -> str:
     """Return the first 16 hex digits of the sha256 of an instruction and both images' RGB pixels."""
     return short_hash(instruction, _pixels(input_image), _pixels(output_image))
+
+
+def mask_hash(mask: Image.Image) -> str:
+    """Return the first 16 hex digits of the sha256 of a mask's pixels, as mode ``L``."""
+    grey = mask.convert("L")
+    return short_hash(f"{grey.width}x{grey.height}".encode() + grey.tobytes())
 
 
 def _pixels(image: Image.Image) -> bytes:

@@ -32,7 +32,7 @@ from editfoundry.data.index import (
 from editfoundry.data.output_folder import claim_output
 from editfoundry.data.parquet_errors import PARQUET_ERRORS
 from editfoundry.data.png import decode_png, encode_png
-from editfoundry.data.record import Triplet, triplet_id
+from editfoundry.data.record import Triplet, mask_hash, triplet_id
 from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejections, write_rejections
 from editfoundry.data.stage_result import StageResult
 from editfoundry.data.storage import locate, parquet_source
@@ -149,7 +149,8 @@ def _write_members(
             seen.add(fields["id"])
             width, height = triplet.input_image.size
             places = _add_record(tar, file, fields, triplet)
-            yield {**fields, "width": width, "height": height, **places}
+            digest = None if triplet.mask is None else mask_hash(triplet.mask)
+            yield {**fields, "width": width, "height": height, **places, "mask_hash": digest}
 
 
 def _add_record(tar: tarfile.TarFile, file: BinaryIO, fields: Mapping[str, Any], triplet: Triplet) -> dict[str, int]:
@@ -175,7 +176,15 @@ def _read_row(file: BinaryIO, row: Mapping[str, Any], where: str) -> Triplet:
     fields = parse_row(row, where) if isinstance(row["provenance"], str) else row
     triplet = triplet_from_fields(fields, images["input"], images["output"], images.get("mask"))
     check_pictures(row, triplet.input_image, triplet.output_image, where)
+    _check_mask(row, triplet.mask, where)
     return triplet
+
+
+def _check_mask(row: Mapping[str, Any], mask: Image.Image | None, where: str) -> None:
+    """Raise BadInputError unless a mask is the one that its index row has a hash of; older indexes have none."""
+    expected = row.get("mask_hash")
+    if expected is not None and (mask is None or mask_hash(mask) != expected):
+        raise BadInputError(f"{where}: holds another mask than the one its index was written for; make the shard again")
 
 
 def _span(row: Mapping[str, Any]) -> int:

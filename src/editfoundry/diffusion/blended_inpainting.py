@@ -9,6 +9,7 @@ from torch import Tensor
 
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds
 from editfoundry.diffusion.sampling import denoise
+from editfoundry.diffusion.seeded_noise import SeededNoise
 
 if TYPE_CHECKING:
     from editfoundry.diffusion.image_conditions import ImageConditions
@@ -20,7 +21,7 @@ def inpaint(
     prompts: PromptEmbeds,
     original: Tensor,
     mask: Tensor,
-    noise: Tensor,
+    noise: SeededNoise,
     num_inference_steps: int,
     guidance_scale: float,
     negative: PromptEmbeds | None = None,
@@ -36,7 +37,7 @@ def inpaint(
         prompts: the ``B`` output captions.
         original: ``(B, C, H, W)`` clean scaled latents of the input image.
         mask: ``(B, 1, H, W)`` bool; true where the picture may change.
-        noise: ``(B, C, H, W)`` unit Gaussian; the start, and the noise of ``q``.
+        noise: see `denoise`; also the noise of ``q``.
         num_inference_steps: steps of the scheduler.
         guidance_scale: weight of the prompts.
         negative: the null condition, ``B = 1``; by default the empty prompt.
@@ -49,7 +50,7 @@ def inpaint(
     """
 
     def blend(latents: Tensor, timestep: Tensor | None, scheduler: Any) -> Tensor:
-        kept = original if timestep is None else scheduler.add_noise(original, noise, timestep.reshape(1))
+        kept = original if timestep is None else scheduler.add_noise(original, noise.latents, timestep.reshape(1))
         return torch.where(mask, latents, kept)
 
     return denoise(

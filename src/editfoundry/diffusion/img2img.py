@@ -8,6 +8,7 @@ from torch import Tensor
 
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds
 from editfoundry.diffusion.sampling import denoise
+from editfoundry.diffusion.seeded_noise import SeededNoise
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
@@ -17,7 +18,7 @@ def img2img(
     pipeline: Painter,
     prompts: PromptEmbeds,
     original: Tensor,
-    noise: Tensor,
+    noise: SeededNoise,
     num_inference_steps: int,
     guidance_scale: float,
     strength: float = 0.5,
@@ -29,7 +30,7 @@ def img2img(
         pipeline: the text-to-image model.
         prompts: the ``B`` captions.
         original: ``(B, C, H, W)`` clean scaled latents of the pictures.
-        noise: ``(B, C, H, W)`` unit Gaussian.
+        noise: see `denoise`.
         num_inference_steps: steps of the scheduler; ``strength`` of them are done.
         guidance_scale: weight of the prompts.
         strength: share in (0, 1] of the way to noise; 1 forgets the pictures but for what the schedule keeps.

@@ -49,6 +49,17 @@ class PromptEmbeds:
             _joined(self.add_time_ids, others.add_time_ids),
         )
 
+    def at_size(self, height: int, width: int) -> PromptEmbeds:
+        """Return the prompts for whole pictures of this size in pixels, whatever size they were encoded for.
+
+        SDXL is told it as the original and as the target size, without a crop: a smaller original size would ask for
+        the blur of an enlarged picture (Podell et al. 2023, section 2.2).
+        """
+        if self.add_time_ids is None:
+            return self
+        time_ids = self.add_time_ids.new_tensor([[height, width, 0, 0, height, width]]).expand(len(self), -1)
+        return PromptEmbeds(self.prompt_embeds, self.pooled_prompt_embeds, time_ids)
+
     def added_cond_kwargs(self) -> dict[str, Tensor]:
         """Return what SDXL's UNet and ControlNet take beside the embeddings; empty for Stable Diffusion."""
         if self.pooled_prompt_embeds is None or self.add_time_ids is None:
@@ -66,7 +77,7 @@ class PromptEmbeds:
 
 @torch.inference_mode()
 def encode_prompts(pipeline: Painter, prompts: Sequence[str]) -> PromptEmbeds:
-    """Embed prompts for pictures of the model's own size, each distinct prompt once."""
+    """Embed prompts, each distinct one once, for pictures of the model's own size; for others see `at_size`."""
     distinct = list(dict.fromkeys(prompts))
     rows = [distinct.index(prompt) for prompt in prompts]
     return _encode(pipeline, distinct)[rows]
@@ -89,9 +100,9 @@ def latent_size(unet: UNet2DConditionModel) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def image_size(pipeline: Painter) -> tuple[int, int]:
-    """Return height and width of the pictures, in pixels."""
-    height, width = latent_size(pipeline.unet)
+def image_size(pipeline: Painter, latents: Tensor | None = None) -> tuple[int, int]:
+    """Return the height and width, in pixels, of ``latents``' pictures, ``(B, C, H, W)``, else of the model's."""
+    height, width = latent_size(pipeline.unet) if latents is None else latents.shape[-2:]
     return height * pipeline.vae_scale_factor, width * pipeline.vae_scale_factor
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from editfoundry.diffusion.image_conditions import ImageConditions
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds
 from editfoundry.diffusion.sampling import denoise
+from editfoundry.diffusion.seeded_noise import SeededNoise
 from editfoundry.pretrained.ip_adapter import IpAdapter
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def refine(
     prompts: PromptEmbeds,
     image_embeds: tuple[Tensor, Tensor],
     edges: Tensor,
-    noise: Tensor,
+    noise: SeededNoise,
     num_inference_steps: int,
     guidance_scale: float,
     ip_adapter_scale: float = 1.0,
@@ -40,7 +41,7 @@ def refine(
         prompts: the ``B`` output captions, ``y_tar``.
         image_embeds: ``f_ori`` and the null condition's, from `IpAdapter.encode_images`, ``B`` rows each.
         edges: ``(B, 3, H, W)`` float in [0, 1], canny of ``I_tar``.
-        noise: ``(B, C, h, w)`` unit Gaussian.
+        noise: see `denoise`.
         num_inference_steps: steps of the scheduler.
         guidance_scale: weight of the prompts and of the image features.
         ip_adapter_scale: weight of the image features' attention; 0 leaves them out.
@@ -52,10 +53,10 @@ def refine(
     """
     conditions = ImageConditions(
         controlnet=controlnet,
-        control_images=edges.to(noise),
+        control_images=edges.to(noise.latents),
         controlnet_conditioning_scale=controlnet_conditioning_scale,
-        image_embeds=image_embeds[0].to(noise),
-        negative_image_embeds=image_embeds[1].to(noise),
+        image_embeds=image_embeds[0].to(noise.latents),
+        negative_image_embeds=image_embeds[1].to(noise.latents),
     )
     with ip_adapter.applied(ip_adapter_scale):
         return denoise(

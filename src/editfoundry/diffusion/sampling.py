@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt, latent_size
+from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt, image_size, latent_size
+from editfoundry.diffusion.schedulers import scheduler_step
+from editfoundry.diffusion.seeded_noise import SeededNoise, noise_like
 
 if TYPE_CHECKING:
     from editfoundry.diffusion.image_conditions import ImageConditions
@@ -27,19 +29,18 @@ def record_generator(seed: int, record_id: str, stage: str, candidate: int) -> t
     return torch.Generator().manual_seed(int(digest, 16) % 2**63)
 
 
-def noise_for(pipeline: Painter, generators: Sequence[torch.Generator]) -> Tensor:
-    """Draw one latent noise for each generator: ``(B, C, H, W)`` in the UNet's precision, on its device."""
+def noise_for(pipeline: Painter, generators: Sequence[torch.Generator]) -> SeededNoise:
+    """Draw the latent noise of one picture for each generator, in the UNet's size and precision, on its device."""
     unet: Any = pipeline.unet
-    shape = (1, unet.config.in_channels, *latent_size(unet))
-    drawn = [torch.randn(shape, generator=generator) for generator in generators]
-    return torch.cat(drawn).to(unet.device, unet.dtype)
+    shape = (len(generators), unet.config.in_channels, *latent_size(unet))
+    return noise_like(torch.empty(shape, device=unet.device, dtype=unet.dtype), generators)
 
 
 @torch.inference_mode()
 def denoise(
     pipeline: Painter,
     prompts: PromptEmbeds,
-    noise: Tensor,
+    noise: SeededNoise,
     num_inference_steps: int,
     guidance_scale: float,
     after_step: AfterStep | None = None,
@@ -49,12 +50,12 @@ def denoise(
     start: Tensor | None = None,
     strength: float = 1.0,
 ) -> Tensor:
-    """Run classifier-free guided sampling.
+    """Run classifier-free guided sampling; a picture is the same alone and in any batch, with any scheduler.
 
     Args:
         pipeline: its UNet and scheduler are used.
         prompts: one for each of the ``B`` pictures.
-        noise: ``(B, C, H, W)`` unit Gaussian noise.
+        noise: where the ``B`` pictures start, and what the scheduler draws from if it adds noise on the way.
         num_inference_steps: steps of the scheduler.
         guidance_scale: weight of the prompts; at 1 the null condition is not computed.
         after_step: may change the latents after each step.
@@ -69,12 +70,14 @@ def denoise(
     parts: Any = pipeline
     # A copy: from_config would undo what the pipeline changed of the scheduler's defaults (clip_sample, steps_offset).
     scheduler = copy.deepcopy(parts.scheduler)
-    scheduler.set_timesteps(num_inference_steps, device=noise.device)
-    latents, timesteps = _first_latents(scheduler, noise, num_inference_steps, start, strength)
+    scheduler.set_timesteps(num_inference_steps, device=noise.latents.device)
+    generators = noise.fresh_generators()
+    latents, timesteps = _first_latents(scheduler, noise.latents, num_inference_steps, start, strength)
     guided = guidance_scale != 1
     if guided:
         empty = negative or encode_empty_prompt(pipeline)
         prompts = empty.expanded(len(prompts)).followed_by(prompts)
+    prompts = prompts.at_size(*image_size(pipeline, latents))
     for index, timestep in enumerate(timesteps):
         doubled = torch.cat([latents, latents]) if guided else latents
         scaled = scheduler.scale_model_input(doubled, timestep)
@@ -82,7 +85,7 @@ def denoise(
         if guided:
             unconditional, conditional = output.chunk(2)
             output = unconditional + guidance_scale * (conditional - unconditional)
-        latents = scheduler.step(output, timestep, latents, return_dict=False)[0]
+        latents = scheduler_step(scheduler, output, timestep, latents, generators)
         if after_step is not None:
             upcoming = timesteps[index + 1] if index + 1 < len(timesteps) else None
             latents = after_step(latents, upcoming, scheduler)

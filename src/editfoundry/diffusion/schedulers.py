@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from editfoundry.errors import BadInputError, one_line
 
@@ -12,6 +16,8 @@ PREDICTION_TYPES = ("epsilon", "v_prediction")
 _DROPPED = ("scheduler", "discrete")
 """Parts of diffusers' class names that a person may leave out."""
 
+_UNSEEDED = "DPMSolverSDEScheduler"
+"""It adds noise and takes no generator, so that a picture would differ from run to run."""
 _OFF_WHERE_UNKNOWN = ("clip_sample", "thresholding")
 """What a scheduler that has no such setting does not do."""
 _KEPT = (
@@ -59,6 +65,27 @@ def scheduler_by_name(name: str, current: Any) -> Any:
         raise BadInputError(f"scheduler {name!r} cannot be used: {one_line(error, 200)}") from error
 
 
+def scheduler_step(
+    scheduler: Any, output: Tensor, timestep: Tensor, latents: Tensor, generators: Sequence[torch.Generator]
+) -> Tensor:
+    """Take one step of any of diffusers' schedulers; those that add noise draw each picture's from its own generator.
+
+    Args:
+        scheduler: its timesteps are set.
+        output: ``(B, C, H, W)``, what the denoiser predicts.
+        timestep: a scalar.
+        latents: ``(B, C, H, W)`` at that timestep.
+        generators: one for each of the ``B`` pictures.
+
+    Returns:
+        ``(B, C, H, W)`` at the next timestep.
+    """
+    takes_generators = "generator" in inspect.signature(scheduler.step).parameters
+    drawn = {"generator": list(generators)} if takes_generators else {}
+    stepped: Tensor = scheduler.step(output, timestep, latents, **drawn, return_dict=False)[0]
+    return stepped
+
+
 def on_schedule_of(current: Any, scheduler_class: Any, **changes: Any) -> Any:
     """Return a scheduler of another class for the model that ``current`` samples from, which stays as it is.
 
@@ -78,10 +105,10 @@ def on_schedule_of(current: Any, scheduler_class: Any, **changes: Any) -> Any:
 
 
 def scheduler_names(current: Any) -> list[str]:
-    """Return the names of diffusers' classes that can take the place of ``current``, which is one of them."""
+    """Return the names of diffusers' classes that can take the place of ``current``, whose own is among them."""
     own = type(current)
     names = {kind.__name__ for kind in current.compatibles if own in _compatibles(kind, own)}
-    return sorted({own.__name__, *names})
+    return sorted({own.__name__, *names} - {_UNSEEDED})
 
 
 def _compatibles(kind: Any, own: type) -> list[type]:

@@ -23,6 +23,9 @@ class EditingDefaults:
     """The only pictures that the editor knows, in words; empty where it takes any photograph."""
     side: int | None = None
     """Side of those pictures, pixels, where they are squares of one size."""
+    area_side: int | None = None
+    """Side, in pixels, of the square whose area pictures of any aspect ratio are edited at, as they were trained on; by
+    default their long side is the model's own."""
 
 
 def read_editing_defaults(folder: Path) -> EditingDefaults:
@@ -38,17 +41,21 @@ def read_editing_defaults(folder: Path) -> EditingDefaults:
         found = json.loads(path.read_text())
         defaults = EditingDefaults(**found)
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise BadInputError(f"{path}: not a JSON object of options, made_for, side: {error}") from error
+        raise BadInputError(f"{path}: not a JSON object of options, made_for, side, area_side: {error}") from error
     options = defaults.options
     plain = isinstance(options, dict) and all(isinstance(value, int | float | str) for value in options.values())
-    if not plain or not isinstance(defaults.made_for, str) or not isinstance(defaults.side, int | None):
-        raise BadInputError(f"{path}: options must be names with numbers or words, made_for a text, side a number")
+    sides = isinstance(defaults.side, int | None) and isinstance(defaults.area_side, int | None)
+    if not plain or not isinstance(defaults.made_for, str) or not sides:
+        raise BadInputError(
+            f"{path}: options must be names with numbers or words, made_for a text, side and area_side numbers"
+        )
     return defaults
 
 
 def write_editing_defaults(folder: Path, defaults: EditingDefaults) -> None:
     """Write ``folder/editing.json``."""
-    (folder / FILE_NAME).write_text(json.dumps(asdict(defaults), indent=2) + "\n")
+    told = {name: value for name, value in asdict(defaults).items() if name != "area_side" or value is not None}
+    (folder / FILE_NAME).write_text(json.dumps(told, indent=2) + "\n")
 
 
 def copy_editing_defaults(source: Path, folder: Path) -> None:

@@ -94,10 +94,11 @@ class EditorSource:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What edits depend on beside the options: hashes of weights, or of the profile's models. Files are read."""
+        """What edits depend on beside the options: hashes of weights and a size, or of the profile's models."""
         if self.folder is not None:
             weights = [*self.folder.glob("**/*.safetensors"), self.folder / "model_index.json"]
-            return tuple(file_hash(path) for path in sorted(weights))
+            area = () if self.defaults.area_side is None else (f"area_side {self.defaults.area_side}",)
+            return (*(file_hash(path) for path in sorted(weights)), *area)
         return tuple(part for role in self.family.roles for part in model_identity(self.own_profile, role)) or (
             self.name,
         )
@@ -117,7 +118,7 @@ class EditorSource:
     def defaults(self) -> EditingDefaults:
         """What the checkpoint's own folder says about editing with it."""
         folder = self.folder
-        if folder is None and len(self.family.roles) == 1:
+        if folder is None and len(self.family.roles) == 1 and self.profile is not None:
             folder = Path(self.own_profile.model(self.family.roles[0]).location)
         return EditingDefaults() if folder is None else read_editing_defaults(folder)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from editfoundry.editors.editor import EditRequest, resized
+from editfoundry.editors.editor import Editor, EditRequest, resized
 
 
 def native_size(pipeline: Any) -> int:
@@ -18,22 +18,28 @@ def native_size(pipeline: Any) -> int:
     return int(side * pipeline.vae_scale_factor)
 
 
-def working_size(pipeline: Any, size: tuple[int, int]) -> tuple[int, int]:
+def working_size(pipeline: Any, size: tuple[int, int], area_side: int | None = None) -> tuple[int, int]:
     """Return (width, height) in pixels to edit a photograph of ``size`` at.
 
-    The long side is `native_size`, the short side keeps the aspect ratio as nearly as multiples of 8 pixels (or of the
-    VAE's scale factor, if that is more) allow, and is at least one such multiple.
+    The long side is `native_size`; or, with ``area_side``, the area is about its square. The aspect ratio is kept as
+    nearly as multiples of 8 pixels (or of the VAE's scale factor, if that is more) allow; a side is at least one such.
     """
     multiple = max(8, pipeline.vae_scale_factor)
-    scale = native_size(pipeline) / max(size)
+    scale = native_size(pipeline) / max(size) if area_side is None else area_side / (size[0] * size[1]) ** 0.5
     width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
     return width, height
+
+
+def editor_size(editor: Editor, size: tuple[int, int]) -> tuple[int, int]:
+    """Return (width, height) in pixels at which an editor that has a pipeline edits a photograph of ``size``."""
+    return working_size(editor.model, size, editor.source.defaults.area_side)
 
 
 def edit_at_working_size(
     pipeline: Any,
     requests: Sequence[EditRequest],
     edit: Callable[[list[EditRequest]], Sequence[Image.Image]],
+    area_side: int | None = None,
 ) -> list[Image.Image]:
     """Edit requests in groups of one working size, and return each edit at its picture's own size.
 
@@ -41,10 +47,11 @@ def edit_at_working_size(
         pipeline: a pipeline with a UNet and a VAE; see `working_size` for the size.
         requests: pictures of any sizes.
         edit: is given a group's requests, their pictures resized to one size (Lanczos), and returns as many pictures.
+        area_side: see `working_size`.
     """
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     for place, request in enumerate(requests):
-        groups[working_size(pipeline, request.image.size)].append(place)
+        groups[working_size(pipeline, request.image.size, area_side)].append(place)
     edited: dict[int, Image.Image] = {}
     for size, places in groups.items():
         made = edit([requests[place].at_size(size) for place in places])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from editfoundry.evaluation.asked_hash import asked_hash
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.contestants import Contestant
+from editfoundry.evaluation.controls import INSTRUCTION_CONTROLS, TrivialPictures
 from editfoundry.evaluation.edit_folder import EditFolder, open_edit_folder
 from editfoundry.evaluation.editing_pass import Failure, edit_benchmark
 from editfoundry.evaluation.json_file import write_json
@@ -27,11 +29,15 @@ from editfoundry.evaluation.metrics.edited_batch import ItemPictures, open_pictu
 from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.metrics.scoring import ItemScores, MetricScorer, batches
 from editfoundry.evaluation.reports.run_results import METRICS_FILE, RESERVED_NAMES
+from editfoundry.execution.output_lock import output_lock
 from editfoundry.tinyworld.outcome import check_case
 
 STAGE = "evaluation"
 SHOWN_SIZE = 256
 """Pixels to the longer side of the inputs and truths that are kept for the report."""
+
+NO_CONTROL = ""
+"""Name of what an editor is asked for when it is asked for the benchmark itself."""
 
 Progress = Callable[[int, int], None]
 
@@ -45,6 +51,7 @@ def run_benchmark(
     metrics: Sequence[str] | None = None,
     seed: int = 0,
     batch_size: int = 16,
+    controls: bool = False,
     facts: Mapping[str, object] | None = None,
     made: MadeBy | None = None,
     progress: Progress | None = None,
@@ -57,11 +64,13 @@ def run_benchmark(
     Args:
         contestants: the editors, one after the other, so that one at a time is in memory.
         benchmark: what is asked for.
-        output: gets ``edits/<editor>/<item>.png``, ``inputs/``, ``truths/`` and ``metrics.json``.
+        output: gets ``edits/<editor>/<item>.png``, ``inputs/``, ``truths/``, ``metrics.json`` and, with controls,
+            ``controls/<control>/<editor>/<item>.png``.
         models: of the metrics.
         metrics: names of the metrics to measure; by default all that the benchmark can have.
         seed: of the noise and of the captions that CLIP-R-Precision chooses from.
         batch_size: edits made, and scored, at once.
+        controls: ask every editor with another item's instruction and with none too, and score trivial pictures.
         facts: further entries of ``metrics.json``'s section ``benchmark.facts``.
         made: which command makes this; by default the time alone is noted.
         progress: called with edits done and edits in all.
@@ -72,38 +81,43 @@ def run_benchmark(
     Raises:
         BadInputError: no editor, two of one name, a name that cannot name a folder, no item, an id twice, no such
             metric, a tinyworld case that cannot be answered, or ``output`` holds something else.
+        UnavailableError: another run is at work on ``output``.
     """
     check_contestants(contestants)
     _check_items(benchmark)
     scorer = MetricScorer(models, benchmark, seed, metrics)
-    claim_output(output, STAGE)
-    folders: dict[str, EditFolder] = {}
-    failures: dict[str, dict[str, Failure]] = {}
-    done, total = 0, len(contestants) * len(benchmark.items)
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, total)
-
-    for contestant in contestants:
-        folder = open_edit_folder(output / "edits" / contestant.name, contestant, benchmark.name, seed)
-        failures[contestant.name] = edit_benchmark(
-            contestant, benchmark, folder, seed=seed, batch_size=batch_size, progress=advance
-        )
-        folders[contestant.name] = folder
-    rows, bounds = _score(scorer, benchmark, output, folders, failures, seed, batch_size)
-    measured = {
-        "made": asdict(made or made_now()),
-        "benchmark": _described(benchmark, seed, facts or {}),
-        "metrics": scorer.described(),
-        "editors": {c.name: _costs(c, folders[c.name]) for c in contestants},
-        "bounds": bounds,
-        "items": [row for name in folders for row in rows[name]],
-    }
-    write_json(output / METRICS_FILE, measured)
+    with output_lock(output, STAGE):
+        claim_output(output, STAGE)
+        arms = _edit(contestants, benchmark, output, seed, batch_size, controls, progress)
+        trivial = TrivialPictures(benchmark, seed) if controls else None
+        rows, bounds = _score(scorer, benchmark, output, arms, trivial, seed, batch_size)
+        measured = {
+            "made": asdict(made or made_now()),
+            "benchmark": _described(benchmark, seed, facts or {}),
+            "metrics": scorer.described(),
+            "editors": {arm.editor: _costs(c, arm.folder) for c in contestants for arm in arms if arm.is_of(c)},
+            "bounds": bounds,
+            "items": [row for arm, found in zip(arms, rows, strict=True) if not arm.control for row in found],
+        }
+        if controls:
+            pairs = [(arm, found) for arm, found in zip(arms, rows, strict=True) if arm.control]
+            measured["controls"] = [{"control": arm.control, **row} for arm, found in pairs for row in found]
+        write_json(output / METRICS_FILE, measured)
     return measured
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """One editor's edits of the benchmark, or of what a control asks instead."""
+
+    editor: str
+    control: str
+    folder: EditFolder
+    failures: dict[str, Failure]
+
+    def is_of(self, contestant: Contestant) -> bool:
+        """Whether these are the contestant's edits of the benchmark itself."""
+        return self.editor == contestant.name and not self.control
 
 
 def check_contestants(contestants: Sequence[Contestant]) -> None:
@@ -130,51 +144,96 @@ def _check_items(benchmark: Benchmark) -> None:
             check_case(item.case)
 
 
+def _edit(
+    contestants: Sequence[Contestant],
+    benchmark: Benchmark,
+    output: Path,
+    seed: int,
+    batch_size: int,
+    controls: bool,
+    progress: Progress | None,
+) -> list[_Arm]:
+    """Let every editor edit the benchmark, and what the controls ask instead."""
+    asked_for = {NO_CONTROL: benchmark}
+    if controls:
+        asked_for |= {control.name: control.ask(benchmark) for control in INSTRUCTION_CONTROLS}
+    plan = [(c, name) for c in contestants for name in asked_for if not (name and "truth" in c.reads)]
+    done, total = 0, sum(len(asked_for[name].items) for _, name in plan)
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, total)
+
+    # An editor's models are loaded once, when there is the first edit to make.
+    opened = {c.name: replace(c, open=cache(c.open)) for c in contestants}
+    arms = []
+    for number, (contestant, name) in enumerate(plan):
+        path = output / "controls" / name / contestant.name if name else output / "edits" / contestant.name
+        folder = open_edit_folder(path, contestant, benchmark.name, seed)
+        failures = edit_benchmark(
+            opened[contestant.name], asked_for[name], folder, seed=seed, batch_size=batch_size, progress=advance
+        )
+        arms.append(_Arm(contestant.name, name, folder, failures))
+        if all(later is not contestant for later, _ in plan[number + 1 :]):
+            # One editor at a time is in memory.
+            del opened[contestant.name]
+    return arms
+
+
 def _score(
     scorer: MetricScorer,
     benchmark: Benchmark,
     output: Path,
-    folders: Mapping[str, EditFolder],
-    failures: Mapping[str, dict[str, Failure]],
+    arms: Sequence[_Arm],
+    trivial: TrivialPictures | None,
     seed: int,
     batch_size: int,
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
-    """Return each editor's rows, and of each item what doing nothing and the true outcome score."""
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in folders}
+) -> tuple[list[list[dict[str, Any]]], dict[str, Any]]:
+    """Return each arm's rows, and of each item what doing nothing, the truth and trivial pictures score."""
+    rows: list[list[dict[str, Any]]] = [[] for _ in arms]
     bounds: dict[str, Any] = {}
     nothing = ItemScores(values=dict.fromkeys(metric.name for metric in scorer.metrics))
     for batch in batches(benchmark.items, batch_size):
-        readable = _opened(batch, failures)
+        readable = _opened(batch, [arm.failures for arm in arms])
         for pictures in readable:
             _keep_shown(output, pictures)
-        edited = {name: [folder.read(p.item.id) for p in readable] for name, folder in folders.items()}
-        scored, own_bounds = scorer.score(readable, edited)
+        edited = {str(number): [arm.folder.read(p.item.id) for p in readable] for number, arm in enumerate(arms)}
+        scored, own_bounds = scorer.score(
+            readable,
+            edited,
+            [trivial.of(p) for p in readable] if trivial else None,
+            [str(number) for number, arm in enumerate(arms) if arm.control],
+        )
         asked = {p.item.id: asked_hash(p, seed_of(p.item.id, seed)) for p in readable}
         for pictures, bound in zip(readable, own_bounds, strict=True):
             if any(bound.values()):
                 bounds[pictures.item.id] = {name: _plain_scores(values) for name, values in bound.items()}
-        for name in folders:
-            by_id = {p.item.id: scores for p, scores in zip(readable, scored[name], strict=True)}
+        for number, arm in enumerate(arms):
+            by_id = {p.item.id: scores for p, scores in zip(readable, scored[str(number)], strict=True)}
             for item in batch:
-                failure = failures[name].get(item.id)
-                row = _row(name, item, by_id.get(item.id, nothing), failure, seed)
-                rows[name].append({**row, "asked": asked.get(item.id)})
+                row = _row(arm.editor, item, by_id.get(item.id, nothing), arm.failures.get(item.id), seed)
+                rows[number].append({**row, "asked": asked.get(item.id)})
     return rows, bounds
 
 
-def _opened(batch: Sequence[BenchmarkItem], failures: Mapping[str, dict[str, Failure]]) -> list[ItemPictures]:
+def _opened(batch: Sequence[BenchmarkItem], failures: Sequence[dict[str, Failure]]) -> list[ItemPictures]:
     readable = []
     for item in batch:
         try:
             readable.append(open_pictures(item))
         except BadInputError as error:
-            for found in failures.values():
+            for found in failures:
                 found.setdefault(item.id, Failure("unreadable-input", str(error)))
     return readable
 
 
 def _row(editor: str, item: BenchmarkItem, scores: ItemScores, failure: Failure | None, seed: int) -> dict[str, Any]:
-    truth = {} if item.case is None else {"rule": item.case.rule, "nearest": scores.nearest}
+    verdict = scores.verdict
+    truth: dict[str, Any] = {} if item.case is None else {"rule": item.case.rule}
+    if verdict is not None:
+        truth |= {"nearest": verdict.nearest, "error": round(verdict.error, 4)}
     return {
         "editor": editor,
         "id": item.id,

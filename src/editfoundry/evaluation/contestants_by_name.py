@@ -88,7 +88,8 @@ def _settings(source: EditorSource, options: EditorOptions) -> dict[str, Any]:
 
 def _with_post_edit(plain: Contestant, profile: Profile, runtime: Runtime, config: PostEditConfig) -> Contestant:
     from editfoundry.editors.post_edit.post_edit import with_post_edit
-    from editfoundry.editors.post_edit.post_edit_models import POST_EDIT_ROLES, load_post_edit_models
+    from editfoundry.editors.post_edit.post_edit_config import POST_EDIT_ROLES
+    from editfoundry.editors.post_edit.post_edit_models import load_post_edit_models
 
     def load() -> Editor:
         return with_post_edit(plain.open(), load_post_edit_models(profile, runtime), config)

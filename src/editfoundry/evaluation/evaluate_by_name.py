@@ -32,6 +32,8 @@ class EvaluationRequest:
     """By default the parameters' own."""
     batch_size: int | None = None
     post_edit: bool = False
+    controls: bool | None = None
+    """Measure the controls too; by default where the benchmark knows the truth pixel by pixel."""
 
 
 def evaluate_by_name(
@@ -61,9 +63,10 @@ def evaluate_by_name(
     from editfoundry.pretrained.runtime import choose_runtime
 
     runtime = choose_runtime(params.device)
+    knows_truth = benchmark_definition(benchmark.name).knows_truth
     options = EditorOptions(
         given=request.options,
-        defaults=settings.sampling() if benchmark_definition(benchmark.name).knows_truth else {},
+        defaults=settings.sampling() if knows_truth else {},
         post_edit=settings.post_edit_config(profile),
     )
     contestants = contestants_by_name(request.editors, profile, runtime, options)
@@ -75,6 +78,7 @@ def evaluate_by_name(
         models=load_metric_models(profile, runtime, METRICS),
         seed=seed,
         batch_size=request.batch_size or settings.batch_size,
+        controls=knows_truth if request.controls is None else request.controls,
         facts=_facts(request, params, benchmark),
         made=made,
         progress=progress,

@@ -18,6 +18,7 @@ from editfoundry.data.split_leaks import split_folders
 from editfoundry.data.stage_result import StageResult
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import TINYWORLD
+from editfoundry.evaluation.controls import INSTRUCTION_CONTROLS
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.made_by import made_now
 from editfoundry.evaluation.report_params import EvaluationParams
@@ -25,10 +26,14 @@ from editfoundry.evaluation.reports.before_after import BASE, FINE_TUNED, POST_E
 from editfoundry.evaluation.reports.cover import Cover
 from editfoundry.evaluation.reports.grid import grid_png
 from editfoundry.evaluation.reports.page import write_text
-from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, parse_run
+from editfoundry.evaluation.reports.run_results import METRICS_FILE, RIGHT, SEVERAL, SHARP, parse_run
 from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_each_row
 from editfoundry.evaluation.reports.write import write_covered_report
-from editfoundry.profiles import Profile, load_profile
+from editfoundry.execution.output_lock import output_lock
+from editfoundry.pretrained.configurations import native_side
+from editfoundry.profiles import ModelReference, Profile, load_profile
+from editfoundry.tinyworld.outcome import RULE_VERSION
+from editfoundry.tinyworld.scene import IMAGE_SIZE
 
 if TYPE_CHECKING:
     from editfoundry.evaluation.contestants import Contestant
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
 STAGE = "report"
 BENCHMARKS = tuple(definition.name for definition in TINYWORLD)
 """The first is the headline."""
-METRICS = ("outcome", "clip_score", "preservation_psnr")
+METRICS = (RIGHT, SHARP, "clip_score", "preservation_psnr")
 _FILES = ("report.html", "summary.json", METRICS_FILE, "table.md", "grid.png")
 _DONE = "evaluated.json"
 _COSTS = ("seconds_per_edit", "peak_memory_mb")
@@ -74,33 +79,37 @@ def evaluate_checkpoint(
 
     Raises:
         BadInputError: there is no editor, or ``output`` holds something else.
+        UnavailableError: another evaluation is at work on ``output``.
     """
     from editfoundry.pretrained.runtime import choose_runtime
 
     profile, settings = load_profile(params.profile), params.editworld_report
     contestants = _contestants(params, profile, choose_runtime(params.device), editor)
-    claim_output(output, STAGE)
-    digest = input_hash(
-        [file_hash(path) for path in sorted(editor.glob("**/*.safetensors"))],
-        [list(contestant.identity) for contestant in contestants],
-        dataclasses.asdict(settings),
-        dict(params.editworld),
-        params.profile,
-        list(benchmarks),
-    )
-    if _is_done(output, digest):
-        return False
-    made = made_now(shlex.join(["editfoundry", "evaluate", "--editor", _typed(editor), "--out", _typed(output)]))
-    measured = _run_all(params, profile, contestants, benchmarks, runs or output, progress)
-    parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
-    write_json(output / METRICS_FILE, {SEVERAL: {name: _timeless(data) for name, data in measured.items()}})
-    write_covered_report(output, parsed, _cover(params, profile, editor, dataset), made, settings.seed)
-    first = parsed[0]
-    summary = json.loads((output / "summary.json").read_text())[SEVERAL][first.name]
-    write_text(output / "table.md", markdown_table(summary) + "\n")
-    grid_png(output / "grid.png", first, first_of_each_row(draw_items(first, settings.seed)))
-    write_json(output / _DONE, {"input_hash": digest, "made": dataclasses.asdict(made)})
-    return True
+    with output_lock(output, STAGE):
+        claim_output(output, STAGE)
+        digest = input_hash(
+            [file_hash(path) for path in sorted(editor.glob("**/*.safetensors"))],
+            [list(contestant.identity) for contestant in contestants],
+            dataclasses.asdict(settings),
+            dict(params.editworld),
+            params.profile,
+            list(benchmarks),
+            METRICS,
+            RULE_VERSION,
+        )
+        if _is_done(output, digest):
+            return False
+        made = made_now(shlex.join(["editfoundry", "evaluate", "--editor", _typed(editor), "--out", _typed(output)]))
+        measured = _run_all(params, profile, contestants, benchmarks, runs or output, progress, _drawn_side(editor))
+        parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
+        write_json(output / METRICS_FILE, {SEVERAL: {name: _timeless(data) for name, data in measured.items()}})
+        write_covered_report(output, parsed, _cover(params, profile, editor, dataset), made, settings.seed)
+        first = parsed[0]
+        summary = json.loads((output / "summary.json").read_text())[SEVERAL][first.name]
+        write_text(output / "table.md", markdown_table(summary) + "\n")
+        grid_png(output / "grid.png", first, first_of_each_row(draw_items(first, settings.seed)))
+        write_json(output / _DONE, {"input_hash": digest, "made": dataclasses.asdict(made)})
+        return True
 
 
 def runs_folder(root: Path, output: Path) -> Path:
@@ -141,6 +150,7 @@ def _run_all(
     benchmarks: Sequence[str],
     runs: Path,
     progress: Progress | None,
+    side: int | None,
 ) -> dict[str, dict[str, Any]]:
     """Run each benchmark; return its name -> what its ``metrics.json`` holds."""
     from editfoundry.evaluation.benchmark_run import run_benchmark
@@ -150,8 +160,9 @@ def _run_all(
 
     settings = params.editworld_report
     models = load_metric_models(profile, choose_runtime(params.device), [CLIP_SCORE])
-    drawn = [read_benchmark(b, num_items=settings.num_cases_of(b), seed=settings.seed) for b in benchmarks]
-    counter = _Counter(progress, len(contestants) * sum(len(benchmark.items) for benchmark in drawn))
+    drawn = [read_benchmark(b, num_items=settings.num_cases_of(b), seed=settings.seed, side=side) for b in benchmarks]
+    asked = (1 + len(INSTRUCTION_CONTROLS)) * len(contestants)
+    counter = _Counter(progress, asked * sum(len(benchmark.items) for benchmark in drawn))
     measured = {}
     for benchmark in drawn:
         measured[benchmark.name] = run_benchmark(
@@ -162,11 +173,18 @@ def _run_all(
             metrics=METRICS,
             seed=settings.seed,
             batch_size=settings.batch_size,
+            controls=True,
             facts={"profile": profile.name},
             progress=counter.of_benchmark,
         )
         counter.next_benchmark()
     return measured
+
+
+def _drawn_side(editor: Path) -> int | None:
+    """Return the side that pictures are drawn at for an editor of larger ones than tinyworld's own; None for these."""
+    side = native_side(ModelReference(role="editor_base", source=str(editor.resolve())))
+    return None if side is None or side <= IMAGE_SIZE else side
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from editfoundry.editors.families.instruct_pix2pix.family import options_in
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.profiles import Profile
 
@@ -38,11 +39,7 @@ class ReportParams:
 
     def sampling(self) -> dict[str, Any]:
         """Return the options of the sampler, by diffusers' names."""
-        return {
-            "num_inference_steps": self.num_inference_steps,
-            "guidance_scale": self.guidance_scale,
-            "image_guidance_scale": self.image_guidance_scale,
-        }
+        return options_in(self)
 
     def asking_for_post_edit(self) -> ReportParams:
         """Return these parameters with a post-edit, the profile's where they have none."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from editfoundry.data.index import SCHEMA
+from editfoundry.data.index import REQUIRED_COLUMNS
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow, count_by_reason, read_rejections, write_rejections
 from editfoundry.data.shards import is_done, reused_result, write_triplets
@@ -85,7 +85,7 @@ class TripletStore:
 
     def fits(self, folder: Path) -> bool:
         """Return whether a folder holds tars with indexes of triplets."""
-        return _fits(folder, SCHEMA.names)
+        return _fits(folder, REQUIRED_COLUMNS)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.execution.stage_record import Stage, StageRequest
+from editfoundry.pretrained.fitness import check_models
 from editfoundry.profiles import load_profile
 
 
@@ -48,19 +49,22 @@ def check_training(request: StageRequest) -> None:
     """Raise BadInputError where the section is no training configuration."""
     from editfoundry.editors.train import training_config
 
+    check_models(load_profile(request.params.profile), ("editor_base",))
     training_config(training_values(request))
 
 
 def training_values(request: StageRequest) -> dict[str, Any]:
     """Return the training configuration of the lineage's editor as plain values: paths, and the section's own."""
-    from editfoundry.tracking.mlflow_client import default_tracking_uri
+    from editfoundry.tracking.mlflow_client import tracking_uri_of
 
+    base = load_profile(request.params.profile).model("editor_base")
     return {
-        "editor": load_profile(request.params.profile).model("editor_base").location,
+        "editor": base.location,
+        **({} if base.is_local else {"revision": base.revision}),
         "dataset": str(request.source / "train"),
         "output": str(request.output),
         "work_dir": str(request.root / ".cache" / "training"),
-        "mlflow_tracking_uri": default_tracking_uri(request.root),
+        "mlflow_tracking_uri": tracking_uri_of(request.root),
         **request.params.editworld,
     }
 

@@ -7,29 +7,34 @@ import subprocess
 from pathlib import Path
 
 from editfoundry.errors import BadInputError
+from editfoundry.lineage.params_file import PARAMS_FILE, params_text
+from editfoundry.profiles import DEFAULT_PROFILE
 from editfoundry.tracking.shipped_files import PROJECT_FILES, shipped_file
 
 _WITHOUT_GIT = "    no_scm = true\n"
 
 
-def write_project(folder: Path, with_git: bool = True) -> list[Path]:
+def write_project(folder: Path, with_git: bool = True, profile: str = DEFAULT_PROFILE) -> list[Path]:
     """Write the shipped files of a project, and make the folder a Git repository where it is in none.
 
     Args:
         folder: empty, but for ``.git``; made where it is missing.
         with_git: without, DVC is told to do without Git too.
+        profile: whose parameters ``params.yaml`` holds.
 
     Returns:
         What was written.
 
     Raises:
-        BadInputError: the folder holds something, or Git is wanted and fails.
+        BadInputError: the folder holds something, there is no such profile, or Git is wanted and fails.
     """
+    params = params_text(profile)
     _check_is_empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if with_git and not _is_in_repository(folder):
         _git(folder, "init", "--quiet")
     written = [path for name in PROJECT_FILES for path in _copy(shipped_file(name), folder / name)]
+    (folder / PARAMS_FILE).write_text(params, encoding="utf-8")
     if not with_git:
         config = folder / ".dvc" / "config"
         config.write_text(config.read_text().replace("[core]\n", f"[core]\n{_WITHOUT_GIT}"))

@@ -1,4 +1,4 @@
-"""The parameters of the lineage, and how ``params.yaml`` is read."""
+"""The parameters of the lineage: a profile's own, and what ``params.yaml`` changes of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from editfoundry.data.untrusted import read_yaml
 from editfoundry.errors import BadInputError
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.stages import STAGES
+from editfoundry.profiles import DEFAULT_PROFILE, load_profile
 
 FURTHER_SECTIONS: dict[str, type] = {"score": ScoreConfig, "claims": ClaimsConfig}
 """Sections of no stage: of ``editfoundry score``, for triplets from elsewhere (the lineage's own are scored as they are
@@ -34,7 +35,7 @@ else:
     Params = make_dataclass(
         "Params",
         [
-            ("profile", str, field(default="embedded")),
+            ("profile", str, field(default=DEFAULT_PROFILE)),
             ("device", str, field(default="auto")),
             *(
                 (name, Mapping[str, Any] if config is dict else config, field(default_factory=config))
@@ -50,19 +51,45 @@ else:
     )
 
 
-def load_params(path: Path | None) -> Params:
-    """Read ``params.yaml``; without a file, the defaults.
+def load_params(path: Path | None, profile: str | None = None) -> Params:
+    """Read ``params.yaml``: what it says holds, then what suits its profile, then the defaults of the classes.
+
+    With another profile than the file's, those of the file's values hold that differ from its own profile's: what a
+    profile brought gives way to what the other brings, what a person changed stays.
+
+    Args:
+        path: the file; without one, the profile's own parameters.
+        profile: name or TOML file of a profile to take in the place of the file's.
 
     Raises:
-        BadInputError: the file is missing or malformed, or has an unknown key or a wrong value.
+        BadInputError: the file is missing or malformed, or has an unknown key or a wrong value; or there is no such
+            profile.
     """
-    if path is None:
-        return Params()
-    values = read_yaml(path, "parameters")
+    values = {} if path is None else read_yaml(path, "parameters") or {}
+    named = values.get("profile", DEFAULT_PROFILE) if isinstance(values, Mapping) else DEFAULT_PROFILE
     try:
-        return _build(Params, values or {}, "")
+        if not isinstance(values, Mapping) or not isinstance(named, str):
+            return _build(Params, values, "")
+        if profile is not None and profile != named:
+            values = {**_changed(values, dataclasses.asdict(profile_params(named))), "profile": profile}
+        # Looked at by itself first, so that a fault of the profile is not told as one of the file.
+        profile_params(profile or named)
+        return _build(Params, _merged(load_profile(profile or named).params, values), "")
     except (TypeError, ValueError) as error:
-        raise BadInputError(f"{path}: {error}") from error
+        raise BadInputError(f"{path}: {error}" if path else str(error)) from error
+
+
+def profile_params(profile: str) -> Params:
+    """Return the parameters that a profile brings, over the defaults of the classes.
+
+    Raises:
+        BadInputError: there is no such profile, or a parameter of it is unknown or wrong.
+    """
+    found = load_profile(profile)
+    try:
+        return _build(Params, {**found.params, "profile": profile}, "")
+    except (TypeError, ValueError) as error:
+        raise BadInputError(f"profile {profile!r}: params: {error}") from error
 
 
 def with_overrides(params: Params, section: str, values: Mapping[str, Any]) -> Params:
@@ -86,6 +113,19 @@ def with_overrides(params: Params, section: str, values: Mapping[str, Any]) -> P
 def _merged(current: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     both = {name: value for name, value in values.items() if isinstance(value, Mapping) and current.get(name)}
     return {**current, **values, **{name: _merged(current[name], value) for name, value in both.items()}}
+
+
+def _changed(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of ``values`` that ``base`` does not have, of mappings their parts."""
+    changed: dict[str, Any] = {}
+    for name, value in values.items():
+        known = base.get(name)
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            inner = _changed(value, known)
+            changed |= {name: inner} if inner else {}
+        elif name not in base or (tuple(value) if isinstance(value, list) else value) != known:
+            changed[name] = value
+    return changed
 
 
 def _build(cls: Any, values: object, where: str) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from editfoundry.editors.post_edit.post_edit_config import POST_EDIT_ROLES
 from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.lineage.editor_stage import EDITWORLD
+from editfoundry.pretrained.fitness import check_models
 from editfoundry.profiles import load_profile
 
 
@@ -17,27 +19,25 @@ def run_report(request: StageRequest) -> Path:
     Raises:
         BadInputError: there is no editor, or the output holds something else.
     """
-    from editfoundry.evaluation.lineage_report import STAGE, evaluate_checkpoint, log_to_mlflow, runs_folder
-    from editfoundry.execution.output_lock import output_lock
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow, runs_folder
     from editfoundry.tracking.mlflow_client import only_watching
 
     dataset, editor = request.sources
     params: Any = request.params
     runs = runs_folder(request.root, request.output)
-    with output_lock(request.output, STAGE):
-        made = evaluate_checkpoint(
-            params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs
-        )
-        if made:
-            with only_watching("the evaluation"):
-                log_to_mlflow(request.output, params, request.root)
+    made = evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs)
+    if made:
+        with only_watching("the evaluation"):
+            log_to_mlflow(request.output, params, request.root)
     return request.output
 
 
 def check_report(request: StageRequest) -> None:
-    """Raise BadInputError where a setting of the post-edit is wrong."""
+    """Raise BadInputError where a setting of the post-edit is wrong, or a role has no model that can play it."""
     params: ReportParams = request.params.editworld_report
-    params.post_edit_config(load_profile(request.params.profile))
+    profile = load_profile(request.params.profile)
+    asks_for_post_edit = params.post_edit_config(profile) is not None
+    check_models(profile, ("editor_base", "clip", *(POST_EDIT_ROLES if asks_for_post_edit else ())))
 
 
 EDITWORLD_REPORT = Stage(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from editfoundry.curation.dataset_stage import dataset_stage
 from editfoundry.data.stage_result import StageResult
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, problems_of, refuse
 from editfoundry.execution.stage_record import Progress, Stage, StageParams, StageRequest
 from editfoundry.lineage.editor_stage import EDITWORLD
 from editfoundry.lineage.report_stage import EDITWORLD_REPORT
@@ -108,7 +108,7 @@ def run_stage(
 
 
 def check_params(params: StageParams, root: Path, file: Path | None = None, stages: Sequence[Stage] = STAGES) -> None:
-    """Look at the parameters of stages, so that a wrong one is told before the first stage runs.
+    """Look at the parameters and the models of stages, so that what cannot work is told before the first stage runs.
 
     Args:
         params: all parameters; that they are of the right type was seen when they were read.
@@ -116,12 +116,18 @@ def check_params(params: StageParams, root: Path, file: Path | None = None, stag
         file: where they were read, for the message.
         stages: whose parameters are looked at.
 
+    Models are told by their configurations; none is loaded.
+
     Raises:
-        BadInputError: a parameter is wrong; the message names the file and the section.
+        BadInputError: a parameter is wrong, or a model cannot do what is asked of it; one line for each, which names
+            the file and the section.
     """
+    problems = []
     for stage in stages:
         if stage.check is not None:
             try:
                 stage.check(stage_request(stage.name, params, root))
             except BadInputError as error:
-                raise BadInputError(f"{file or 'parameters'}: section {stage.name}: {error}") from error
+                where = f"{file or 'parameters'}: section {stage.name}"
+                problems += [f"{where}: {problem}" for problem in problems_of(error)]
+    refuse(problems)

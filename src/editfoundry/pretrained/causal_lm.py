@@ -10,10 +10,11 @@ import torch
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.chat import Chat, ChatAnswer, Message, OnAnswer, Request, Sampling
+from editfoundry.pretrained.opening import opening
 from editfoundry.pretrained.prefix_cache import Prefix, PrefixCache, num_shared
-from editfoundry.pretrained.runtime import Runtime, quiet_libraries
+from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.token_sampling import Prompt, sample_tokens
-from editfoundry.profiles import ModelReference, missing_model
+from editfoundry.profiles import ModelReference
 
 BATCH_SIZE = 64
 MIN_PREFIX = 8
@@ -125,20 +126,16 @@ def load_causal_lm(reference: ModelReference, runtime: Runtime) -> CausalLM:
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
-        BadInputError: an unknown option.
+        BadInputError: an unknown option, or a folder that holds something which cannot be loaded.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     batch_size = _batch_size(reference)
-    options: dict[str, Any] = {"revision": reference.revision, "local_files_only": reference.is_local}
-    quiet_libraries()
-    try:
+    with opening(reference, "a language model") as options:
         model: Any = AutoModelForCausalLM.from_pretrained(
             reference.location, dtype=runtime.dtype, use_safetensors=True, **options
         )
         tokenizer = AutoTokenizer.from_pretrained(reference.location, **options)
-    except (OSError, ValueError) as error:
-        raise missing_model(reference, error) from error
     return CausalLM(str(reference), model.to(runtime.device).eval(), tokenizer, runtime, PrefixCache(), batch_size)
 
 

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.pretrained.runtime import Runtime, quiet_libraries
-from editfoundry.profiles import Profile, missing_model
+from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.profiles import Profile
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,14 @@ def load_clip(profile: Profile, runtime: Runtime) -> ClipEncoder:
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: its folder holds something that cannot be loaded.
     """
     from transformers import CLIPModel, CLIPProcessor
 
     reference = profile.model("clip")
-    options: dict[str, Any] = {"revision": reference.revision, "local_files_only": reference.is_local}
-    quiet_libraries()
-    try:
+    with opening(reference, "a CLIP") as options:
         model: Any = CLIPModel.from_pretrained(reference.location, dtype=runtime.dtype, **options)
         processor = CLIPProcessor.from_pretrained(reference.location, **options)
-    except (OSError, ValueError) as error:
-        raise missing_model(reference, error) from error
     return ClipEncoder(str(reference), model.to(runtime.device).eval(), processor, runtime)
 
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import open_model
+from editfoundry.pretrained.fitness import CONTROLNET_SHARES
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, UNet2DConditionModel
-
-_SHARED = ("in_channels", "block_out_channels", "cross_attention_dim", "addition_embed_type")
 
 
 def load_controlnet_canny(profile: Profile, runtime: Runtime, unet: UNet2DConditionModel) -> ControlNetModel:
@@ -27,7 +26,7 @@ def load_controlnet_canny(profile: Profile, runtime: Runtime, unet: UNet2DCondit
     reference = profile.model("controlnet_canny")
     options = {"subfolder": reference.subfolder} if reference.subfolder else {}
     controlnet: Any = open_model(ControlNetModel, reference, runtime, **options)
-    for name in _SHARED:
+    for name in CONTROLNET_SHARES:
         ours, theirs = (_plain(getattr(model.config, name)) for model in (controlnet, unet))
         if ours != theirs:
             raise BadInputError(

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.pretrained.runtime import Runtime, quiet_libraries
-from editfoundry.profiles import Profile, missing_model
+from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.profiles import Profile
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,12 @@ def load_dino(profile: Profile, runtime: Runtime) -> DinoEncoder:
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: its folder holds something that cannot be loaded.
     """
     from transformers import AutoImageProcessor, AutoModel
 
     reference = profile.model("dino")
-    options: dict[str, Any] = {"revision": reference.revision, "local_files_only": reference.is_local}
-    quiet_libraries()
-    try:
+    with opening(reference, "a DINO") as options:
         model: Any = AutoModel.from_pretrained(reference.location, dtype=runtime.dtype, **options)
         processor: Any = AutoImageProcessor.from_pretrained(reference.location, **options)
-    except (OSError, ValueError) as error:
-        raise missing_model(reference, error) from error
     return DinoEncoder(str(reference), model.to(runtime.device).eval(), processor, runtime)

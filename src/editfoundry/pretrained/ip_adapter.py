@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 
 from editfoundry.errors import BadInputError, one_line
+from editfoundry.pretrained.opening import opening
 from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.profiles import ModelReference, Profile, missing_model
 
@@ -85,8 +87,8 @@ def load_ip_adapter(profile: Profile, runtime: Runtime, painter: Painter) -> IpA
     unet: Any = painter.unet
     before, extractor_before = dict(unet.attn_processors), painter.feature_extractor
     quiet_libraries()
+    image_encoder, feature_extractor = load_image_encoder(reference.image_encoder_reference(), runtime)
     try:
-        image_encoder, feature_extractor = load_image_encoder(reference.image_encoder_reference(), runtime)
         painter.load_ip_adapter(
             reference.location,
             subfolder=reference.subfolder,
@@ -98,7 +100,7 @@ def load_ip_adapter(profile: Profile, runtime: Runtime, painter: Painter) -> IpA
         processors, projection = dict(unet.attn_processors), unet.encoder_hid_proj
     except OSError as error:
         raise missing_model(reference, error) from error
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, SafetensorError) as error:
         raise BadInputError(
             f"role 'ip_adapter': {reference.weight_name} of model {reference} does not fit the text_to_image model "
             f"({one_line(error, 160)})"
@@ -113,20 +115,18 @@ def load_image_encoder(source: ModelReference, runtime: Runtime) -> tuple[Any, A
     """Load a CLIP's vision tower, as ``CLIPVisionModelWithProjection``, and its preprocessing, by default CLIP's.
 
     Raises:
-        OSError: the model is not on this machine and cannot be fetched.
+        MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: its folder holds something that cannot be loaded.
     """
     from transformers import CLIPVisionModelWithProjection
 
-    quiet_libraries()
-    options: dict[str, Any] = {
-        "revision": source.revision,
-        "local_files_only": source.is_local,
-        "subfolder": source.subfolder,
-    }
-    encoder: Any = CLIPVisionModelWithProjection.from_pretrained(
-        source.location, dtype=runtime.dtype, use_safetensors=True, **options
-    )
-    return encoder.to(runtime.device).eval(), _feature_extractor(source, encoder.config.image_size, options)
+    with opening(source, "an image encoder") as options:
+        options["subfolder"] = source.subfolder
+        encoder: Any = CLIPVisionModelWithProjection.from_pretrained(
+            source.location, dtype=runtime.dtype, use_safetensors=True, **options
+        )
+        extractor = _feature_extractor(source, encoder.config.image_size, options)
+    return encoder.to(runtime.device).eval(), extractor
 
 
 def _feature_extractor(source: ModelReference, image_size: int, options: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from editfoundry.errors import MissingModelError
+from editfoundry.pretrained.opening import opening
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
 
@@ -69,6 +70,7 @@ def load_lpips(profile: Profile, runtime: Runtime) -> Lpips:
 
     Raises:
         MissingModelError: the profile names none, the file is not there, or it is of no known backbone.
+        BadInputError: the file does not hold the weights of its backbone.
     """
     import torchvision.models
 
@@ -83,9 +85,10 @@ def load_lpips(profile: Profile, runtime: Runtime) -> Lpips:
         raise MissingModelError(f"role 'lpips': no file {path}; fetch it with: curl -Lo {path} {address}")
     with torch.device("meta"):
         features = getattr(torchvision.models, backbone)(weights=None).features
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    own = {name.removeprefix("features."): v for name, v in weights.items() if name.startswith("features.")}
-    features.load_state_dict(own, assign=True)
+    with opening(reference, f"the weights of {backbone}"):
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        own = {name.removeprefix("features."): v for name, v in weights.items() if name.startswith("features.")}
+        features.load_state_dict(own, assign=True)
     features = _without_inplace(features).to(runtime.device, runtime.dtype).eval()
     layers = tuple(weight.to(runtime.device) for weight in _channel_weights(backbone))
     return Lpips(f"{path.name}@{reference.revision}", features, TAPS[backbone], layers, runtime)

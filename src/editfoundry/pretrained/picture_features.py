@@ -9,9 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from editfoundry.pretrained.fitness import KNOWN_TYPES
+
 ImageRow = Sequence[Image.Image]
 """The pictures that one prompt is about, in order."""
-SUPPORTED_TYPES = ("llava", "llava_onevision")
+SUPPORTED_TYPES = KNOWN_TYPES["vision_language_model"]
 """Model types whose picture features can be computed apart from the text."""
 _GROUPED_TYPES = ("llava_onevision",)
 """Model types whose features of a picture depend on whether it comes alone."""

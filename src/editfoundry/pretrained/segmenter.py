@@ -15,10 +15,11 @@ from PIL import Image
 from segment_anything import SamPredictor
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
-from editfoundry.errors import BadInputError, one_line
-from editfoundry.pretrained.runtime import Runtime, quiet_libraries
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.sam_names import SHARED_EMBEDDING, transformers_names
-from editfoundry.profiles import ModelReference, Profile, missing_model
+from editfoundry.profiles import ModelReference, Profile
 
 _POINTS_AT_ONCE = 64
 _PIXEL_MEAN, _PIXEL_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
@@ -65,19 +66,17 @@ def load_segmenter(profile: Profile, runtime: Runtime) -> Segmenter:
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
-        BadInputError: its weights are not those of a SAM.
+        BadInputError: its weights are not those of a SAM, or its folder cannot be loaded.
     """
     from safetensors.torch import load_file
 
     reference = profile.model("segmenter")
-    quiet_libraries()
-    try:
-        config = json.loads(_file(reference, "config.json").read_text())
+    with opening(reference, "a SAM"):
+        config = _geometry(json.loads(_file(reference, "config.json").read_text()))
         tensors = load_file(_file(reference, "model.safetensors"))
-    except (OSError, ValueError) as error:
-        raise missing_model(reference, error) from error
-    model = build_sam(_geometry(config))
-    _load_weights(model, tensors, reference)
+        weights = _weights(config, tensors, reference)
+        model = build_sam(config)
+        model.load_state_dict(weights, strict=False)
     return Segmenter(str(reference), model.to(runtime.device).eval())
 
 
@@ -142,22 +141,26 @@ def _geometry(values: dict[str, Any]) -> Any:
     return SamConfig(**{name: value for name, value in values.items() if name.endswith("_config")})
 
 
-def _load_weights(model: Sam, tensors: dict[str, torch.Tensor], reference: ModelReference) -> None:
-    own = [name for name in model.state_dict() if name not in ("pixel_mean", "pixel_std")]
-    names = transformers_names(own, model.mask_decoder.iou_prediction_head.num_layers)
+def _weights(config: Any, tensors: dict[str, torch.Tensor], reference: ModelReference) -> dict[str, torch.Tensor]:
+    """Return SAM's weights by segment-anything's names; BadInputError where one is missing or has another size."""
+    # On no device, so that a size which no memory holds takes none.
+    with torch.device("meta"):
+        model = build_sam(config)
+    shapes = {n: list(v.shape) for n, v in model.state_dict().items() if n not in ("pixel_mean", "pixel_std")}
+    names = transformers_names(shapes, model.mask_decoder.iou_prediction_head.num_layers)
     if SHARED_EMBEDDING in tensors:
         tensors = {"prompt_encoder.shared_embedding.positional_embedding": tensors[SHARED_EMBEDDING], **tensors}
     missing = [theirs for theirs in names.values() if theirs not in tensors]
     if missing:
         raise BadInputError(f"role 'segmenter': {reference} is no SAM: it has no weight {missing[0]}")
-    weights = {ours: tensors[theirs].float() for ours, theirs in names.items()}
-    try:
-        model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        reason = one_line(error, 200)
-        raise BadInputError(
-            f"role 'segmenter': the weights of {reference} do not fit its config.json: {reason}"
-        ) from error
+    for ours, theirs in names.items():
+        found = list(tensors[theirs].shape)
+        if found != shapes[ours]:
+            raise BadInputError(
+                f"role 'segmenter': the weights of {reference} do not fit its config.json: {theirs} is {found}, not "
+                f"{shapes[ours]}"
+            )
+    return {ours: tensors[theirs].float() for ours, theirs in names.items()}
 
 
 def _file(reference: ModelReference, name: str) -> Path:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import open_pipeline, pipeline_class_name
+from editfoundry.pretrained.fitness import KNOWN_TYPES
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     Painter: TypeAlias = StableDiffusionPipeline | StableDiffusionXLPipeline
 
-PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+PIPELINES = KNOWN_TYPES["text_to_image"]
 
 
 def load_text_to_image(profile: Profile, runtime: Runtime) -> Painter:

@@ -11,11 +11,13 @@ import torch
 from PIL import Image
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.runtime import Runtime, quiet_libraries
-from editfoundry.profiles import Profile, missing_model
+from editfoundry.pretrained.fitness import KNOWN_TYPES
+from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.profiles import Profile
 
 ROLE = "video_language_model"
-SUPPORTED_TYPES = ("video_llava", "llava_next_video")
+SUPPORTED_TYPES = KNOWN_TYPES[ROLE]
 _NUM_FRAMES = 8
 """LLaVA-NeXT-Video's, whose configuration does not tell."""
 _PLAIN_CHAT = "USER: {video}\n{prompt} ASSISTANT:"
@@ -112,7 +114,7 @@ def load_video_language_model(profile: Profile, runtime: Runtime) -> VideoLangua
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
-        BadInputError: it is of another kind.
+        BadInputError: it is of another kind, or cannot be loaded.
     """
     from transformers import (
         AutoConfig,
@@ -126,15 +128,11 @@ def load_video_language_model(profile: Profile, runtime: Runtime) -> VideoLangua
         "llava_next_video": LlavaNextVideoForConditionalGeneration,
     }
     reference = profile.model(ROLE)
-    options: dict[str, Any] = {"revision": reference.revision, "local_files_only": reference.is_local}
-    quiet_libraries()
-    try:
+    with opening(reference, "a video-language model") as options:
         kind = AutoConfig.from_pretrained(reference.location, **options).model_type
         if kind in classes:
             processor: Any = AutoProcessor.from_pretrained(reference.location, **options)
             model: Any = classes[kind].from_pretrained(reference.location, dtype=runtime.dtype, **options)
-    except (OSError, ValueError) as error:
-        raise missing_model(reference, error) from error
     if kind not in classes:
         raise BadInputError(f"{reference}: is a {kind}; the role {ROLE} takes {' or '.join(SUPPORTED_TYPES)}")
     if processor.tokenizer.pad_token is None:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.answer_tokens import answer_tokens
+from editfoundry.pretrained.opening import opening
 from editfoundry.pretrained.picture_features import SUPPORTED_TYPES, ImageRow, combined, picture_features
-from editfoundry.pretrained.runtime import Runtime, quiet_libraries
-from editfoundry.profiles import Profile, missing_model
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.profiles import Profile
 
 _SUPPORTED = " or ".join(SUPPORTED_TYPES)
 _SINGLE_IMAGE_TYPES = ("llava",)
@@ -189,20 +190,16 @@ def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLang
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
-        BadInputError: it is of another kind, or has no chat template.
+        BadInputError: it is of another kind, cannot be loaded, or has no chat template.
     """
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     reference = profile.model("vision_language_model")
-    options: dict[str, Any] = {"revision": reference.revision, "local_files_only": reference.is_local}
-    quiet_libraries()
-    try:
+    with opening(reference, "a visio-language model") as options:
         kind = AutoConfig.from_pretrained(reference.location, **options).model_type
         if kind in SUPPORTED_TYPES:
             processor: Any = AutoProcessor.from_pretrained(reference.location, **options)
             model: Any = AutoModelForImageTextToText.from_pretrained(reference.location, dtype=runtime.dtype, **options)
-    except (OSError, ValueError) as error:
-        raise missing_model(reference, error) from error
     if kind not in SUPPORTED_TYPES:
         raise BadInputError(f"{reference}: is a {kind}; the role vision_language_model takes {_SUPPORTED}")
     if not processor.chat_template:

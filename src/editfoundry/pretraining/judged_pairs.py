@@ -25,7 +25,7 @@ from editfoundry.tinyworld.edits import Edit, sample_world_edit
 from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.scene import POSITIONS, Scene, SceneObject, render
 from editfoundry.tinyworld.scene_sampling import Split, is_held_out, random_background, random_object, sample_scene
-from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
+from editfoundry.tinyworld.wrong_outcomes import NUM_MIXED_OUTCOMES, shows, wrong_outcomes
 
 SHARES = {
     "true": 0.32, "wrong": 0.20, "unchanged": 0.12, "other object": 0.10, "something else changed": 0.10,
@@ -204,7 +204,7 @@ def _outcome(random: np.random.Generator, edit: Edit, kind: str, split: Split) -
     if kind == "unchanged":
         return edit.before
     if kind == "wrong":
-        wrong = wrong_outcomes(random, edit) if shows(edit) else [edit.before]
+        wrong = wrong_outcomes(random, edit, NUM_MIXED_OUTCOMES) if shows(edit) else [edit.before]
         return wrong[int(random.integers(len(wrong)))]
     if kind == "other object":
         return _with_other(random, edit.before, edit.index or 0)

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.editors.editing_defaults import EditingDefaults
 from editfoundry.editors.editor import Editor, EditRequest
 from editfoundry.editors.open_editor import BASE, open_editor
+from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
+from editfoundry.evaluation.controls import another_items
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
@@ -27,7 +28,7 @@ from editfoundry.pretraining.recipes.vae import reconstruction_psnr
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.benchmark import plain_cases, world_cases
 from editfoundry.tinyworld.edit_case import EditCase
-from editfoundry.tinyworld.outcome import nearest_outcome
+from editfoundry.tinyworld.outcome import OutcomeVerdict, judge_outcome
 from editfoundry.tinyworld.scene import IMAGE_SIZE, render
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
@@ -73,34 +74,43 @@ def measure_clip_model(profile: Profile, runtime: Runtime) -> Measures:
 
 
 def measure_editor_base(profile: Profile, runtime: Runtime) -> Measures:
-    """Return outcome accuracy on plain edits, and on world instructions, which this editor must not know."""
+    """Return the shares of right edits on plain edits, and on world instructions, which this editor must not know."""
     editor = open_editor(BASE, runtime, profile, **SAMPLING)
-    plain, world = plain_cases(NUM_EDITS, seed=1), world_cases("test", NUM_EDITS, seed=1)
-    right = _outcomes(editor, plain)
-    measures = {"plain_outcome_accuracy": float(np.mean(right))}
-    for category in PLAIN_CATEGORIES:
-        chosen = [hit for hit, case in zip(right, plain, strict=True) if case.category == category]
-        measures[f"plain_outcome_accuracy_{category}"] = float(np.mean(chosen))
-    return {**measures, "world_outcome_accuracy": float(np.mean(_outcomes(editor, world)))}
+    plain = plain_cases(NUM_EDITS, seed=1)
+    return {**_shares(editor, plain, "plain"), **_shares(editor, world_cases("test", NUM_EDITS, seed=1), "world")}
 
 
 def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
-    """Return outcome accuracy on world instructions, by category, in trained wordings, by new rules, on plain edits."""
+    """Return the shares of right edits on world instructions, in trained wordings, by new rules, on plain edits."""
     editor = open_editor("package:editworld", runtime, **SAMPLING)
-    world = world_cases("test", NUM_WORLD_EDITS, seed=1)
-    right = _outcomes(editor, world)
-    measures = {"world_outcome_accuracy": float(np.mean(right))}
-    for category in sorted({case.category for case in world}):
-        chosen = [hit for hit, case in zip(right, world, strict=True) if case.category == category]
-        measures[f"world_outcome_accuracy_{category}"] = float(np.mean(chosen))
-    others = {
-        "trained_wordings": world_cases("test", NUM_EDITS, seed=1, held_out_wording=False),
-        "new_rules": world_cases("test-new-rules", NUM_EDITS, seed=1),
+    benchmarks = {
+        "world": world_cases("test", NUM_WORLD_EDITS, seed=1),
+        "trained wordings": world_cases("test", NUM_EDITS, seed=1, held_out_wording=False),
+        "new rules": world_cases("test-new-rules", NUM_EDITS, seed=1),
         "plain": plain_cases(NUM_EDITS, seed=1),
     }
-    for name, cases in others.items():
-        measures[f"{name}_outcome_accuracy"] = float(np.mean(_outcomes(editor, cases)))
+    measures: Measures = {}
+    for name, cases in benchmarks.items():
+        measures |= _shares(editor, cases, name)
     return measures
+
+
+def _shares(editor: Editor, cases: list[EditCase], name: str) -> Measures:
+    """Return the shares of right and of sharp edits, overall and by category, and of right ones by the control."""
+    verdicts = _verdicts(editor, cases, [case.instruction for case in cases])
+    shares = {
+        f"{name} right": np.mean([v.right for v in verdicts]),
+        f"{name} sharp": np.mean([v.sharp for v in verdicts]),
+    }
+    others = [other for other in another_items([item_of_case(case) for case in cases]) if other is not None]
+    if len(others) == len(cases):
+        controls = _verdicts(editor, cases, [other.instruction for other in others])
+        shares[f"{name} right, another's instruction"] = np.mean([v.right for v in controls])
+    categories = sorted({case.category for case in cases})
+    for category in categories if len(categories) > 1 else ():
+        chosen = [v.right for v, case in zip(verdicts, cases, strict=True) if case.category == category]
+        shares[f"{name} right {category}"] = np.mean(chosen)
+    return {label: float(share) for label, share in shares.items()}
 
 
 MEASURES = {
@@ -142,14 +152,17 @@ def generate(pipeline: Any, captions: list[str], seed: int, batch_size: int = 64
     return images
 
 
-def _outcomes(editor: Editor, cases: list[EditCase], batch_size: int = 48) -> list[bool]:
-    right: list[bool] = []
+def _verdicts(
+    editor: Editor, cases: list[EditCase], instructions: list[str], batch_size: int = 48
+) -> list[OutcomeVerdict]:
+    """Edit the cases by these instructions, and judge the edits by what each case truly becomes."""
+    verdicts: list[OutcomeVerdict] = []
     for start in range(0, len(cases), batch_size):
-        batch = cases[start : start + batch_size]
+        batch, texts = cases[start : start + batch_size], instructions[start : start + batch_size]
         requests = [
-            EditRequest(image=Image.fromarray(case.input_image), instruction=case.instruction, seed=number, id=case.id)
-            for number, case in enumerate(batch, start=start)
+            EditRequest(image=Image.fromarray(case.input_image), instruction=text, seed=number, id=case.id)
+            for number, (case, text) in enumerate(zip(batch, texts, strict=True), start=start)
         ]
         edits = [np.asarray(edit.require()) for edit in editor.edit(requests)]
-        right += [nearest_outcome(edit, case) == "truth" for edit, case in zip(edits, batch, strict=True)]
-    return right
+        verdicts += [judge_outcome(edit, case) for edit, case in zip(edits, batch, strict=True)]
+    return verdicts

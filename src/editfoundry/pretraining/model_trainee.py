@@ -119,17 +119,17 @@ class ModelTrainee:
         """What spoils a loss."""
         return "a fault in the recipe's loss"
 
-    def draw(self, step: int) -> StepGenerator:
-        """Return the step's random numbers, still to be drawn."""
-        return StepGenerator(torch.Generator().manual_seed(self.config.seed * 1_000_003 + step))
+    def batch(self, step: int, part: slice) -> torch.Generator:
+        """Return the step's random numbers, of which these losses draw all samples: one process, one part."""
+        return torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
 
-    def loss(self, modules: Modules, draws: StepGenerator) -> Tensor:
+    def loss(self, modules: Modules, batch: torch.Generator) -> Tensor:
         """Return the loss of a whole batch."""
-        return self.step_loss(modules[0], draws.generator)
+        return self.step_loss(modules[0], batch)
 
-    def validation(self) -> Validation | None:
+    def validation(self) -> Sequence[Validation]:
         """Return nothing: shipped models are measured on held-out scenes afterwards."""
-        return None
+        return ()
 
     def write_samples(self, path: Path) -> None:
         """Write nothing."""
@@ -143,17 +143,6 @@ class ModelTrainee:
     def facts(self) -> dict[str, Any]:
         """Return nothing more than the settings say."""
         return {}
-
-
-@dataclass(frozen=True)
-class StepGenerator:
-    """A step's random numbers."""
-
-    generator: torch.Generator
-
-    def part(self, chosen: slice) -> StepGenerator:
-        """Return the whole step, which these losses draw at once: one process, no accumulation."""
-        return self
 
 
 def weights_hash(model: nn.Module) -> str:

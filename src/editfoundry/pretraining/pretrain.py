@@ -243,7 +243,7 @@ def _vision_language_model(job: Job) -> Trained:
         autoencoder,
         job.device,
         job.config,
-        **job.sizes("num_pairs"),
+        num_pairs=job.sizes("num_pairs").get("num_pairs", vision_language_model.NUM_PAIRS),
     )
     return {"vision_language_model": _saver(model, processor)}, result
 

@@ -14,13 +14,14 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.bootstrap import Interval, bootstrap_interval
+from editfoundry.tinyworld.benchmark import case_of_edit
 from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.edits import Edit
-from editfoundry.tinyworld.outcome import Outcome, defect, nearest_outcome
-from editfoundry.tinyworld.scene import IMAGE_SIZE, render
+from editfoundry.tinyworld.outcome import OutcomeVerdict, defect, judge_outcome
+from editfoundry.tinyworld.scene import IMAGE_SIZE
 from editfoundry.tinyworld.scene_sampling import random_stream
-from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
+from editfoundry.tinyworld.wrong_outcomes import shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,24 +57,24 @@ def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed:
     right: dict[bool, list[float]] = {True: [], False: []}
     num_unreadable = 0
     for triplet in read_triplets(triplets):
-        outcome = triplet_outcome(triplet)
-        if outcome is None:
+        verdict = triplet_verdict(triplet)
+        if verdict is None:
             num_unreadable += 1
         else:
-            right[kept_ids is None or triplet.id in kept_ids].append(float(outcome == "truth"))
+            right[kept_ids is None or triplet.id in kept_ids].append(float(verdict.right))
     if not (right[True] or right[False]):
         raise BadInputError(f"{triplets}: no triplet here has captions of tinyworld, so none has a known outcome")
     intervals = {kept: bootstrap_interval(np.array(values), seed=seed) for kept, values in right.items()}
     return TripletTruth(kept=intervals[True], dropped=intervals[False], num_unreadable=num_unreadable)
 
 
-def triplet_outcome(triplet: Triplet) -> Outcome | None:
-    """Return what a triplet's output picture is nearest to; None when its captions name no visible change."""
+def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
+    """Return what a triplet's output picture became; None when its captions name no visible change."""
     case = case_from_captions(triplet.input_caption, triplet.output_caption, triplet.instruction)
     if case is None:
         return None
     picture = triplet.output_image.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
-    return nearest_outcome(np.asarray(picture), case)
+    return judge_outcome(np.asarray(picture), case)
 
 
 def case_from_captions(input_caption: str, output_caption: str, instruction: str) -> EditCase | None:
@@ -88,15 +89,5 @@ def case_from_captions(input_caption: str, output_caption: str, instruction: str
     if before == after or not shows(edit):
         return None
     random = random_stream("truth", input_caption, output_caption)
-    case = EditCase(
-        id=f"{input_caption} -> {output_caption}",
-        category="",
-        rule="",
-        instruction=instruction,
-        input_caption=input_caption,
-        output_caption=output_caption,
-        input_image=render(before),
-        true_output=render(after),
-        wrong_outputs=np.stack([render(scene) for scene in wrong_outcomes(random, edit)]),
-    )
+    case = case_of_edit(f"{input_caption} -> {output_caption}", edit, random)
     return case if defect(case) is None else None

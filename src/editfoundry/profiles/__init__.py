@@ -1,8 +1,11 @@
 """Profiles: which model plays which role, and what suits those models. Code never names a model."""
 
 from editfoundry.profiles.profile import (
+    BYTES_OF,
+    DEFAULT_PROFILE,
     EMBEDDED_FOLDER,
     PROFILES_FOLDER,
+    PUBLISHED_FOLDER,
     ROLES,
     ModelReference,
     Profile,
@@ -12,8 +15,11 @@ from editfoundry.profiles.profile import (
 )
 
 __all__ = [
+    "BYTES_OF",
+    "DEFAULT_PROFILE",
     "EMBEDDED_FOLDER",
     "PROFILES_FOLDER",
+    "PUBLISHED_FOLDER",
     "ROLES",
     "ModelReference",
     "Profile",

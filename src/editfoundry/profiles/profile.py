@@ -16,10 +16,16 @@ ROLES = (
     "vision_language_model", "video_language_model", "segmenter", "detector", "depth", "dino", "lpips",
     "task_predictor", "summarizer",
 )  # fmt: skip
+DEFAULT_PROFILE = "embedded"
 _PACKAGE = Path(__file__).parent.parent
 PROFILES_FOLDER = _PACKAGE / "profiles"
 EMBEDDED_FOLDER = _PACKAGE / "embedded"
+PUBLISHED_FOLDER = PROFILES_FOLDER / "published"
+"""Configurations of the models that the shipped profiles name, as they are published: ``OWNER/NAME/FILE``."""
 _PACKAGE_PREFIX = "package:"
+OFFLOADS = ("", "cpu", "sequential")
+BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
+"""Precision -> bytes of a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +42,20 @@ class ModelReference:
     """File of the weights in ``subfolder``, where it has not its class's usual name (IP-Adapter)."""
     image_encoder: str = ""
     """Source of an IP-Adapter's image encoder, where it is not the folder ``image_encoder`` in ``subfolder``."""
+    device: str = ""
+    """Device of this role alone, for example ``cuda:1``; empty, that of the parameters."""
+    offload: str = ""
+    """Where the model waits: empty, on its device; ``cpu``, in the machine's memory while other roles are at work;
+    ``sequential``, there always, layer by layer on the device: slow, and for the smallest devices."""
+    max_pictures_per_pass: int | None = None
+    """Pictures, prompts or clips that go through the model together at most; by default what suits its kind, on a GPU
+    fewer where memory asks for it."""
+    license: str = ""
+    """As its card names it."""
+    stored: str = "float32"
+    """Precision of the published files."""
+    caption_similarity: tuple[float, float] | None = None
+    """Of a CLIP: its usual cosines of pictures and their captions, from and to; thresholds are checked against it."""
     options: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """What the role's loader takes beside the model, for example an endpoint's concurrency."""
 
@@ -63,6 +83,8 @@ class ModelReference:
 
 _OPTIONS = {known.name for known in fields(ModelReference)} - {"role", "source"}
 """Keys that a role's table may have beside ``model``."""
+_TYPED = ("options", "max_pictures_per_pass", "caption_similarity")
+"""Those that are no words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +98,10 @@ class Profile:
 
     judge: Mapping[str, Any] = field(default_factory=dict)
     """Thresholds that suit its judge, where the usual ones do not; see `JudgeThresholds.of_profile`."""
+
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Section -> parameters of the lineage that suit these models; ``params.yaml`` has the last word, see
+    `lineage.params.load_params`."""
 
     def model(self, role: str) -> ModelReference:
         """Return the model of ``role``.
@@ -108,8 +134,9 @@ def load_profile(name_or_path: str | Path) -> Profile:
         raise BadInputError(f"{path}: not a TOML file: {error}") from error
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
-    settings = {name: entries.pop(name, {}) for name in ("post_edit", "judge")}
-    for name, table in settings.items():
+    settings = {name: entries.pop(name, {}) for name in ("post_edit", "judge", "params")}
+    sections = settings["params"] if isinstance(settings["params"], dict) else {}
+    for name, table in {**settings, **{f"params.{section}": values for section, values in sections.items()}}.items():
         if not isinstance(table, dict):
             raise BadInputError(f"{path}: {name} must be a table of settings")
     models = {role: _reference(path, role, entry) for role, entry in entries.items()}
@@ -166,5 +193,33 @@ def _reference(path: Path, role: str, entry: object) -> ModelReference:
     options = entry.get("options", {})
     if not isinstance(options, dict):
         raise BadInputError(f"{path}: role {role!r}: options must be a table of names and values")
-    texts = {name: str(value) for name, value in entry.items() if name not in ("model", "options")}
-    return ModelReference(role=role, source=entry["model"], options=options, **texts)
+    typed: dict[str, Any] = {name: value for name, value in entry.items() if name not in ("model", *_TYPED)}
+    texts = {name: str(value) for name, value in typed.items()}
+    if texts.get("offload", "") not in OFFLOADS:
+        raise BadInputError(f"{path}: role {role!r}: offload is {texts['offload']!r}; use {' or '.join(OFFLOADS[1:])}")
+    if texts.get("stored", "float32") not in BYTES_OF:
+        raise BadInputError(f"{path}: role {role!r}: stored is {texts['stored']!r}; use {', '.join(BYTES_OF)}")
+    return ModelReference(
+        role=role,
+        source=entry["model"],
+        options=options,
+        max_pictures_per_pass=_count(path, role, entry.get("max_pictures_per_pass")),
+        caption_similarity=_span(path, role, entry.get("caption_similarity")),
+        **texts,
+    )
+
+
+def _count(path: Path, role: str, value: object) -> int | None:
+    if value is None or (type(value) is int and value >= 1):
+        return value
+    raise BadInputError(f"{path}: role {role!r}: max_pictures_per_pass is {value!r}; it must be a number from 1")
+
+
+def _span(path: Path, role: str, value: object) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and len(value) == 2 and all(type(end) is float for end in value):
+        return value[0], value[1]
+    raise BadInputError(
+        f"{path}: role {role!r}: caption_similarity is {value!r}; it must be two numbers, as [0.2, 0.3]"
+    )

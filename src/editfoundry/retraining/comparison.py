@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.evaluation.reports.compare import same_items
-from editfoundry.evaluation.reports.run_results import Run, ScoredItem
+from editfoundry.evaluation.reports.run_results import RIGHT, Run, ScoredItem
 from editfoundry.evaluation.reports.run_summary import paired
 
 Edits = Mapping[str, Mapping[str, ScoredItem]]
 """Benchmark -> item's id -> one editor's edit; the headline benchmark first."""
-METRIC = "outcome"
+METRIC = RIGHT
 """What decides: tinyworld knows the true outcome."""
 
 
@@ -23,7 +23,7 @@ class EditorComparison:
 
     benchmark: str
     difference: Interval
-    """Of the outcome accuracy, candidate minus opponent."""
+    """Of the share of right edits, candidate minus opponent."""
 
     @property
     def is_better(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from editfoundry.retraining.comparison import (
     compare_editors,
     edits_of,
 )
-from editfoundry.tracking.mlflow_client import TrackedRun, default_tracking_uri, source_tags, tracked_run
+from editfoundry.tracking.mlflow_client import TrackedRun, source_tags, tracked_run, tracking_uri_of
 from editfoundry.tracking.model_registry import (
     MODEL_NAME,
     RegisteredVersion,
@@ -82,12 +81,12 @@ def pass_gate(params: Params, root: Path, evaluate: Evaluate | None = None) -> G
     Raises:
         BadInputError: there is no checkpoint or no report.
     """
-    with registry_lock(tracking_uri(root), root):
+    with registry_lock(tracking_uri_of(root), root):
         return _pass_gate_alone(params, root, evaluate)
 
 
 def _pass_gate_alone(params: Params, root: Path, evaluate: Evaluate | None) -> GateDecision:
-    paths, uri = Paths(root), tracking_uri(root)
+    paths, uri = Paths(root), tracking_uri_of(root)
     runs = _read_report(paths.editworld_report)
     edits = edits_of(runs, FINE_TUNED)
     tags = _version_tags(params, paths)
@@ -141,11 +140,6 @@ def decide(comparisons: tuple[EditorComparison, ...], opponent: str) -> tuple[bo
     return False, f"{verdict} the {opponent}: {headline}; the interval must lie above zero"
 
 
-def tracking_uri(root: Path) -> str:
-    """Return the registry that the gate writes to: MLFLOW_TRACKING_URI, else the project's own."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(root)
-
-
 def _version_tags(params: Params, paths: Paths) -> dict[str, str]:
     source = source_tags(paths.root)
     splits = split_folders(paths.dataset)
@@ -174,7 +168,7 @@ def _champion_edits(
         kept = _kept_edits(cache)
         if kept is not None and are_same_items(kept, wanted):
             return kept
-    editor = editor_folder(champion.uri, root / ".cache" / "registered", tracking_uri(root))
+    editor = editor_folder(champion.uri, root / ".cache" / "registered", tracking_uri_of(root))
     evaluate(params, editor, cache / "report")
     return edits_of(_read_report(cache / "report"), FINE_TUNED)
 

@@ -1,15 +1,19 @@
-"""The stage ``captions``: tinyworld's table of captions, and tables that arrived, cleaned into shards."""
+"""The stage ``captions``: a table of captions, and tables that arrived, cleaned into shards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from editfoundry.data.stage_result import StageResult, add_up
+from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.sources.laion_filters import LaionFilters
 
 TINYWORLD_TABLE = "data/tinyworld/captions.parquet"
 """The LAION-schema table of tinyworld's captions, under a project's folder."""
+TINYWORLD = "tinyworld"
+"""The word for the world's own captions or clips in the place of a path."""
 INCOMING = "data/incoming"
 """Folder of LAION-schema tables that arrived, each a source shard."""
 
@@ -18,6 +22,9 @@ INCOMING = "data/incoming"
 class CaptionParams:
     """Parameters of the stage ``captions``."""
 
+    table: str = TINYWORLD
+    """``tinyworld``, or the path of a LAION-schema table or folder of Parquet; relative ones start at the project's
+    folder. Empty where a profile leaves it to be named."""
     num_rows: int = 480
     """Rows of the tinyworld table."""
     rows_per_shard: int = 100_000
@@ -27,7 +34,9 @@ class CaptionParams:
 
 
 def run_captions(request: StageRequest) -> StageResult:
-    """Write tinyworld's table and clean it into numbered shards; clean each table that arrived into one of its name.
+    """Clean the project's table into numbered shards, and each table that arrived into one of its name.
+
+    The project's table is tinyworld's, which is written here, or the one that the parameters name.
 
     With ``request.only`` the table of that name alone is cleaned.
 
@@ -42,13 +51,28 @@ def run_captions(request: StageRequest) -> StageResult:
     incoming = request.root / INCOMING
     if request.only is not None:
         return take_in(incoming, request.output, params.filters, request.only, request.progress)
-    table = request.root / TINYWORLD_TABLE
-    # Rewriting the table is cheap and gives the same bytes.
-    write_laion_table(table, params.num_rows, params.seed)
+    check_captions(request)
+    table = request.root / (TINYWORLD_TABLE if params.table == TINYWORLD else params.table)
+    if params.table == TINYWORLD:
+        # Rewriting the table is cheap and gives the same bytes.
+        write_laion_table(table, params.num_rows, params.seed)
     numbered = convert_laion(
         table, request.output, params.filters, params.rows_per_shard, progress=request.progress, replace=request.replace
     )
     return add_up([numbered, take_in(incoming, request.output, params.filters)])
+
+
+def check_captions(request: StageRequest) -> None:
+    """Raise BadInputError where no table is named, or the one that is named is not there."""
+    check_named("captions", "table", request.params.captions.table, request.root, "a LAION-schema table of captions")
+
+
+def check_named(section: str, name: str, path: str, root: Path, what: str) -> None:
+    """Raise BadInputError where a source is not named, or not there."""
+    if not path:
+        raise BadInputError(f"{section}.{name} names nothing, and the profile comes without: name {what}")
+    if path != TINYWORLD and not (root / path).exists():
+        raise BadInputError(f"{section}.{name} is {path}, but there is nothing: name {what}")
 
 
 CAPTIONS = Stage(
@@ -59,12 +83,9 @@ CAPTIONS = Stage(
     description="Captions of LAION-schema tables, without duplicates, unsafe and watermarked rows.",
     config=CaptionParams,
     run=run_captions,
+    check=check_captions,
     # What arrived is no input that DVC knows: most projects have none, and DVC would not run without it.
-    commands=(
-        f"tinyworld captions --out {TINYWORLD_TABLE}",
-        f"sources laion {TINYWORLD_TABLE} {{output}}",
-        f"sources incoming {INCOMING} {{output}}",
-    ),
+    commands=("sources captions {output}",),
     kinds=("parquet",),
     takes_source_shards=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -11,16 +11,19 @@ import numpy as np
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
+from editfoundry.tinyworld.guesses import is_guessed
 from editfoundry.tinyworld.rules import new_rules, trained_rules
-from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
 from editfoundry.tinyworld.scene_sampling import random_stream
-from editfoundry.tinyworld.wrong_outcomes import shows, wrong_outcomes
+from editfoundry.tinyworld.wrong_outcomes import changed_thing, picture_of, shows, smeared_outcomes, wrong_outcomes
 
 WorldSplit = Literal["test", "test-new-rules"]
 
 
-def world_cases(split: WorldSplit, count: int, seed: int, held_out_wording: bool = True) -> list[EditCase]:
-    """Return ``count`` world instructions, the rules taking turns.
+def world_cases(
+    split: WorldSplit, count: int, seed: int, held_out_wording: bool = True, side: int = IMAGE_SIZE
+) -> list[EditCase]:
+    """Return ``count`` world instructions as pictures of ``side`` pixels, the rules taking turns.
 
     ``test`` has unseen combinations and, but for ``held_out_wording=False``, unseen wordings of trained rules;
     ``test-new-rules`` rules never trained.
@@ -31,31 +34,41 @@ def world_cases(split: WorldSplit, count: int, seed: int, held_out_wording: bool
         random = random_stream("benchmark", split, seed, number)
         # The rules are ordered by category; striding makes a small count cover all categories alike.
         rule = rules[(number * 19) % len(rules)]
-        edit = _visible(partial(sample_world_edit, random, "test", rule, held_out_wording=held_out_wording))
-        cases.append(_case(f"{split}-{seed}-{number:05d}", edit, random))
+        draw = partial(sample_world_edit, random, "test", rule, held_out_wording=held_out_wording)
+        cases.append(_telling_case(f"{split}-{seed}-{number:05d}", draw, random, side))
     return cases
 
 
-def plain_cases(count: int, seed: int) -> list[EditCase]:
-    """Return ``count`` add, change and remove edits on unseen combinations, in turns."""
+def plain_cases(count: int, seed: int, side: int = IMAGE_SIZE) -> list[EditCase]:
+    """Return ``count`` add, change and remove edits on unseen combinations, in turns, pictures of ``side`` pixels."""
     cases = []
     for number in range(count):
         random = random_stream("benchmark", "plain", seed, number)
         category = PLAIN_CATEGORIES[number % len(PLAIN_CATEGORIES)]
-        edit = _visible(partial(sample_plain_edit, random, "test", category))
-        cases.append(_case(f"plain-{seed}-{number:05d}", edit, random))
+        draw = partial(sample_plain_edit, random, "test", category)
+        cases.append(_telling_case(f"plain-{seed}-{number:05d}", draw, random, side))
     return cases
 
 
-def _visible(draw: Callable[[], Edit]) -> Edit:
-    """Draw edits until one shows: an object that changes may stand hidden behind another."""
+def _telling_case(identifier: str, draw: Callable[[], Edit], random: np.random.Generator, side: int) -> EditCase:
+    """Draw edits until one shows, for an object may stand hidden behind another, and no guess answers it."""
     while True:
         edit = draw()
         if shows(edit):
-            return edit
+            wrong = wrong_outcomes(random, edit)
+            case = _case(identifier, edit, wrong, IMAGE_SIZE)
+            if not is_guessed(case):
+                return case if side == IMAGE_SIZE else _case(identifier, edit, wrong, side)
 
 
-def _case(identifier: str, edit: Edit, random: np.random.Generator) -> EditCase:
+def case_of_edit(identifier: str, edit: Edit, random: np.random.Generator) -> EditCase:
+    """Return an edit that ``shows`` with its pictures; ``random`` draws some of the wrong outcomes."""
+    return _case(identifier, edit, wrong_outcomes(random, edit), IMAGE_SIZE)
+
+
+def _case(identifier: str, edit: Edit, wrong: Sequence[Scene], side: int) -> EditCase:
+    drawn = picture_of if side == IMAGE_SIZE else partial(render, size=side)
+    before, truth = drawn(edit.before), drawn(edit.after)
     return EditCase(
         id=identifier,
         category=edit.category,
@@ -63,7 +76,8 @@ def _case(identifier: str, edit: Edit, random: np.random.Generator) -> EditCase:
         instruction=edit.instruction,
         input_caption=edit.before.caption,
         output_caption=edit.after.caption,
-        input_image=render(edit.before),
-        true_output=render(edit.after),
-        wrong_outputs=np.stack([render(scene) for scene in wrong_outcomes(random, edit)]),
+        input_image=before,
+        true_output=truth,
+        wrong_outputs=np.stack([*map(drawn, wrong), *smeared_outcomes(before, truth)]),
+        changes=changed_thing(edit),
     )

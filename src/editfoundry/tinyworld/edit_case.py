@@ -23,7 +23,10 @@ class EditCase:
     true_output: np.ndarray
     """``(H, W, 3)`` uint8 RGB."""
     wrong_outputs: np.ndarray
-    """``(K, H, W, 3)`` uint8 RGB: plausible outcomes that the instruction does not ask for; K is 3 in tinyworld."""
+    """``(K, H, W, 3)`` uint8 RGB: plausible outcomes that the instruction does not ask for; K is at least 12 in
+    tinyworld."""
+    changes: str = ""
+    """What the edit changes: a kind of object, ``background``, or nothing where it is not known."""
 
     def __post_init__(self) -> None:
         shape = self.input_image.shape

@@ -86,9 +86,11 @@ def tracked_run(
         params: may be nested; ``{"a": {"b": 1}}`` becomes ``a.b``.
         tags: added to the commit and data hashes of `source_tags`.
         tracking_uri: by default MLFLOW_TRACKING_URI, else ``sqlite:///<root>/mlflow.db``.
-        root: folder of the project, by default the current one; artifacts go where `experiment_id` says.
+        root: folder of the project, by default that of the store where it is a project's own, else the current one;
+            artifacts go where `experiment_id` says.
     """
-    folder = (root or Path.cwd()).resolve()
+    store = store_file(tracking_uri) if tracking_uri else None
+    folder = (root or (store.parent if store and store.name == STORE_NAME else Path.cwd())).resolve()
     client = open_client(tracking_uri, folder)
     tagged = {**source_tags(folder), **tags}
     run = client.create_run(experiment_id(client, experiment, folder), run_name=name, tags=tagged)
@@ -127,6 +129,11 @@ def default_tracking_uri(root: Path) -> str:
     return f"sqlite:///{root.resolve() / STORE_NAME}"
 
 
+def tracking_uri_of(root: Path) -> str:
+    """Return where a project's runs and models are tracked: MLFLOW_TRACKING_URI, else its own store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(root)
+
+
 def source_tags(root: Path, stage: str = "dataset") -> dict[str, str]:
     """Return tags that name the git commit and the DVC hash of each output of the data set's stage."""
     tags = {f"dvc.{path}": md5 for path, md5 in locked_hashes(root, stage).items()}
@@ -152,7 +159,7 @@ def open_client(tracking_uri: str | None = None, root: Path | None = None) -> Ml
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(root or Path.cwd())
+    uri = tracking_uri or tracking_uri_of(root or Path.cwd())
     store = store_file(uri)
     if store is not None:
         adopt_artifacts(store)
@@ -184,6 +191,26 @@ def experiment_id(client: MlflowClient, name: str, root: Path) -> str:
         if found is None:
             raise
         return str(found.experiment_id)
+
+
+def find_run(
+    experiment: str, tag: str, value: str, root: Path | None = None, tracking_uri: str | None = None
+) -> str | None:
+    """Return the id of the newest run of an experiment whose tag has a value; None where there is none.
+
+    Args:
+        experiment: its name.
+        tag: of the run.
+        value: of the tag; holds no quotation mark.
+        root: folder of the project, by default the current one.
+        tracking_uri: by default MLFLOW_TRACKING_URI, else the project's own store.
+    """
+    client = open_client(tracking_uri, root)
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        return None
+    runs = client.search_runs([found.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1)
+    return str(runs[0].info.run_id) if runs else None
 
 
 def run_url(run_id: str, root: Path | None = None, tracking_uri: str | None = None) -> str | None:

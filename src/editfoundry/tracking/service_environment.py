@@ -1,4 +1,4 @@
-"""The environment in which processes find a project's S3, MLflow and Dagster."""
+"""The environment in which processes find a project's S3, MLflow, reports and Dagster."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import shlex
 import shutil
 from pathlib import Path
 
-from editfoundry.tracking import s3
+from editfoundry.tracking import mlflow_client, report_pages, s3
 from editfoundry.tracking.artifact_store import s3_environment
-from editfoundry.tracking.mlflow_client import default_tracking_uri
 from editfoundry.tracking.shipped_files import project_file
 
 FOREIGN_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
@@ -32,7 +31,7 @@ def _own_settings(root: Path) -> dict[str, str]:
     return {
         "DAGSTER_HOME": str(dagster_home(root)),
         "EDITFOUNDRY_ROOT": str(root),
-        "MLFLOW_TRACKING_URI": default_tracking_uri(root),
+        "MLFLOW_TRACKING_URI": mlflow_client.default_tracking_uri(root),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONUNBUFFERED": "1",
@@ -41,7 +40,8 @@ def _own_settings(root: Path) -> dict[str, str]:
 
 def write_environment(root: Path, environment: dict[str, str]) -> Path:
     """Write what another terminal needs to work with the same services; it holds no key."""
-    names = (*_own_settings(root), "MLFLOW_DEFAULT_ARTIFACT_ROOT", "AWS_ENDPOINT_URL_S3", "AWS_SHARED_CREDENTIALS_FILE")
+    stores = ("MLFLOW_DEFAULT_ARTIFACT_ROOT", "AWS_ENDPOINT_URL_S3", "AWS_SHARED_CREDENTIALS_FILE")
+    names = (*_own_settings(root), *stores, mlflow_client.PAGE_VARIABLE, report_pages.PAGE_VARIABLE)
     path = root / ".services" / "environment"
     path.parent.mkdir(exist_ok=True)
     lines = [f"{name}={shlex.quote(environment[name])}" for name in names if name in environment]

@@ -1,4 +1,4 @@
-"""The whole workbench on this machine: S3, MLflow's UI and Dagster, started together and stopped together."""
+"""The whole workbench on this machine: S3, MLflow, the reports and Dagster, started and stopped together."""
 
 from __future__ import annotations
 
@@ -14,21 +14,28 @@ from pathlib import Path
 
 from editfoundry.tracking import s3
 from editfoundry.tracking.artifact_store import ENDPOINTS, has_own_endpoint
-from editfoundry.tracking.mlflow_client import PAGE_VARIABLE, default_tracking_uri, experiments_url
+from editfoundry.tracking.mlflow_client import PAGE_VARIABLE as MLFLOW_PAGE_VARIABLE
+from editfoundry.tracking.mlflow_client import default_tracking_uri, experiments_url
 from editfoundry.tracking.moved_project import STORE_NAME, adopt_artifacts
 from editfoundry.tracking.ports import LOOPBACK, is_serving
+from editfoundry.tracking.report_pages import FOLDER as REPORTS_FOLDER
+from editfoundry.tracking.report_pages import PAGE_VARIABLE as REPORTS_PAGE_VARIABLE
 from editfoundry.tracking.service import Service, bring_up
 from editfoundry.tracking.service_environment import service_environment, write_environment
 
 MLFLOW = "MLflow"
 MLFLOW_PORT = 5000
+REPORTS = "Reports"
+REPORTS_PORT = 8080
 DAGSTER_PORT = 3000
+PAGES = {MLFLOW: MLFLOW_PAGE_VARIABLE, REPORTS: REPORTS_PAGE_VARIABLE}
+"""Service -> the variable of the environment that says where a browser finds it."""
 DEFINITIONS = "dagster_project.definitions"
 """Served in a folder that names no definitions of its own."""
 
 
 def run_ui(root: Path) -> int:
-    """Serve S3, MLflow and Dagster of a project until Ctrl-C or SIGTERM; print their addresses.
+    """Serve S3, MLflow, reports and Dagster of a project until Ctrl-C or SIGTERM; print their addresses.
 
     Where they are served already, only their addresses are printed. Where the environment names an S3 server
     (``AWS_ENDPOINT_URL``), that one is used and none is started.
@@ -65,24 +72,25 @@ def _serve(root: Path, addresses: Path) -> int:
 
 
 def _start_all(root: Path, stack: contextlib.ExitStack, addresses: Path) -> list[Service]:
-    print("starting S3, MLflow and Dagster ...", flush=True)
+    print("starting S3, MLflow, reports and Dagster ...", flush=True)
     server = _start_s3(root, stack)
     environment = service_environment(root, server)
-    for_a_terminal = write_environment(root, environment)
     lines = [_describe_s3(server)]
     print(lines[0], flush=True)
     services: list[Service] = []
-    for start in (_start_mlflow, _start_dagster):
+    for start in (_start_mlflow, _start_reports, _start_dagster):
         service = start(root, environment, lambda launched: stack.callback(launched.stop))
         services.append(service)
         if not service.is_up():
             return services
-        # Dagster links to MLflow's pages, so it must know where they are.
-        environment.setdefault(PAGE_VARIABLE, service.address)
+        # Dagster, the last one, links to the pages of the others.
+        if service.name in PAGES:
+            environment.setdefault(PAGES[service.name], service.address)
         page = experiments_url(service.address) if service.name == MLFLOW else service.address
         lines.append(f"  {service.name:8} {page}")
         print(lines[-1], flush=True)
     addresses.write_text("\n".join(lines) + "\n")
+    for_a_terminal = write_environment(root, environment)
     print(f"in another terminal: set -a; . {for_a_terminal.relative_to(root)}; set +a", flush=True)
     print("Ctrl-C stops all of them", flush=True)
     return services
@@ -114,6 +122,18 @@ def _start_mlflow(root: Path, environment: dict[str, str], started: Callable[[Se
 
     return bring_up(
         MLFLOW, MLFLOW_PORT, command, root=root, environment=environment, stop_signal=signal.SIGTERM, started=started
+    )
+
+
+def _start_reports(root: Path, environment: dict[str, str], started: Callable[[Service], object]) -> Service:
+    folder = root / REPORTS_FOLDER
+    folder.mkdir(exist_ok=True)
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-m", "http.server", str(port), "--bind", LOOPBACK, "--directory", str(folder)]
+
+    return bring_up(
+        REPORTS, REPORTS_PORT, command, root=root, environment=environment, stop_signal=signal.SIGTERM, started=started
     )
 
 

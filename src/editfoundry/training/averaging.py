@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from diffusers.training_utils import EMAModel
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -15,27 +15,54 @@ from torch.distributed.tensor import DTensor
 _FILE_NAME = "average_{}.safetensors"
 
 
-def new_average(parameters: Sequence[nn.Parameter], decay: float, update_after_step: int) -> EMAModel:
-    """Start an average at ``parameters``, whose decay grows from 0 to at most ``decay`` a step."""
-    return EMAModel(parameters, decay=decay, update_after_step=update_after_step, foreach=True)
+class RunningAverage:
+    """An exponential average whose decay grows with the steps, as diffusers' ``EMAModel`` computes it.
 
+    All weights are averaged by a few launches on their device. On the CPU the average takes no GPU memory, for a copy
+    of the weights at every step.
+    """
 
-def save_average(average: EMAModel, folder: Path, shard: int) -> None:
-    """Write the average, or the part of it that this process has where weights are sharded."""
-    tensors = {str(i): _local(p).contiguous() for i, p in enumerate(average.shadow_params)}
-    save_file(tensors, folder / _FILE_NAME.format(shard), metadata={"num_steps": str(average.optimization_step)})
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], decay: float, update_after_step: int, on_cpu: bool = False
+    ) -> None:
+        """Start at ``parameters``; the decay grows from 0 to at most ``decay`` a step, beginning after a step."""
+        self.decay, self.update_after_step = decay, update_after_step
+        self.num_steps = 0
+        self.weights = [_local(parameter).clone() for parameter in parameters]
+        """This process's share of each, where weights are sharded."""
+        if on_cpu:
+            self.weights = [kept.cpu() for kept in self.weights]
 
+    def step(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Move towards ``parameters``, the same ones as at the start."""
+        self.num_steps += 1
+        now = [_local(parameter).to(kept.device) for parameter, kept in zip(parameters, self.weights, strict=True)]
+        torch._foreach_lerp_(self.weights, now, 1 - self._present_decay())
 
-def load_average(average: EMAModel, folder: Path, shard: int) -> None:
-    """Read what `save_average` wrote."""
-    with safe_open(folder / _FILE_NAME.format(shard), "pt") as file:
-        average.optimization_step = int(file.metadata()["num_steps"])
-        for number, parameter in enumerate(average.shadow_params):
-            _local(parameter).copy_(file.get_tensor(str(number)))
+    def copy_to(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Let ``parameters`` have the average."""
+        for parameter, kept in zip(parameters, self.weights, strict=True):
+            _local(parameter).copy_(kept)
+
+    def save(self, folder: Path, shard: int) -> None:
+        """Write the average, or the part of it that this process has where weights are sharded."""
+        tensors = {str(i): kept.contiguous() for i, kept in enumerate(self.weights)}
+        save_file(tensors, folder / _FILE_NAME.format(shard), metadata={"num_steps": str(self.num_steps)})
+
+    def load(self, folder: Path, shard: int) -> None:
+        """Read what `save` wrote."""
+        with safe_open(folder / _FILE_NAME.format(shard), "pt") as file:
+            self.num_steps = int(file.metadata()["num_steps"])
+            for number, kept in enumerate(self.weights):
+                kept.copy_(file.get_tensor(str(number)))
+
+    def _present_decay(self) -> float:
+        step = self.num_steps - self.update_after_step - 1
+        return min((1 + step) / (10 + step), self.decay) if step > 0 else 0.0
 
 
 @contextmanager
-def averaged_weights(average: EMAModel | None, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+def averaged_weights(average: RunningAverage | None, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Let ``parameters`` hold their average inside the ``with`` block."""
     if average is None:
         yield
@@ -49,5 +76,7 @@ def averaged_weights(average: EMAModel | None, parameters: Sequence[nn.Parameter
             parameter.data.copy_(value)
 
 
-def _local(parameter: Tensor) -> Tensor:
-    return parameter.to_local() if isinstance(parameter, DTensor) else parameter
+def _local(parameter: nn.Parameter) -> Tensor:
+    """Return the memory of a weight, or of this process's share of it."""
+    weights = parameter.detach()
+    return weights.to_local() if isinstance(weights, DTensor) else weights

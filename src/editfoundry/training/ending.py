@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.data.atomic import is_out_of_space
+from editfoundry.errors import BadInputError, UnavailableError, one_line
 from editfoundry.training.failures import TrainingError, TrainingInterrupted
 from editfoundry.training.resume_folder import last_good_state
 
@@ -29,6 +30,11 @@ def reporting_outcome(run: Callable[[], object]) -> int:
         return _failed(_FAILED, 1, error)
     except KeyboardInterrupt as error:
         return _failed(_INTERRUPTED, 130, error if isinstance(error, TrainingInterrupted) else "stopped")
+    except Exception as error:
+        if not is_out_of_space(error):
+            raise
+        hint = "the disk is full: make room, then run the same command again"
+        return _failed(_FAILED, 1, f"{one_line(error)}; {hint}")
     return 0
 
 
@@ -37,7 +43,7 @@ def _failed(kind: str, status: int, message: object) -> int:
     if is_first_process and OUTCOME_VARIABLE in os.environ:
         Path(os.environ[OUTCOME_VARIABLE]).write_text(f"{kind}\n{message}")
     elif is_first_process:
-        print(f"{kind}: {message}", file=sys.stderr)
+        print(f"{kind}: {one_line(message)}", file=sys.stderr)
     return status
 
 

@@ -18,6 +18,8 @@ def run_hash(config: LoopConfig) -> str:
 def run_settings(config: LoopConfig) -> dict[str, Any]:
     """Return what the trained weights depend on, by name, so that a change can be named."""
     settings = {name: value for name, value in config.as_dict().items() if name not in config.WITHOUT_EFFECT}
+    # What the launcher chose belongs to the machine, as the device does: a checkpoint stays trained on another one.
+    settings["mixed_precision"] = config.mixed_precision or "no"
     # A path counts by what lies there.
     return {**settings, **config.identity()}
 
@@ -33,7 +35,9 @@ def is_trained(config: LoopConfig) -> bool:
     output = config.output
     if not (output / TRAINING_SUMMARY).is_file() or not (output / config.CHECKPOINT_FILE).is_file():
         return False
-    return bool(read_summary(config).get("run_hash") == run_hash(config))
+    summary = read_summary(config)
+    asked, used = config.mixed_precision, summary.get("precision")
+    return bool(summary.get("run_hash") == run_hash(config)) and (None in (asked, used) or asked == used)
 
 
 def read_summary(config: LoopConfig) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from editfoundry.data.atomic import atomic_folder
 from editfoundry.tracking.model_registry import TRAINING_SUMMARY
 from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
+from editfoundry.training.precision import Precision
 from editfoundry.training.sample_pictures import FOLDER as SAMPLES_FOLDER
 from editfoundry.training.trainee import Trainee
 
@@ -20,12 +21,17 @@ STAGE = "training"
 
 
 def save_finished(
-    config: LoopConfig, trainee: Trainee, history: History, whole: Sequence[Mapping[str, Tensor]] | None
+    config: LoopConfig,
+    trainee: Trainee,
+    history: History,
+    precision: Precision,
+    whole: Sequence[Mapping[str, Tensor]] | None,
 ) -> None:
     """Write the trained model, its summary and the pictures made on the way; ``whole`` as of `Trainee.save`."""
     summary = {
         "run_hash": history.run_hash,
         **trainee.facts(),
+        **precision.facts(),
         **history.summary(config.batch_size, config.log_every),
         "config": config.as_dict(),
     }

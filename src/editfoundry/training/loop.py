@@ -6,9 +6,10 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -16,14 +17,13 @@ from typing import Any, NoReturn, TypeVar
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import set_seed
-from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 from editfoundry.data.atomic import restore_folder
 from editfoundry.data.output_folder import check_claim, claim_output
 from editfoundry.errors import BadInputError, UnavailableError, one_line
 from editfoundry.execution.output_lock import output_lock
-from editfoundry.training.averaging import averaged_weights, new_average
+from editfoundry.training.averaging import RunningAverage, averaged_weights
 from editfoundry.training.failures import TrainingError, TrainingInterrupted, is_lost_process
 from editfoundry.training.fingerprint import is_trained, read_summary
 from editfoundry.training.finished import STAGE, save_finished
@@ -31,12 +31,15 @@ from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.metrics_log import metrics_log
 from editfoundry.training.optimizer import learning_rate, make_optimizer, set_learning_rate, trainable
+from editfoundry.training.precision import Precision
+from editfoundry.training.prefetch import made_ahead
 from editfoundry.training.remote_checkpoints import RemoteCheckpoints
 from editfoundry.training.resume import load_resumable, save_resumable
 from editfoundry.training.resume_folder import last_good_state
 from editfoundry.training.run_folder import writing
 from editfoundry.training.sample_pictures import sample_path
 from editfoundry.training.schedule import Schedule
+from editfoundry.training.step_outcome import LaunchedStep, StepOutcome
 from editfoundry.training.stopping import stop_requests
 from editfoundry.training.trainee import Trainee, Validation
 from editfoundry.training.training_progress import progress
@@ -49,6 +52,8 @@ Config = TypeVar("Config", bound=LoopConfig)
 Load = Callable[[Config, Accelerator], Trainee]
 ROOM_WAIT_SECONDS, ROOM_RETRY_SECONDS = 600.0, 15.0
 """That a finished training waits for room on the disk, and between two looks."""
+STEPS_IN_FLIGHT = {"cuda": 1}
+"""Steps, by the kind of device, that it may still be at work on while the next one is begun; none on any other."""
 LOCK_WAIT_SECONDS = 10.0
 """That a training waits for the output folder, if another one is at work on it."""
 
@@ -85,16 +90,18 @@ def train(config: Config, load: Load[Config], should_stop: Stop | None = None) -
 def _train(config: Config, load: Load[Config], should_stop: Stop | None) -> None:
     # Its own lines, "[RANK 0] Saving current state", would break the progress bar.
     logging.getLogger("accelerate").setLevel(logging.WARNING)
-    accelerator = _accelerator(config)
+    precision = Precision.of(config)
+    precision.switch_on()
+    accelerator = _accelerator(config, precision)
     # LoRA starts at random, the same on every process.
     set_seed(config.seed)
     trainee = load(config, accelerator)
     if accelerator.is_main_process:
         claim_output(config.output, STAGE)
-        processes = accelerator.num_processes
-        log.info("training on %s, processes: %d, on %s", trainee.data_description, processes, accelerator.device)
+        processes, device = accelerator.num_processes, accelerator.device
+        log.info("training on %s, processes: %d, on %s, in %s", trainee.data_description, processes, device, precision)
     try:
-        run = _Run.start(config, trainee, accelerator)
+        run = _Run.start(config, trainee, accelerator, precision)
         with stop_requests() as signalled:
             run.fit(should_stop or signalled)
         run.finish()
@@ -135,18 +142,24 @@ class _Run:
     config: LoopConfig
     trainee: Trainee
     accelerator: Accelerator
+    precision: Precision
     modules: list[nn.Module]
     """Those of ``trainee.parts``, as Accelerate wrapped them."""
     optimizer: Any
-    average: EMAModel | None
+    average: RunningAverage | None
     averaged: list[nn.Parameter]
-    validation: Validation | None
+    validations: Sequence[Validation]
     history: History
     saved_at: float
     """When the last resumable checkpoint was written, or the loop began, by the monotonic clock."""
+    schedule: Schedule
+    launched_share: float
+    """Of the schedule that is done once the launched steps are."""
+    launched: deque[LaunchedStep] = field(default_factory=deque)
+    """Steps that were begun and not looked at yet, the first of them the one after ``history.step``."""
 
     @classmethod
-    def start(cls, config: LoopConfig, trainee: Trainee, accelerator: Accelerator) -> _Run:
+    def start(cls, config: LoopConfig, trainee: Trainee, accelerator: Accelerator, precision: Precision) -> _Run:
         parts = trainee.parts
         optimizer = make_optimizer(config, parts)
         # The trainee chose the device.
@@ -156,34 +169,52 @@ class _Run:
         averaged = [
             p for part, module in zip(parts, modules, strict=True) if part.is_averaged for p in trainable(module)
         ]
-        average = new_average(averaged, config.ema_decay, config.ema_update_after_step) if config.use_ema else None
+        average = None
+        if config.use_ema:
+            average = RunningAverage(averaged, config.ema_decay, config.ema_update_after_step, config.ema_on_cpu)
         # For models with dropout, which should differ from process to process.
         set_seed(config.seed, device_specific=True)
         history = load_resumable(accelerator, config, average)
-        validation = trainee.validation()
+        validations = trainee.validation()
         return cls(
-            config, trainee, accelerator, modules, optimizer, average, averaged, validation, history, time.monotonic()
+            config,
+            trainee,
+            accelerator,
+            precision,
+            modules,
+            optimizer,
+            average,
+            averaged,
+            validations,
+            history,
+            time.monotonic(),
+            Schedule.start(config, history.share),
+            history.share,
         )
 
     def fit(self, should_stop: Stop) -> None:
         config, history = self.config, self.history
         visible = self.accelerator.is_main_process
-        schedule = Schedule.start(config, history.share)
-        shown = progress(config.num_steps, history.step, config.batch_size, config.log_every, visible)
-        with metrics_log(config, history.run_hash, visible) as log_step, shown as show:
-            while not self._is_over():
+        parts = parts_of(config, self.accelerator.process_index, self.accelerator.num_processes)
+        wanted = ((step, part) for step in range(history.step, config.num_steps) for part in parts)
+        with (
+            metrics_log(config, history.run_hash, self.precision, visible) as log_step,
+            progress(config.num_steps, history.step, config.batch_size, config.log_every, visible) as show,
+            made_ahead(lambda place: self.trainee.batch(*place), wanted) as batches,
+        ):
+            while self._is_more_to_launch():
                 started = time.monotonic()
-                rate = learning_rate(config, history.step, None if config.ends_at is None else history.share)
-                loss, stop = self._step(rate, should_stop)
-                history.step += 1
-                history.share = schedule.share(history.step)
-                history.losses.append(loss)
+                self._launch(batches, should_stop)
+                seen = self._look_at_launched()
                 history.seconds += time.monotonic() - started
+                if not seen:
+                    continue
                 self._validate_and_sample()
+                rate = self._rate(history.step - 1, history.share)
                 show(history, rate)
                 log_step(history, rate)
-                stop = stop and not self._is_over()
-                if stop or self._is_checkpoint_due():
+                stop = any(outcome.stop for outcome in seen) and not self._is_over()
+                if stop or self._is_checkpoint_due(seen):
                     save_resumable(self.accelerator, self.config, history, self.average)
                     self.saved_at = time.monotonic()
                 if stop:
@@ -192,8 +223,14 @@ class _Run:
                     )
 
     def _is_over(self) -> bool:
-        history = self.history
-        return history.step >= self.config.num_steps or (self.config.ends_at is not None and history.share >= 1)
+        """Whether all is done and looked at."""
+        return self._is_end(self.history.step, self.history.share)
+
+    def _is_more_to_launch(self) -> bool:
+        return not self._is_end(self._num_launched, self.launched_share)
+
+    def _is_end(self, step: int, share: float) -> bool:
+        return step >= self.config.num_steps or (self.config.ends_at is not None and share >= 1)
 
     def finish(self) -> None:
         config, output = self.config, self.config.output
@@ -214,7 +251,7 @@ class _Run:
         while True:
             try:
                 with writing("the finished checkpoint", output, last_good_state(output)):
-                    save_finished(self.config, self.trainee, self.history, whole)
+                    save_finished(self.config, self.trainee, self.history, self.precision, whole)
                 return
             except TrainingError as error:
                 if time.monotonic() >= give_up_at:
@@ -222,49 +259,83 @@ class _Run:
                 log.warning("%s; trying again for %.0f s", error, give_up_at - time.monotonic())
                 time.sleep(ROOM_RETRY_SECONDS)
 
-    def _step(self, rate: float, should_stop: Stop) -> tuple[float, bool]:
-        set_learning_rate(self.optimizer, self.trainee.parts, rate)
-        draws = self.trainee.draw(self.history.step)
-        parts = parts_of(self.config, self.accelerator.process_index, self.accelerator.num_processes)
-        outcomes = [self._accumulate(draws.part(part), should_stop) for part in parts]
+    @property
+    def _num_launched(self) -> int:
+        return self.history.step + len(self.launched)
+
+    def _launch(self, batches: Iterator[Any], should_stop: Stop) -> None:
+        """Begin the next step, without waiting for what it comes to."""
+        set_learning_rate(self.optimizer, self.trainee.parts, self._rate(self._num_launched, self.launched_share))
+        losses, norm, stop = [], None, False
+        for _ in range(self.config.gradient_accumulation_steps):
+            loss, norm = self._accumulate(next(batches))
+            losses.append(loss)
+            stop |= should_stop()
         if self.average is not None:
             self.average.step(self.averaged)
-        return sum(loss for loss, _ in outcomes) / len(outcomes), any(stop for _, stop in outcomes)
+        every = self.config.checkpoint_every_seconds
+        save = every is not None and time.monotonic() - self.saved_at >= every
+        self.launched.append(LaunchedStep(self.accelerator, torch.stack(losses).mean(), norm, stop, save))
+        self.launched_share = self.schedule.share(self._num_launched)
 
-    def _accumulate(self, draws: Any, should_stop: Stop) -> tuple[float, bool]:
+    def _rate(self, step: int, share: float) -> float:
+        return learning_rate(self.config, step, None if self.config.ends_at is None else share)
+
+    def _accumulate(self, batch: Any) -> tuple[Tensor, Tensor | None]:
+        """Work through one part of a step; return its loss and, after the last part, the gradient's norm."""
+        norm = None
         with self.accelerator.accumulate(*self.modules):
             with self.accelerator.autocast():
-                loss = self.trainee.loss(self.modules, draws)
-            value, stop = self._agree(loss.detach(), should_stop())
-            if not math.isfinite(value):
-                self._diverged(f"the loss is {value}")
+                loss = self.trainee.loss(self.modules, batch)
             self.accelerator.backward(loss)
             if self.accelerator.sync_gradients:
                 parameters = [p for module in self.modules for p in trainable(module)]
-                self._check_norm(self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm))
+                norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-        return value, stop
+        return loss.detach().float(), norm
 
-    def _is_checkpoint_due(self) -> bool:
+    def _look_at_launched(self) -> list[StepOutcome]:
+        """Take into the history what the launched steps came to: of all where something happens after the last one.
+
+        Otherwise a GPU keeps a step to work on, and its host begins the next one meanwhile.
+        """
+        seen: list[StepOutcome] = []
+        kept = 0 if self._is_looked_at(self._num_launched) else STEPS_IN_FLIGHT.get(self.accelerator.device.type, 0)
+        while len(self.launched) > kept:
+            outcome = self.launched.popleft().outcome()
+            self._check(outcome)
+            self.history.step += 1
+            self.history.losses.append(outcome.loss)
+            self.history.share = self.schedule.share(self.history.step)
+            seen.append(outcome)
+            if outcome.stop or outcome.save:
+                kept = 0
+        return seen
+
+    def _is_looked_at(self, step: int) -> bool:
+        """Return whether anything is logged, validated, drawn or saved after ``step`` steps."""
         config = self.config
-        if config.checkpoint_every_seconds is None:
-            return self.history.step % config.checkpoint_every == 0
-        due = time.monotonic() - self.saved_at >= config.checkpoint_every_seconds
-        # The processes' clocks differ.
-        return self._agree(torch.zeros((), device=self.accelerator.device), due)[1]
+        saves = config.checkpoint_every if config.checkpoint_every_seconds is None else 0
+        intervals = (config.log_every, config.validate_every, config.sample_every, saves)
+        return not self._is_more_to_launch() or any(every and step % every == 0 for every in intervals)
+
+    def _is_checkpoint_due(self, seen: list[StepOutcome]) -> bool:
+        if self.config.checkpoint_every_seconds is None:
+            return self.history.step % self.config.checkpoint_every == 0
+        return any(outcome.save for outcome in seen)
 
     def _validate_and_sample(self) -> None:
         """Validate and draw samples with the averaged weights, where it is time to."""
         config, step, is_last = self.config, self.history.step, self._is_over()
-        validates = self.validation is not None and (step % config.validate_every == 0 or is_last)
+        validates = bool(self.validations) and (step % config.validate_every == 0 or is_last)
         samples = config.sample_every and (step % config.sample_every == 0 or is_last)
         if not validates and not samples:
             return
         with averaged_weights(self.average, self.averaged), evaluating(self.modules):
-            if validates and self.validation is not None:
+            if validates:
                 size = config.batch_size // (self.accelerator.num_processes * config.gradient_accumulation_steps)
-                loss = validation_loss(self.validation, self.modules, self.accelerator, max(1, size))
+                loss = validation_loss(self.validations, self.modules, self.accelerator, max(1, size))
                 self.history.validation_losses.append((step, loss))
             # A sharded model can only sample where all processes do.
             if samples and self.accelerator.is_main_process and not _is_sharded(self.accelerator):
@@ -278,10 +349,12 @@ class _Run:
             return None
         return [self.accelerator.get_state_dict(module) for module in self.modules]
 
-    def _check_norm(self, norm: Tensor | None) -> None:
+    def _check(self, outcome: StepOutcome) -> None:
+        if not math.isfinite(outcome.loss):
+            self._diverged(f"the loss is {outcome.loss}")
         # With fp16, the gradient scaler passes over such a step by itself.
-        if norm is not None and self.config.mixed_precision != "fp16" and not math.isfinite(norm):
-            self._diverged(f"the gradient's norm is {float(norm)}")
+        if self.precision.mixed != "fp16" and not math.isfinite(outcome.gradient_norm):
+            self._diverged(f"the gradient's norm is {outcome.gradient_norm}")
 
     def _diverged(self, what: str) -> NoReturn:
         raise TrainingError(
@@ -289,12 +362,6 @@ class _Run:
             f"mixed_precision to no or bf16, and look for {self.trainee.likely_fault}; "
             f"{last_good_state(self.config.output)}"
         )
-
-    def _agree(self, loss: Tensor, stop: bool) -> tuple[float, bool]:
-        """Average over processes, and stop all if any was told to."""
-        both = torch.stack([loss.float(), torch.tensor(float(stop), device=loss.device)])
-        value, stopping = self.accelerator.reduce(both, "mean").tolist()
-        return value, stopping > 0
 
 
 def parts_of(config: LoopConfig, process: int, num_processes: int) -> list[slice]:
@@ -308,11 +375,9 @@ def _is_sharded(accelerator: Accelerator) -> bool:
     return accelerator.distributed_type.value == "FSDP"
 
 
-def _accelerator(config: LoopConfig) -> Accelerator:
-    if config.mixed_precision == "fp16" and not torch.cuda.is_available():
-        raise BadInputError("mixed_precision is 'fp16', which needs a GPU: use no or bf16 here")
+def _accelerator(config: LoopConfig, precision: Precision) -> Accelerator:
     accelerator = Accelerator(
-        mixed_precision=config.mixed_precision,
+        mixed_precision=precision.mixed,
         gradient_accumulation_steps=config.gradient_accumulation_steps,
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],
     )

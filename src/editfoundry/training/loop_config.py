@@ -46,14 +46,18 @@ class LoopConfig:
     """AdamW's, per step and unit of learning rate."""
     max_grad_norm: float = 1.0
     """L2 norm that gradients are clipped to."""
-    mixed_precision: str = "no"
-    """``no``, ``fp16`` or ``bf16``; weights stay in float32."""
+    mixed_precision: str | None = None
+    """``no``, ``fp16`` or ``bf16``; weights stay in float32. By default what ``accelerate launch`` says."""
+    allow_tf32: bool = False
+    """Let float32 products and convolutions of a GPU round to TF32, as they do anyway beside ``fp16`` and ``bf16``."""
     use_ema: bool = True
     """Ship the running average of the trained weights."""
     ema_decay: float = 0.999
     """Largest decay a step of the average; it starts lower. InstructPix2Pix's is 0.9999."""
     ema_update_after_step: int = 0
     """Step up to which the average is a copy of the weights; -1 averages the starting weights in, too."""
+    ema_on_cpu: bool = False
+    """Keep the running average in the CPU's memory: no GPU memory for it, a copy of the weights at every step."""
     seed: int = 0
     checkpoint_every: int = 500
     """Steps between resumable checkpoints."""
@@ -80,6 +84,7 @@ class LoopConfig:
         {
             "output",
             "gradient_accumulation_steps",
+            "ema_on_cpu",
             "checkpoint_every",
             "checkpoint_every_seconds",
             "num_checkpoints",
@@ -97,7 +102,7 @@ class LoopConfig:
     CHECKPOINT_FILE: ClassVar[str] = "model.safetensors"
     """A file that every finished checkpoint has."""
     UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = frozenset(
-        {"lr_end_share", "adam_beta2", "ema_update_after_step", "checkpoint_every_seconds", "ends_at"}
+        {"lr_end_share", "adam_beta2", "ema_update_after_step", "checkpoint_every_seconds", "allow_tf32", "ends_at"}
     )
     """Settings that came later: left out of hashes and summaries at their defaults, so that what was trained before
     they were there stays trained."""
@@ -111,9 +116,9 @@ class LoopConfig:
         self.check_each(("ema_decay", "adam_beta2"), lambda value: 0 <= value < 1, "in [0, 1)")
         self.check_each(("lr_end_share",), lambda value: 0 <= value <= 1, "in [0, 1]")
         self.check_each(("ema_update_after_step",), lambda value: value >= -1, "at least -1")
-        choices = {"mixed_precision": MIXED_PRECISIONS, "lr_schedule": LR_SCHEDULES, "optimizer": OPTIMIZERS}
+        choices = {"mixed_precision": (None, *MIXED_PRECISIONS), "lr_schedule": LR_SCHEDULES, "optimizer": OPTIMIZERS}
         for name, allowed in choices.items():
-            self.check(getattr(self, name) in allowed, name, f"one of {', '.join(allowed)}")
+            self.check(getattr(self, name) in allowed, name, f"one of {', '.join(filter(None, allowed))}")
         parts = self.batch_size % self.gradient_accumulation_steps
         self.check(parts == 0, "batch_size", "a multiple of gradient_accumulation_steps")
         uri = self.checkpoint_uri

@@ -16,10 +16,13 @@ from editfoundry.errors import one_line
 from editfoundry.tracking.mlflow_client import TrackedRun, distinct_name, tracked_run
 from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
+from editfoundry.training.precision import Precision
 from editfoundry.training.sample_pictures import FOLDER, sample_path
 
 log = logging.getLogger(__name__)
 
+RUN_HASH_TAG = "run_hash"
+"""Of a run: what the training depends on, by which the run of a checkpoint is found."""
 RETRY_SECONDS = 15.0
 """Between tries to reach a server that failed."""
 CLOSE_SECONDS = 60.0
@@ -30,12 +33,12 @@ _Send = Callable[[TrackedRun], None]
 
 
 @contextmanager
-def metrics_log(config: LoopConfig, run_hash: str, visible: bool) -> Iterator[LogStep]:
+def metrics_log(config: LoopConfig, run_hash: str, precision: Precision, visible: bool) -> Iterator[LogStep]:
     """Yield the function to call after each step; it does nothing without a server or where not ``visible``."""
     if not visible or config.mlflow_tracking_uri is None:
         yield lambda history, rate: None
         return
-    sender = _Sender(config, run_hash)
+    sender = _Sender(config, run_hash, precision)
     sender.start()
     try:
         yield lambda history, rate: _log_step(sender, config, history, rate)
@@ -62,9 +65,10 @@ def _log_step(sender: _Sender, config: LoopConfig, history: History, rate: float
 class _Sender(threading.Thread):
     """Opens the run, sends what is put in the order it came, and ends the run as the training ended."""
 
-    def __init__(self, config: LoopConfig, run_hash: str) -> None:
+    def __init__(self, config: LoopConfig, run_hash: str, precision: Precision) -> None:
         super().__init__(name="mlflow", daemon=True)
         self._config, self._run_hash = config, run_hash
+        self._parameters = {**config.as_dict(), **precision.facts()}
         self._waiting: queue.SimpleQueue[_Send | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._end: BaseException | None = None
@@ -92,13 +96,13 @@ class _Sender(threading.Thread):
     def run(self) -> None:
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         config = self._config
-        tags = {"run_hash": self._run_hash}
+        tags = {RUN_HASH_TAG: self._run_hash}
         while True:
             try:
                 data = str(config.identity().get("dataset", ""))
                 name = distinct_name(config.output.name, data)
                 with tracked_run(
-                    config.mlflow_experiment, name, config.as_dict(), tags, config.mlflow_tracking_uri
+                    config.mlflow_experiment, name, self._parameters, tags, config.mlflow_tracking_uri
                 ) as run:
                     if data:
                         run.log_dataset("dataset", data, str(getattr(config, "dataset", "")))

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from diffusers.training_utils import EMAModel
 
 from editfoundry.errors import BadInputError
-from editfoundry.training.averaging import load_average, save_average
+from editfoundry.training.averaging import RunningAverage
 from editfoundry.training.fingerprint import run_hash, run_settings
 from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
@@ -26,7 +25,9 @@ log = logging.getLogger(__name__)
 SETTINGS_NAME = "settings.json"
 
 
-def save_resumable(accelerator: Accelerator, config: LoopConfig, history: History, average: EMAModel | None) -> None:
+def save_resumable(
+    accelerator: Accelerator, config: LoopConfig, history: History, average: RunningAverage | None
+) -> None:
     """Save models, optimizer, average, random states and history; every process calls this at the same step.
 
     Raises:
@@ -56,7 +57,7 @@ def save_resumable(accelerator: Accelerator, config: LoopConfig, history: Histor
     accelerator.wait_for_everyone()
 
 
-def load_resumable(accelerator: Accelerator, config: LoopConfig, average: EMAModel | None) -> History:
+def load_resumable(accelerator: Accelerator, config: LoopConfig, average: RunningAverage | None) -> History:
     """Restore the newest checkpoint, or start a new history.
 
     Raises:
@@ -73,17 +74,17 @@ def load_resumable(accelerator: Accelerator, config: LoopConfig, average: EMAMod
     _check_unchanged(config, found[-1])
     accelerator.load_state(str(found[-1]))
     if average is not None:
-        load_average(average, found[-1], _shard(accelerator))
+        average.load(found[-1], _shard(accelerator))
     log.info("resuming at step %d from %s", history.step, found[-1])
     return history
 
 
 def _write(
-    accelerator: Accelerator, config: LoopConfig, history: History, average: EMAModel | None, folder: Path
+    accelerator: Accelerator, config: LoopConfig, history: History, average: RunningAverage | None, folder: Path
 ) -> None:
     accelerator.save_state(str(folder))
     if average is not None and (accelerator.is_main_process or _shard(accelerator)):
-        save_average(average, folder, _shard(accelerator))
+        average.save(folder, _shard(accelerator))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         (folder / SETTINGS_NAME).write_text(json.dumps(run_settings(config)))

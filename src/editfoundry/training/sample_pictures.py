@@ -10,3 +10,8 @@ FOLDER = "samples"
 def sample_path(output: Path, step: int) -> Path:
     """Return the picture of a step."""
     return output / FOLDER / f"step-{step:08}.png"
+
+
+def sample_paths(output: Path) -> list[Path]:
+    """Return the pictures that are there, the earliest step's first."""
+    return sorted((output / FOLDER).glob("step-*.png"))

@@ -31,13 +31,13 @@ class TrainedPart:
 
 @dataclass(frozen=True)
 class Validation:
-    """Samples whose loss is measured at intervals, always with the same random numbers."""
+    """Samples of one size whose loss is measured at intervals, always with the same random numbers."""
 
-    draws: Any
-    """As of `Trainee.draw`, of ``num_samples`` samples."""
+    batch: Callable[[slice], Any]
+    """Reads some of the samples."""
     num_samples: int
     loss: Callable[[Modules, Any], Tensor]
-    """The mean loss of a part of ``draws``, a scalar."""
+    """The mean loss of a batch, a scalar."""
 
 
 class Trainee(Protocol):
@@ -55,17 +55,19 @@ class Trainee(Protocol):
     def likely_fault(self) -> str:
         """What to look for where the loss is no number, for example ``broken images in data/train``."""
 
-    def draw(self, step: int) -> Any:
-        """Draw step ``step`` (from 0) from the seed and the step's number alone.
+    def batch(self, step: int, part: slice) -> Any:
+        """Draw and read some of the ``batch_size`` samples of step ``step`` (from 0).
 
-        The result has a method ``part(slice)`` that returns some of the step's ``batch_size`` samples.
+        They depend on the seed, the step and their place in it alone. Called ahead of time, in a thread of its own: it
+        uses neither the models nor torch's global random numbers, and leaves what it read on the CPU, in pinned memory
+        where it will be copied to a GPU.
         """
 
-    def loss(self, modules: Modules, draws: Any) -> Tensor:
-        """Return the mean loss of ``draws``, a scalar, under the loop's autocast."""
+    def loss(self, modules: Modules, batch: Any) -> Tensor:
+        """Return the mean loss of ``batch``, a scalar on the device, under the loop's autocast."""
 
-    def validation(self) -> Validation | None:
-        """Return what to validate on, or None."""
+    def validation(self) -> Sequence[Validation]:
+        """Return what to validate on, if anything: one for each size of the samples; their losses are averaged."""
 
     def write_samples(self, path: Path) -> None:
         """Write a picture of what the model makes with its present weights; only called where ``sample_every`` is."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from editfoundry.training.trainee import Modules, Validation
 
@@ -26,15 +26,26 @@ def evaluating(modules: Sequence[nn.Module]) -> Iterator[None]:
 
 
 @torch.no_grad()
-def validation_loss(validation: Validation, modules: Modules, accelerator: Accelerator, part_size: int) -> float:
-    """Return the mean loss over the validation's samples; every process calls this at once.
+def validation_loss(
+    validations: Sequence[Validation], modules: Modules, accelerator: Accelerator, part_size: int
+) -> float:
+    """Return the mean loss over all samples; every process calls this at once.
 
     Args:
-        validation: the same on every process.
+        validations: the same on every process.
         modules: as Accelerate wrapped them.
         accelerator: shares the samples out.
         part_size: samples that go through the model together.
     """
+    total = torch.zeros(2, device=accelerator.device)
+    for validation in validations:
+        total += _summed(validation, modules, accelerator, part_size)
+    summed, number = accelerator.reduce(total, "sum").tolist()
+    return float(summed / number)
+
+
+def _summed(validation: Validation, modules: Modules, accelerator: Accelerator, part_size: int) -> Tensor:
+    """Return this process's sum of losses and number of samples, ``(2,)``."""
     size, rank, count = validation.num_samples, accelerator.process_index, accelerator.num_processes
     total = torch.zeros(2, device=accelerator.device)
     # Every process runs as often as the others, which sharded weights need.
@@ -43,7 +54,6 @@ def validation_loss(validation: Validation, modules: Modules, accelerator: Accel
         end = min(begin + part_size, size)
         counts = start + rank * part_size < size
         with accelerator.autocast():
-            loss = validation.loss(modules, validation.draws.part(slice(begin, end)))
+            loss = validation.loss(modules, validation.batch(slice(begin, end)))
         total += torch.stack([loss.float(), torch.ones_like(loss)]) * (end - begin) * counts
-    summed, number = accelerator.reduce(total, "sum").tolist()
-    return float(summed / number)
+    return total

@@ -13,7 +13,7 @@ import skimage.data
 import sklearn.datasets
 from PIL import Image, ImageCms
 
-from editfoundry.data.images import MAX_IMAGE_PIXELS, open_image
+from editfoundry.data.images import MAX_IMAGE_PIXELS, open_image, open_with_transparency
 from editfoundry.errors import BadInputError
 
 SKIMAGE_FILES = Path(skimage.data.__file__).parent
@@ -99,6 +99,15 @@ def test_transparency_is_laid_on_white() -> None:
     assert pixels[1, 1].tolist() == [255, 255, 255]
 
 
+def test_transparency_is_kept_where_it_is_asked_for() -> None:
+    rgba = noise().reshape(-1)[: 20 * 20 * 4].reshape(20, 20, 4).copy()
+    assert np.array_equal(np.asarray(open_with_transparency(encoded(Image.fromarray(rgba), "PNG"))), rgba)
+    plain = np.asarray(open_with_transparency(encoded(Image.fromarray(rgba[..., :3]), "PNG")))
+    assert np.array_equal(plain[..., :3], rgba[..., :3]) and (plain[..., 3] == 255).all()
+    deep = np.full((4, 4), 2**16 - 1, dtype=np.uint16)
+    assert np.asarray(open_with_transparency(encoded(Image.fromarray(deep), "PNG"))).min() == 255
+
+
 def test_palette_and_grey_transparency_is_laid_on_white() -> None:
     palette = Image.new("P", (4, 4), 1)
     palette.putpalette([0, 0, 0, 10, 20, 30])
@@ -170,6 +179,8 @@ def test_64_megapixels_are_read() -> None:
 def test_a_larger_image_is_refused_before_its_pixels_are_decoded(width: int, height: int) -> None:
     with pytest.raises(BadInputError, match=r"huge\.png: .*64 megapixels"):
         open_image(png(width, height, 8, 2, b"no pixels at all"), "huge.png")
+    with pytest.raises(BadInputError, match=r"huge\.png: .*64 megapixels"):
+        open_with_transparency(png(width, height, 8, 6, b"no pixels at all"), "huge.png")
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"])

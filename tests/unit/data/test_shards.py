@@ -33,6 +33,7 @@ from editfoundry.data.shards import (
     write_triplets,
 )
 from editfoundry.errors import BadInputError
+from editfoundry.execution.shard_store import TripletStore
 
 
 def visible(folder: Path) -> list[str]:
@@ -88,6 +89,26 @@ def test_offsets_of_the_index_are_those_of_the_tar(tmp_path, triplet):
         assert members[row["id"] + ".json"] == (row["json_offset"], row["json_length"])
         assert read_member(tar, row["output_offset"], row["output_length"]).startswith(b"\x89PNG")
     assert [row["mask_offset"] is None for row in rows] == [True, False, True]
+
+
+def test_a_mask_that_the_index_lost_is_missed_by_its_hash(tmp_path, triplet):
+    tar = tmp_path / "00000.tar"
+    write_triplets(tar, [triplet(1)])
+    change_index(tar, 0, mask_offset=None, mask_length=None)
+    with pytest.raises(BadInputError, match="row 1 .* holds another mask than"):
+        list(read_triplets(tmp_path))
+
+
+def test_an_index_from_before_masks_had_a_hash_is_read_alone_and_beside_newer_ones(tmp_path, triplet, same):
+    written = [triplet(n) for n in range(4)]
+    write_triplets(tmp_path / "00000.tar", written[:2])
+    write_triplets(tmp_path / "00001.tar", written[2:])
+    older = index_path(tmp_path / "00000.tar")
+    pq.write_table(pq.read_table(older).drop_columns("mask_hash"), older)
+    assert all(map(same, written, read_triplets(tmp_path)))
+    hashes = read_index(tmp_path).column("mask_hash").to_pylist()
+    assert [value is None for value in hashes] == [True, True, True, False]
+    assert TripletStore().fits(tmp_path)
 
 
 def test_a_folder_is_all_its_shards_in_order(tmp_path, triplet, same):
@@ -271,7 +292,7 @@ def test_a_shard_without_index_or_tar_and_a_folder_without_shards_are_bad_input(
         list(read_triplets(tar))
 
 
-def change_index(tar: Path, number: int, **values: int) -> None:
+def change_index(tar: Path, number: int, **values: int | None) -> None:
     table = pq.read_table(index_path(tar))
     rows = table.to_pylist()
     rows[number].update(values)

@@ -16,14 +16,17 @@ def folder(tmp_path, triplet):
     return tmp_path / "set"
 
 
-@pytest.mark.parametrize("role", ["input", "output"])
-def test_another_picture_of_the_same_length_is_found_whoever_reads_the_shard(folder, role):
+@pytest.mark.parametrize(
+    ("role", "complaint"),
+    [("input", "other pictures than those"), ("output", "other pictures than those"), ("mask", "another mask than")],
+)
+def test_another_picture_of_the_same_length_is_found_whoever_reads_the_shard(folder, role, complaint):
     tar = folder / "00001.tar"
     assert verify_shard(folder) == 6
     overwrite_picture(tar, role)
     row = read_index(tar).to_pylist()[0]
     for read in (lambda: verify_shard(tar), lambda: list(read_triplets(folder)), lambda: read_triplet(tar, row)):
-        with pytest.raises(BadInputError, match="00001.tar: .* holds other pictures"):
+        with pytest.raises(BadInputError, match=f"00001.tar: .* holds {complaint}"):
             read()
 
 

@@ -4,13 +4,15 @@ import torch
 from editfoundry.diffusion.blended_inpainting import inpaint
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.diffusion.sampling import denoise
+from editfoundry.diffusion.seeded_noise import noise_like, seeded_generators
 
 
 @pytest.fixture
 def setting(either_painter):
     painter = either_painter
     generator = torch.Generator().manual_seed(0)
-    original, noise = (torch.randn(2, 4, 16, 16, generator=generator) for _ in range(2))
+    original = torch.randn(2, 4, 16, 16, generator=generator)
+    noise = noise_like(original, seeded_generators([1, 2]))
     return painter, encode_prompts(painter, ["a cat", "a dog"]), original, noise
 
 

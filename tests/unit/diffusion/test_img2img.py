@@ -5,12 +5,14 @@ from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPi
 from editfoundry.diffusion.img2img import img2img
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.diffusion.sampling import denoise
+from editfoundry.diffusion.seeded_noise import noise_like, seeded_generators
 
 
 @pytest.fixture
 def setting(either_painter):
     generator = torch.Generator().manual_seed(0)
-    original, noise = (torch.randn(2, 4, 16, 16, generator=generator) for _ in range(2))
+    original = torch.randn(2, 4, 16, 16, generator=generator)
+    noise = noise_like(original, seeded_generators([1, 2]))
     return either_painter, encode_prompts(either_painter, ["a cat", "a dog"]), original, noise
 
 
@@ -43,7 +45,7 @@ def test_the_pass_equals_that_of_diffusers_own_pipelines(setting):
     else:
         theirs = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
     theirs.set_progress_bar_config(disable=True)
-    noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(3))
+    noise = noise_like(original[:1], seeded_generators([3]))
     size = {"original_size": (32, 32), "target_size": (32, 32)} if is_xl else {}
     expected = theirs(
         "a cat",

@@ -27,6 +27,13 @@ def test_sdxl_embeds_as_its_own_pipeline_does():
     assert prompts.added_cond_kwargs()["time_ids"].tolist() == [[32, 32, 0, 0, 32, 32]]
 
 
+def test_prompts_of_another_size_tell_sdxl_that_size_and_nothing_else():
+    prompts = encode_prompts(tiny_sdxl(), ["a cat", "a dog"])
+    wide = prompts.at_size(32, 48)
+    assert wide.added_cond_kwargs()["time_ids"].tolist() == [[32, 48, 0, 0, 32, 48]] * 2
+    assert wide.prompt_embeds is prompts.prompt_embeds and wide.pooled_prompt_embeds is prompts.pooled_prompt_embeds
+
+
 def test_without_forced_zeros_the_empty_prompt_is_encoded():
     painter = tiny_sdxl()
     painter.register_to_config(force_zeros_for_empty_prompt=False)

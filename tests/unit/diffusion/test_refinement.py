@@ -105,7 +105,7 @@ def test_a_refinement_equals_that_of_diffusers_own_pipelines(models, guidance_sc
             PROMPTS[0],
             image=edges,
             ip_adapter_image=IMAGES[0],
-            latents=noise(models)[:1],
+            latents=noise(models).latents[:1],
             num_inference_steps=3,
             guidance_scale=guidance_scale,
             controlnet_conditioning_scale=0.8,
@@ -119,7 +119,7 @@ def test_a_refinement_equals_that_of_diffusers_own_pipelines(models, guidance_sc
 def test_attention_can_be_collected_while_the_adapter_is_in_the_unet(models):
     unet, prompts = models.painter.unet, encode_prompts(models.painter, PROMPTS)
     added = {**prompts.added_cond_kwargs(), "image_embeds": [models.ip_adapter.encode_images(IMAGES)[0]]}
-    inputs = noise(models), torch.tensor(500), prompts.prompt_embeds
+    inputs = noise(models).latents, torch.tensor(500), prompts.prompt_embeds
     with models.ip_adapter.applied(0.5):
         expected = unet(*inputs, added_cond_kwargs=added)[0]
         with collected_attention(unet, torch.ones(2, 1, 24) / 24, 8) as attention:

@@ -186,6 +186,21 @@ def test_a_sweep_of_an_editor_that_is_not_batched_goes_pair_by_pair() -> None:
     ]
 
 
+def test_an_editors_folder_may_say_at_what_area_it_edits(folders: Path, tmp_path: Path) -> None:
+    shutil.copytree(folders / "instruct", tmp_path / "wide")
+    plain = find_editor(str(tmp_path / "wide")).identity
+    (tmp_path / "wide" / "editing.json").write_text(json.dumps({"area_side": 48}))
+    editor = open_editor(str(tmp_path / "wide"), RUNTIME, num_inference_steps=1)
+    sizes: list[tuple[int, ...]] = []
+    editor.model.unet.register_forward_pre_hook(lambda _, args: sizes.append(tuple(args[0].shape[-2:])))
+    [edit] = editor.edit([request(Image.new("RGB", (90, 40)))])
+    assert edit.require().size == (90, 40) and sizes == [(16, 36)]
+    assert editor.source.identity != plain
+    (tmp_path / "wide" / "editing.json").write_text('{"area_side": "large"}')
+    with pytest.raises(BadInputError, match="area_side numbers"):
+        _ = find_editor(str(tmp_path / "wide")).defaults
+
+
 def test_an_editors_folder_brings_its_own_options_which_what_is_asked_for_replaces(
     folders: Path, tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from editfoundry.training.failures import TrainingInterrupted
 from editfoundry.training.history import History
 from editfoundry.training.resume_folder import saved_steps
 
+ACCELERATE = Path(__file__).resolve().parents[3] / "infra" / "accelerate"
+
 
 def write_config(folder: Path, num_steps: int, **settings: object) -> Path:
     tiny_pipeline().save_pretrained(folder / "base")
@@ -189,6 +191,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_share_a_batch_and_end_where_one_does(runs: Path) -> None:
     assert curve(runs / "two") == pytest.approx(curve(runs / "out"), abs=1e-4)
     assert distance(runs, "two", "out") < 0.02
+
+
+@pytest.mark.slow
+def test_the_shipped_file_for_many_gpus_trains_in_bf16(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes, which a machine without GPUs makes do with its cores for."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    launch_training(run_to(runs, "bf16"), 2, ACCELERATE / "multi_gpu.yaml")
+    assert json.loads((runs / "bf16" / "training.json").read_text())["precision"] == "bf16"
+    assert curve(runs / "bf16") == pytest.approx(curve(runs / "two"), rel=0.1)
+    assert curve(runs / "bf16") != pytest.approx(curve(runs / "two"), rel=1e-5)
 
 
 @pytest.mark.slow

@@ -10,13 +10,14 @@ from PIL import Image
 from worlds import ColourEncoder, make_cases, return_the_input, return_the_truth
 
 from editfoundry.editors.open_editor import open_editor
-from editfoundry.errors import BadInputError, OutOfMemoryError
+from editfoundry.errors import BadInputError, OutOfMemoryError, UnavailableError
 from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.metrics.metric_models import MetricModels
+from editfoundry.execution.output_lock import lock_path, output_lock
 
 CASES = make_cases(5)
 WORLD = Benchmark(name="world", title="World", items=tuple(map(item_of_case, CASES)))
@@ -56,10 +57,25 @@ class Recorder:
         return [request.seed for request in self.requests]
 
 
+def test_a_run_folder_has_one_writer_at_a_time(tmp_path):
+    output, seen = tmp_path / "run", []
+
+    def look_for_a_second_writer(requests):
+        with pytest.raises(UnavailableError, match="run: evaluation is at work on it"):
+            run(output, {"other": return_the_input})
+        seen.append(True)
+        return [request.image for request in requests]
+
+    run(output, {"first": editor_of(look_for_a_second_writer)})
+    assert seen and not lock_path(output).exists()
+    with output_lock(output, "somebody else"), pytest.raises(UnavailableError, match="somebody else is at work"):
+        run(output, {"first": return_the_input})
+
+
 def test_the_truth_is_always_right_and_the_input_never_and_perfectly_preserved(tmp_path):
     metrics = run(tmp_path, {"truth": open_editor("truth", None), "input": return_the_input})
-    assert column(metrics, "truth", "outcome") == [1.0] * 5
-    assert column(metrics, "input", "outcome") == [0.0] * 5
+    assert column(metrics, "truth", "right") == [1.0] * 5
+    assert column(metrics, "input", "right") == [0.0] * 5
     assert column(metrics, "input", "preservation_psnr") == ["inf"] * 5
     assert column(metrics, "input", "psnr") == ["inf"] * 5 and column(metrics, "input", "l1") == [0.0] * 5
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
@@ -85,7 +101,7 @@ def test_a_crash_and_pixels_that_are_not_finite_are_recorded_for_their_item_alon
     metrics = run(tmp_path, {"fails": editor_of(fails)})
     assert [row["failure"] for row in metrics["items"]] == ["crashed", "not-finite", "not-finite", None, None]
     assert "out of paint" in metrics["items"][0]["detail"]
-    assert column(metrics, "fails", "outcome") == [None, None, None, 1.0, 1.0]
+    assert column(metrics, "fails", "right") == [None, None, None, 1.0, 1.0]
     assert sorted(p.stem for p in (tmp_path / "edits" / "fails").glob("*.png")) == [c.id for c in CASES[3:]]
 
 

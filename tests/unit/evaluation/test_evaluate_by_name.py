@@ -13,6 +13,7 @@ from tiny_painter import tiny_clip
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+from editfoundry.execution.output_lock import output_lock
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
 
@@ -85,8 +86,8 @@ def test_a_checkpoint_and_the_bounds_on_tinyworld_write_metrics_and_reports(mode
     assert list(metrics["editors"]) == ["editor", "input", "best"]
     assert metrics["editors"]["editor"]["settings"]["num_inference_steps"] == 2
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert summary["best"]["overall"]["outcome"]["value"] == 1.0
-    assert summary["input"]["overall"]["outcome"]["value"] == 0.0
+    assert summary["best"]["overall"]["right"]["value"] == 1.0
+    assert summary["input"]["overall"]["right"]["value"] == 0.0
     assert summary["input"]["overall"]["preservation_psnr"]["num_infinite"] == 3
     assert (tmp_path / "run" / "report.html").stat().st_size > 1000
 
@@ -153,8 +154,33 @@ def test_names_are_told_apart_and_options_go_to_the_editors_that_have_them(model
         contestants_by_name(["nowhere"], profile, CPU)
 
 
+def test_any_option_of_an_editor_can_be_given(models, invoke, tmp_path):
+    folder = magicbrush(tmp_path / "magicbrush")
+    common = ["--editor", models / "editor", "--benchmark", "magicbrush", "--benchmark-folder", folder, "--out", "run"]
+    steps = ["--option", "num-inference-steps=1", "--option", "guidance_rescale=0.5"]
+    status, _, err = invoke(*common, *steps, "--profile", models / "tiny.toml")
+    assert status == 0, err
+    settings = json.loads((tmp_path / "run" / "metrics.json").read_text())["editors"]["editor"]["settings"]
+    assert (settings["num_inference_steps"], settings["guidance_rescale"]) == (1, 0.5)
+    for wrong, complaint in (("eta=1", "no editor here has the option eta"), ("eta", "must be NAME=VALUE")):
+        status, _, err = invoke(*common, "--option", wrong, "--profile", models / "tiny.toml")
+        assert status == 2 and complaint in err
+
+
+def test_an_evaluation_that_somebody_is_at_work_on_is_one_line(models, invoke, tmp_path):
+    folder = magicbrush(tmp_path / "magicbrush")
+    drawn = ["--benchmark", "magicbrush", "--benchmark-folder", folder]
+    for chosen in (drawn, ["--benchmark", "tinyworld"]):
+        with output_lock(tmp_path / "run", "another"):
+            status, _, err = invoke(
+                "--editor", models / "editor", *chosen, "--out", "run", "--profile", models / "tiny.toml"
+            )
+        assert status == 1 and "run: another is at work on it" in err and "Traceback" not in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_the_lineage_s_report_does_not_take_is_refused(invoke):
-    for extra in (["--num-items", 3], ["--editor", "y"]):
+    for extra in (["--num-items", 3], ["--editor", "y"], ["--option", "eta=1"]):
         status, _, err = invoke("--editor", "x", *extra, "--out", "run")
         assert status == 2 and "use tinyworld-world" in err
 
@@ -186,6 +212,6 @@ def test_the_lineage_s_report_takes_what_is_shipped_by_its_name(models, invoke, 
     )
     status, out, err = invoke("--editor", "package:editworld", "--out", "run", "--json")
     assert status == 0, err
-    assert json.loads(out)["summary"]["benchmarks"]["tinyworld-world"]["fine_tuned"]["overall"]["outcome"]["n"] == 2
+    assert json.loads(out)["summary"]["benchmarks"]["tinyworld-world"]["fine_tuned"]["overall"]["right"]["n"] == 2
     status, _, err = invoke("--editor", "package:nothing", "--out", "other")
     assert status == 2 and "nothing: no editor here" in err

@@ -5,6 +5,7 @@ import pytest
 from editfoundry.errors import BadInputError
 from editfoundry.lineage.new_project import write_project
 from editfoundry.lineage.params import load_params
+from editfoundry.lineage.stages import run_stage
 from editfoundry.tracking.dvc_client import remote_endpoint, tracked_stages
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -44,3 +45,20 @@ def test_without_git_dvc_is_told_to_do_without_it_too(tmp_path):
     assert not (tmp_path / "project" / ".git").exists()
     assert "no_scm = true" in (tmp_path / "project" / ".dvc" / "config").read_text()
     assert remote_endpoint(tmp_path / "project") == "http://127.0.0.1:8333"
+
+
+@pytest.mark.parametrize("profile", ["paper", "modern"])
+def test_a_project_of_another_profile_shows_its_parameters_and_asks_for_sources(tmp_path, profile):
+    write_project(tmp_path / "mine", profile=profile)
+    params = load_params(tmp_path / "mine" / "params.yaml")
+    assert params.profile == profile and params.editworld["resolution"] == 512
+    for stage, what in (("captions", "captions.table names nothing"), ("clips", "clips.videos names nothing")):
+        with pytest.raises(BadInputError, match=what):
+            run_stage(stage, params, tmp_path / "mine")
+    assert not (tmp_path / "mine" / "data").exists()
+
+
+def test_an_unknown_profile_leaves_no_folder(tmp_path):
+    with pytest.raises(BadInputError, match="no profile 'papers'"):
+        write_project(tmp_path / "mine", profile="papers")
+    assert not (tmp_path / "mine").exists()

@@ -84,7 +84,7 @@ def test_folder_section_branch_data_set_dvc_and_dagster_know_it(tree):
     assert stages["tints"] == {
         "cmd": "editfoundry synthesize tints data/quadruples data/triplets/tints",
         "deps": ["data/quadruples"],
-        "params": ["tints"],
+        "params": ["profile", "tints"],
         "outs": [{"data/triplets/tints": {"cache": True, "persist": True}}],
     }
     assert "data/triplets/tints" in stages["dataset"]["deps"] and "data/triplets/tints" in stages["dataset"]["cmd"]

@@ -1,6 +1,7 @@
 import dataclasses
 import pickle
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from editfoundry.errors import BadInputError
 from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.lineage import params as params_module
 from editfoundry.lineage.params import FURTHER_SECTIONS, Params, load_params, with_overrides
+from editfoundry.lineage.params_file import params_text
 from editfoundry.lineage.stages import STAGES
 from editfoundry.profiles import load_profile
 
@@ -68,3 +70,53 @@ def test_overrides_of_a_section_that_is_a_mapping_change_that_section_alone(monk
     assert changed.editworld == {"seed": 3}
     assert changed.emu_edit == {"seed": 4, "num_steps": 2, "text": {"a": 1, "b": 3}}
     assert with_overrides(before, "editworld", {"num_steps": 2}).editworld == {"seed": 3, "num_steps": 2}
+
+
+def test_the_file_has_the_last_word_then_the_profile_then_the_classes(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        "[params.dataset]\nthresholds = { clip_input = 0.3, clip_image = 0.6 }\n[params.editworld]\nnum_steps = 5\n"
+    )
+    (tmp_path / "params.yaml").write_text(
+        f"profile: {tmp_path}/mine.toml\ndataset: {{thresholds: {{clip_input: 0.4}}}}\neditworld: {{seed: 2}}\n"
+    )
+    params = load_params(tmp_path / "params.yaml")
+    thresholds = params.dataset.thresholds
+    assert (thresholds.clip_input, thresholds.clip_image) == (0.4, 0.6)
+    assert thresholds.clip_output == Params().dataset.thresholds.clip_output
+    assert params.editworld == {"num_steps": 5, "seed": 2}
+
+
+def test_with_another_profile_what_the_files_own_brought_gives_way_and_what_a_person_changed_stays(tmp_path):
+    text = params_text("embedded").replace("attention_resolution: 16", "attention_resolution: 64")
+    (tmp_path / "params.yaml").write_text(text)
+    params = load_params(tmp_path / "params.yaml", "paper")
+    assert params.profile == "paper"
+    assert params.editworld_text.attention_resolution == 64
+    assert params.editworld_text.num_inference_steps == load_params(None, "paper").editworld_text.num_inference_steps
+    assert params.dataset == load_params(None, "paper").dataset
+    assert load_params(tmp_path / "params.yaml").editworld_text.num_inference_steps == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[params.datset]\n", "profile '.*mine.toml': params: unknown parameter datset"),
+        ("[params.dataset]\nseed = 'x'\n", "profile '.*mine.toml': params: parameter dataset.seed is 'x'"),
+        ("[params]\ndataset = 3\n", "params.dataset must be a table of settings"),
+    ],
+)
+def test_a_wrong_parameter_of_a_profile_is_told_as_the_profiles(tmp_path, text, message):
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(BadInputError, match=message):
+        load_params(None, str(tmp_path / "mine.toml"))
+
+
+@pytest.mark.parametrize("profile", ["embedded", "paper", "modern"])
+def test_the_written_file_holds_what_the_profile_brings(tmp_path, profile):
+    (tmp_path / "params.yaml").write_text(params_text(profile))
+    assert load_params(tmp_path / "params.yaml") == load_params(None, profile)
+
+
+def test_the_repositorys_own_file_is_the_embedded_profiles():
+    """Change `profiles/embedded.toml`, then mend it with `editfoundry lineage write-params`."""
+    assert (Path(__file__).parents[3] / "params.yaml").read_text() == params_text("embedded")

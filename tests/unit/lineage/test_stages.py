@@ -7,8 +7,11 @@ import pytest
 from editfoundry.data.index import read_fields
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.tables import read_rows, write_rows
+from editfoundry.editors.train import training_config
+from editfoundry.editors.triplet_training.content_hashes import editor_hash
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import StageRequest
+from editfoundry.lineage.editor_stage import training_values
 from editfoundry.lineage.params import Params, load_params
 from editfoundry.lineage.stages import STAGES, Paths, check_params, makers, stage_named, stage_request
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
@@ -25,8 +28,8 @@ def test_the_projects_own_parameters_are_valid():
     assert load_params(PARAMS_FILE).captions.num_rows > 0
 
 
-def test_without_a_file_there_are_defaults():
-    assert load_params(None) == Params()
+def test_without_a_file_there_are_the_profiles_own_parameters():
+    assert load_params(None) == load_params(PARAMS_FILE) != Params()
 
 
 def test_stages_are_in_the_order_of_the_lineage():
@@ -74,7 +77,7 @@ def test_the_data_set_takes_the_triplets_of_every_recipe(tmp_path):
     [
         ("editworld: {num_steps: 3, learning_rat: 1}", "section editworld: unknown setting 'learning_rat'"),
         ("editworld: {num_steps: 0}", "section editworld: num_steps is 0, but must be at least 1"),
-        ("editworld: {seed: 1}", "section editworld: setting 'num_steps' is missing"),
+        ("editworld: {num_steps: null}", "section editworld: "),
         ("editworld: {num_steps: 3}\neditworld_report: {post_edit: {tua: 1}}", "section editworld_report: .*'tua'"),
         (
             "editworld: {num_steps: 3}\nquadruples: {exemplars: gone.toml}",
@@ -130,9 +133,9 @@ def test_whole_numbers_lists_and_nothing_are_taken_where_they_fit(tmp_path):
     assert params.captions.filters.max_punsafe is None and params.captions.filters.unsafe_tags == ("NSFW",)
 
 
-def test_an_empty_file_means_the_defaults(tmp_path):
+def test_an_empty_file_means_the_profiles_own_parameters(tmp_path):
     (tmp_path / "params.yaml").write_text("")
-    assert load_params(tmp_path / "params.yaml") == Params()
+    assert load_params(tmp_path / "params.yaml") == load_params(None)
 
 
 def test_quadruples_of_nothing_are_bad_input(tmp_path):
@@ -153,3 +156,11 @@ def test_captions_and_files_of_quadruples_become_triplets_in_one_call(tmp_path):
     listed = tmp_path / "quadruples.jsonl"
     listed.write_text("".join(json.dumps(dataclasses.asdict(q)) + "\n" for q in written))
     assert call("editworld_text", params, listed, tmp_path / "from_file").num_out == 1
+
+
+def test_training_starts_from_the_revision_that_the_profile_pins(tmp_path):
+    profile = tmp_path / "mine.toml"
+    profile.write_text("[editor_base]\nmodel = 'owner/name'\nrevision = 'v2'\n[params.editworld]\nnum_steps = 3\n")
+    config = training_config(training_values(stage_request("editworld", load_params(None, str(profile)), tmp_path)))
+    assert (config.editor, config.revision) == ("owner/name", "v2")
+    assert editor_hash("owner/name", revision="v2") != editor_hash("owner/name") == editor_hash("owner/name", [""])

@@ -5,19 +5,24 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from safetensors.torch import load_file, save_file
-from tiny_models import tiny_image
+from tiny_models import tiny_image, tiny_pipeline
 from tiny_painter import save_models, tiny_painter
 from tiny_sdxl import PAINTERS, save_branch, sdxl_unet, tiny_controlnet
+from transformers import CLIPConfig, CLIPImageProcessor
 
+from editfoundry.editors.families.instruct_pix2pix.trainee import load_editor_to_train
 from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.controlnet_canny import load_controlnet_canny
+from editfoundry.pretrained.diffusers_pipeline import open_pipeline
 from editfoundry.pretrained.editor_base import load_editor, load_editor_base
 from editfoundry.pretrained.ip_adapter import load_ip_adapter
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
-from editfoundry.profiles import Profile, load_profile
+from editfoundry.profiles import ModelReference, Profile, load_profile
 
 CPU = choose_runtime("cpu")
 LOADERS = {"clip": load_clip, "text_to_image": load_text_to_image, "editor_base": load_editor_base}
@@ -49,6 +54,28 @@ def test_an_editor_is_a_diffusers_folder(tmp_path, profile):
     with pytest.raises(BadInputError, match="no editor here: expected a diffusers folder with model_index.json"):
         load_editor(tmp_path, CPU)
     assert load_editor(profile.model("editor_base").location, CPU).unet.config.in_channels == 8
+
+
+def test_no_editor_and_no_painter_has_a_safety_checker_whatever_its_checkpoint_brings(tmp_path):
+    folders = {"base": tiny_pipeline(), "painter": tiny_painter()}
+    for name, pipeline in folders.items():
+        checker = StableDiffusionSafetyChecker(
+            CLIPConfig(
+                text_config={"num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 1, "vocab_size": 8},
+                vision_config={"num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 1, "image_size": 32},
+                projection_dim=8,
+            )
+        )
+        pipeline.register_modules(safety_checker=checker, feature_extractor=CLIPImageProcessor())
+        pipeline.save_pretrained(tmp_path / name)
+    painter = ModelReference(role="text_to_image", source=str(tmp_path / "painter"))
+    opened = [
+        load_editor(tmp_path / "base", CPU),
+        load_editor_to_train(str(tmp_path / "base"))[0],
+        open_pipeline(StableDiffusionPipeline, painter, CPU),
+        open_pipeline(StableDiffusionImg2ImgPipeline, painter, CPU),
+    ]
+    assert [pipeline.safety_checker for pipeline in opened] == [None] * 4
 
 
 def test_clip_embeds_with_unit_norm_in_batches_as_one_by_one(profile):

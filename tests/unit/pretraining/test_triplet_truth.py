@@ -9,7 +9,7 @@ from PIL import Image
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
 from editfoundry.errors import BadInputError
-from editfoundry.pretraining.triplet_truth import case_from_captions, triplet_outcome, triplet_truth
+from editfoundry.pretraining.triplet_truth import case_from_captions, triplet_truth, triplet_verdict
 from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.scene import render
 
@@ -31,31 +31,38 @@ def picture(caption: str) -> np.ndarray:
     return render(scene_from_caption(caption))
 
 
+def nearest(made: Triplet) -> str | None:
+    verdict = triplet_verdict(made)
+    return None if verdict is None else verdict.nearest
+
+
 def test_the_true_scene_counts_as_right_the_unchanged_one_does_not() -> None:
-    assert triplet_outcome(triplet(picture(AFTER), BEFORE, AFTER)) == "truth"
-    assert triplet_outcome(triplet(picture(BEFORE), BEFORE, AFTER)) == "input"
+    assert nearest(triplet(picture(AFTER), BEFORE, AFTER)) == "truth"
+    assert nearest(triplet(picture(BEFORE), BEFORE, AFTER)) == "input"
 
 
 def test_each_wrong_outcome_counts_as_wrong() -> None:
     case = case_from_captions(BEFORE, AFTER, "Heat the ice cube.")
     assert case is not None
-    assert [triplet_outcome(triplet(wrong, BEFORE, AFTER)) for wrong in case.wrong_outputs] == ["wrong"] * 3
+    assert [nearest(triplet(wrong, BEFORE, AFTER)) for wrong in case.wrong_outputs] == ["wrong"] * len(
+        case.wrong_outputs
+    )
 
 
 def test_what_happens_outside_the_change_does_not_matter() -> None:
     output = picture(AFTER).copy()
     output[:, 40:] = 0
-    assert triplet_outcome(triplet(output, BEFORE, AFTER)) == "truth"
+    assert nearest(triplet(output, BEFORE, AFTER)) == "truth"
 
 
 def test_a_picture_of_another_size_is_scored_all_the_same() -> None:
     large = render(scene_from_caption(AFTER), size=256)
-    assert triplet_outcome(triplet(large, BEFORE, AFTER)) == "truth"
+    assert nearest(triplet(large, BEFORE, AFTER)) == "truth"
 
 
 def test_captions_of_the_real_world_have_no_known_outcome() -> None:
-    assert triplet_outcome(triplet(picture(AFTER), "a man in a boat", "a man on the shore")) is None
-    assert triplet_outcome(triplet(picture(AFTER), BEFORE, BEFORE)) is None
+    assert nearest(triplet(picture(AFTER), "a man in a boat", "a man on the shore")) is None
+    assert nearest(triplet(picture(AFTER), BEFORE, BEFORE)) is None
 
 
 def test_shares_are_counted_apart_for_what_was_kept_and_dropped(tmp_path: Path) -> None:

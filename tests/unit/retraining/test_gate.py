@@ -13,8 +13,8 @@ from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.evaluation.reports.run_results import parse_run
 from editfoundry.lineage.params import Params
 from editfoundry.retraining.comparison import compare_editors, edits_of
-from editfoundry.retraining.gate import ITSELF, decide, pass_gate, tracking_uri
-from editfoundry.tracking.mlflow_client import open_client
+from editfoundry.retraining.gate import ITSELF, decide, pass_gate
+from editfoundry.tracking.mlflow_client import open_client, tracking_uri_of
 from editfoundry.tracking.model_registry import version_by_alias
 
 PARAMS = Params()
@@ -33,7 +33,7 @@ def root(tmp_path_factory):
 
 
 def alias(root, name):
-    return version_by_alias(name, tracking_uri=tracking_uri(root)).version
+    return version_by_alias(name, tracking_uri=tracking_uri_of(root)).version
 
 
 def never(*_):
@@ -41,7 +41,7 @@ def never(*_):
 
 
 def test_the_gate_compares_with_the_champion_keeps_the_reason_and_promotes_only_what_is_better(root):
-    first = version_by_alias("champion", tracking_uri=tracking_uri(root))
+    first = version_by_alias("champion", tracking_uri=tracking_uri_of(root))
     assert first.tags["gate_opponent"] == "base"
     assert first.tags["gate_promoted"] == "true"
     assert {"data_hash", "code_revision", "profile", "report"} <= set(first.tags)
@@ -50,7 +50,7 @@ def test_the_gate_compares_with_the_champion_keeps_the_reason_and_promotes_only_
     worse = pass_gate(PARAMS, root, evaluate=never)
     assert not worse.promoted and worse.regressions
     assert (alias(root, "candidate"), alias(root, "champion")) == (worse.candidate.version, first.version)
-    kept = version_by_alias("candidate", tracking_uri=tracking_uri(root)).tags["gate_reason"]
+    kept = version_by_alias("candidate", tracking_uri=tracking_uri_of(root)).tags["gate_reason"]
     assert kept == worse.reason and kept.startswith(f"worse than the champion, version {first.version}")
 
     write_candidate(root, "no surer", 21)
@@ -65,16 +65,16 @@ def test_the_gate_compares_with_the_champion_keeps_the_reason_and_promotes_only_
 
     again = pass_gate(PARAMS, root, evaluate=never)
     assert again.opponent == ITSELF and not again.promoted
-    assert version_by_alias("champion", tracking_uri=tracking_uri(root)).tags["gate_promoted"] == "true"
+    assert version_by_alias("champion", tracking_uri=tracking_uri_of(root)).tags["gate_promoted"] == "true"
 
 
 def test_the_run_of_a_decision_keeps_the_interval_and_the_rows(root):
     write_candidate(root, "tracked", 3)
     decision = pass_gate(PARAMS, root)
-    client = open_client(tracking_uri(root))
+    client = open_client(tracking_uri_of(root))
     run = client.get_run(decision.run_id)
     difference = decision.comparisons[0].difference
-    assert run.data.metrics["tinyworld-world_outcome_high"] == pytest.approx(difference.high)
+    assert run.data.metrics["tinyworld-world_right_high"] == pytest.approx(difference.high)
     assert run.data.tags["gate_reason"] == decision.reason
     assert "metrics.json" in [file.path for file in client.list_artifacts(decision.run_id)]
 
@@ -108,7 +108,7 @@ def test_a_gain_that_unlearns_another_benchmark_is_not_promoted():
 
     promoted, reason = decide(tuple(compare_editors(edits(40, 5), edits(10, 30))), "champion, version 3")
     assert not promoted
-    assert "but worse elsewhere: tinyworld-plain: outcome -0.417" in reason
+    assert "but worse elsewhere: tinyworld-plain: right -0.417" in reason
 
 
 def test_without_a_report_there_is_no_gate(tmp_path):

@@ -4,7 +4,7 @@ from worlds import make_cases
 
 from editfoundry.errors import BadInputError
 from editfoundry.tinyworld.edit_case import EditCase
-from editfoundry.tinyworld.outcome import CHANGE_THRESHOLD, changed_region, check_case, nearest_outcome
+from editfoundry.tinyworld.outcome import CHANGE_THRESHOLD, changed_region, check_case, judge_outcome
 
 
 def plain_case(truth: int = 200, wrong: int = 100) -> EditCase:
@@ -36,24 +36,40 @@ def test_a_pixel_changes_when_any_one_channel_differs_by_more_than_the_threshold
     ("value", "outcome"), [(0, "input"), (49, "input"), (51, "wrong"), (149, "wrong"), (151, "truth"), (255, "truth")]
 )
 def test_an_edit_is_what_it_is_nearest_to(value: int, outcome: str) -> None:
-    assert nearest_outcome(edited(value), plain_case()) == outcome
+    assert judge_outcome(edited(value), plain_case()).nearest == outcome
+
+
+@pytest.mark.parametrize(
+    ("blue", "right", "sharp"),
+    [(100, True, True), (186, True, True), (187, True, False), (222, True, False), (223, False, False)],
+)
+def test_an_edit_is_right_below_half_of_the_inputs_error_and_sharp_below_a_quarter(
+    blue: int, right: bool, sharp: bool
+) -> None:
+    image = edited(100)
+    image[:, :2, 2] = blue
+    verdict = judge_outcome(image, plain_case(truth=100, wrong=20))
+    assert verdict.nearest == "truth"
+    assert verdict.error == pytest.approx((blue - 100) ** 2 / (3 * 100**2))
+    assert (verdict.right, verdict.sharp) == (right, sharp)
 
 
 def test_a_tie_with_the_truth_is_not_right() -> None:
-    assert nearest_outcome(edited(150), plain_case()) == "wrong"
+    verdict = judge_outcome(edited(150), plain_case())
+    assert verdict.nearest == "wrong" and not verdict.right
 
 
 def test_what_happens_outside_the_region_does_not_count() -> None:
     image = edited(200)
     image[:, 2:] = 255
-    assert nearest_outcome(image, plain_case()) == "truth"
+    assert judge_outcome(image, plain_case()).sharp
 
 
 def test_a_blend_of_input_and_truth_is_right_only_past_the_middle() -> None:
     for case in make_cases(8):
         for share, right in ((0.3, False), (0.97, True)):
             mixed = case.input_image + share * (case.true_output.astype(float) - case.input_image)
-            assert (nearest_outcome(mixed.round().astype(np.uint8), case) == "truth") is right
+            assert judge_outcome(mixed.round().astype(np.uint8), case).right is right
 
 
 def test_a_case_in_which_nothing_changes_is_refused() -> None:

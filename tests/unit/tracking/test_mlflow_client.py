@@ -15,11 +15,13 @@ from editfoundry.tracking.mlflow_client import (
     default_tracking_uri,
     distinct_name,
     experiments_url,
+    find_run,
     only_watching,
     open_client,
     run_url,
     source_tags,
     tracked_run,
+    tracking_uri_of,
 )
 
 
@@ -195,3 +197,29 @@ def test_a_store_that_takes_nothing_is_a_warning_and_the_work_stands(tmp_path, c
     assert "the evaluation is finished, but not in MLflow (" in caplog.text
     with pytest.raises(BadInputError), only_watching("the evaluation"):
         raise BadInputError("wrong")
+
+
+def test_the_run_of_a_piece_of_work_is_found_by_its_tag_and_the_newest_counts(finished):
+    assert find_run("nothing of this name", "work", "1", finished) is None
+    for tag in ("1", "1", "2"):
+        with tracked_run("works", "again", {}, {"work": tag}, root=finished) as run:
+            if tag == "1":
+                newest = run.run_id
+    assert find_run("works", "work", "1", finished) == newest
+    assert find_run("works", "work", "3", finished) is None
+
+
+def test_runs_go_where_the_environment_says_else_into_the_projects_own_store(tmp_path, monkeypatch):
+    assert tracking_uri_of(tmp_path) == default_tracking_uri(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    assert tracking_uri_of(tmp_path) == "http://mlflow:5000"
+
+
+def test_a_run_of_a_projects_own_store_keeps_its_files_there_wherever_it_was_started(tmp_path, monkeypatch):
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    project.mkdir(), elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    with tracked_run("editors", "first", {}, {}, default_tracking_uri(project)) as run:
+        run.log_figure(Image.new("RGB", (4, 4)), "grid.png")
+    assert len(list((project / "mlruns").rglob("grid.png"))) == 1
+    assert not list(elsewhere.iterdir())

@@ -55,11 +55,13 @@ def test_a_persons_own_dagster_settings_are_kept(project):
 
 def test_all_services_come_up_beside_ports_in_use_and_end_without_a_trace(project):
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'src'}:{project}"}
-    with occupied(3000, 5000, 8333), start(project, environment) as workbench:
+    with occupied(3000, 5000, 8080, 8333), start(project, environment) as workbench:
         addresses = dict(read_addresses(workbench))
         family = psutil.Process(workbench.pid).children(recursive=True)
-        assert set(addresses) == {"S3", "MLflow", "Dagster"}
-        assert not any(address.endswith((":3000", ":5000", ":8333")) for address in addresses.values())
+        assert set(addresses) == {"S3", "MLflow", "Reports", "Dagster"}
+        assert not any(address.endswith((":3000", ":5000", ":8080", ":8333")) for address in addresses.values())
+        (project / "reports" / "page.html").write_text("<p>seen</p>")
+        assert urllib.request.urlopen(f"{addresses['Reports']}/page.html", timeout=30).read() == b"<p>seen</p>"
         for name in ("MLflow", "Dagster"):
             assert urllib.request.urlopen(addresses[name], timeout=30).status == 200
         second = subprocess.run(

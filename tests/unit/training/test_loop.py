@@ -72,6 +72,42 @@ def test_a_stopped_and_resumed_run_gives_the_same_weights(config: LinearTraining
     assert_equal(fit(resumed), fit(config))
 
 
+def test_a_step_in_flight_changes_neither_weights_nor_losses_nor_what_is_saved(
+    config: LinearTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = fit(config)
+    monkeypatch.setattr(loop, "STEPS_IN_FLIGHT", {"cpu": 1})
+    flying = replace(
+        config, output=config.output.with_name("flying"), log_every=4, validate_every=5, checkpoint_every=6
+    )
+    seen_after = []
+
+    def stop_once() -> bool:
+        seen_after.append(len(seen_after))
+        return len(seen_after) == 6
+
+    # Told during the sixth step, of which nothing is known until something is looked at or the next one is begun.
+    with pytest.raises(TrainingInterrupted, match="after step 6 of 12"):
+        fit(flying, stop_once)
+    assert [path.name for path in saved_steps(flying.output)] == ["step-6"]
+    assert_equal(fit(flying), expected)
+    told, wanted = (json.loads((c.output / "training.json").read_text()) for c in (flying, config))
+    assert [step for step, _ in told["validation_losses"]] == [5, 10, 12]
+    losses = [loss for _, loss in wanted["loss_curve"]]
+    means = [sum(losses[start : start + 4]) / 4 for start in (0, 4, 8)]
+    assert [loss for _, loss in told["loss_curve"]] == pytest.approx(means)
+
+
+def test_a_step_in_flight_that_spoils_the_weights_is_not_saved(
+    config: LinearTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "STEPS_IN_FLIGHT", {"cpu": 1})
+    monkeypatch.setattr(LinearTrainee, "loss", lambda self, modules, batch: modules[0].weight.sum() * float("nan"))
+    with pytest.raises(TrainingError, match="the loss is nan at step 1: "):
+        fit(replace(config, checkpoint_every=2, log_every=100))
+    assert not saved_steps(config.output)
+
+
 def test_a_killed_run_goes_on_and_gives_the_same_weights(config: LinearTraining, tmp_path: Path) -> None:
     output = tmp_path / "killed"
     values = {

@@ -76,6 +76,13 @@ def test_what_a_server_did_not_take_is_sent_once_it_does(tmp_path: Path, monkeyp
             raise OSError("disk full")
         return opened(*told)  # type: ignore[arg-type]
 
+    def slow_loss(self: LinearTrainee, *given: object) -> object:
+        # Slower than the retries: the server must be well again before the training ends.
+        time.sleep(0.05)
+        return loss(self, *given)  # type: ignore[arg-type]
+
+    loss = LinearTrainee.loss
+    monkeypatch.setattr(LinearTrainee, "loss", slow_loss)
     monkeypatch.setattr(metrics_log, "tracked_run", mended_later)
     train(linear(tmp_path, uri, num_steps=8), LinearTrainee.load)
     client = open_client(uri, tmp_path)

@@ -22,7 +22,7 @@ from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.tinyworld.benchmark import plain_cases
 from editfoundry.tinyworld.edit_case import EditCase
-from editfoundry.tinyworld.outcome import nearest_outcome
+from editfoundry.tinyworld.outcome import RULE_VERSION, judge_outcome
 from editfoundry.tinyworld.scene import IMAGE_SIZE
 
 
@@ -35,7 +35,7 @@ def _beats_random(bench: Workbench) -> Finding:
         seed=chosen.seed,
     )
     identity = [model_identity(bench.profile, role) for role in ("text_to_image", "clip")]
-    folder = bench.work_dir / "candidates" / input_hash(identity, asdict(settings))[:16]
+    folder = bench.work_dir / "candidates" / input_hash(identity, asdict(settings), RULE_VERSION)[:16]
     cases = plain_cases(chosen.num_caption_pairs, chosen.seed)
     num_at_once = max(1, chosen.batch_size // chosen.num_candidates)
     for start in range(0, len(cases), num_at_once):
@@ -69,7 +69,7 @@ def _measure(bench: Workbench, settings: CandidateSettings, folder: Path, cases:
     painted = paint_candidates(bench.painter, missing, settings)
     for case, pairs in zip(missing, painted, strict=True):
         outputs = [np.asarray(_at_tinyworlds_size(after)) for _, after in pairs]
-        right = [float(nearest_outcome(output, case) == "truth") for output in outputs]
+        right = [float(judge_outcome(output, case).right) for output in outputs]
         write_json(_file(folder, case), {"right": right, "direction": _directions(bench.clip, case, pairs)})
 
 
@@ -93,10 +93,7 @@ CLIP_FILTER_BEATS_RANDOM = Claim(
     paper="InstructPix2Pix",
     sentence="Choosing prompt-to-prompt pairs by directional CLIP similarity beats a random choice.",
     arms=("a candidate drawn at random (exact expectation)", "the candidate of highest directional similarity"),
-    metric=(
-        "Share of chosen pairs whose second picture shows the true outcome of the edit (nearest of truth, input and "
-        "wrong outcomes), paired by caption pair; higher is better."
-    ),
+    metric=("Share of chosen pairs whose second picture is right, paired by caption pair; higher is better."),
     rule="Holds where the interval lies above 0, fails where it lies at or below 0.",
     test=_beats_random,
     limits="Pairs are judged, not editors trained on them; fewer candidates a caption pair than the paper's 100.",

@@ -10,6 +10,7 @@ from editfoundry.claims.workbench import Workbench
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.bootstrap import NUM_RESAMPLES, Interval, bootstrap_interval
 from editfoundry.evaluation.metrics.metric_models import MetricModels
+from editfoundry.evaluation.reports.run_results import RIGHT
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
 
 ROLE = "vision_language_model"
@@ -27,7 +28,7 @@ def _orders_editors(bench: Workbench) -> Finding:
         name: bench.scores(bench.contestant(source), benchmark, lambda: judge, (ROLE,))
         for name, source in [*((name, name) for name in EDITORS), ("editworld", bench.editworld())]
     }
-    judged, right = (np.stack([arm.of(metric) for arm in arms.values()]) for metric in ("mllm_bit", "outcome"))
+    judged, right = (np.stack([arm.of(metric) for arm in arms.values()]) for metric in ("mllm_bit", RIGHT))
     effect = rank_correlation(judged, right, seed)
     details = [
         Detail(label=f"{title}, {name}", interval=bootstrap_interval(row, seed=seed), is_difference=False)

@@ -8,6 +8,7 @@ from editfoundry.claims.verdicts import is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
+from editfoundry.evaluation.reports.run_results import RIGHT
 
 MARGIN = 0.1
 """Share of edits that may be lost: what 50 edits of the paper could not have shown either."""
@@ -18,8 +19,8 @@ def _keeps_plain_edits(bench: Workbench) -> Finding:
     benchmark = read_benchmark("tinyworld-plain", num_items=bench.config.num_plain_items, seed=seed)
     base = bench.scores(bench.contestant("base"), benchmark)
     tuned = bench.scores(bench.contestant(bench.editworld()), benchmark)
-    effect = gain(base, tuned, "outcome", seed)
-    details = [Detail(label=f"Gain, {c}", interval=gain(base, tuned, "outcome", seed, c)) for c in PLAIN_CATEGORIES]
+    effect = gain(base, tuned, RIGHT, seed)
+    details = [Detail(label=f"Gain, {c}", interval=gain(base, tuned, RIGHT, seed, c)) for c in PLAIN_CATEGORIES]
     clip, kept = (gain(base, tuned, metric, seed) for metric in ("clip_score", "preservation_psnr"))
     details += [
         Detail(label="CLIP score, gain", interval=clip),

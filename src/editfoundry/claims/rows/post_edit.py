@@ -8,6 +8,7 @@ from editfoundry.claims.verdicts import all_of, is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
+from editfoundry.evaluation.reports.run_results import RIGHT
 
 CLIP_MARGIN = 0.01
 """How much lower a CLIP score counts as equal; the paper's with and without post-edit differ by 0.001."""
@@ -24,7 +25,7 @@ def _preserves(bench: Workbench) -> Finding:
     plain = bench.scores(bench.contestant(editor), benchmark)
     edited = bench.scores(bench.contestant(editor, post_edit=config), benchmark)
     kept, clip, outcome = (
-        gain(plain, edited, metric, chosen.seed) for metric in ("preservation_psnr", "clip_score", "outcome")
+        gain(plain, edited, metric, chosen.seed) for metric in ("preservation_psnr", "clip_score", RIGHT)
     )
     return Finding(
         effect=kept,

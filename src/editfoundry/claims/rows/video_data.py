@@ -12,6 +12,7 @@ from editfoundry.claims.workbench import Workbench
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
+from editfoundry.evaluation.reports.run_results import RIGHT
 from editfoundry.tinyworld.benchmark import world_cases
 
 CATEGORY = "Spatial-Trans"
@@ -26,7 +27,7 @@ def _adds_spatial(bench: Workbench) -> Finding:
     text = bench.contestant(bench.trained([TEXT_CATEGORIES]))
     both = bench.contestant(bench.trained([TEXT_CATEGORIES, VIDEO_CATEGORIES]))
     effect, elsewhere = (
-        gain(bench.scores(text, benchmark), bench.scores(both, benchmark), "outcome", chosen.seed)
+        gain(bench.scores(text, benchmark), bench.scores(both, benchmark), RIGHT, chosen.seed)
         for benchmark in (spatial, others)
     )
     detail = Detail(label="Gain in the text branch's categories", interval=elsewhere)

@@ -8,6 +8,7 @@ from editfoundry.claims.verdicts import all_of, is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.record import WORLD_CATEGORIES
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
+from editfoundry.evaluation.reports.run_results import RIGHT
 
 _ARMS = ("InstructPix2Pix base", "EditWorld fine-tuned")
 _METRIC = (
@@ -25,14 +26,14 @@ def _arms(bench: Workbench) -> tuple[ArmScores, ArmScores]:
 
 def _beats_base(bench: Workbench) -> Finding:
     base, tuned = _arms(bench)
-    effect = gain(base, tuned, "outcome", bench.config.seed)
+    effect = gain(base, tuned, RIGHT, bench.config.seed)
     clip = gain(base, tuned, "clip_score", bench.config.seed)
     return Finding(effect=effect, verdict=is_above(effect), details=(Detail(label="CLIP score, gain", interval=clip),))
 
 
 def _in_every_category(bench: Workbench) -> Finding:
     base, tuned = _arms(bench)
-    gains = {c: gain(base, tuned, "outcome", bench.config.seed, c) for c in WORLD_CATEGORIES}
+    gains = {c: gain(base, tuned, RIGHT, bench.config.seed, c) for c in WORLD_CATEGORIES}
     verdicts = {category: is_above(interval) for category, interval in gains.items()}
     least = min(gains.values(), key=lambda interval: -1.0 if interval.value is None else interval.value)
     others = [f"{category}: {verdict}" for category, verdict in verdicts.items() if verdict != "holds"]

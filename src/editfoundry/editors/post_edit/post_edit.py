@@ -17,6 +17,7 @@ from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.encoding import encode
 from editfoundry.diffusion.image_conditions import ImageConditions
 from editfoundry.diffusion.prompt_embeds import encode_prompts
+from editfoundry.diffusion.seeded_noise import noise_like, seeded_generators
 from editfoundry.editors.editor import Editor, EditRequest, resized
 from editfoundry.editors.post_edit.compositing import composite
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
@@ -28,7 +29,7 @@ from editfoundry.editors.post_edit.regions import (
     map_resolution,
     resized_mask,
 )
-from editfoundry.editors.working_size import working_size
+from editfoundry.editors.working_size import editor_size, working_size
 from editfoundry.errors import BadInputError
 
 _SEED = 104_729
@@ -98,7 +99,7 @@ def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
     wrapped: PostEditModel = editor.model
     inner = replace(wrapped.editor, options=editor.options)
     first = requests[0].image.size
-    if first == working_size(inner.model, first) and all(request.image.size == first for request in requests):
+    if first == editor_size(inner, first) and all(request.image.size == first for request in requests):
         return [made.image for made in post_edit_batch(inner, wrapped.models, requests, wrapped.config)]
     return [post_edit_photo(inner, wrapped.models, request, wrapped.config)[0] for request in requests]
 
@@ -164,7 +165,7 @@ def post_edit_photo(
         The result at the photograph's size, and the post-edit at the editor's.
     """
     photo = request.image.convert("RGB")
-    working = request.at_size(working_size(editor.model, photo.size))
+    working = request.at_size(editor_size(editor, photo.size))
     [made] = post_edit_batch(editor, models, [working], config, None if prompt is None else [prompt])
     painted = made.inpainted.resize(photo.size, Image.Resampling.LANCZOS)
     mask = resized_mask(made.edit_mask, photo.size)
@@ -201,7 +202,7 @@ def _inpaint(
     shape = (kept.shape[-1], kept.shape[-2])
     # A latent pixel that the mask touches may change; the composite keeps the others' pixels exactly.
     allowed = np.stack([cv2.resize(mask.astype(np.float32), shape, interpolation=cv2.INTER_AREA) > 0 for mask in masks])
-    drawn = [torch.randn(1, *kept.shape[1:], generator=torch.Generator().manual_seed(s + _SEED)) for s in seeds]
+    noise = noise_like(kept, seeded_generators([seed + _SEED for seed in seeds]))
     present, absent = models.ip_adapter.encode_images(before)
     conditions = ImageConditions(
         controlnet=models.controlnet,
@@ -216,7 +217,7 @@ def _inpaint(
             encode_prompts(painter, prompts),
             kept,
             torch.from_numpy(allowed)[:, None].to(kept.device),
-            torch.cat(drawn).to(kept),
+            noise,
             config.num_inference_steps,
             config.guidance_scale,
             conditions=conditions,

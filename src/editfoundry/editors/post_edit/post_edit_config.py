@@ -10,6 +10,8 @@ from editfoundry.profiles import Profile, check_settings
 from editfoundry.synthesis.editworld_text.config import PAPER_TAU
 
 TOKENS = ("words", "all")
+POST_EDIT_ROLES = ("segmenter", "text_to_image", "controlnet_canny", "ip_adapter")
+"""The profile's roles that `post_edit_models.load_post_edit_models` loads."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from editfoundry.pretrained.text_to_image import Painter
 
-POST_EDIT_ROLES = ("segmenter", "text_to_image", "controlnet_canny", "ip_adapter")
-"""The profile's roles that `load_post_edit_models` loads."""
-
 
 @dataclass(frozen=True)
 class PostEditModels:

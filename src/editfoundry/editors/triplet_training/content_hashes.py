@@ -25,14 +25,14 @@ def dataset_hash(dataset: Path) -> str:
     return input_hash([(tar.name, file_hash(index_path(tar))) for tar in tars])
 
 
-def editor_hash(editor: str, components: Iterable[str] = ("",)) -> str:
-    """Hash the files of an editor's components (sub-folders of diffusers' layout); of a hub id, its name.
+def editor_hash(editor: str, components: Iterable[str] = ("",), revision: str = "main") -> str:
+    """Hash the files of an editor's components (sub-folders of diffusers' layout); of a hub id, its name and revision.
 
     What else lies in the editor's folder tells how it was made, not what it computes, and does not count.
     """
     folder = Path(editor)
     if not folder.is_dir():
-        return input_hash(editor, list(components))
+        return input_hash(editor if revision == "main" else f"{editor}@{revision}", list(components))
     files = [path for component in components for path in (folder / component).rglob("*") if path.is_file()]
     names = {path.relative_to(folder): path for path in files}
     computing = [name for name in sorted(names) if _computes(name)]

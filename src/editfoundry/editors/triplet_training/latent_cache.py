@@ -6,6 +6,7 @@ image the mode is kept, which is what the editor is shown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.verify import verify_once
 from editfoundry.editors.triplet_training.memory_maps import new_array
+from editfoundry.editors.triplet_training.pair_latents import latent_shape
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 
 STAGE = "latent cache"
@@ -43,67 +45,63 @@ class LatentCache:
         """Channels, height, width."""
         return tuple(self.input_modes.shape[2:])
 
-    def of_pairs(self, indices: Tensor, flips: Tensor, crops: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """See `PairLatents`; the crop is always the centred one."""
-        return self.inputs(indices, flips), self.sample_outputs(indices, flips, noise)
+    def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
+        """Return the input images' modes and the output images' moments; the crop is always the centred one."""
+        rows = indices.numpy(), flips.numpy()
+        return torch.from_numpy(self.input_modes[rows]), torch.from_numpy(self.output_moments[rows])
 
-    def inputs(self, indices: Tensor, flips: Tensor) -> Tensor:
-        """Return the input images' latents, ``(B, C, h, w)``, not scaled; both arguments are ``(B,)`` int64."""
-        return torch.from_numpy(self.input_modes[indices.numpy(), flips.numpy()])
-
-    def sample_outputs(self, indices: Tensor, flips: Tensor, noise: Tensor) -> Tensor:
-        """Return a draw from each output image's posterior, ``(B, C, h, w)``, not scaled; ``noise`` is normal."""
-        moments = torch.from_numpy(self.output_moments[indices.numpy(), flips.numpy()])
+    def encode(self, pictures: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PairLatents`."""
+        modes, moments = pictures
         mean, log_variance = moments.chunk(2, dim=1)
-        return mean + (0.5 * log_variance.clamp(-30, 20)).exp() * noise
+        return modes, mean + (0.5 * log_variance.clamp(-30, 20)).exp() * noise
 
 
-def latent_cache(
-    folder: Path,
-    dataset: Path,
-    vae: AutoencoderKL,
-    *,
-    resolution: int,
-    horizontal_flip: bool,
-    split: str = "train",
-) -> LatentCache:
-    """Open the cache in ``folder``, first making it if it is not there; the folder's name says what it was made from.
+def latent_caches(
+    folder: Path, dataset: Path, vae: AutoencoderKL, groups: Sequence[TripletPixels], *, horizontal_flip: bool
+) -> list[LatentCache]:
+    """Open the caches in ``folder``, one for each group, first making them if they are not there.
 
     Args:
-        folder: its name should contain the hashes of the data set's indexes and of the VAE.
+        folder: its name should contain the hashes of the data set's indexes and of the VAE, and what the groups are.
         dataset: triplet shards.
         vae: on the device to encode on.
-        resolution: side of the square images, pixels.
+        groups: the data set's pictures, those of each size.
         horizontal_flip: keep the mirrored pairs as well.
-        split: see `TripletPixels`.
 
     Raises:
         BadInputError: a shard does not hold the pictures that its index was written for.
     """
     if not folder.exists():
-        variants = [
-            TripletPixels(dataset, resolution, flip, split) for flip in ((False, True) if horizontal_flip else (False,))
-        ]
         with atomic_folder(folder, STAGE) as partial:
             verify_once(dataset, partial / VERIFIED)
-            _encode_all(partial, variants, vae)
+            for place, pixels in zip(_places(partial, groups), groups, strict=True):
+                place.mkdir(exist_ok=True)
+                _encode_all(place, pixels, vae, 2 if horizontal_flip else 1)
     verify_once(dataset, folder / VERIFIED)
-    return LatentCache(
-        np.load(folder / "input_modes.npy", mmap_mode="r"), np.load(folder / "output_moments.npy", mmap_mode="r")
-    )
+    return [
+        LatentCache(
+            np.load(place / "input_modes.npy", mmap_mode="r"), np.load(place / "output_moments.npy", mmap_mode="r")
+        )
+        for place in _places(folder, groups)
+    ]
+
+
+def _places(folder: Path, groups: Sequence[TripletPixels]) -> list[Path]:
+    if len(groups) == 1:
+        return [folder]
+    return [folder / f"{width}x{height}" for width, height in (pixels.size for pixels in groups)]
 
 
 @torch.no_grad()
-def _encode_all(folder: Path, variants: list[TripletPixels], vae: AutoencoderKL) -> None:
-    num_pairs, num_channels = len(variants[0]), vae.config.latent_channels
-    side = variants[0].resolution // 2 ** (len(vae.config.block_out_channels) - 1)
-    shape = (num_pairs, len(variants), num_channels, side, side)
-    modes = new_array(folder / "input_modes.npy", shape)
-    moments = new_array(folder / "output_moments.npy", (*shape[:2], 2 * num_channels, *shape[3:]))
-    for flip, pixels in enumerate(variants):
-        for start in range(0, num_pairs, PAIRS_PER_STEP):
-            stop = min(start + PAIRS_PER_STEP, num_pairs)
-            pairs = torch.stack([pixels[i] for i in range(start, stop)]).to(vae.device)
+def _encode_all(folder: Path, pixels: TripletPixels, vae: AutoencoderKL, num_flips: int) -> None:
+    num_channels, *sides = latent_shape(vae, pixels.size)
+    modes = new_array(folder / "input_modes.npy", (len(pixels), num_flips, num_channels, *sides))
+    moments = new_array(folder / "output_moments.npy", (len(pixels), num_flips, 2 * num_channels, *sides))
+    for flip in range(num_flips):
+        for start in range(0, len(pixels), PAIRS_PER_STEP):
+            stop = min(start + PAIRS_PER_STEP, len(pixels))
+            pairs = torch.stack([pixels.pair(i, bool(flip)) for i in range(start, stop)]).to(vae.device)
             modes[start:stop, flip] = vae.encode(pairs[:, 0]).latent_dist.mode().cpu().numpy()
             moments[start:stop, flip] = vae.encode(pairs[:, 1]).latent_dist.parameters.cpu().numpy()
     modes.flush()

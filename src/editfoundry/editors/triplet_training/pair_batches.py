@@ -1,17 +1,18 @@
 """Each step's samples and random numbers, drawn from the seed and the step's number alone.
 
 A resumed run therefore goes on exactly as it would have, and the number of processes or accumulation steps changes
-neither the samples nor the noise: every process draws the whole batch and keeps its slice.
+neither the samples nor the noise: a process draws its part of the batch as it is in the whole.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from editfoundry.editors.triplet_training.draws import EpochOrder, normal_rows
 from editfoundry.editors.triplet_training.dropout import conditioning_dropout
 from editfoundry.editors.triplet_training.pair_latents import PairLatents
 from editfoundry.editors.triplet_training.text_cache import TextCache
@@ -55,20 +56,42 @@ class Draws:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """What the loss needs; the latents are where they were made."""
+    """What was read for some samples; all on the CPU until `on` copies it."""
 
-    latents: Tensor
-    """``(B, C, h, w)``, scaled."""
-    image_latents: Tensor
-    """``(B, C, h, w)``, unscaled, zero where dropped."""
-    noise: Tensor
-    """``(B, C, h, w)``."""
+    pictures: tuple[Tensor, ...]
+    """What `PairLatents.read` gave."""
+    texts: Tensor
+    """What `TextCache.read` gave."""
+    drop_image: Tensor
+    """``(B,)`` bool."""
     timesteps: Tensor
     """``(B,)`` int64."""
-    text_rows: np.ndarray
-    """``(B,)`` rows of the text cache, 0 where dropped."""
-    drop_tokens: Tensor
-    """``(B, L)`` bool, tokens to leave out."""
+    posterior_noise: Tensor
+    """``(B, C, h, w)``."""
+    noise: Tensor
+    """``(B, C, h, w)``."""
+
+    def pinned(self) -> PairBatch:
+        """Return it in pinned memory, of which a copy to a GPU does not hold up the CPU."""
+        return self._each(Tensor.pin_memory)
+
+    def on(self, device: torch.device) -> PairBatch:
+        """Return it on ``device``; from pinned memory, the copy goes on while the CPU does."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> PairBatch:
+        parts = {name: change(value) for name, value in vars(self).items() if name != "pictures"}
+        return PairBatch(pictures=tuple(change(part) for part in self.pictures), **parts)
+
+
+@dataclass(frozen=True)
+class LatentPairs:
+    """Latents of pairs, on the device that trains."""
+
+    outputs: Tensor
+    """``(B, C, h, w)``, scaled."""
+    inputs: Tensor
+    """``(B, C, h, w)``, unscaled, zero where dropped."""
     changed: Tensor
     """``(B, 1, h, w)`` bool, where output and input differ."""
 
@@ -76,28 +99,42 @@ class PairBatch:
 def draw_step(
     config: TripletConfig,
     step: int,
+    part: slice,
     *,
-    num_triplets: int,
+    order: EpochOrder,
+    first: int,
     num_timesteps: int,
     latent_shape: tuple[int, ...],
     num_tokens: int,
 ) -> Draws:
-    """Draw step ``step`` (from 0); ``latent_shape`` is (C, h, w), ``num_tokens`` the length L of an instruction."""
+    """Draw some samples of step ``step`` (from 0).
+
+    Args:
+        config: seed, size of a batch and probabilities.
+        step: number of the optimizer step.
+        part: which of the step's ``batch_size`` samples.
+        order: of the triplets.
+        first: place of the step's first sample in their endless epochs.
+        num_timesteps: of the forward process.
+        latent_shape: C, h, w.
+        num_tokens: length L of an instruction.
+    """
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     size = config.batch_size
     flip_draws = torch.rand(size, generator=generator)
     flips = (flip_draws < 0.5).long() if config.horizontal_flip else torch.zeros(size, dtype=torch.long)
     drop_text, drop_image = conditioning_dropout(torch.rand(size, generator=generator), config.conditioning_dropout)
+    # In the order in which a whole batch is drawn.
     return Draws(
-        indices=epoch_indices(config.seed, step * size, size, num_triplets),
-        flips=flips,
-        drop_text=drop_text,
-        drop_image=drop_image,
-        timesteps=torch.randint(num_timesteps, (size,), generator=generator),
-        posterior_noise=torch.randn((size, *latent_shape), generator=generator),
-        noise=torch.randn((size, *latent_shape), generator=generator),
-        crops=_crops(config, torch.rand(size, 3, generator=generator)),
-        drop_tokens=torch.rand(size, num_tokens, generator=generator) < config.token_dropout,
+        indices=order.indices(first, size)[part],
+        flips=flips[part],
+        drop_text=drop_text[part],
+        drop_image=drop_image[part],
+        timesteps=torch.randint(num_timesteps, (size,), generator=generator)[part],
+        posterior_noise=normal_rows(size, latent_shape, part, generator),
+        noise=normal_rows(size, latent_shape, part, generator),
+        crops=_crops(config, torch.rand(size, 3, generator=generator)[part]),
+        drop_tokens=torch.rand(size, num_tokens, generator=generator)[part] < config.token_dropout,
     )
 
 
@@ -106,17 +143,6 @@ def _crops(config: TripletConfig, draws: Tensor) -> Tensor:
         return torch.tensor(CENTRED).expand(len(draws), 3)
     sides = config.min_crop_share + (1 - config.min_crop_share) * draws[:, :1]
     return torch.cat([sides, draws[:, 1:]], dim=1)
-
-
-def epoch_indices(seed: int, start: int, count: int, num_triplets: int) -> Tensor:
-    """Return ``(count,)`` indices of samples ``start`` onwards of endless epochs, each in an order of its own."""
-    positions = torch.arange(start, start + count)
-    parts = []
-    for epoch in range(start // num_triplets, (start + count - 1) // num_triplets + 1):
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + 500_009 * (epoch + 1))
-        order = torch.randperm(num_triplets, generator=generator)
-        parts.append(order[positions[positions // num_triplets == epoch] % num_triplets])
-    return torch.cat(parts)
 
 
 def validation_draws(
@@ -137,7 +163,9 @@ def validation_draws(
     draws = draw_step(
         plain,
         0,
-        num_triplets=num_triplets,
+        slice(size),
+        order=EpochOrder(plain.seed, num_triplets),
+        first=0,
         num_timesteps=num_timesteps,
         latent_shape=latent_shape,
         num_tokens=num_tokens,
@@ -146,16 +174,24 @@ def validation_draws(
     return replace(draws, timesteps=spread)
 
 
-def make_batch(draws: Draws, latents: PairLatents, texts: TextCache, scaling_factor: float) -> PairBatch:
-    """Look up or encode the samples of ``draws``, and apply its dropout."""
-    inputs, outputs = latents.of_pairs(draws.indices, draws.flips, draws.crops, draws.posterior_noise)
-    kept = (~draws.drop_image).to(inputs).view(-1, 1, 1, 1)
+def read_batch(draws: Draws, latents: PairLatents, texts: TextCache) -> PairBatch:
+    """Read what the samples of ``draws`` need."""
     return PairBatch(
-        latents=outputs * scaling_factor,
-        image_latents=inputs * kept,
-        noise=draws.noise,
+        pictures=latents.read(draws.indices, draws.flips, draws.crops),
+        texts=texts.read(draws.indices, draws.drop_text, draws.drop_tokens),
+        drop_image=draws.drop_image,
         timesteps=draws.timesteps,
-        text_rows=texts.rows_of(draws.indices, draws.drop_text),
-        drop_tokens=draws.drop_tokens,
+        posterior_noise=draws.posterior_noise,
+        noise=draws.noise,
+    )
+
+
+def latent_pairs(batch: PairBatch, latents: PairLatents, scaling_factor: float) -> LatentPairs:
+    """Turn what was read into latents, and apply the image's dropout, where ``batch`` is."""
+    inputs, outputs = latents.encode(batch.pictures, batch.posterior_noise)
+    kept = (~batch.drop_image).to(inputs).view(-1, 1, 1, 1)
+    return LatentPairs(
+        outputs=outputs * scaling_factor,
+        inputs=inputs * kept,
         changed=((outputs - inputs) * scaling_factor).abs().mean(1, keepdim=True) > CHANGE_THRESHOLD,
     )

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from editfoundry.editors.triplet_training.aspect_ratios import Size
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 
 _NUM_READERS = 8
@@ -25,18 +26,31 @@ class PairLatents(Protocol):
     def latent_shape(self) -> tuple[int, ...]:
         """Channels, height, width."""
 
-    def of_pairs(self, indices: Tensor, flips: Tensor, crops: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Return latents, not scaled, of some pairs.
+    def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
+        """Return what `encode` makes latents of, on the CPU; called in a thread of its own.
 
         Args:
             indices: ``(B,)`` int64 triplets.
             flips: ``(B,)`` int64, 1 for the mirrored pair.
             crops: ``(B, 3)`` float, see `triplet_pixels.Crop`.
+        """
+
+    def encode(self, pictures: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the latents of pairs, not scaled, on the device of both arguments.
+
+        Args:
+            pictures: what `read` gave.
             noise: ``(B, C, h, w)`` normal.
 
         Returns:
             The modes of the input images' posteriors, and a draw from each output image's, ``(B, C, h, w)`` both.
         """
+
+
+def latent_shape(vae: AutoencoderKL, size: Size) -> tuple[int, int, int]:
+    """Return channels, height and width of the latents of pictures of ``size``."""
+    width, height = (side // 2 ** (len(vae.config.block_out_channels) - 1) for side in size)
+    return vae.config.latent_channels, height, width
 
 
 @dataclass(frozen=True)
@@ -53,15 +67,18 @@ class EncodedPairs:
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """Channels, height, width."""
-        side = self.pixels.resolution // 2 ** (len(self.vae.config.block_out_channels) - 1)
-        return (self.vae.config.latent_channels, side, side)
+        return latent_shape(self.vae, self.pixels.size)
 
-    @torch.no_grad()
-    def of_pairs(self, indices: Tensor, flips: Tensor, crops: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """See `PairLatents`; both images of all pairs go through the VAE at once."""
+    def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
+        """Return the pixels, ``(2B, 3, H, W)`` in [-1, 1]: all input images, then all output images."""
         wanted = zip(indices.tolist(), flips.bool().tolist(), crops.tolist(), strict=True)
         with ThreadPoolExecutor(_NUM_READERS) as readers:
             pairs = torch.stack(list(readers.map(lambda pair: self.pixels.pair(*pair), wanted)))
-        posterior = self.vae.encode(pairs.transpose(0, 1).flatten(0, 1).to(self.vae.device)).latent_dist
+        return (pairs.transpose(0, 1).flatten(0, 1),)
+
+    @torch.no_grad()
+    def encode(self, pictures: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PairLatents`; both images of all pairs go through the VAE at once."""
+        posterior = self.vae.encode(pictures[0]).latent_dist
         inputs, means = posterior.mean.chunk(2)
         return inputs, means + posterior.std.chunk(2)[1] * noise.to(means)

@@ -12,7 +12,7 @@ from editfoundry.data.atomic import atomic_file
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 
 Edit = Callable[[list[Image.Image], list[str]], list[Image.Image]]
-"""Square input images and their instructions in, edits of the same size out."""
+"""Input images of one size and their instructions in, edits of the same size out."""
 
 
 def write_sample_grid(pixels: TripletPixels, num_samples: int, edit: Edit, path: Path) -> None:
@@ -20,11 +20,11 @@ def write_sample_grid(pixels: TripletPixels, num_samples: int, edit: Edit, path:
     numbers = range(min(num_samples, len(pixels)))
     pairs = [[_to_image(image) for image in pixels[number]] for number in numbers]
     edits = edit([pair[0] for pair in pairs], pixels.instructions()[: len(numbers)])
-    side = pixels.resolution
-    sheet = Image.new("RGB", (3 * side, len(pairs) * side))
+    width, height = pixels.size
+    sheet = Image.new("RGB", (3 * width, len(pairs) * height))
     for row, ((before, after), edited) in enumerate(zip(pairs, edits, strict=True)):
         for column, image in enumerate((before, edited, after)):
-            sheet.paste(image, (column * side, row * side))
+            sheet.paste(image, (column * width, row * height))
     with atomic_file(path) as file:
         sheet.save(file, "PNG")
 

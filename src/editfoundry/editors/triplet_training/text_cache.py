@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,34 +37,32 @@ class TextCache:
         """The length L of every instruction, padding included."""
         return int(self.token_ids.shape[1])
 
-    def rows_of(self, indices: Tensor, drop_text: Tensor) -> np.ndarray:
-        """Return the rows, ``(B,)``, of triplets ``indices``, and row 0 where ``drop_text``."""
-        return np.where(drop_text.numpy(), 0, self.rows[indices.numpy()])
+    def of(self, numbers: np.ndarray) -> TextCache:
+        """Return the instructions of some triplets, ``(n,)`` int64."""
+        return replace(self, rows=self.rows[numbers])
 
-    def tokens_of(self, rows: np.ndarray, drop_tokens: Tensor) -> Tensor:
-        """Return the token ids of ``rows``, ``(B, L)`` int64, without those where ``drop_tokens``, ``(B, L)`` bool."""
+    def read(self, indices: Tensor, drop_text: Tensor, drop_tokens: Tensor) -> Tensor:
+        """Return instructions' embeddings, ``(B, L, D)`` float, or where none are kept tokens, ``(B, L)`` int64.
+
+        Args:
+            indices: ``(B,)`` int64 triplets.
+            drop_text: ``(B,)`` bool, those that get the empty instruction.
+            drop_tokens: ``(B, L)`` bool, tokens to leave out; embeddings are of all tokens.
+        """
+        rows = np.where(drop_text.numpy(), 0, self.rows[indices.numpy()])
+        if self.embeds is not None:
+            return torch.from_numpy(self.embeds[rows])
         _, end_token, *_, pad_token = self.token_ids[0].tolist()
         token_ids = torch.from_numpy(self.token_ids[rows])
         return token_dropout(token_ids, drop_tokens, end_token=end_token, pad_token=pad_token)
 
 
-def batch_embeds(
-    texts: TextCache, rows: np.ndarray, drop_tokens: Tensor, text_encoder: nn.Module, device: torch.device, trains: bool
-) -> Tensor:
-    """Return a batch's embeddings, ``(B, L, D)``, the cheapest way: looked up, or encoded where none are kept.
-
-    Args:
-        texts: the cache.
-        rows: ``(B,)`` of the cache.
-        drop_tokens: ``(B, L)`` bool, tokens to leave out; none where embeddings are looked up.
-        text_encoder: on the device.
-        device: of the embeddings.
-        trains: whether gradients reach the encoder.
-    """
-    if texts.embeds is not None and not trains:
-        return torch.from_numpy(texts.embeds[rows]).to(device, non_blocking=True)
+def embedded(texts: Tensor, text_encoder: nn.Module, trains: bool) -> Tensor:
+    """Return the embeddings, ``(B, L, D)``, of what `TextCache.read` gave; gradients reach an encoder that trains."""
+    if texts.is_floating_point():
+        return texts
     with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
-        encoded: Tensor = text_encoder(texts.tokens_of(rows, drop_tokens).to(device))[0]
+        encoded: Tensor = text_encoder(texts)[0]
     return encoded
 
 

@@ -17,13 +17,16 @@ class TripletConfig(LoopConfig):
     dataset: Path
     """Folder of triplet shards, or one shard."""
     resolution: int | None = None
-    """Side of the square training images in pixels; by default the editor's own."""
+    """Side of the square training images in pixels; by default the editor's own. See also ``aspect_ratios``."""
+    aspect_ratios: bool = False
+    """Train on pictures of several aspect ratios, each pair at the nearest one, instead of on squares: sides are
+    multiples of 64 pixels, and no area is more than ``resolution`` squared, which must be 256, 512, 768 or 1024."""
     horizontal_flip: bool = False
     """Mirror half of the pairs, both images at once. Off where instructions say left and right."""
     random_crop: bool = False
-    """Crop each pair to a random square instead of the centred one, one draw a pair; needs cache_latents off."""
+    """Crop each pair at a random place and size instead of the centre, one draw a pair; needs cache_latents off."""
     min_crop_share: float = 0.8
-    """Smallest side of a random crop, as a share of the picture's shorter side."""
+    """Smallest side of a random crop, as a share of the largest crop's."""
     conditioning_dropout: float = 0.05
     """Probability of each of: no instruction, neither, no input image (InstructPix2Pix, section 3.2.1)."""
     token_dropout: float = 0.0
@@ -51,6 +54,7 @@ class TripletConfig(LoopConfig):
     num_samples: int = 4
     """Edits of a grid, of the validation data or else of the training data, always with the same noise."""
 
+    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = LoopConfig.UNTOLD_AT_DEFAULT | {"aspect_ratios"}
     WITHOUT_EFFECT: ClassVar[frozenset[str]] = LoopConfig.WITHOUT_EFFECT | {
         "cache_latents",
         "cache_text_embeddings",

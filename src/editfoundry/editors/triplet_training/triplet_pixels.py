@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +16,25 @@ from editfoundry.data.index import read_index, read_member, rows_of_split
 from editfoundry.data.png import decode_png
 from editfoundry.data.shards import check_pictures
 from editfoundry.data.storage import locate
+from editfoundry.editors.triplet_training.aspect_ratios import Size, nearest_size
 from editfoundry.errors import BadInputError
 
 Crop = tuple[float, float, float]
-"""Side of a square as a share of the shorter side, in (0, 1], and where it lies across and down, 0 to 1."""
+"""Sides as a share of the largest crop's of that aspect ratio, in (0, 1], and its place across and down, 0 to 1."""
 CENTRED: Crop = (1.0, 0.5, 0.5)
-_COLUMNS = ["id", "instruction", "shard", "input_offset", "input_length", "output_offset", "output_length"]
+_SIDES = ["width", "height"]
+_COLUMNS = ["id", "instruction", "shard", "input_offset", "input_length", "output_offset", "output_length", *_SIDES]
 
 
 class TripletPixels(Dataset[Tensor]):
     """Random access to the image pairs of triplet shards, one ranged read an image.
 
-    Item ``i`` is ``(2, 3, resolution, resolution)`` float in [-1, 1], RGB: input image, output image. Both are cropped
-    to the same centred square and, with ``flip``, mirrored together.
+    Item ``i`` is ``(2, 3, height, width)`` float in [-1, 1], RGB: input image, output image. Both are cropped to the
+    same centred rectangle, by default a square, and, with ``flip``, mirrored together.
     """
 
     def __init__(self, dataset: Path, resolution: int, flip: bool = False, split: str = "train") -> None:
-        """Read the index of ``dataset``, a folder of shards or one shard; ``resolution`` is in pixels.
+        """Read the index of ``dataset``, a folder of shards or one shard; items are squares of ``resolution`` pixels.
 
         Of a folder whose rows belong to several splits, as an import has them, those of ``split`` are taken.
 
@@ -40,8 +44,26 @@ class TripletPixels(Dataset[Tensor]):
         dataset = locate(dataset)
         self._folder = dataset if dataset.is_dir() else dataset.parent
         self._rows = rows_of_split(read_index(dataset), split, dataset).select(_COLUMNS)
-        self.resolution = resolution
+        self.size: Size = (resolution, resolution)
         self.flip = flip
+
+    def grouped_by_size(self, sizes: Sequence[Size]) -> list[tuple[np.ndarray, TripletPixels]]:
+        """Return the triplets in groups by which of ``sizes`` is nearest to theirs, each group with its items' numbers.
+
+        A group's items are of its size; the largest group comes first.
+        """
+        stored = list(zip(*(self._rows.column(side).to_pylist() for side in _SIDES), strict=True))
+        nearest = {size: nearest_size(size, sizes) for size in set(stored)}
+        numbers: dict[Size, list[int]] = {}
+        for number, size in enumerate(stored):
+            numbers.setdefault(nearest[size], []).append(number)
+        groups = sorted(numbers.items(), key=lambda group: (-len(group[1]), group[0]))
+        return [(np.array(chosen), self._of(chosen, size)) for size, chosen in groups]
+
+    def _of(self, numbers: Sequence[int], size: Size) -> TripletPixels:
+        group = copy.copy(self)
+        group._rows, group.size = self._rows.take(numbers), size
+        return group
 
     def __len__(self) -> int:
         return int(self._rows.num_rows)
@@ -55,7 +77,7 @@ class TripletPixels(Dataset[Tensor]):
         Raises:
             BadInputError: the shard is missing or cut, or an image is broken.
         """
-        pixels = torch.stack([_to_tensor(_square(image, self.resolution, crop)) for image in self.images(index)])
+        pixels = torch.stack([_to_tensor(_cropped(image, self.size, crop)) for image in self.images(index)])
         return pixels.flip(-1) if flip else pixels
 
     def images(self, index: int) -> list[Image.Image]:
@@ -77,14 +99,19 @@ class TripletPixels(Dataset[Tensor]):
         return texts
 
 
-def _square(image: Image.Image, resolution: int, crop: Crop) -> Image.Image:
+def _cropped(image: Image.Image, size: Size, crop: Crop) -> Image.Image:
     share, across, down = crop
-    side = round(min(image.size) * share)
-    if side == resolution and image.size == (resolution, resolution):
+    width, height = size
+    # The largest rectangle of that aspect ratio takes the whole width, or else the whole height.
+    if image.width * height <= image.height * width:
+        box_width, box_height = round(image.width * share), round(image.width * height / width * share)
+    else:
+        box_width, box_height = round(image.height * width / height * share), round(image.height * share)
+    if (box_width, box_height) == size == image.size:
         return image
-    left, top = int((image.width - side) * across), int((image.height - side) * down)
-    box = (left, top, left + side, top + side)
-    return image.resize((resolution, resolution), Image.Resampling.LANCZOS, box=box)
+    left, top = int((image.width - box_width) * across), int((image.height - box_height) * down)
+    box = (left, top, left + box_width, top + box_height)
+    return image.resize(size, Image.Resampling.LANCZOS, box=box)
 
 
 def _to_tensor(image: Image.Image) -> Tensor:

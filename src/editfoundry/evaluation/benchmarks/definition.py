@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from editfoundry.evaluation.benchmarks.item import Benchmark
+
+
+class Draw(Protocol):
+    """Draws a benchmark."""
+
+    def __call__(self, num_items: int | None, seed: int, side: int | None = None) -> Benchmark:
+        """Draw so many items (None: its own number) from a seed, as pictures of ``side`` pixels (None: its own)."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,5 +31,5 @@ class BenchmarkDefinition:
     """What its folder holds, in one line; empty for a benchmark that is drawn."""
     read: Callable[[Path], Benchmark] | None = None
     """Reads it from the folder that the person has fetched."""
-    draw: Callable[[int | None, int], Benchmark] | None = None
-    """Draws so many items (None: its own number) from a seed."""
+    draw: Draw | None = None
+    """Draws it."""

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.data.exchange.importing import read_json, text
+from editfoundry.data.images import open_with_transparency
 from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
 from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
@@ -106,8 +107,7 @@ def _placed(fields: Mapping[str, Any], session: str, number: int, count: int, ch
 
 def _mask(path: Path) -> Image.Image:
     """Return the mask, white where the picture is transparent, or white where it has no transparency."""
-    with Image.open(path) as image:
-        pixels = np.asarray(image.convert("RGBA"))
+    pixels = np.asarray(open_with_transparency(path))
     region = pixels[..., 3] < 128 if (pixels[..., 3] < 255).any() else (pixels[..., :3] == 255).all(-1)
     return Image.fromarray(np.where(region, 255, 0).astype(np.uint8)).convert("RGB")
 

@@ -26,7 +26,9 @@ def benchmark_definition(name: str) -> BenchmarkDefinition:
     return known[name]
 
 
-def read_benchmark(name: str, folder: Path | None = None, *, num_items: int | None = None, seed: int = 0) -> Benchmark:
+def read_benchmark(
+    name: str, folder: Path | None = None, *, num_items: int | None = None, seed: int = 0, side: int | None = None
+) -> Benchmark:
     """Return a benchmark with its pictures checked.
 
     Args:
@@ -34,6 +36,7 @@ def read_benchmark(name: str, folder: Path | None = None, *, num_items: int | No
         folder: where it lies; one that is drawn needs none.
         num_items: at most so many items, drawn by seed and spread over the categories, sessions whole; default all.
         seed: of the draw.
+        side: pixels to a side of pictures that are drawn; default the benchmark's own.
 
     Raises:
         BadInputError: no such benchmark or folder, a folder of another layout, or no item that can be asked for.
@@ -42,7 +45,7 @@ def read_benchmark(name: str, folder: Path | None = None, *, num_items: int | No
     if definition.draw is not None:
         if folder is not None:
             raise BadInputError(f"{name} is drawn, not read: leave the benchmark folder out")
-        return definition.draw(num_items, seed)
+        return definition.draw(num_items, seed, side)
     if folder is None or not folder.is_dir() or definition.read is None:
         where = "give the folder it lies in" if folder is None else f"there is no folder {folder}"
         raise BadInputError(f"benchmark {name}: {where} (--benchmark-folder)")

@@ -26,18 +26,21 @@ def item_of_case(case: EditCase) -> BenchmarkItem:
     )
 
 
-def _draw(name: str, default: int, num_items: int | None, seed: int) -> Benchmark:
+def _draw(name: str, default: int, num_items: int | None, seed: int, side: int | None = None) -> Benchmark:
     from editfoundry.tinyworld.benchmark import plain_cases, world_cases
+    from editfoundry.tinyworld.scene import IMAGE_SIZE
 
     count = default if num_items is None else num_items
     if count < 1:
         raise BadInputError(f"{name}: {count} items; ask for at least one")
+    size = side or IMAGE_SIZE
     if name == PLAIN.name:
-        cases = plain_cases(count, seed)
+        cases = plain_cases(count, seed, side=size)
     else:
-        cases = world_cases("test" if name == WORLD.name else "test-new-rules", count, seed)
+        cases = world_cases("test" if name == WORLD.name else "test-new-rules", count, seed, side=size)
     title = next(known.title for known in TINYWORLD if known.name == name)
-    return Benchmark(name=name, title=title, items=tuple(map(item_of_case, cases)), facts={"seed": seed})
+    facts: dict[str, object] = {"seed": seed} if size == IMAGE_SIZE else {"seed": seed, "side": size}
+    return Benchmark(name=name, title=title, items=tuple(map(item_of_case, cases)), facts=facts)
 
 
 def _definition(name: str, title: str, num_items: int) -> BenchmarkDefinition:

@@ -16,13 +16,14 @@ from editfoundry.evaluation.metrics.judged_edits import (
 )
 from editfoundry.evaluation.metrics.lpips_distance import LPIPS
 from editfoundry.evaluation.metrics.metric import Metric
-from editfoundry.evaluation.metrics.outcome_accuracy import OUTCOME
+from editfoundry.evaluation.metrics.outcome_accuracy import RIGHT, SHARP
 from editfoundry.evaluation.metrics.pixel_distances import L1, L2, PSNR
 from editfoundry.evaluation.metrics.preservation_psnr import PRESERVATION
 from editfoundry.evaluation.metrics.ssim import SSIM
 
 METRICS: tuple[Metric, ...] = (
-    OUTCOME,
+    RIGHT,
+    SHARP,
     CLIP_SCORE,
     MLLM_BIT,
     MLLM_PROBABILITY,

@@ -65,6 +65,7 @@ def _scale(name: str, label: str, measures: str, value: Callable[[Judgement], fl
         higher_is_better=True,
         compute=_said(value),
         model=_JUDGE,
+        is_costly=True,
         decimals=2,
     )
 
@@ -77,6 +78,7 @@ MLLM_BIT = Metric(
     higher_is_better=True,
     compute=_said(lambda judgement: float(judgement.success > 0.5)),
     model=_JUDGE,
+    is_costly=True,
     decimals=3,
 )
 MLLM_PROBABILITY = Metric(
@@ -87,6 +89,7 @@ MLLM_PROBABILITY = Metric(
     higher_is_better=True,
     compute=_said(lambda judgement: judgement.success),
     model=_JUDGE,
+    is_costly=True,
     decimals=3,
 )
 JUDGE_SEMANTIC = _scale(

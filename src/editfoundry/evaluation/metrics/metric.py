@@ -57,8 +57,11 @@ class Metric:
     """What is done to pictures before they are compared, beside what the model does."""
     decimals: int = 4
     """Decimals that reports show."""
+    is_costly: bool = False
+    """Whether it takes so long that controls are measured by it on a few items alone."""
     has_bounds: bool = False
-    """Whether reports say what doing nothing and the true outcome would score."""
+    """Whether reports say what doing nothing and the true outcome would score, and warn where an editor scores below
+    doing nothing: it must be a measure that rewards a good edit."""
 
     @property
     def role(self) -> str:
@@ -88,5 +91,6 @@ def describe(metric: Metric, measured: MeasuredBy, reference: str) -> dict[str, 
         "unit": metric.unit,
         "higher_is_better": metric.higher_is_better,
         "decimals": metric.decimals,
+        "has_bounds": metric.has_bounds,
         "missing": measured.missing,
     }

@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from editfoundry.evaluation.metrics.edited_batch import EditedBatch
 from editfoundry.evaluation.metrics.metric import Metric
-from editfoundry.tinyworld.outcome import Outcome, nearest_outcome
+from editfoundry.tinyworld.outcome import RIGHT_ERROR, SHARP_ERROR, OutcomeVerdict, judge_outcome
 
 
-def nearest_outcomes(edits: EditedBatch) -> dict[int, Outcome]:
-    """Return row -> what the edit is nearest to, of the edits whose truth is known."""
-    return edits.once("nearest outcomes", lambda: _nearest(edits))
+def outcome_verdicts(edits: EditedBatch) -> dict[int, OutcomeVerdict]:
+    """Return row -> what the edit became, of the edits whose truth is known."""
+    return edits.once("outcome verdicts", lambda: _judged(edits))
 
 
-def _nearest(edits: EditedBatch) -> dict[int, Outcome]:
+def _judged(edits: EditedBatch) -> dict[int, OutcomeVerdict]:
     cases = {row: edits.item(row).case for row in edits.made}
-    return {row: nearest_outcome(np.asarray(edits.edit(row)), case) for row, case in cases.items() if case is not None}
+    return {row: judge_outcome(np.asarray(edits.edit(row)), case) for row, case in cases.items() if case is not None}
 
 
-def _is_right(edits: EditedBatch, rows: Sequence[int]) -> list[float]:
-    nearest = nearest_outcomes(edits)
-    return [float(nearest[row] == "truth") for row in rows]
+def _share(holds: Callable[[OutcomeVerdict], bool]) -> Callable[[EditedBatch, Sequence[int]], list[float]]:
+    def compute(edits: EditedBatch, rows: Sequence[int]) -> list[float]:
+        verdicts = outcome_verdicts(edits)
+        return [float(holds(verdicts[row])) for row in rows]
+
+    return compute
 
 
-OUTCOME = Metric(
-    name="outcome",
-    label="Outcome accuracy",
-    measures=(
-        "1 when the edit is nearer (L2) to the true outcome than to the input and to every plausible wrong outcome, "
-        "inside the region that truly changes."
-    ),
-    unit="0 or 1",
-    higher_is_better=True,
-    compute=_is_right,
-    needs=("case",),
-    preprocessing="nearest (L2) of truth, input and wrong outcomes, inside the region that truly changes",
-    decimals=2,
+def _outcome_metric(name: str, label: str, measures: str, holds: Callable[[OutcomeVerdict], bool]) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        measures=measures,
+        unit="0 or 1",
+        higher_is_better=True,
+        compute=_share(holds),
+        needs=("case",),
+        preprocessing="L2 inside the region that truly changes",
+        decimals=2,
+    )
+
+
+RIGHT = _outcome_metric(
+    "right",
+    "Right",
+    "1 when, inside the region that truly changes, the edit is nearer (L2) to the true outcome than to the input and "
+    f"to at least 12 wrong outcomes, and its squared error is below {RIGHT_ERROR} of the input's.",
+    lambda verdict: verdict.right,
+)
+SHARP = _outcome_metric(
+    "sharp",
+    "Sharp",
+    f"1 when the edit is right and its squared error is below {SHARP_ERROR} of the input's.",
+    lambda verdict: verdict.sharp,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,16 @@ from PIL import Image
 
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
+from editfoundry.evaluation.controls import TRUTH
 from editfoundry.evaluation.metrics import all_metrics
 from editfoundry.evaluation.metrics.edited_batch import EditedBatch, ItemBatch, ItemPictures, Measurement
 from editfoundry.evaluation.metrics.metric import Metric, Undefined, describe
 from editfoundry.evaluation.metrics.metric_models import MetricModels
-from editfoundry.evaluation.metrics.outcome_accuracy import nearest_outcomes
-from editfoundry.tinyworld.outcome import Outcome
+from editfoundry.evaluation.metrics.outcome_accuracy import outcome_verdicts
+from editfoundry.tinyworld.outcome import OutcomeVerdict
+
+NUM_COSTLY_CONTROLS = 32
+"""Items at the start of a benchmark whose controls the costly metrics see."""
 
 
 @dataclass(kw_only=True)
@@ -26,8 +30,8 @@ class ItemScores:
     """Metric -> value; None where there is none."""
     undefined: dict[str, str] = field(default_factory=dict)
     """Metric -> why it has no value, where nothing that it needs is absent."""
-    nearest: Outcome | None = None
-    """What the edit is nearest to, where the truth is known."""
+    verdict: OutcomeVerdict | None = None
+    """What the edit became, where the truth is known."""
 
 
 class MetricScorer:
@@ -65,18 +69,26 @@ class MetricScorer:
         }
 
     def score(
-        self, pictures: Sequence[ItemPictures], edited: Mapping[str, Sequence[Image.Image | None]]
+        self,
+        pictures: Sequence[ItemPictures],
+        edited: Mapping[str, Sequence[Image.Image | None]],
+        trivial: Sequence[Mapping[str, Image.Image | None]] | None = None,
+        cheap_only: Collection[str] = (),
     ) -> tuple[dict[str, list[ItemScores]], list[dict[str, dict[str, float]]]]:
         """Score one batch.
 
         Args:
             pictures: of B items.
             edited: editor -> B edits, RGB, None where there is none.
+            trivial: of each of the B items, name -> a picture that no editor made. Costly metrics see those of the
+                benchmark's first `NUM_COSTLY_CONTROLS` items.
+            cheap_only: of the names of ``edited``, those that costly metrics do not see.
 
         Returns:
             Editor -> the scores of each item, no value for an edit that is not there; and of each item its bounds, as
-            ``{"input": {metric: value}, "truth": {metric: value}}``: what doing nothing and the true outcome score,
-            by the metrics that reports show them of.
+            ``{"input": {metric: value}, "truth": {metric: value}}``: what doing nothing and the true outcome score by
+            the metrics that reports always show them of; with ``trivial``, what each of its pictures and the true
+            outcome score by every metric.
         """
         if not pictures:
             return {editor: [] for editor in edited}, []
@@ -84,17 +96,27 @@ class MetricScorer:
         scored = {}
         for editor, images in edited.items():
             edits = EditedBatch(batch, images)
-            scored[editor] = self._scores(edits, self.metrics)
-            for row, outcome in nearest_outcomes(edits).items():
-                scored[editor][row].nearest = outcome
-        return scored, self._bounds(batch)
+            metrics = self._cheap() if editor in cheap_only else self.metrics
+            scored[editor] = self._scores(edits, metrics)
+            for row, verdict in outcome_verdicts(edits).items():
+                scored[editor][row].verdict = verdict
+        return scored, self._bounds(batch, trivial)
 
-    def _bounds(self, batch: ItemBatch) -> list[dict[str, dict[str, float]]]:
+    def _cheap(self) -> list[Metric]:
+        return [metric for metric in self.metrics if not metric.is_costly]
+
+    def _bounds(
+        self, batch: ItemBatch, trivial: Sequence[Mapping[str, Image.Image | None]] | None
+    ) -> list[dict[str, dict[str, float]]]:
+        early = {item.id for item in self._measurement.benchmark.items[:NUM_COSTLY_CONTROLS]}
+        is_early = batch.pictures[0].item.id in early
         metrics = [metric for metric in self.metrics if metric.has_bounds]
-        made: dict[str, Sequence[Image.Image | None]] = {
-            "input": batch.inputs,
-            "truth": [pictures.truth for pictures in batch.pictures],
-        }
+        if trivial:
+            metrics = list(self.metrics if is_early else self._cheap())
+        made: dict[str, Sequence[Image.Image | None]] = {"input": batch.inputs}
+        if trivial:
+            made = {name: [known[name] for known in trivial] for name in trivial[0]}
+        made[TRUTH] = [pictures.truth for pictures in batch.pictures]
         scored = {name: self._scores(EditedBatch(batch, images), metrics) for name, images in made.items()}
         return [
             {name: {m: v for m, v in rows[place].values.items() if v is not None} for name, rows in scored.items()}

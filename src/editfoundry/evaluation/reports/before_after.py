@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from editfoundry.evaluation.reports.metric_text import decimal_text, is_clear
+from editfoundry.evaluation.reports.run_results import RIGHT, SHARP
 
 BASE = "base"
 """What the lineage's report calls the editor before its fine-tuning."""
@@ -20,8 +21,8 @@ GAIN = f"{FINE_TUNED} - {BASE}"
 """Key of their paired difference."""
 EDITOR_TITLES = {BASE: "Base", FINE_TUNED: "Fine-tuned", POST_EDITED: "Post-edited"}
 _COLUMNS = {
-    "outcome": ("Outcome\naccuracy", 2),
-    "clip_score": ("CLIP score", 3),
+    RIGHT: ("Right", 2),
+    SHARP: ("Sharp", 2),
     "preservation_psnr": ("Preserved,\ndB", 1),
 }
 """Metric -> heading and decimals."""
@@ -33,7 +34,7 @@ def editor_title(name: str) -> str:
 
 
 def terminal_table(summary: Mapping[str, Any]) -> Table:
-    """Return a run's outcome accuracy, CLIP score and preservation, at most 80 characters wide for two editors.
+    """Return a run's right and sharp edits and its preservation, at most 80 characters wide for two editors.
 
     Args:
         summary: as `summarise_run` returns it, of a benchmark whose truth is known.
@@ -51,7 +52,7 @@ def terminal_table(summary: Mapping[str, Any]) -> Table:
     for category in _parts(summary):
         cells: list[str | Text] = list(_row(summary, category))
         if GAIN in summary["paired"]:
-            gain = _scores(summary["paired"][GAIN], category)["outcome"]
+            gain = _scores(summary["paired"][GAIN], category)[RIGHT]
             colour = ("green" if gain["value"] > 0 else "red") if is_clear(gain) else ""
             cells[-2] = Text(str(cells[-2]), style=colour)
         table.add_row(*cells, style="bold" if category is None else None, end_section=category is None)
@@ -84,14 +85,14 @@ def _parts(summary: Mapping[str, Any]) -> list[str | None]:
 
 def _row(summary: Mapping[str, Any], category: str | None) -> list[str]:
     scores = [_scores(summary[editor], category) for editor in summary["editors"]]
-    row = [category or "overall", str(scores[0]["outcome"]["n"])]
+    row = [category or "overall", str(scores[0][RIGHT]["n"])]
     # One metric's editors share a cell, so that the table fits a terminal.
     row += [
         " → ".join(decimal_text(s[metric]["value"], decimals) for s in scores)
         for metric, (_, decimals) in _COLUMNS.items()
     ]
     if GAIN in summary["paired"]:
-        gain = _scores(summary["paired"][GAIN], category)["outcome"]
+        gain = _scores(summary["paired"][GAIN], category)[RIGHT]
         value, low, high = (decimal_text(gain[key], 2, signed=True) for key in ("value", "low", "high"))
         row += [value, f"{low} to {high}"]
     return row

@@ -30,6 +30,8 @@ def caveats(run: Run, summary: Mapping[str, Any], published: Published | None) -
 def _worse_than_nothing(run: Run, summary: Mapping[str, Any]) -> Iterator[str]:
     for metric, bound in (summary["bounds"].get("input") or {}).items():
         facts = run.metrics[metric]
+        if not facts.get("has_bounds", True):
+            continue
         means = {editor: summary[editor]["overall"][metric]["value"] for editor in summary["editors"]}
         known = {editor: mean for editor, mean in means.items() if mean is not None}
         sign = 1 if facts.get("higher_is_better") else -1
@@ -78,8 +80,8 @@ def _failures(summary: Mapping[str, Any]) -> Iterator[str]:
         if failed:
             reasons = ", ".join(f"{reason} × {count}" for reason, count in summary[editor]["failures"].items())
             yield (
-                f"{editor} gave no usable edit for {failed} of {total} items ({reasons}). They count as wrong in the "
-                "outcome accuracy and are in no other mean: compare n."
+                f"{editor} gave no usable edit for {failed} of {total} items ({reasons}). They count as "
+                "neither right nor sharp and are in no other mean: compare n."
             )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from editfoundry.evaluation.reports.caveats import caveats, failed_items
+from editfoundry.evaluation.reports.control_tables import instruction_table, trivial_table
 from editfoundry.evaluation.reports.metric_text import MISSING
 from editfoundry.evaluation.reports.published import Published, published_elsewhere, published_for
 from editfoundry.evaluation.reports.report_tables import (
@@ -54,6 +55,10 @@ class RunReport:
     overview: Table
     metrics: Sequence[MetricSection]
     costs: Table
+    controls: Table | None
+    """Right edits by the own instruction, by another item's and by none."""
+    trivial: Table | None
+    """What every metric gives to pictures that no editor made."""
     drawn: Sequence[ScoredItem]
     """Chosen by the seed."""
     num_items: int
@@ -89,6 +94,8 @@ def gather(run: Run, seed: int) -> RunReport:
             for metric in scored
         ],
         costs=cost_table(run),
+        controls=instruction_table(summary),
+        trivial=trivial_table(summary),
         drawn=draw_items(run, seed),
         num_items=len(all_items(run)),
         ranked_by=ranked_by,
@@ -106,6 +113,9 @@ def _captions_read(run: Run) -> dict[str, str]:
     return {editor: f"reads the {' and the '.join(captions)}" for editor, captions in reads.items() if captions}
 
 
+NO_SAFETY_CHECKER = "No editor has a safety checker: what it painted is what was scored."
+
+
 def cost_table(run: Run) -> Table:
     """Return what an edit costs with each editor."""
     rows = [
@@ -118,7 +128,8 @@ def cost_table(run: Run) -> Table:
         )
         for editor, facts in run.editors.items()
     ]
-    return Table(title="Costs", columns=("seconds per edit", "peak memory, MB"), rows=tuple(rows))
+    columns = ("seconds per edit", "peak memory, MB")
+    return Table(title="Costs", columns=columns, rows=tuple(rows), notes=(NO_SAFETY_CHECKER,))
 
 
 def _number(value: float | None, form: str) -> str:

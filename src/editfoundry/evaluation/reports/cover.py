@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from editfoundry.data.stage_result import StageResult
-from editfoundry.evaluation.reports.before_after import GAIN, editor_title
+from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION
+from editfoundry.evaluation.reports.before_after import FINE_TUNED, GAIN, editor_title
 from editfoundry.evaluation.reports.metric_text import (
     is_clear,
     mean_text,
@@ -17,6 +18,7 @@ from editfoundry.evaluation.reports.metric_text import (
     verdict_css,
 )
 from editfoundry.evaluation.reports.page import series_css
+from editfoundry.evaluation.reports.run_results import RIGHT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +42,32 @@ class Cover:
 def verdict(summary: Mapping[str, Any]) -> str:
     """Return in one sentence what fine-tuning did to the share of right edits of a benchmark whose truth is known."""
     editors, count = summary["editors"], summary["num_items"]
-    rates = {e: f"{100 * summary[e]['overall']['outcome']['value']:.0f} %" for e in editors}
+    rates = {e: f"{100 * summary[e]['overall'][RIGHT]['value']:.0f} %" for e in editors}
     if GAIN not in summary["paired"]:
         return f"{editor_title(editors[0])} gets {rates[editors[0]]} of {count} edits right."
-    difference = summary["paired"][GAIN]["overall"]["outcome"]
+    difference = summary["paired"][GAIN]["overall"][RIGHT]
     text = (
         f"Fine-tuning takes the share of right edits from {rates['base']} to {rates['fine_tuned']} over {count} edits"
     )
     if not is_clear(difference):
         return f"{text}: too little for {count} edits to tell it from chance."
-    facts = summary["metrics"]["outcome"]
+    facts = summary["metrics"][RIGHT]
     return f"{text}; the 95 % interval of the difference is {range_text(facts, difference, signed=True)}."
+
+
+def specific_gain(summary: Mapping[str, Any]) -> str:
+    """Return in one sentence how much of the gain the instruction itself brought; empty without the controls."""
+    controls = summary.get("controls") or {}
+    gain = controls.get("specific_paired", {}).get(GAIN)
+    other = controls.get("editors", {}).get(FINE_TUNED, {}).get(ANOTHER_INSTRUCTION)
+    if gain is None or other is None:
+        return ""
+    facts = summary["metrics"][RIGHT]
+    return (
+        f"By another item's instruction the fine-tuned editor gets {100 * other[RIGHT]['value']:.0f} % right; the gain "
+        f"that is specific to the instruction is {value_text(facts, gain['value'], signed=True)} "
+        f"[{range_text(facts, gain, signed=True)}]."
+    )
 
 
 def headline(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

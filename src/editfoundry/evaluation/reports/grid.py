@@ -49,7 +49,7 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, run: Run, item: Sco
     edits = [run.items[editor].get(item.id) for editor in run.editors]
     paths = [picture_path(run.folder, "edits", item.id, editor) for editor in run.editors]
     inputs, truths = (picture_path(run.folder, kind, item.id) for kind in ("inputs", "truths"))
-    marks = [None, *(edit is not None and edit.nearest == "truth" for edit in edits), None]
+    marks = [None, *(edit is not None and edit.outcome == "right" for edit in edits), None]
     for column, (path, correct) in enumerate(zip([inputs, *paths, truths], marks, strict=True)):
         left = _GAP + _TEXT_WIDTH + column * (tile + _GAP)
         picture = _picture(path)

@@ -11,7 +11,7 @@ from editfoundry.evaluation.charts import axis_range, axis_svg, curve_svg, dots_
 from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.preservation import PSNR_CAP
 from editfoundry.evaluation.reports.content import MAX_LISTED, Extremes, MetricSection, RunReport
-from editfoundry.evaluation.reports.cover import Cover, headline, stage_rows, verdict
+from editfoundry.evaluation.reports.cover import Cover, headline, specific_gain, stage_rows, verdict
 from editfoundry.evaluation.reports.inlined_pictures import ShownItem, edited_picture, input_picture, truth_pictures
 from editfoundry.evaluation.reports.metric_text import (
     MIN_ITEMS_TO_TELL,
@@ -21,14 +21,20 @@ from editfoundry.evaluation.reports.metric_text import (
     value_text,
 )
 from editfoundry.evaluation.reports.page import render_page, series_css
-from editfoundry.evaluation.reports.run_results import ScoredItem
-from editfoundry.evaluation.reports.run_summary import OUTCOMES, no_interval
+from editfoundry.evaluation.reports.run_results import OUTCOMES, RIGHT, ScoredItem
+from editfoundry.evaluation.reports.run_summary import no_interval
 
 NUM_OPEN = 1
 """Metrics of the first benchmark whose tables are open; the others open by a click."""
 NUM_PICTURES_OPEN = 4
 """Figures that are open; the others open by a click."""
-_OUTCOME_TITLES = {"truth": "right", "wrong": "another outcome", "input": "left as it was", "failed": "failed"}
+_OUTCOME_TITLES = {
+    "right": "right",
+    "unclear": "nearest to the truth, but not near enough",
+    "wrong": "another outcome",
+    "input": "left as it was",
+    "failed": "failed",
+}
 
 
 def render_html(reports: Sequence[RunReport], made: MadeBy, cover: Cover | None = None) -> str:
@@ -40,14 +46,14 @@ def render_html(reports: Sequence[RunReport], made: MadeBy, cover: Cover | None 
         cover: what there is to say beside the scores; by default nothing.
     """
     first = reports[0]
-    knows_outcome = cover is not None and "outcome" in first.summary["metrics"]
+    knows_outcome = cover is not None and RIGHT in first.summary["metrics"]
     return render_page(
         "report.html.j2",
         {
             "title": first.summary["title"] if cover is None else cover.title,
             "made": made,
             "cover": cover,
-            "verdict": verdict(first.summary) if knows_outcome else "",
+            "verdict": f"{verdict(first.summary)} {specific_gain(first.summary)}".strip() if knows_outcome else "",
             "headline": headline(first.summary) if knows_outcome else [],
             "curve": "" if cover is None else curve_svg(cover.loss_curve),
             "stages": [] if cover is None else stage_rows(cover.stages),
@@ -104,7 +110,7 @@ def _outcomes(report: RunReport) -> list[dict[str, Any]]:
             if counts.get(outcome)
         ]
         if parts:
-            rows.append({"label": editor, "parts": parts, "text": f"{counts['truth']} of {total} right"})
+            rows.append({"label": editor, "parts": parts, "text": f"{counts['right']} of {total} right"})
     return rows
 
 

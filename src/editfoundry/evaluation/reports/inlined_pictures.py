@@ -31,7 +31,7 @@ class ShownPicture:
     text: str = ""
     """Below it, for example its scores."""
     mark: str = ""
-    """``truth``, ``input``, ``wrong`` or ``failed``: what an edit became, where that is known."""
+    """One of `run_results.OUTCOMES`: what an edit became, where that is known."""
 
     @property
     def is_small(self) -> bool:
@@ -91,5 +91,5 @@ def edited_picture(run: Run, editor: str, item_id: str, *, title: str = "", text
         return ShownPicture(title=title or editor, uri=None, nothing=item.failure, mark="failed")
     uri = inlined_picture(picture_path(run.folder, "edits", item_id, editor))
     return ShownPicture(
-        title=title or editor, uri=uri, nothing="no picture", text=text if uri else "", mark=item.nearest or ""
+        title=title or editor, uri=uri, nothing="no picture", text=text if uri else "", mark=item.outcome
     )

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from editfoundry.evaluation.reports.run_results import SEVERAL, Run, read_json, read_runs
-from editfoundry.tracking.mlflow_client import TrackedRun, default_tracking_uri, distinct_name, source_tags, tracked_run
+from editfoundry.data.hashing import file_hash
+from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, Run, read_json, read_runs
+from editfoundry.tracking.mlflow_client import TrackedRun, distinct_name, source_tags, tracked_run, tracking_uri_of
 
 EXPERIMENT = "evaluation"
+METRICS_TAG = "metrics_hash"
+"""Of a run: the hash of the report's ``metrics.json``, by which the run of a report is found."""
 ARTIFACTS = ("report.html", "report.md", "summary.json", "metrics.json", "grid.png")
 
 
@@ -24,7 +27,7 @@ def log_reports(
     Args:
         folder: with ``metrics.json``, ``summary.json`` and the reports.
         root: the project's folder.
-        tracking_uri: by default the project's own store.
+        tracking_uri: by default MLFLOW_TRACKING_URI, else the project's own store.
         settings: logged as parameters; by default those of the editors.
 
     Returns:
@@ -36,8 +39,8 @@ def log_reports(
     runs, written = read_runs(folder), read_json(folder / "summary.json")
     first = runs[0]
     own = {"benchmark": first.name, "editors": {e: facts.get("settings") or {} for e, facts in first.editors.items()}}
-    tags = {**source_tags(root), "benchmark": first.name}
-    uri = tracking_uri or default_tracking_uri(root)
+    tags = {**source_tags(root), "benchmark": first.name, METRICS_TAG: file_hash(folder / METRICS_FILE)}
+    uri = tracking_uri or tracking_uri_of(root)
     data_hash = next((value for tag, value in tags.items() if tag.startswith("dvc.")), "")
     name = distinct_name(f"{folder.resolve().name}: {first.name}", data_hash)
     with tracked_run(EXPERIMENT, name, own if settings is None else settings, tags, uri, root=root) as tracked:

@@ -19,9 +19,14 @@ SEVERAL = "benchmarks"
 """Key of both JSON files of a report of several benchmarks: benchmark's name -> what the file of a run holds."""
 RESERVED_NAMES = (
     "benchmark", "title", "num_items", "editors", "metrics", "paired", "failures", "seed", "bounds",
-    "preservation_cap_db", SEVERAL,
+    "preservation_cap_db", "controls", SEVERAL,
 )  # fmt: skip
 """Keys of summary.json that no editor may be called by."""
+RIGHT = "right"
+"""Name of the metric that says whether an edit is what tinyworld makes of the instruction."""
+SHARP = "sharp"
+OUTCOMES = ("right", "unclear", "wrong", "input", "failed")
+"""What an edit may have become: nearest to the truth but not near enough is unclear."""
 _BRANCHES = ("text", "video")
 
 
@@ -48,10 +53,21 @@ class ScoredItem:
     """The rule of tinyworld that the instruction sets off."""
     nearest: str | None = None
     """What the edit is nearest to, where the truth is known: ``truth``, ``input`` or ``wrong``."""
+    error: float | None = None
+    """Squared error against the truth where things truly change, as a share of the input's; known where that is."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Metric -> score; infinite where a PSNR is, absent where it could not be computed."""
     undefined: Mapping[str, str] = field(default_factory=dict)
     """Metric -> why it has no score, where nothing that it needs is absent."""
+
+    @property
+    def outcome(self) -> str:
+        """What the edit became: one of `OUTCOMES`; empty where that is not known."""
+        if self.failure:
+            return "failed"
+        if self.nearest == "truth":
+            return "right" if self.scores.get(RIGHT) else "unclear"
+        return self.nearest or ""
 
     @property
     def row(self) -> str:
@@ -73,7 +89,9 @@ class Run:
     items: Mapping[str, Mapping[str, ScoredItem]]
     """Editor -> item id -> the edit, both in the run's order."""
     bounds: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
-    """Item id -> ``input`` or ``truth`` -> metric -> what doing nothing, or the true outcome, scores."""
+    """Item id -> a name of `controls.REFERENCE_LABELS` -> metric -> what that picture scores."""
+    controls: Mapping[str, Mapping[str, Mapping[str, ScoredItem]]] = field(default_factory=dict)
+    """Control -> editor -> item id -> the edit that was asked for by way of control, scored as if asked rightly."""
     made: MadeBy = field(default_factory=MadeBy)
 
     @property
@@ -132,7 +150,8 @@ def parse_run(data: Mapping[str, Any], folder: Path, where: str) -> Run:
         metrics=data["metrics"] | undeclared,
         editors=data["editors"],
         items=_by_editor(items, list(data["editors"]), where),
-        bounds=data.get("bounds") or {},
+        bounds=_bounds(data.get("bounds") or {}, f"{where}: bounds"),
+        controls=_controls(data.get("controls") or (), list(data["editors"]), where),
         made=MadeBy(**{name: str(made.get(name) or "") for name in ("date", "version", "command")}),
     )
 
@@ -145,6 +164,32 @@ def read_json(path: Path) -> Any:
         raise BadInputError(f"{path}: no such file; give a folder that editfoundry evaluate wrote") from None
     except (OSError, ValueError) as error:
         raise BadInputError(f"{path}: not readable as JSON: {one_line(error)}") from error
+
+
+def _bounds(found: Mapping[str, Mapping[str, Mapping[str, Any]]], where: str) -> dict[str, dict[str, dict[str, float]]]:
+    try:
+        return {
+            item_id: {name: parse_scores(scores, f"{where}: {item_id}: {name}") for name, scores in bounds.items()}
+            for item_id, bounds in found.items()
+        }
+    except AttributeError as error:
+        raise BadInputError(f"{where} have another layout than a run's: {error}") from error
+
+
+def parse_scores(scores: Mapping[str, object], where: str) -> dict[str, float]:
+    """Return the scores that there are; raises BadInputError, beginning with ``where``, as of `parse_score`."""
+    parsed = {name: parse_score(value, f"{where}: {name}") for name, value in scores.items()}
+    return {name: value for name, value in parsed.items() if value is not None}
+
+
+def _controls(
+    rows: Sequence[Mapping[str, Any]], editors: Sequence[str], where: str
+) -> dict[str, dict[str, dict[str, ScoredItem]]]:
+    by_control: dict[str, list[ScoredItem]] = {}
+    for number, row in enumerate(rows, start=1):
+        item = parse_item(row, f"{where}: control {number}")
+        by_control.setdefault(str(row.get("control")), []).append(item)
+    return {control: _by_editor(items, editors, where) for control, items in by_control.items()}
 
 
 def _by_editor(items: Sequence[ScoredItem], editors: Sequence[str], where: str) -> dict[str, dict[str, ScoredItem]]:
@@ -165,7 +210,6 @@ def parse_item(row: Mapping[str, Any], where: str) -> ScoredItem:
             # Both name files of the run folder, and what is read from a file must not lead out of it.
             if Path(name).name != name:
                 raise BadInputError(f"{where}: {name!r} cannot name a file")
-        scores = {name: parse_score(value, f"{where}: {name}") for name, value in row["scores"].items()}
         return ScoredItem(
             editor=row["editor"],
             id=row["id"],
@@ -180,7 +224,8 @@ def parse_item(row: Mapping[str, Any], where: str) -> ScoredItem:
             seed=row.get("seed"),
             rule=row.get("rule") or "",
             nearest=row.get("nearest"),
-            scores={name: value for name, value in scores.items() if value is not None},
+            error=row.get("error"),
+            scores=parse_scores(row["scores"], where),
             undefined=dict(row.get("undefined") or {}),
         )
     except (KeyError, TypeError, AttributeError) as error:

@@ -11,12 +11,9 @@ from typing import Any
 import numpy as np
 
 from editfoundry.evaluation.bootstrap import Interval, bootstrap_columns
+from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION
 from editfoundry.evaluation.preservation import PSNR_CAP
-from editfoundry.evaluation.reports.run_results import Run, ScoredItem, row_order
-
-OUTCOME = "outcome"
-OUTCOMES = ("truth", "wrong", "input", "failed")
-"""What an edit may have become, where the truth is known."""
+from editfoundry.evaluation.reports.run_results import OUTCOMES, RIGHT, SHARP, Run, ScoredItem, row_order
 
 
 def summarise_run(run: Run, seed: int = 0) -> dict[str, Any]:
@@ -57,6 +54,8 @@ def summarise_run(run: Run, seed: int = 0) -> dict[str, Any]:
     }
     summary["failures"] = {editor: summary[editor]["failures"] for editor in run.editors}
     summary["bounds"] = _mean_bounds(run)
+    if run.controls:
+        summary["controls"] = control_summary(run, metrics, seed)
     summary["metrics"] = dict(run.metrics)
     summary["preservation_cap_db"] = PSNR_CAP
     return summary
@@ -75,7 +74,7 @@ def paired(
 def score_matrix(items: Sequence[ScoredItem], metrics: Sequence[str]) -> np.ndarray:
     """Return ``(N, M)`` float64 scores, NaN where there is none; infinite PSNRs count as ``PSNR_CAP``.
 
-    An edit that failed has outcome 0: asked for and not delivered is wrong.
+    An edit that failed is not right, and not sharp: asked for and not delivered is wrong.
     """
     matrix = np.array([[_score(item, metric) for metric in metrics] for item in items], dtype=np.float64)
     return matrix.reshape(len(items), len(metrics))
@@ -124,6 +123,45 @@ def by_part(
     }
 
 
+def control_summary(run: Run, metrics: Sequence[str], seed: int) -> dict[str, Any]:
+    """Return what the controls got, and what is specific: right by the own instruction minus right by another's.
+
+    ``{"editors": {editor: {control: {metric: interval}}}, "specific": {editor: interval}, "specific_paired": {"B - A":
+    interval}}``; the last is the difference between editors of what is specific, item by item.
+    """
+    editors: dict[str, dict[str, Any]] = {editor: {} for editor in run.editors}
+    for control, arms in run.controls.items():
+        for editor, items in arms.items():
+            rows = list(items.values())
+            if rows:
+                editors[editor][control] = by_part(rows, score_matrix(rows, metrics), metrics, seed)["overall"]
+    specific = {
+        editor: _specific(run.items[editor], items)
+        for editor, items in run.controls.get(ANOTHER_INSTRUCTION, {}).items()
+        if items and RIGHT in metrics
+    }
+    return {
+        "editors": editors,
+        "specific": {editor: _interval(values, seed) for editor, values in specific.items()},
+        "specific_paired": {
+            f"{after} - {before}": _interval(
+                {i: specific[after][i] - specific[before][i] for i in specific[before] if i in specific[after]}, seed
+            )
+            for before, after in combinations(specific, 2)
+        },
+    }
+
+
+def _specific(own: Mapping[str, ScoredItem], other: Mapping[str, ScoredItem]) -> dict[str, float]:
+    """Return item's id -> 1 where it is right by its own instruction alone, -1 by another's alone, 0 otherwise."""
+    return {i: _score(own[i], RIGHT) - _score(item, RIGHT) for i, item in other.items() if i in own}
+
+
+def _interval(values: Mapping[str, float], seed: int) -> dict[str, Any]:
+    columns = np.array(list(values.values()), dtype=np.float64).reshape(len(values), 1)
+    return bootstrap_columns(columns, np.arange(len(values)), seed=seed)[0].to_dict()
+
+
 def count_failures(items: Sequence[ScoredItem]) -> dict[str, int]:
     """Return reason -> number of edits that failed for it."""
     return dict(sorted(Counter(item.failure for item in items if item.failure).items()))
@@ -140,7 +178,7 @@ def _count_undefined(items: Sequence[ScoredItem]) -> dict[str, dict[str, int]]:
 
 def _outcomes(items: Sequence[ScoredItem]) -> dict[str, Any]:
     """Return how many edits became what, where the truth is known."""
-    counts = Counter("failed" if item.failure else item.nearest for item in items if item.failure or item.nearest)
+    counts = Counter(item.outcome for item in items)
     if not any(item.nearest for item in items):
         return {}
     return {"outcomes": {outcome: counts[outcome] for outcome in OUTCOMES}}
@@ -153,7 +191,10 @@ def _mean_bounds(run: Run) -> dict[str, dict[str, float]]:
         for name, scores in bounds.items():
             for metric, score in scores.items():
                 found.setdefault(name, {}).setdefault(metric, []).append(score)
-    return {name: {m: float(np.mean(v)) for m, v in scores.items()} for name, scores in found.items()}
+    return {
+        name: {metric: float(np.mean([_capped(score, metric) for score in scored])) for metric, scored in known.items()}
+        for name, known in found.items()
+    }
 
 
 def no_interval() -> dict[str, Any]:
@@ -164,7 +205,11 @@ def no_interval() -> dict[str, Any]:
 def _score(item: ScoredItem, metric: str) -> float:
     score = item.scores.get(metric)
     if score is None:
-        return 0.0 if metric == OUTCOME and item.failure else math.nan
+        return 0.0 if metric in (RIGHT, SHARP) and item.failure else math.nan
+    return _capped(score, metric)
+
+
+def _capped(score: float, metric: str) -> float:
     return min(score, PSNR_CAP) if metric.endswith("psnr") else score
 
 

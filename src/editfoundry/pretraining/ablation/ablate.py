@@ -15,6 +15,7 @@ from editfoundry.data.record import Quadruple
 from editfoundry.data.tables import read_rows, table_paths, write_rows
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.execution.output_lock import output_lock
 from editfoundry.execution.runner import run_stage
 from editfoundry.lineage.params import Params
 from editfoundry.pretrained.clip import load_clip
@@ -51,8 +52,20 @@ def run_ablation(
     Raises:
         BadInputError: ``source`` holds no quadruple with a known outcome, or ``output`` something else.
         MissingModelError: a model that every arm needs is not on this machine.
+        UnavailableError: another ablation is at work on ``output``.
     """
-    claim_output(output, STAGE)
+    with output_lock(output, STAGE):
+        claim_output(output, STAGE)
+        summary = _run_arms(params, source, output, num, progress)
+        write_json(output / "ablation.json", summary)
+        with atomic_file(output / "ablation.md") as file:
+            file.write(ablation_markdown(summary).encode())
+    return summary
+
+
+def _run_arms(
+    params: Params, source: Path, output: Path, num: int, progress: Callable[[int, int], None] | None
+) -> dict[str, Any]:
     profile = load_profile(params.profile)
     chosen, num_passed_over = _known_quadruples(source, num)
     _write_shards(output / "quadruples", chosen, params.editworld_text.records_per_batch)
@@ -67,7 +80,7 @@ def run_ablation(
         outcomes = read_outcomes(output / arm.name, chosen, replace(params.dataset, judge=arm.judge), clip)
         full = full or outcomes
         rows.append({**_description(arm), **summarize(outcomes, full, params.editworld_text.seed), **seconds})
-    summary = {
+    return {
         "profile": profile.name,
         "num_quadruples": len(chosen),
         "num_passed_over": num_passed_over,
@@ -75,10 +88,6 @@ def run_ablation(
         "arms": rows,
         "left_out": left_out,
     }
-    write_json(output / "ablation.json", summary)
-    with atomic_file(output / "ablation.md") as file:
-        file.write(ablation_markdown(summary).encode())
-    return summary
 
 
 def _known_quadruples(source: Path, num: int) -> tuple[list[Quadruple], int]:

@@ -14,7 +14,7 @@ from editfoundry.data.record import Quadruple, Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.errors import Rejection
 from editfoundry.pretrained.clip import ClipEncoder
-from editfoundry.pretraining.triplet_truth import triplet_outcome
+from editfoundry.pretraining.triplet_truth import triplet_verdict
 from editfoundry.pretraining.unedited import identity_similarity, preservation_psnr
 
 MEASURES = ("right", "kept", "identity", "preservation")
@@ -60,11 +60,16 @@ def _texts(record: Quadruple | Triplet) -> tuple[str, str, str]:
 
 def _measured(triplet: Triplet, thresholds: CurationConfig, clip: ClipEncoder) -> Mapping[str, float]:
     return {
-        "right": float(triplet_outcome(triplet) == "truth"),
+        "right": _is_right(triplet),
         "kept": float(_is_kept(triplet, thresholds)),
         "identity": identity_similarity(triplet, clip),
         "preservation": preservation_psnr(triplet),
     }
+
+
+def _is_right(triplet: Triplet) -> float:
+    verdict = triplet_verdict(triplet)
+    return float(verdict is not None and verdict.right)
 
 
 def _is_kept(triplet: Triplet, thresholds: CurationConfig) -> bool:

@@ -121,7 +121,7 @@ def measure_controlnet(profile: Profile, runtime: Runtime, num_scenes: int = NUM
     pictures = [Image.fromarray(render(scene)) for scene in scenes]
     noise = noise_for(painter, [record_generator(0, str(i), "measure", 0) for i in range(num_scenes)])
     prompts = encode_prompts(painter, [scene.caption for scene in scenes])
-    conditions = ImageConditions(controlnet=controlnet, control_images=control_images(pictures).to(noise))
+    conditions = ImageConditions(controlnet=controlnet, control_images=control_images(pictures).to(noise.latents))
     measures = {}
     for name, steered in (("edge_agreement", conditions), ("edge_agreement_without", None)):
         painted = decode(painter, denoise(painter, prompts, noise, 20, 4.0, conditions=steered))

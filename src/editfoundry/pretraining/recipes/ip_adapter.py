@@ -155,9 +155,9 @@ def measure_ip_adapter(profile: Profile, runtime: Runtime, num_pairs: int = NUM_
     pictures = [Image.fromarray(render(scene)) for scene in twin_scenes("test", num_pairs)]
     backgrounds = [scene.background.phrase for scene in twin_scenes("test", num_pairs)[::2]]
     noise = noise_for(painter, [record_generator(0, str(i), "measure", 0) for i in range(num_pairs)])
-    prompts, wanted = encode_prompts(painter, backgrounds), clip.encode_images(pictures[::2])
+    like, prompts, wanted = noise.latents, encode_prompts(painter, backgrounds), clip.encode_images(pictures[::2])
     present, absent = adapter.encode_images(pictures[1::2])
-    conditions = ImageConditions(image_embeds=present.to(noise), negative_image_embeds=absent.to(noise))
+    conditions = ImageConditions(image_embeds=present.to(like), negative_image_embeds=absent.to(like))
     without = decode(painter, denoise(painter, prompts, noise, 20, 4.0))
     with adapter.applied(1.0):
         carried = decode(painter, denoise(painter, prompts, noise, 20, 4.0, conditions=conditions))

@@ -66,8 +66,8 @@ def train_vision_language_model(
     vae: AutoencoderKL,
     device: torch.device,
     config: PretrainingConfig = CONFIG,
-    num_pairs: int = NUM_PAIRS,
     reading: PretrainingConfig = READING,
+    num_pairs: int = NUM_PAIRS,
 ) -> tuple[LlavaForConditionalGeneration, LlavaProcessor, PretrainingResult]:
     """Train on judged pairs of the training split, the vision tower of ``clip`` frozen, as published.
 

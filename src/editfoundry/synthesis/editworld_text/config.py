@@ -92,6 +92,16 @@ class TextBranchConfig:
             raise BadInputError(f"output_score is {self.output_score!r}; use {' or '.join(OUTPUT_SCORES)}")
 
 
+def roles_of(config: TextBranchConfig) -> tuple[str, ...]:
+    """Return the roles whose models the configuration's steps need."""
+    roles = ["text_to_image", "clip"]
+    if config.num_refined_candidates:
+        roles += ["controlnet_canny", "ip_adapter"]
+    if config.judge:
+        roles.append("vision_language_model")
+    return tuple(roles)
+
+
 def _check_at_least(config: TextBranchConfig, least: int, *names: str) -> None:
     for name in names:
         if getattr(config, name) < least:

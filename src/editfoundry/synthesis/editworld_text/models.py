@@ -14,7 +14,7 @@ from editfoundry.pretrained.ip_adapter import IpAdapter, load_ip_adapter
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.profiles import Profile
-from editfoundry.synthesis.editworld_text.config import TextBranchConfig
+from editfoundry.synthesis.editworld_text.config import TextBranchConfig, roles_of
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel
@@ -39,16 +39,6 @@ class TextBranch:
     def empty_prompt(self) -> PromptEmbeds:
         """The null condition of guidance, encoded once."""
         return encode_empty_prompt(self.painter)
-
-
-def roles_of(config: TextBranchConfig) -> tuple[str, ...]:
-    """Return the roles whose models the configuration's steps need."""
-    roles = ["text_to_image", "clip"]
-    if config.num_refined_candidates:
-        roles += ["controlnet_canny", "ip_adapter"]
-    if config.judge:
-        roles.append("vision_language_model")
-    return tuple(roles)
 
 
 def load_branch(profile: Profile, runtime: Runtime, config: TextBranchConfig) -> TextBranch:

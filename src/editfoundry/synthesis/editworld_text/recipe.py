@@ -7,8 +7,9 @@ from pathlib import Path
 
 from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
+from editfoundry.pretrained.fitness import check_attention_resolution, check_models
 from editfoundry.profiles import load_profile
-from editfoundry.synthesis.editworld_text.config import RECIPE, TextBranchConfig
+from editfoundry.synthesis.editworld_text.config import RECIPE, TextBranchConfig, roles_of
 from editfoundry.synthesis.quadruples.recipe import QUADRUPLES, run_quadruples
 
 
@@ -48,6 +49,15 @@ def _quadruples_of(request: StageRequest) -> Path:
     return written.output
 
 
+def check_editworld_text(request: StageRequest) -> None:
+    """Raise BadInputError where the profile's models cannot do the steps that the parameters ask for."""
+    config: TextBranchConfig = request.params.editworld_text
+    profile = load_profile(request.params.profile)
+    check_models(profile, roles_of(config))
+    if config.use_mask:
+        check_attention_resolution(profile, config.attention_resolution)
+
+
 EDITWORLD_TEXT = Stage(
     name="editworld_text",
     group="triplets",
@@ -58,6 +68,7 @@ EDITWORLD_TEXT = Stage(
     "by CLIP.",
     config=TextBranchConfig,
     run=run_editworld_text,
+    check=check_editworld_text,
     synthesize=SynthesizeCommand(
         name=RECIPE,
         help="Paint, mask, inpaint, refine, judge.",

@@ -19,8 +19,8 @@ from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import Profile
-from editfoundry.synthesis.editworld_text.config import RECIPE, TextBranchConfig
-from editfoundry.synthesis.editworld_text.models import TextBranch, load_branch, roles_of
+from editfoundry.synthesis.editworld_text.config import RECIPE, TextBranchConfig, roles_of
+from editfoundry.synthesis.editworld_text.models import TextBranch, load_branch
 from editfoundry.synthesis.editworld_text.triplets import make_triplets
 
 

@@ -18,6 +18,7 @@ from editfoundry.diffusion.keyword_tokens import keyword_token_weights
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_prompts, latent_size
 from editfoundry.diffusion.refinement import refine
 from editfoundry.diffusion.sampling import denoise, noise_for
+from editfoundry.diffusion.seeded_noise import SeededNoise
 from editfoundry.judging.clip_similarity import direction_similarity, similarity
 from editfoundry.synthesis.editworld_text.candidates import Candidates, Pictures, candidate_generators
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
@@ -194,7 +195,7 @@ def _pictures(branch: TextBranch, latents: Tensor) -> Pictures:
     return Pictures(images, latents, branch.clip.encode_images(images))
 
 
-def _noise(branch: TextBranch, batch: QuadrupleBatch, step: str, count: int) -> Tensor:
+def _noise(branch: TextBranch, batch: QuadrupleBatch, step: str, count: int) -> SeededNoise:
     return noise_for(branch.painter, candidate_generators(batch.quadruples, step, count, batch.config.seed))
 
 

@@ -54,3 +54,9 @@ class VideoBranchConfig:
                 raise BadInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.num_frames is not None and self.num_frames < 2:
             raise BadInputError("num_frames must be at least 2: the pair's own frames")
+
+
+def roles_of(config: VideoBranchConfig) -> tuple[str, ...]:
+    """Return the roles whose models the configuration needs."""
+    judge = ("vision_language_model",) if config.judge else ()
+    return ("video_language_model", "language_model", "clip", *judge)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
+from editfoundry.pretrained.fitness import check_models
 from editfoundry.profiles import load_profile
 from editfoundry.sources.clip_stage import TINYWORLD_CLIPS
-from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
+from editfoundry.synthesis.editworld_video.config import VideoBranchConfig, roles_of
 from editfoundry.synthesis.frame_pairs.recipe import FRAME_PAIRS
 
 RECIPE = "editworld-video"
@@ -35,10 +36,11 @@ def run_editworld_video(request: StageRequest) -> StageResult:
 
 
 def check_editworld_video(request: StageRequest) -> None:
-    """Raise BadInputError where the prompts' file cannot be used."""
+    """Raise BadInputError where a role has no model that can play it, or the prompts' file cannot be used."""
     from editfoundry.synthesis.editworld_video.storyline_prompts import load_storyline_prompts
 
     config: VideoBranchConfig = request.params.editworld_video
+    check_models(load_profile(request.params.profile), roles_of(config))
     if config.prompts != "auto":
         load_storyline_prompts(config.prompts)
 

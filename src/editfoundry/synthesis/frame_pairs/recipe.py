@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
+from editfoundry.pretrained.fitness import check_models
 from editfoundry.profiles import load_profile
 from editfoundry.sources.clip_stage import CLIPS, TINYWORLD_CLIPS
 from editfoundry.synthesis.frame_pairs.config import FramePairConfig
@@ -30,6 +31,11 @@ def run_frame_pairs(request: StageRequest) -> StageResult:
     )
 
 
+def check_frame_pairs(request: StageRequest) -> None:
+    """Raise BadInputError where no model tells whether two frames show the same things."""
+    check_models(load_profile(request.params.profile), ("clip",))
+
+
 FRAME_PAIRS = Stage(
     name="frame_pairs",
     group="triplets",
@@ -40,6 +46,7 @@ FRAME_PAIRS = Stage(
     description="Before and after of what happens in each clip: sharp, of one place, with no cut between.",
     config=FramePairConfig,
     run=run_frame_pairs,
+    check=check_frame_pairs,
     synthesize=SynthesizeCommand(
         name="frame-pairs",
         help="Find before and after in clips.",

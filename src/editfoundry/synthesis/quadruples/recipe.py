@@ -5,6 +5,7 @@ from __future__ import annotations
 from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
+from editfoundry.pretrained.fitness import check_models
 from editfoundry.profiles import load_profile
 from editfoundry.sources.caption_stage import CAPTIONS
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
@@ -42,10 +43,12 @@ def run_quadruples(request: StageRequest) -> StageResult:
 
 
 def check_quadruples(request: StageRequest) -> None:
-    """Raise BadInputError where the exemplars' file cannot be used."""
+    """Raise BadInputError where nobody can write them, or the exemplars' file cannot be used."""
     from editfoundry.synthesis.quadruples.writing import Writing
 
     config: QuadrupleConfig = request.params.quadruples
+    if config.writer == "language_model":
+        check_models(load_profile(request.params.profile), ("language_model",))
     if config.exemplars != "auto":
         Writing.of(config, config.exemplars)
 

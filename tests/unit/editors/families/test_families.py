@@ -9,6 +9,7 @@ from function_editors import request
 from PIL import Image
 from tiny_models import psnr, tiny_image
 from tiny_painter import save_models
+from tiny_sdxl import tiny_sdxl
 
 from editfoundry.editors import families
 from editfoundry.editors.editor_family import EditorFamily, FamilyTraining
@@ -39,6 +40,20 @@ def cases():
 
 def request_of(case):
     return request(Image.fromarray(case.input_image), case.instruction, truth=Image.fromarray(case.true_output))
+
+
+@pytest.mark.parametrize("name", ["sdedit", "diffedit", "prompt-to-prompt"])
+def test_sdxl_is_told_the_size_at_which_a_picture_is_edited(name, tmp_path):
+    tiny_sdxl().save_pretrained(tmp_path / "painter")
+    (tmp_path / "sdxl.toml").write_text(f'[text_to_image]\nmodel = "{tmp_path / "painter"}"\n')
+    editor = open_editor(name, RUNTIME, load_profile(tmp_path / "sdxl.toml"), num_inference_steps=2)
+    told = []
+    editor.model.unet.register_forward_pre_hook(
+        lambda _, args, kwargs: told.extend(kwargs["added_cond_kwargs"]["time_ids"].tolist()), with_kwargs=True
+    )
+    wide = request(tiny_image(1, (64, 32)), input_caption="a cat", output_caption="a dog")
+    editor.edit([wide])[0].require()
+    assert told and all(ids == [16, 32, 0, 0, 16, 32] for ids in told)
 
 
 @pytest.mark.parametrize("name", ["base", "sdedit", "diffedit", "prompt-to-prompt"])

@@ -1,42 +1,45 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
-from editfoundry.editors.triplet_training.pair_batches import draw_step, epoch_indices
+from editfoundry.editors.triplet_training import pair_batches
+from editfoundry.editors.triplet_training.draws import EpochOrder
+from editfoundry.editors.triplet_training.pair_batches import Draws
 from editfoundry.training.loop import parts_of
 
 CONFIG = InstructPix2PixTraining(editor="e", dataset=Path("d"), output=Path("o"), num_steps=9, batch_size=400, seed=3)
-SHAPE = {"num_triplets": 50, "num_timesteps": 1000, "latent_shape": (4, 2, 2), "num_tokens": 5}
+SHAPE = {"num_timesteps": 1000, "latent_shape": (4, 2, 2), "num_tokens": 5}
+
+
+def draw_step(config: InstructPix2PixTraining, step: int, part: slice = slice(None), **shape: Any) -> Draws:
+    order = EpochOrder(config.seed, shape.pop("num_triplets", 50))
+    first = step * config.batch_size
+    return pair_batches.draw_step(config, step, part, order=order, first=first, **{**SHAPE, **shape})
 
 
 def test_a_steps_draws_depend_on_seed_and_step_alone() -> None:
-    first, again, next_step = (draw_step(CONFIG, step, **SHAPE) for step in (5, 5, 6))
-    other_seed = draw_step(replace(CONFIG, seed=4), 5, **SHAPE)
+    first, again, next_step = (draw_step(CONFIG, step) for step in (5, 5, 6))
+    other_seed = draw_step(replace(CONFIG, seed=4), 5)
     for name, value in vars(first).items():
         assert torch.equal(value, vars(again)[name])
     for other in (next_step, other_seed):
         assert not torch.equal(first.noise, other.noise) and not torch.equal(first.indices, other.indices)
 
 
-def test_every_epoch_visits_every_triplet_once_in_an_order_of_its_own() -> None:
-    drawn = torch.cat([epoch_indices(0, start, 4, 7) for start in range(0, 28, 4)]).view(4, 7)
-    assert drawn.sort(dim=1).values.tolist() == [list(range(7))] * 4
-    assert len({tuple(order) for order in drawn.tolist()}) > 1
-
-
 def test_flips_are_off_unless_asked_for_and_then_hit_half_of_the_pairs() -> None:
-    assert not draw_step(CONFIG, 0, **SHAPE).flips.any()
-    share = draw_step(replace(CONFIG, horizontal_flip=True), 0, **SHAPE).flips.float().mean()
+    assert not draw_step(CONFIG, 0).flips.any()
+    share = draw_step(replace(CONFIG, horizontal_flip=True), 0).flips.float().mean()
     assert 0.4 < float(share) < 0.6
 
 
 def test_crops_are_centred_unless_asked_for_and_then_uniform_with_one_draw_a_pair() -> None:
-    assert draw_step(CONFIG, 0, **SHAPE).crops.unique(dim=0).tolist() == [[1.0, 0.5, 0.5]]
+    assert draw_step(CONFIG, 0).crops.unique(dim=0).tolist() == [[1.0, 0.5, 0.5]]
     config = replace(CONFIG, cache_latents=False, random_crop=True, min_crop_share=0.5, batch_size=10_000)
-    crops = draw_step(config, 0, **SHAPE).crops
+    crops = draw_step(config, 0).crops
     scaled = (crops - torch.tensor([0.5, 0, 0])) / torch.tensor([0.5, 1, 1])
     four_sigma = 4 * math.sqrt(1 / 12 / len(crops))
     assert crops[:, 0].min() >= 0.5 and bool(((scaled.mean(0) - 0.5).abs() < four_sigma).all())
@@ -44,9 +47,7 @@ def test_crops_are_centred_unless_asked_for_and_then_uniform_with_one_draw_a_pai
 
 
 def test_dropout_flips_and_timesteps_are_drawn_apart() -> None:
-    draws = draw_step(
-        replace(CONFIG, horizontal_flip=True, batch_size=40_000), 0, **SHAPE | {"latent_shape": (1, 1, 1)}
-    )
+    draws = draw_step(replace(CONFIG, horizontal_flip=True, batch_size=40_000), 0, latent_shape=(1, 1, 1))
     columns = torch.stack([draws.flips.float(), draws.drop_text.float(), draws.timesteps.float()])
     assert bool((torch.corrcoef(columns) - torch.eye(3)).abs().max() < 4 / math.sqrt(40_000))
     assert abs(draws.drop_text.float().mean() - 0.1) < 4 * math.sqrt(0.09 / 40_000)
@@ -54,9 +55,9 @@ def test_dropout_flips_and_timesteps_are_drawn_apart() -> None:
 
 
 def test_token_dropout_is_off_unless_asked_for_and_then_draws_each_token_apart() -> None:
-    assert not draw_step(CONFIG, 0, **SHAPE).drop_tokens.any()
+    assert not draw_step(CONFIG, 0).drop_tokens.any()
     config = replace(CONFIG, token_dropout=0.2, train_text_encoder=True, batch_size=20_000)
-    dropped = draw_step(config, 0, **SHAPE | {"latent_shape": (1, 1, 1)}).drop_tokens
+    dropped = draw_step(config, 0, latent_shape=(1, 1, 1)).drop_tokens
     assert dropped.shape == (20_000, 5)
     assert bool(((dropped.float().mean(0) - 0.2).abs() < 4 * math.sqrt(0.16 / 20_000)).all())
     assert bool((torch.corrcoef(dropped.T.float()) - torch.eye(5)).abs().max() < 4 / math.sqrt(20_000))
@@ -67,13 +68,18 @@ def test_processes_share_every_epoch_without_losing_or_doubling_a_triplet() -> N
     config = replace(CONFIG, batch_size=4, gradient_accumulation_steps=2)
     seen: list[int] = []
     for step in range(9):
-        draws = draw_step(config, step, num_triplets=12, num_timesteps=10, latent_shape=(1, 1, 1), num_tokens=5)
         for rank in range(count := 1 if step < 3 else 2):
             for part in parts_of(config, rank, count):
-                seen += draws.part(part).indices.tolist()
+                seen += draw_step(config, step, part, num_triplets=12).indices.tolist()
     assert [sorted(seen[start : start + 12]) for start in (0, 12, 24)] == [list(range(12))] * 3
 
 
-def test_parts_of_a_step_are_slices_of_it() -> None:
-    whole = draw_step(CONFIG, 0, **SHAPE)
-    assert torch.equal(whole.part(slice(100, 200)).timesteps, whole.timesteps[100:200])
+def test_a_process_draws_its_part_as_it_is_in_the_whole_batch() -> None:
+    config = replace(CONFIG, horizontal_flip=True, cache_latents=False, random_crop=True)
+    config = replace(config, train_text_encoder=True, token_dropout=0.5)
+    for shape in ((4, 2, 2), (4, 3, 3)):
+        whole = draw_step(config, 3, latent_shape=shape)
+        for rows in (slice(0, 100), slice(100, 137), slice(399, 400)):
+            part = draw_step(config, 3, rows, latent_shape=shape)
+            for name, value in vars(whole).items():
+                assert torch.equal(vars(part)[name], value[rows]), name

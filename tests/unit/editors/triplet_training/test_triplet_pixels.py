@@ -3,10 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import IMAGE_SIZE, tiny_triplets, write_dataset
+from PIL import Image
+from tiny_models import IMAGE_SIZE, tiny_image, tiny_triplets, write_dataset
 
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
+from editfoundry.editors.triplet_training.aspect_ratios import training_sizes
 from editfoundry.editors.triplet_training.content_hashes import dataset_hash
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.errors import BadInputError
@@ -36,6 +38,46 @@ def test_a_crop_takes_the_same_square_of_both_images(tmp_path: Path) -> None:
     pair = TripletPixels(tmp_path, 20).pair(0, False, (0.5, 1.0, 0.5))
     for found, image in zip(pair, wide, strict=True):
         expected = torch.from_numpy(np.asarray(image)[10:30, 44:64].astype(np.float32) / 127.5 - 1).permute(2, 0, 1)
+        torch.testing.assert_close(found, expected)
+
+
+def wide_and_tall(folder: Path) -> list[Triplet]:
+    """Write pairs of 1.7 : 1, 1 : 1, 1 : 1.7 and 1.7 : 1."""
+    sizes = [(170, 100), (90, 90), (100, 170), (340, 200)]
+    triplets = [
+        Triplet(
+            instruction=f"edit {number}",
+            input_image=tiny_image(2 * number, size),
+            output_image=tiny_image(2 * number + 1, size),
+        )
+        for number, size in enumerate(sizes)
+    ]
+    write_triplets(folder / "00000.tar", triplets)
+    return triplets
+
+
+def test_triplets_are_grouped_by_the_nearest_size_the_largest_group_first(tmp_path: Path) -> None:
+    triplets = wide_and_tall(tmp_path)
+    groups = TripletPixels(tmp_path, 256).grouped_by_size(training_sizes(256))
+    assert [(numbers.tolist(), pixels.size) for numbers, pixels in groups] == [
+        ([0, 3], (320, 192)),
+        ([2], (192, 320)),
+        ([1], (256, 256)),
+    ]
+    for numbers, pixels in groups:
+        width, height = pixels.size
+        assert pixels[0].shape == (2, 3, height, width)
+        assert pixels.instructions() == [triplets[number].instruction for number in numbers]
+
+
+def test_a_crop_of_any_ratio_is_the_largest_that_fits_and_the_same_of_both_images(tmp_path: Path) -> None:
+    triplets = wide_and_tall(tmp_path)
+    pixels = dict((p.size, p) for _, p in TripletPixels(tmp_path, 256).grouped_by_size(training_sizes(256)))
+    pair = pixels[(320, 192)][0]
+    # 170 x 100 is a little wider than 320 x 192: all rows, and 166.67 columns, rounded.
+    for found, image in zip(pair, (triplets[0].input_image, triplets[0].output_image), strict=True):
+        cut = image.resize((320, 192), Image.Resampling.LANCZOS, box=(1, 0, 168, 100))
+        expected = torch.from_numpy(np.asarray(cut).astype(np.float32) / 127.5 - 1).permute(2, 0, 1)
         torch.testing.assert_close(found, expected)
 
 

@@ -175,6 +175,13 @@ def test_magicbrush_s_turns_stand_alone_or_follow_each_other(magicbrush):
     assert not multi.missing and not multi.extra
 
 
+def test_a_mask_of_magicbrush_that_was_damaged_since_is_one_line(magicbrush):
+    first = read_benchmark("magicbrush", magicbrush).items[0]
+    truncate(magicbrush / "images" / "139" / "139-mask1.png")
+    with pytest.raises(BadInputError, match="139-mask1.png"):
+        first.open_mask()
+
+
 def test_a_session_of_magicbrush_ends_where_a_turn_is_missing(magicbrush):
     truncate(magicbrush / "images" / "139" / "139-output1.png")
     save(magicbrush / "images" / "139" / "139-output7.png")

@@ -84,8 +84,8 @@ def test_every_metric_is_there_and_clip_sees_each_picture_and_caption_once(model
     assert all(None not in row.values.values() for row in [*found["truth"], *found["random"][:2]])
     assert set(found["random"][2].values.values()) == {None}
     assert set(found["truth"][0].values) == set(scorer.described())
-    assert [row.values["outcome"] for row in found["truth"]] == [1, 1, 1]
-    assert [row.nearest for row in found["truth"]] == ["truth"] * 3 and found["random"][2].nearest is None
+    assert [row.values["right"] for row in found["truth"]] == [1, 1, 1]
+    assert all(row.verdict.sharp for row in found["truth"]) and found["random"][2].verdict is None
     assert [bound["truth"]["clip_score"] for bound in bounds] == [row.values["clip_score"] for row in found["truth"]]
     captions = {c for i in benchmark.items for c in (i.input_caption, i.output_caption)}
     assert all(CountingClip.seen[caption] == 1 for caption in captions)
@@ -145,14 +145,14 @@ def test_a_model_that_the_profile_does_not_name_is_missing_and_none_stands_in_fo
 def test_without_ground_truth_there_is_no_outcome(benchmark):
     items = tuple(dataclasses.replace(item, case=None, truth=None) for item in benchmark.items)
     scorer = MetricScorer(MetricModels(), dataclasses.replace(benchmark, items=items, reference="truth"))
-    assert "outcome" not in scorer.described()
+    assert "right" not in scorer.described()
     pictures = [open_pictures(item) for item in items]
     [row, *_] = scorer.score(pictures, {"x": [p.input_image for p in pictures]})[0]["x"]
     assert set(row.values.values()) == {None}
 
 
 def test_only_the_metrics_that_were_asked_for_are_measured_and_an_unknown_one_is_refused(models, benchmark):
-    scorer = MetricScorer(models, benchmark, only=("outcome", "l1"))
-    assert list(scorer.described()) == ["outcome", "l1"]
-    with pytest.raises(BadInputError, match="no metric 'nonsense': use outcome, clip_score"):
+    scorer = MetricScorer(models, benchmark, only=("right", "l1"))
+    assert list(scorer.described()) == ["right", "l1"]
+    with pytest.raises(BadInputError, match="no metric 'nonsense': use right, sharp, clip_score"):
         MetricScorer(models, benchmark, only=("nonsense",))

@@ -17,7 +17,7 @@ def rows(editor, right):
         item(
             editor,
             f"i{n}",
-            {"outcome": right, "clip_score": 0.5 + right / 4, "preservation_psnr": 30.0},
+            {"right": right, "sharp": right / 2, "clip_score": 0.5 + right / 4, "preservation_psnr": 30.0},
             category=CATEGORIES[n % 4],
             nearest="truth" if right else "input",
         )
@@ -38,7 +38,7 @@ def test_the_terminal_table_fits_80_columns_and_has_a_row_for_every_category(sum
     assert max(map(len, text.splitlines())) <= 80
     for category in ("overall", *CATEGORIES):
         assert any(line.strip().startswith(category) and "0.00 → 1.00" in line for line in text.splitlines())
-    assert "0.500 → 0.750" in text and "30.0 → 30.0" in text
+    assert "0.00 → 0.50" in text and "30.0 → 30.0" in text
     assert len(text.splitlines()) <= 4 + 6
 
 
@@ -46,8 +46,8 @@ def test_the_markdown_table_has_as_many_cells_in_every_row(summary):
     lines = markdown_table(summary).splitlines()
     assert len(lines) == 2 + 5
     assert len({line.count("|") for line in lines}) == 1
-    assert lines[2].startswith("| **overall** | **8** | **0.00 → 1.00** |")
-    assert lines[0].startswith("| Category (base → fine-tuned) | n | Outcome accuracy |")
+    assert lines[2].startswith("| **overall** | **8** | **0.00 → 1.00** | **0.00 → 0.50** |")
+    assert lines[0].startswith("| Category (base → fine-tuned) | n | Right | Sharp |")
 
 
 def test_a_single_editor_has_a_table_without_differences(tmp_path):
@@ -64,5 +64,5 @@ def test_what_edits_became_is_counted_and_a_failed_one_is_wrong(tmp_path):
     made = rows("base", 0.0)[:2] + rows("base", 1.0)[2:3]
     failed = item("base", "f", {}, failure="crashed", category="change", nearest=None)
     summary = summarise_run(read_run(write_run(tmp_path, [*made, failed])))
-    assert summary["base"]["outcomes"] == {"truth": 1, "wrong": 0, "input": 2, "failed": 1}
-    assert summary["base"]["overall"]["outcome"]["value"] == 0.25 and summary["base"]["overall"]["clip_score"]["n"] == 3
+    assert summary["base"]["outcomes"] == {"right": 1, "unclear": 0, "wrong": 0, "input": 2, "failed": 1}
+    assert summary["base"]["overall"]["right"]["value"] == 0.25 and summary["base"]["overall"]["clip_score"]["n"] == 3

@@ -81,7 +81,7 @@ def several(folder, right):
     runs = {}
     for name in ("main", "other"):
         edits = [
-            item(editor, f"{name}-{n}", {"outcome": float(n < num_right), "preservation_psnr": "inf"})
+            item(editor, f"{name}-{n}", {"right": float(n < num_right), "preservation_psnr": "inf"})
             for editor, num_right in right.items()
             for n in range(2)
         ]
@@ -98,8 +98,8 @@ def test_reports_of_several_benchmarks_are_compared_benchmark_by_benchmark(tmp_p
     comparison = compare_reports([one, two])
     assert [b.benchmark for b in comparison.benchmarks] == ["main", "other"]
     told = json.loads(json.dumps(comparison.to_dict()))["benchmarks"]["other"]["paired"]
-    assert told["two: fine_tuned - one: fine_tuned"]["overall"]["outcome"]["value"] == 0.5
-    assert told["two: base - one: base"]["overall"]["outcome"]["value"] == 0.0
+    assert told["two: fine_tuned - one: fine_tuned"]["overall"]["right"]["value"] == 0.5
+    assert told["two: base - one: base"]["overall"]["right"]["value"] == 0.0
 
 
 def test_means_without_items_stand_beside_each_other_and_are_not_subtracted(tmp_path):

@@ -35,7 +35,7 @@ def rows(editor, count, num_right, clip=0.5):
         item(
             editor,
             f"i{n}",
-            {} if n == 3 and editor == "fine_tuned" else {"outcome": float(n < num_right), "clip_score": clip},
+            {} if n == 3 and editor == "fine_tuned" else {"right": float(n < num_right), "clip_score": clip},
             category=CATEGORIES[n % 4],
             failure="crashed" if n == 3 and editor == "fine_tuned" else None,
             detail="<b>broken</b>",

@@ -16,13 +16,13 @@ B = {"b": 0.5, "c": 0.1, "d": 0.5, "e": 0.9}
 def summary(tmp_path_factory):
     """A fails on c and was not run on e; B was not run on a."""
     items = [
-        *(item("A", i, {"clip_score": A[i], "outcome": 1.0, "preservation_psnr": "inf"}) for i in ("a", "b", "d")),
-        item("A", "c", {"clip_score": None, "outcome": None}, failure="crashed", category="Story-Type"),
+        *(item("A", i, {"clip_score": A[i], "right": 1.0, "preservation_psnr": "inf"}) for i in ("a", "b", "d")),
+        item("A", "c", {"clip_score": None, "right": None}, failure="crashed", category="Story-Type"),
         *(
             item(
                 "B",
                 i,
-                {"clip_score": B[i], "outcome": 0.0, "preservation_psnr": 20.0 if i == "b" else "inf"},
+                {"clip_score": B[i], "right": 0.0, "preservation_psnr": 20.0 if i == "b" else "inf"},
                 category="Story-Type" if i == "c" else "Long-Term",
             )
             for i in B
@@ -43,7 +43,7 @@ def test_means_are_over_what_was_scored_and_say_how_many(summary):
 def test_a_failed_edit_is_counted_and_wrong_and_in_no_other_mean(summary):
     assert summary["A"]["num_failed"] == 1
     assert summary["failures"] == {"A": {"crashed": 1}, "B": {}}
-    assert summary["A"]["overall"]["outcome"] == pytest.approx({"value": 0.75, "low": 0.25, "high": 1.0, "n": 4})
+    assert summary["A"]["overall"]["right"] == pytest.approx({"value": 0.75, "low": 0.25, "high": 1.0, "n": 4})
 
 
 def test_infinite_psnrs_count_as_sixty_decibels_and_are_counted(summary):
@@ -57,7 +57,7 @@ def test_differences_are_over_the_items_that_both_have_a_score_for(summary):
     assert difference["num_common"] == 3
     assert difference["overall"]["clip_score"]["value"] == pytest.approx(np.mean([0.5 - 0.4, 0.5 - 0.6]))
     assert difference["overall"]["clip_score"]["n"] == 2
-    assert difference["overall"]["outcome"]["value"] == pytest.approx(np.mean([-1, 0, -1]))
+    assert difference["overall"]["right"]["value"] == pytest.approx(np.mean([-1, 0, -1]))
 
 
 def test_a_metric_without_weights_has_no_figure(summary):

@@ -5,11 +5,12 @@ import pytest
 from html_outline import check_self_contained
 from run_folders import item, write_run
 
+from editfoundry.data.hashing import file_hash
 from editfoundry.evaluation.reports import write_reports
 from editfoundry.evaluation.reports.published import published_for, published_tables
 from editfoundry.evaluation.reports.run_results import read_run
 from editfoundry.evaluation.reports.shown_samples import best_and_worst, draw_items
-from editfoundry.tracking.mlflow_client import default_tracking_uri
+from editfoundry.tracking.mlflow_client import default_tracking_uri, find_run
 
 SCORES = {"first": 0.21, "second": 0.25}
 
@@ -125,11 +126,12 @@ def test_a_run_without_pictures_or_with_a_damaged_one_is_reported_all_the_same(r
     assert "not kept Input" in page.text and "no picture first" in page.text
 
 
-def test_a_report_becomes_an_mlflow_run_with_means_settings_and_files(run_folder, tmp_path):
+def test_a_report_becomes_an_mlflow_run_with_means_settings_and_files(run_folder, tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
-    from editfoundry.evaluation.reports.mlflow_log import log_reports
+    from editfoundry.evaluation.reports.mlflow_log import EXPERIMENT, METRICS_TAG, log_reports
 
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     run_id = log_reports(run_folder, tmp_path)
     client = MlflowClient(default_tracking_uri(tmp_path))
     run = client.get_run(run_id)
@@ -137,3 +139,4 @@ def test_a_report_becomes_an_mlflow_run_with_means_settings_and_files(run_folder
     assert run.data.metrics["second_num_failed"] == 1
     assert run.data.params["editors.first.steps"] == "8"
     assert {a.path for a in client.list_artifacts(run_id)} >= {"report.html", "summary.json", "report.md"}
+    assert find_run(EXPERIMENT, METRICS_TAG, file_hash(run_folder / "metrics.json"), tmp_path) == run_id

@@ -10,7 +10,8 @@ import tiny_sdxl
 from editfoundry.data.record import Quadruple
 from editfoundry.data.shards import count_triplets, read_triplets
 from editfoundry.data.tables import write_rows
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.execution.output_lock import output_lock
 from editfoundry.lineage.params import Params
 from editfoundry.pretraining.ablation import run_ablation
 from editfoundry.pretraining.ablation.table import ablation_markdown, terminal_table
@@ -106,6 +107,12 @@ def test_a_shard_that_is_gone_is_made_again_and_the_others_stay(ran, params, sou
     run_ablation(params, source, output, 2)
     assert kept.stat().st_mtime_ns == before and gone.read_bytes() == bytes_gone
     assert count_triplets(output / "n-1") == 2
+
+
+def test_an_ablation_that_somebody_is_at_work_on_is_left_alone(params, source, tmp_path):
+    with output_lock(tmp_path / "out", "another"), pytest.raises(UnavailableError, match="another is at work on it"):
+        run_ablation(params, source, tmp_path / "out", 2)
+    assert not (tmp_path / "out").exists()
 
 
 def test_quadruples_without_a_known_outcome_are_refused(params, tmp_path):

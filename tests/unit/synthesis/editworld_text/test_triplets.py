@@ -46,7 +46,7 @@ def test_the_chosen_candidates_are_those_with_the_best_recorded_scores(triplets)
 def test_candidates_are_different_pictures(branch):
     quadruple = tiny_quadruples(1)[0]
     generators = [record_generator(0, quadruple.id, "input", number) for number in range(3)]
-    pictures = [image.tobytes() for image in decode(branch.painter, noise_for(branch.painter, generators))]
+    pictures = [image.tobytes() for image in decode(branch.painter, noise_for(branch.painter, generators).latents)]
     assert len(set(pictures)) == 3
 
 

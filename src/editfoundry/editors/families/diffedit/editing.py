@@ -12,8 +12,8 @@ from torch import Tensor
 from editfoundry.diffusion.ddim_inversion import DdimSchedule, invert, predictor, unet_output
 from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.encoding import encode
-from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt, encode_prompts
-from editfoundry.diffusion.seeded_noise import seeded_noise
+from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt, encode_prompts, image_size
+from editfoundry.diffusion.seeded_noise import seeded_draws
 from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.families.diffedit.options import DiffEditOptions
 from editfoundry.editors.working_size import edit_at_working_size
@@ -28,8 +28,9 @@ def diffedit(pipeline: Painter, options: DiffEditOptions, requests: Sequence[Edi
 
     def edit(group: list[EditRequest]) -> list[Image.Image]:
         latents = encode(pipeline, [request.image for request in group])
-        reference = encode_prompts(pipeline, [request.input_caption or "" for request in group])
-        query = encode_prompts(pipeline, [request.output_caption or "" for request in group])
+        size = image_size(pipeline, latents)
+        reference = encode_prompts(pipeline, [request.input_caption or "" for request in group]).at_size(*size)
+        query = encode_prompts(pipeline, [request.output_caption or "" for request in group]).at_size(*size)
         mask = difference_mask(pipeline, latents, reference, query, [request.seed for request in group], options)
         return decode(pipeline, masked_decoding(pipeline, latents, query, mask, options))
 
@@ -61,7 +62,7 @@ def difference_mask(
     schedule = DdimSchedule.of(pipeline, options.num_inference_steps)
     index = _first_step(schedule, options.mask_strength)
     both = reference.followed_by(query)
-    noises = seeded_noise(latents, seeds, options.num_maps).reshape(options.num_maps, *latents.shape)
+    noises = seeded_draws(latents, seeds, options.num_maps)
     difference = torch.zeros_like(latents[:, :1])
     for noise in noises:
         noised = schedule.noised(latents, noise, index)
@@ -89,7 +90,7 @@ def masked_decoding(
     """
     schedule = DdimSchedule.of(pipeline, options.num_inference_steps)
     first = _first_step(schedule, options.encoding_ratio)
-    empty = encode_empty_prompt(pipeline).expanded(len(latents))
+    empty = encode_empty_prompt(pipeline).expanded(len(latents)).at_size(*image_size(pipeline, latents))
     unconditional = predictor(pipeline, schedule, empty)
     encoded = invert(schedule, unconditional, latents, first, options.num_refinements)
     guided = predictor(pipeline, schedule, query, options.guidance_scale, empty)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from editfoundry.editors.editor import Editor
@@ -43,6 +43,11 @@ class InstructPix2PixOptions:
             raise BadInputError(f"guidance_rescale is {self.guidance_rescale}, but must be in [0, 1]")
 
 
+def options_in(settings: object) -> dict[str, Any]:
+    """Return those of `InstructPix2PixOptions` that a stage's settings have as fields of the same names."""
+    return {o.name: getattr(settings, o.name) for o in fields(InstructPix2PixOptions) if hasattr(settings, o.name)}
+
+
 def editor_of_pipeline(pipeline: StableDiffusionInstructPix2PixPipeline, name: str = "base", **options: Any) -> Editor:
     """Return a pipeline that is in memory as an editor, with `InstructPix2PixOptions`."""
     source = EditorSource(name=name, family=INSTRUCT_PIX2PIX)
@@ -78,7 +83,7 @@ def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
             scheduler=chosen.scheduler,
         )
 
-    return edit_at_working_size(editor.model, requests, edit)
+    return edit_at_working_size(editor.model, requests, edit, editor.source.defaults.area_side)
 
 
 INSTRUCT_PIX2PIX = EditorFamily(

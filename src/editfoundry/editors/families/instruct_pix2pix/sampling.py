@@ -7,10 +7,8 @@ whatever the scheduler asks for at each step. An edit is therefore the same alon
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline
@@ -19,7 +17,8 @@ from PIL import Image
 from torch import Tensor
 
 from editfoundry.diffusion.guidance import combine_guidance, uses_guidance
-from editfoundry.diffusion.schedulers import scheduler_by_name
+from editfoundry.diffusion.schedulers import scheduler_by_name, scheduler_step
+from editfoundry.diffusion.seeded_noise import seeded_generators
 from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import embed_instructions
 from editfoundry.errors import BadInputError
 
@@ -69,18 +68,17 @@ def edit_images(
     sampler = pipeline.scheduler if scheduler is None else scheduler_by_name(scheduler, pipeline.scheduler)
     sampler.set_timesteps(num_inference_steps, device=device)
     image_latents = _image_latents(pipeline, images, device, prompt_embeds.dtype)
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    generators = seeded_generators(seeds)
     latents = randn_tensor(image_latents.shape, generator=generators, device=device, dtype=prompt_embeds.dtype)
     latents = latents * sampler.init_noise_sigma
     if guidance.is_on:
         image_latents = torch.cat([torch.zeros_like(image_latents), image_latents, image_latents])
-    step_options = _step_options(sampler, generators)
     for t in sampler.timesteps:
         model_input = torch.cat([latents] * 3) if guidance.is_on else latents
         model_input = torch.cat([sampler.scale_model_input(model_input, t), image_latents], dim=1)
         eps = pipeline.unet(model_input, t, encoder_hidden_states=prompt_embeds, return_dict=False)[0]
-        latents = sampler.step(guidance.apply(eps), t, latents, **step_options, return_dict=False)[0]
-    return _decode(pipeline, latents, prompt_embeds.dtype, device)
+        latents = scheduler_step(sampler, guidance.apply(eps), t, latents, generators)
+    return _decode(pipeline, latents)
 
 
 @dataclass(frozen=True)
@@ -156,19 +154,8 @@ def _image_latents(
     return latents[[places.index(id(image)) for image in images]]
 
 
-def _step_options(scheduler: Any, generators: list[torch.Generator]) -> dict[str, Any]:
-    accepted = inspect.signature(scheduler.step).parameters
-    return {"generator": generators} if "generator" in accepted else {}
-
-
-def _decode(
-    pipeline: StableDiffusionInstructPix2PixPipeline, latents: Tensor, dtype: torch.dtype, device: torch.device
-) -> list[Image.Image]:
+def _decode(pipeline: StableDiffusionInstructPix2PixPipeline, latents: Tensor) -> list[Image.Image]:
     pixels = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor, return_dict=False)[0]
-    pixels, flagged = pipeline.run_safety_checker(pixels, device, dtype)
-    denormalize = [True] * len(pixels) if flagged is None else [not unsafe for unsafe in flagged]
     pipeline.maybe_free_model_hooks()
-    edited: list[Image.Image] = pipeline.image_processor.postprocess(
-        pixels, output_type="pil", do_denormalize=denormalize
-    )
+    edited: list[Image.Image] = pipeline.image_processor.postprocess(pixels, output_type="pil")
     return edited

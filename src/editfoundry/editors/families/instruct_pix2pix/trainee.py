@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,25 @@ from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline, UNe
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.editors.editing_defaults import copy_editing_defaults
+from editfoundry.editors.editing_defaults import (
+    copy_editing_defaults,
+    read_editing_defaults,
+    write_editing_defaults,
+)
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
 from editfoundry.editors.triplet_training.denoising_loss import denoising_loss, noise_scheduler, sampling_scheduler
 from editfoundry.editors.triplet_training.lora import LORA_FOLDER, add_lora, merge_lora
-from editfoundry.editors.triplet_training.pair_batches import Draws, make_batch
+from editfoundry.editors.triplet_training.pair_batches import PairBatch
 from editfoundry.editors.triplet_training.sample_grid import write_sample_grid
-from editfoundry.editors.triplet_training.text_cache import batch_embeds
-from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets
-from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.editors.triplet_training.text_cache import embedded
+from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets, training_pictures
 from editfoundry.editors.working_size import native_size
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.runtime import quiet_libraries
+from editfoundry.pretrained.diffusers_pipeline import without_safety_checker
+from editfoundry.pretrained.opening import opening
+from editfoundry.profiles import ModelReference
 from editfoundry.training.run_folder import writing
 from editfoundry.training.trainee import Modules, TrainedPart, Validation
 
@@ -47,7 +52,7 @@ class InstructPix2PixTrainee:
     data: TripletData
     validated: TripletData | None
     resolution: int
-    """Side of the training images, pixels."""
+    """Side of the training images in pixels, or of the square whose area they have."""
     was_widened: bool
     """The UNet saw no image before."""
     device: torch.device
@@ -62,19 +67,22 @@ class InstructPix2PixTrainee:
         device = accelerator.device
         if config.train_text_encoder and accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
             raise BadInputError("train_text_encoder is on, but FSDP and DeepSpeed train one model: turn it off there")
-        pipeline, was_widened = load_editor_to_train(config.editor_location)
+        pipeline, was_widened = load_editor_to_train(config.editor_location, config.revision)
         scheduler = noise_scheduler(pipeline.scheduler, config.prediction_type, config.zero_terminal_snr)
         pipeline.scheduler = sampling_scheduler(pipeline.scheduler, scheduler)
         pipeline.vae.requires_grad_(False)
         pipeline.text_encoder.requires_grad_(config.train_text_encoder)
         resolution = _resolution(config, pipeline)
-        encoders = Encoders(config.editor_location, pipeline.vae, pipeline.tokenizer, pipeline.text_encoder)
+        parts = (pipeline.vae, pipeline.tokenizer, pipeline.text_encoder)
+        encoders = Encoders(config.editor_location, *parts, revision=config.revision)
         validated = None
         with accelerator.main_process_first(), writing("a cache", config.work_dir, "no step was done yet", OSError):
-            data = open_triplets(config, config.dataset, encoders, resolution, device)
+            timesteps = scheduler.config.num_train_timesteps
+            data = open_triplets(config, config.dataset, encoders, resolution, timesteps, device)
             if config.validation_dataset is not None:
                 plain = replace(config, horizontal_flip=False)
-                validated = open_triplets(plain, config.validation_dataset, encoders, resolution, device, "validation")
+                dataset = config.validation_dataset
+                validated = open_triplets(plain, dataset, encoders, resolution, timesteps, device, "validation")
         if config.cache_latents:
             pipeline.vae.to("cpu")
         pipeline.text_encoder.to(device).train(config.train_text_encoder)
@@ -100,27 +108,32 @@ class InstructPix2PixTrainee:
         """What spoils a loss."""
         return f"broken images in {self.config.dataset}"
 
-    def draw(self, step: int) -> Draws:
-        """Draw a step's samples and random numbers."""
-        return self.data.draw(self.config, step, self.scheduler.config.num_train_timesteps)
+    def batch(self, step: int, part: slice) -> PairBatch:
+        """Draw and read some of a step's samples."""
+        return self._for_the_device(self.data.batch(step, part))
 
-    def loss(self, modules: Modules, draws: Draws) -> Tensor:
+    def loss(self, modules: Modules, batch: PairBatch) -> Tensor:
         """Return the denoising loss (InstructPix2Pix, eq. 1) of triplets that are trained on."""
-        return self._loss(modules, draws, self.data)
+        return self._loss(modules, batch, self.data)
 
-    def validation(self) -> Validation | None:
+    def validation(self) -> list[Validation]:
         """Return the denoising loss of triplets that are only looked at."""
         data = self.validated
-        if data is None:
-            return None
-        draws = data.draw_validation(self.config, self.scheduler.config.num_train_timesteps)
-        return Validation(draws, len(draws.indices), lambda modules, part: self._loss(modules, part, data))
+        return [] if data is None else [self._validation(data, *of_size) for of_size in data.validation()]
+
+    def _validation(self, data: TripletData, size: int, read: Callable[[slice], PairBatch]) -> Validation:
+        return Validation(
+            lambda part: self._for_the_device(read(part)), size, lambda modules, batch: self._loss(modules, batch, data)
+        )
 
     def write_samples(self, path: Path) -> None:
-        """Edit the first triplets of the validation data, or else of the training data, and write the grid."""
+        """Edit the first triplets of the validation data, or else of the training data, and write the grid.
+
+        Of several sizes of pictures, those of the commonest one are taken.
+        """
         config, pipeline = self.config, self.pipeline
         split = "train" if config.validation_dataset is None else "validation"
-        pixels = TripletPixels(config.validation_dataset or config.dataset, self.resolution, split=split)
+        _, pixels = training_pictures(config, config.validation_dataset or config.dataset, self.resolution, split)[0]
 
         def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
             seeds = [config.seed + number for number in range(len(images))]
@@ -153,44 +166,50 @@ class InstructPix2PixTrainee:
         finally:
             pipeline.unet = trained
         copy_editing_defaults(Path(config.editor_location), folder)
+        if config.aspect_ratios:
+            defaults = replace(read_editing_defaults(folder), area_side=self.resolution)
+            write_editing_defaults(folder, defaults)
 
     def facts(self) -> dict[str, Any]:
         """Return the hashes and the number of triplets."""
         hashes = {f"{name}_hash": value for name, value in self.config.identity().items()}
         return {**hashes, "num_triplets": len(self.data)}
 
-    def _loss(self, modules: Modules, draws: Draws, data: TripletData) -> Tensor:
-        config, device, trains = self.config, self.device, self.config.train_text_encoder
-        batch = make_batch(draws, data.latents, data.texts, self.pipeline.vae.config.scaling_factor)
-        text_encoder = modules[1] if trains else self.pipeline.text_encoder
+    def _for_the_device(self, batch: PairBatch) -> PairBatch:
+        return batch.pinned() if self.device.type == "cuda" else batch
+
+    def _loss(self, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
+        config, trains = self.config, self.config.train_text_encoder
+        batch = batch.on(self.device)
+        pairs = data.latent_pairs(batch, self.pipeline.vae.config.scaling_factor)
         extra = config.change_weight - 1
         return denoising_loss(
             modules[0],
             self.scheduler,
-            latents=batch.latents.to(device),
-            image_latents=batch.image_latents.to(device),
-            noise=batch.noise.to(device),
-            timesteps=batch.timesteps.to(device),
-            prompt_embeds=batch_embeds(data.texts, batch.text_rows, batch.drop_tokens, text_encoder, device, trains),
+            latents=pairs.outputs,
+            image_latents=pairs.inputs,
+            noise=batch.noise,
+            timesteps=batch.timesteps,
+            prompt_embeds=embedded(batch.texts, modules[1] if trains else self.pipeline.text_encoder, trains),
             snr_gamma=config.snr_gamma,
-            weights=1 + extra * batch.changed.to(device) if extra else None,
+            weights=1 + extra * pairs.changed if extra else None,
         )
 
 
-def load_editor_to_train(editor: str) -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
+def load_editor_to_train(editor: str, revision: str = "main") -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
     """Load an editor in float32; a text-to-image model's UNet is widened, and the second value tells so.
 
     Raises:
         BadInputError: the folder is missing or is not in diffusers' layout.
     """
-    quiet_libraries()
-    try:
+    reference = ModelReference(role="editor_base", source=editor, revision=revision)
+    with opening(reference, "an editor to start from") as options:
         pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
-            editor, dtype=torch.float32, safety_checker=None, requires_safety_checker=False
+            editor,
+            dtype=torch.float32,
+            **without_safety_checker(StableDiffusionInstructPix2PixPipeline),
+            **options,
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInputError(f"{editor}: cannot be loaded as an editor to start from: {reason}") from error
     is_narrow = pipeline.unet.config.in_channels == pipeline.unet.config.out_channels
     if is_narrow:
         widen_conv_in(pipeline.unet)

@@ -18,6 +18,8 @@ class InstructPix2PixTraining(TripletConfig):
     editor: str
     """Editor to start from: a folder in diffusers' layout, ``package:NAME`` of a shipped one, or a hub id. The UNet of
     a text-to-image model is widened first."""
+    revision: str = "main"
+    """Commit, tag or branch of a hub id."""
     lora_rank: int = 0
     """Rank of LoRA updates of the UNet's attention; 0 trains all weights. The finished checkpoint has them merged."""
     lora_alpha: int | None = None
@@ -31,7 +33,7 @@ class InstructPix2PixTraining(TripletConfig):
 
     CHECKPOINT_FILE: ClassVar[str] = "model_index.json"
     WITHOUT_EFFECT: ClassVar[frozenset[str]] = TripletConfig.WITHOUT_EFFECT | {"gradient_checkpointing", "compile_unet"}
-    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = TripletConfig.UNTOLD_AT_DEFAULT | {"ema_text_encoder"}
+    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = TripletConfig.UNTOLD_AT_DEFAULT | {"ema_text_encoder", "revision"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,7 +46,10 @@ class InstructPix2PixTraining(TripletConfig):
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        return {"dataset": dataset_hash(self.dataset), "editor": editor_hash(self.editor_location)}
+        return {
+            "dataset": dataset_hash(self.dataset),
+            "editor": editor_hash(self.editor_location, revision=self.revision),
+        }
 
     @property
     def editor_location(self) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from editfoundry.diffusion.ddim_inversion import DdimSchedule, invert, predictor
 from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.encoding import encode
-from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt, encode_prompts
+from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt, encode_prompts, image_size
 from editfoundry.diffusion.prompt_to_prompt.alignment import align
 from editfoundry.diffusion.prompt_to_prompt.null_text import null_text_embeds
 from editfoundry.diffusion.prompt_to_prompt.paired_sampling import sample_pairs
@@ -55,8 +55,11 @@ def edit_latents(
         options: inversion, sharing, guidance.
     """
     schedule = DdimSchedule.of(pipeline, options.num_inference_steps)
-    source, target = (_trainable(encode_prompts(pipeline, texts)) for texts in (input_captions, output_captions))
-    empty = _trainable(encode_empty_prompt(pipeline)).expanded(len(latents))
+    size = image_size(pipeline, latents)
+    source, target = (
+        _trainable(encode_prompts(pipeline, texts)).at_size(*size) for texts in (input_captions, output_captions)
+    )
+    empty = _trainable(encode_empty_prompt(pipeline)).expanded(len(latents)).at_size(*size)
     with torch.no_grad():
         trajectory = invert(schedule, predictor(pipeline, schedule, source), latents, 0, options.num_refinements)
     nulls = [empty] * len(schedule)

@@ -12,7 +12,7 @@ from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.encoding import encode
 from editfoundry.diffusion.img2img import img2img
 from editfoundry.diffusion.prompt_embeds import encode_prompts
-from editfoundry.diffusion.seeded_noise import seeded_noise
+from editfoundry.diffusion.seeded_noise import noise_like, seeded_generators
 from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.families.sdedit.options import SdeditOptions
 from editfoundry.editors.working_size import edit_at_working_size
@@ -27,7 +27,7 @@ def sdedit(pipeline: Painter, options: SdeditOptions, requests: Sequence[EditReq
 
     def edit(group: list[EditRequest]) -> list[Image.Image]:
         latents = encode(pipeline, [request.image for request in group])
-        noise = seeded_noise(latents, [request.seed for request in group])
+        noise = noise_like(latents, seeded_generators([request.seed for request in group]))
         prompts = encode_prompts(pipeline, [request.output_caption or "" for request in group])
         painted = img2img(
             pipeline, prompts, latents, noise, options.num_inference_steps, options.guidance_scale, options.strength

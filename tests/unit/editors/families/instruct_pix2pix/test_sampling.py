@@ -37,7 +37,7 @@ def test_an_edit_is_the_same_alone_and_in_a_batch(scheduler: str) -> None:
         assert psnr(batch[i], alone) >= 40
 
 
-@pytest.mark.parametrize("name", sorted(set(scheduler_names(tiny_pipeline().scheduler)) - {"DPMSolverSDEScheduler"}))
+@pytest.mark.parametrize("name", scheduler_names(tiny_pipeline().scheduler))
 def test_any_scheduler_by_name_equals_the_pipeline_with_that_scheduler(name: str) -> None:
     pipeline, image = tiny_pipeline(), tiny_image(3)
     own = pipeline.scheduler
@@ -112,6 +112,16 @@ def test_a_photo_is_edited_at_the_size_the_editor_was_made_for(
     size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     assert working_size(tiny_pipeline(), size) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((32, 32), (64, 64)), ((1600, 900), (88, 48)), ((900, 1600), (48, 88)), ((1, 1), (64, 64))]
+)
+def test_an_editor_of_several_aspect_ratios_edits_at_the_area_it_was_trained_on(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert working_size(tiny_pipeline(), size, area_side=64) == expected
+    assert abs(expected[0] * expected[1] / 64**2 - 1) < 0.07
 
 
 @pytest.mark.parametrize("size", [(75, 50), (1, 1), (9, 120)])

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from diffusers import StableDiffusionInstructPix2PixPipeline
+from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_models import psnr, tiny_image, tiny_pipeline, write_dataset
 
+from editfoundry.data.record import Triplet
+from editfoundry.data.shards import write_triplets
 from editfoundry.editors.editing_defaults import EditingDefaults, read_editing_defaults, write_editing_defaults
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.trainee import switch_on
@@ -44,6 +46,19 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Training:
         log_every=1,
         conditioning_dropout=0.2,
         work_dir=folder / "work",
+    )
+
+
+def eightfold_vae() -> AutoencoderKL:
+    """An autoencoder with eight pixels to a latent, as published ones have."""
+    torch.manual_seed(2)
+    return AutoencoderKL(
+        block_out_channels=(8,) * 4,
+        norm_num_groups=8,
+        latent_channels=4,
+        sample_size=256,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
     )
 
 
@@ -216,6 +231,50 @@ def test_lora_trains_few_weights_and_is_merged_and_kept_apart(trained: Training)
     straight = replace(lora, output=trained.output.with_name("lora-straight"))
     train_editor(straight)
     assert relative_distance(lora, straight) < 1e-5
+
+
+def test_pairs_of_several_aspect_ratios_train_each_at_its_own_and_edits_keep_the_area(
+    config: Training, tmp_path: Path
+) -> None:
+    sizes = [(64, 64), (128, 72), (128, 72), (72, 128)]
+    triplets = [
+        Triplet(instruction="melt it", input_image=tiny_image(n, size), output_image=tiny_image(n + 9, size))
+        for n, size in enumerate(sizes)
+    ]
+    write_triplets(tmp_path / "data" / "00000.tar", triplets)
+    pipeline = tiny_pipeline(prediction_type="v_prediction")
+    pipeline.register_modules(vae=eightfold_vae())
+    pipeline.save_pretrained(tmp_path / "base")
+    wide = replace(
+        config,
+        editor=str(tmp_path / "base"),
+        dataset=tmp_path / "data",
+        validation_dataset=tmp_path / "data",
+        output=tmp_path / "wide",
+        resolution=256,
+        aspect_ratios=True,
+        batch_size=1,
+        num_steps=4,
+        sample_every=4,
+        num_samples=1,
+        validate_every=4,
+    )
+    train_editor(wide)
+    points = json.loads((wide.output / "training.json").read_text())["validation_losses"]
+    assert len(points) == 1 and points[0][1] > 0
+    with Image.open(wide.output / "samples" / "step-00000004.png") as grid:
+        assert grid.size == (3 * 320, 192)
+    assert read_editing_defaults(wide.output).area_side == 256
+    cached = sorted(path.name for path in wide.work_dir.glob("latents-*/*x*"))
+    assert {"192x320", "256x256", "320x192"} <= set(cached)
+    uncached = replace(wide, output=tmp_path / "uncached", cache_latents=False)
+    train_editor(uncached)
+    assert curve(uncached) == pytest.approx(curve(wide), abs=1e-4)
+
+
+def test_a_resolution_that_has_no_aspect_ratios_is_named(config: Training) -> None:
+    with pytest.raises(BadInputError, match="resolution is 32, but must be one of 256, 512, 768, 1024"):
+        train_editor(replace(config, aspect_ratios=True, output=config.output.with_name("odd")))
 
 
 def test_compilation_is_switched_on_without_changing_names_of_weights(config: Training) -> None:

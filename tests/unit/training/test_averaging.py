@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.training_utils import EMAModel
+from torch import nn
+
+from editfoundry.training.averaging import RunningAverage, averaged_weights
+
+
+def moved(parameters: list[nn.Parameter], step: int) -> None:
+    generator = torch.Generator().manual_seed(step)
+    for parameter in parameters:
+        parameter.data += torch.randn(parameter.shape, generator=generator)
+
+
+@pytest.mark.parametrize("update_after_step", [-1, 0, 3])
+@pytest.mark.parametrize("on_cpu", [False, True])
+def test_the_average_is_that_of_diffusers(update_after_step: int, on_cpu: bool) -> None:
+    parameters = [nn.Parameter(torch.ones(3, 2)), nn.Parameter(torch.zeros(5))]
+    ours = RunningAverage(parameters, 0.7, update_after_step, on_cpu)
+    theirs = EMAModel(parameters, decay=0.7, update_after_step=update_after_step, foreach=True)
+    for step in range(40):
+        moved(parameters, step)
+        ours.step(parameters)
+        theirs.step(parameters)
+        for kept, expected in zip(ours.weights, theirs.shadow_params, strict=True):
+            torch.testing.assert_close(kept, expected.data, atol=1e-6, rtol=1e-6)
+
+
+def test_a_saved_average_goes_on_where_it_was(tmp_path: Path) -> None:
+    parameters = [nn.Parameter(torch.ones(3, 2))]
+    straight, stopped = (RunningAverage(parameters, 0.9, 0) for _ in range(2))
+    moved(parameters, 0)
+    for average in (straight, stopped):
+        average.step(parameters)
+    stopped.save(tmp_path, 0)
+    resumed = RunningAverage(parameters, 0.9, 0)
+    resumed.load(tmp_path, 0)
+    moved(parameters, 1)
+    for average in (straight, resumed):
+        average.step(parameters)
+    assert resumed.num_steps == 2 and torch.equal(straight.weights[0], resumed.weights[0])
+
+
+def test_weights_are_their_average_for_a_while_alone() -> None:
+    parameters = [nn.Parameter(torch.zeros(4))]
+    average = RunningAverage(parameters, 0.9, 0)
+    parameters[0].data += 1
+    with averaged_weights(average, parameters):
+        assert parameters[0].tolist() == [0] * 4
+    assert parameters[0].tolist() == [1] * 4
