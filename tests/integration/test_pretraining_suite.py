@@ -25,7 +25,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("out")
     with pytest.MonkeyPatch.context() as patch:
         for name, recipe in pretraining.PRETRAININGS.items():
-            config = replace(recipe.config, **recipe.on_gpu, batch_size=4, num_warmup_steps=1)
+            settings = {**recipe.on_gpu, "batch_size": 4, "num_warmup_steps": 1}
+            config = replace(recipe.config, **settings)
             patch.setitem(pretraining.PRETRAININGS, name, replace(recipe, config=config))
             pretraining.pretrain(
                 name,
