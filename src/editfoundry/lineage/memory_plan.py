@@ -161,6 +161,8 @@ def _training(params: Any, footprints: Footprints) -> Iterator[Phase]:
     from editfoundry.pretrained.configurations import native_side
     from editfoundry.pretrained.working_memory import training_bytes
 
+    if "editor_base" not in footprints.profile.models:
+        return
     section, skeleton = params.editworld, footprints.skeleton("editor_base")
     if skeleton is None:
         return
