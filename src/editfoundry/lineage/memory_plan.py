@@ -78,7 +78,7 @@ class Footprints:
 
 def is_endpoint(profile: Profile, role: str) -> bool:
     """Tell whether a role is asked over HTTP, and so takes no memory here."""
-    return profile.model(role).is_endpoint
+    return role in profile.models and profile.models[role].is_endpoint
 
 
 def stage_phases(params: StageParams, profile: Profile, footprints: Footprints, offloads: bool = True) -> list[Phase]:
