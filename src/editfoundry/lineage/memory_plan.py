@@ -53,10 +53,11 @@ class Footprints:
     _built: dict[str, Skeleton | None] = field(default_factory=dict)
 
     def skeleton(self, role: str) -> Skeleton | None:
-        """Return a role's model without numbers; None for an endpoint, and where no configuration is at hand."""
+        """Return a role's model without numbers; None for an endpoint, and where the profile names none
+        or no configuration is at hand."""
         from editfoundry.pretrained.skeletons import build_skeleton
 
-        if is_endpoint(self.profile, role):
+        if role not in self.profile.models or is_endpoint(self.profile, role):
             return None
         if role not in self._built:
             self._built[role] = build_skeleton(self.profile, role)
@@ -72,8 +73,10 @@ class Footprints:
         from editfoundry.pretrained.working_memory import working_bytes
 
         found = self.skeleton(role)
+        if found is None:
+            return 0
         count = self.profile.model(role).max_pictures_per_pass or PASS_SIZES.get(role, 1)
-        return 0 if found is None else working_bytes(found, count, self.dtype)
+        return working_bytes(found, count, self.dtype)
 
 
 def is_endpoint(profile: Profile, role: str) -> bool:

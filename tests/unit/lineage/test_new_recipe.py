@@ -79,7 +79,7 @@ def test_folder_section_branch_data_set_dvc_and_dagster_know_it(tree):
     found = json.loads(run(tree, tree, "-c", DERIVED).splitlines()[-1])
     assert found["path"] == "/project/data/triplets/tints"
     assert found["image_size"] == 8 and found["branch"] == "tint"
-    assert found["inputs_of_the_data_set"] == ["editworld-text", "editworld-video", "tints"]
+    assert found["inputs_of_the_data_set"] == ["editworld-text", "editworld-video", "rehearsal", "tints"]
     stages = yaml.safe_load(found["dvc"])["stages"]
     assert stages["tints"] == {
         "cmd": "editfoundry synthesize tints data/quadruples data/triplets/tints",
