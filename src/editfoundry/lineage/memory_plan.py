@@ -54,7 +54,8 @@ class Footprints:
 
     def skeleton(self, role: str) -> Skeleton | None:
         """Return a role's model without numbers; None for an endpoint, and where the profile names none
-        or no configuration is at hand."""
+        or no configuration is at hand.
+        """
         from editfoundry.pretrained.skeletons import build_skeleton
 
         if role not in self.profile.models or is_endpoint(self.profile, role):
@@ -164,8 +165,6 @@ def _training(params: Any, footprints: Footprints) -> Iterator[Phase]:
     from editfoundry.pretrained.configurations import native_side
     from editfoundry.pretrained.working_memory import training_bytes
 
-    if "editor_base" not in footprints.profile.models:
-        return
     section, skeleton = params.editworld, footprints.skeleton("editor_base")
     if skeleton is None:
         return
