@@ -35,7 +35,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "cpu",
                 continue_shipped=recipe.can_warm_start,
                 out=out,
-                ends_at=time.time() + 600,
+                ends_at=time.time() + 86_400,
                 is_tracked=False,
                 shares=False,
                 num_examples=12,
