@@ -8,8 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from outcome_rules import outcome_rules
+
 from editfoundry.curation.curate import kept_ids
 from editfoundry.data.index import read_fields
+from editfoundry.evaluation.reports.cover import specific_gain
 from editfoundry.lineage.params import load_params
 from editfoundry.lineage.stages import Paths
 from editfoundry.pretraining.card import training_parts
@@ -26,10 +29,10 @@ EMBEDDED = ROOT / "src" / "editfoundry" / "embedded"
 HEADLINES = {
     "clip": "retrieval among 64: {retrieval_among_64:.2f} (chance 0.02)",
     "controlnet_canny": "edge agreement {edge_agreement:.2f}; without it {edge_agreement_without:.2f}",
-    "editor_base": "plain edits' outcome accuracy {plain_outcome_accuracy:.2f}; world instructions "
-    "{world_outcome_accuracy:.2f}",
-    "editworld": "world instructions' outcome accuracy {world_outcome_accuracy:.2f}; rules never trained "
-    "{new_rules_outcome_accuracy:.2f}; plain edits {plain_outcome_accuracy:.2f}",
+    "editor_base": "plain edits right {plain_right:.2f}, by another's instruction {plain_right_by_another:.2f}; world "
+    "instructions {world_right:.2f}",
+    "editworld": "world instructions right {world_right:.2f}, by another's instruction {world_right_by_another:.2f}; "
+    "rules never trained {new_rules_right:.2f}; plain edits {plain_right:.2f}",
     "ip_adapter": "CLIP image similarity {clip_image_similarity:.2f}; without it {clip_image_similarity_without:.2f}",
     "language_model": "answers valid and true {answers_valid_and_true:.2f}",
     "segmenter": "mIoU, best of three masks {miou_best_of_three:.2f}",
@@ -45,9 +48,10 @@ def main() -> None:
     """Replace what stands between the markers."""
     machine = f"`make demo` on {os.cpu_count()} CPU cores, tinyworld's world instructions, 95 % bootstrap intervals:"
     table = (REPORT / "table.md").read_text().strip()
-    demo = f"{machine}\n\n{table}\n\n{_elsewhere()}"
+    demo = f"{machine}\n\n{table}\n\n{_specific()} {_elsewhere()}"
     _fill(ROOT / "README.md", {"demo-table": demo, "model-table": _models()})
     _fill(ROOT / "docs" / "dataset.md", {"dataset-table": _dataset(Paths(ROOT))})
+    _fill(ROOT / "docs" / "evaluation.md", {"outcome-rules": outcome_rules()})
     if LEDGER.is_file():
         _fill(ROOT / "docs" / "claims.md", {"ledger": _ledger()})
 
@@ -65,14 +69,19 @@ def _between(text: str, marker: str, content: str) -> str:
     return re.sub(pattern, lambda _: block, text, count=1, flags=re.DOTALL)
 
 
+def _specific() -> str:
+    """Return the headline's gain that the instruction itself brought."""
+    return specific_gain(json.loads((REPORT / "summary.json").read_text())["benchmarks"]["tinyworld-world"])
+
+
 def _elsewhere() -> str:
     """Return what the same fine-tuning does to the other benchmarks: its loss beside its gain."""
     summaries = json.loads((REPORT / "summary.json").read_text())["benchmarks"]
     told = []
     for name, what in (("tinyworld-plain", "plain edits"), ("tinyworld-new-rules", "rules never trained")):
-        before, after = (summaries[name][editor]["overall"]["outcome"] for editor in ("base", "fine_tuned"))
+        before, after = (summaries[name][editor]["overall"]["right"] for editor in ("base", "fine_tuned"))
         told.append(f"{what} {before['value']:.2f} → {after['value']:.2f} (n = {after['n']})")
-    return f"What it costs, and what it does not give, by outcome accuracy: {', '.join(told)}."
+    return f"What it costs, and what it does not give, by right edits: {', '.join(told)}."
 
 
 def _models() -> str:

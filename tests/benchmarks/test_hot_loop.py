@@ -11,14 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import torch
-from diffusers.training_utils import EMAModel
 from timing import alternating_seconds, record
 
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.triplet_training.draws import EpochOrder
 from editfoundry.editors.triplet_training.pair_batches import Draws, draw_step
-from editfoundry.training.averaging import RunningAverage
 from editfoundry.training.prefetch import made_ahead
 
 NUM_TRIPLETS, BATCH_SIZE, NUM_PROCESSES, LATENT_SHAPE = 10_000_000, 1024, 8, (4, 64, 64)
@@ -56,8 +53,6 @@ def waiting(batches: Iterator[object]) -> float:
 
 def test_what_a_step_waits_for() -> None:
     kept = EpochOrder(0, NUM_TRIPLETS)
-    weights = [torch.nn.Parameter(torch.zeros(1_000_000)) for _ in range(50)]
-    before, now = EMAModel(weights, decay=0.999, foreach=True), RunningAverage(weights, 0.999, 0)
     pairs: Pairs = {
         "which samples, of 10 million": (
             lambda: EpochOrder(0, NUM_TRIPLETS).indices(5_000, BATCH_SIZE),
@@ -67,7 +62,6 @@ def test_what_a_step_waits_for() -> None:
             lambda: drawn(3, slice(None), kept),
             lambda: drawn(3, PART, kept),
         ),
-        "average of 50 million weights": (lambda: before.step(weights), lambda: now.step(weights)),
     }
     seconds = {name: alternating_seconds(both, repeats=3) for name, both in pairs.items()}
     in_line = (drawn(step, slice(None), EpochOrder(0, NUM_TRIPLETS)) for step in range(NUM_STEPS))

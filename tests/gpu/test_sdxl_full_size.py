@@ -32,6 +32,7 @@ from editfoundry.diffusion.decoding import decode  # noqa: E402
 from editfoundry.diffusion.image_conditions import ImageConditions  # noqa: E402
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds, image_size  # noqa: E402
 from editfoundry.diffusion.sampling import denoise, noise_for, record_generator  # noqa: E402
+from editfoundry.diffusion.seeded_noise import SeededNoise  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 PUBLISHED = UNIT / "pretrained" / "published"
@@ -76,7 +77,7 @@ def prompts(count: int, seed: int) -> PromptEmbeds:
     return PromptEmbeds(embeds, pooled, sizes.expand(count, -1))
 
 
-def noise(painter: StableDiffusionXLPipeline) -> torch.Tensor:
+def noise(painter: StableDiffusionXLPipeline) -> SeededNoise:
     return noise_for(painter, [record_generator(0, str(i), "gpu", 0) for i in range(NUM_PICTURES)])
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from accelerate.state import AcceleratorState
 from diffusers import DiffusionPipeline
 
 from editfoundry.editors.open_editor import find_editor
@@ -25,8 +26,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("out")
     with pytest.MonkeyPatch.context() as patch:
         for name, recipe in pretraining.PRETRAININGS.items():
-            config = replace(recipe.config, **recipe.on_gpu, batch_size=4, num_warmup_steps=1)
+            settings = {**recipe.on_gpu, "batch_size": 4, "num_warmup_steps": 1}
+            config = replace(recipe.config, **settings)
             patch.setitem(pretraining.PRETRAININGS, name, replace(recipe, config=config))
+            # Each has a process of its own otherwise, whose precision is settled once.
+            AcceleratorState._reset_state(reset_partial_state=True)
             pretraining.pretrain(
                 name,
                 work,
@@ -34,11 +38,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "cpu",
                 continue_shipped=recipe.can_warm_start,
                 out=out,
-                ends_at=time.time() + 600,
+                ends_at=time.time() + 86_400,
                 is_tracked=False,
                 shares=False,
                 num_examples=12,
             )
+    AcceleratorState._reset_state(reset_partial_state=True)
     share_equal_files(out)
     return out
 

@@ -8,6 +8,7 @@ import traceback
 from editfoundry.cli import (  # noqa: F401
     claims,
     dataset,
+    doctor,
     editors,
     evaluate,
     exchange,

@@ -16,7 +16,7 @@ PANELS = {
     "Train": ("train",),
     "Edit and evaluate": ("edit", "sweep", "evaluate", "trade-off"),
     "Reports": ("report", "compare", "claims"),
-    "Project": ("init", "demo", "ui", "publish", "lineage", "tinyworld"),
+    "Project": ("init", "doctor", "demo", "ui", "publish", "lineage", "tinyworld"),
 }  # fmt: skip
 """Panels of ``--help`` and their commands, in the order in which a person uses them."""
 _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}

@@ -65,13 +65,17 @@ def show_summary(folder: Path, as_json: bool) -> None:
     """Print the table of the lineage's report in ``folder``."""
     from editfoundry.evaluation.lineage_report import headline_summary
     from editfoundry.evaluation.reports.before_after import terminal_table
+    from editfoundry.evaluation.reports.cover import specific_gain
 
     if as_json:
         summary = json.loads((folder / "summary.json").read_text())
         print(json.dumps({"report": str(folder / "report.html"), "summary": summary}))
         return
     console = Console()
-    console.print(terminal_table(headline_summary(folder)))
+    summary = headline_summary(folder)
+    console.print(terminal_table(summary))
+    if sentence := specific_gain(summary):
+        console.print(sentence, highlight=False)
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 

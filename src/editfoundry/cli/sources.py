@@ -67,6 +67,19 @@ def sources_clips(
     _run_stage("clips", output, only, replace, chosen_params(params, profile), as_json)
 
 
+@sources_app.command("rehearsal")
+def sources_rehearsal(
+    output: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
+    only: OnlyOption = None,
+    replace: ReplaceOption = False,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take pairs of what the base can already, so that it is not unlearned. Example: editfoundry sources rehearsal data/triplets/rehearsal."""  # noqa: E501
+    _run_stage("rehearsal", output, only, replace, chosen_params(params, profile), as_json)
+
+
 @sources_app.command("laion")
 def sources_laion(
     table: Annotated[Path, typer.Argument(help="LAION-schema Parquet, CSV, TSV or JSONL file, or folder of Parquet.")],

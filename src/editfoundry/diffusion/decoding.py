@@ -10,11 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from editfoundry.pretrained.passes import VAE_PIXELS_AT_ONCE, Passes
+
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
-
-_PIXELS_AT_ONCE = 2**22
-"""Four megapixels keep the decoder's activations within a few GiB."""
 
 
 @torch.inference_mode()
@@ -22,17 +21,24 @@ def decode(pipeline: Painter, latents: Tensor) -> list[Image.Image]:
     """Turn ``(B, C, H, W)`` scaled latents into RGB images, a few megapixels at a time."""
     parts: Any = pipeline
     pixels_each = latents.shape[-2] * latents.shape[-1] * parts.vae_scale_factor**2
-    images: list[Image.Image] = []
-    with _safe_precision(parts.vae):
+    with safe_precision(parts.vae):
         unscaled = _unscaled(parts.vae.config, latents).to(parts.vae.dtype)
-        for part in unscaled.split(max(1, _PIXELS_AT_ONCE // pixels_each)):
-            pixels = parts.vae.decode(part, return_dict=False)[0]
-            images += parts.image_processor.postprocess(pixels, output_type="pil")
+
+        def decoded(rows: slice) -> list[Image.Image]:
+            pixels = parts.vae.decode(unscaled[rows], return_dict=False)[0]
+            return list(parts.image_processor.postprocess(pixels, output_type="pil"))
+
+        images = [image for part in vae_passes(pixels_each).run(len(latents), decoded) for image in part]
     return images
 
 
+def vae_passes(pixels_each: int) -> Passes:
+    """Return how many pictures of so many pixels an autoencoder takes together."""
+    return Passes(max(1, VAE_PIXELS_AT_ONCE // pixels_each))
+
+
 @contextmanager
-def _safe_precision(vae: Any) -> Iterator[None]:
+def safe_precision(vae: Any) -> Iterator[None]:
     """Let a VAE whose activations overflow float16, as SDXL's, compute in float32."""
     upcast = vae.dtype == torch.float16 and vae.config.force_upcast
     if upcast:

@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from editfoundry.diffusion.decoding import safe_precision, vae_passes
+
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
 
@@ -19,12 +21,13 @@ def encode(pipeline: Painter, images: Sequence[Image.Image]) -> Tensor:
     parts: Any = pipeline
     pixels = parts.image_processor.preprocess([image.convert("RGB") for image in images])
     vae, unet = parts.vae, parts.unet
-    upcast = vae.dtype == torch.float16 and vae.config.force_upcast
-    if upcast:
-        vae.to(torch.float32)
-    latents = vae.encode(pixels.to(unet.device, vae.dtype)).latent_dist.mode()
-    if upcast:
-        vae.to(torch.float16)
+    with safe_precision(vae):
+
+        def encoded(rows: slice) -> Tensor:
+            modes: Tensor = vae.encode(pixels[rows].to(unet.device, vae.dtype)).latent_dist.mode()
+            return modes
+
+        latents = torch.cat(vae_passes(pixels.shape[-2] * pixels.shape[-1]).run(len(pixels), encoded))
     return _scaled(vae.config, latents).to(unet.dtype)
 
 

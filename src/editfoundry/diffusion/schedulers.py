@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from editfoundry.errors import BadInputError, one_line
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 """What our denoisers predict, by diffusers' names."""

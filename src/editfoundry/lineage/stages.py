@@ -21,8 +21,9 @@ from editfoundry.synthesis.editworld_text.recipe import EDITWORLD_TEXT
 from editfoundry.synthesis.editworld_video.recipe import EDITWORLD_VIDEO
 from editfoundry.synthesis.frame_pairs.recipe import FRAME_PAIRS
 from editfoundry.synthesis.quadruples.recipe import QUADRUPLES
+from editfoundry.synthesis.rehearsal.recipe import REHEARSAL
 
-_SYNTHESIS = (CAPTIONS, QUADRUPLES, EDITWORLD_TEXT, CLIPS, FRAME_PAIRS, EDITWORLD_VIDEO)
+_SYNTHESIS = (CAPTIONS, QUADRUPLES, EDITWORLD_TEXT, CLIPS, FRAME_PAIRS, EDITWORLD_VIDEO, REHEARSAL)
 """What leads to triplets; every one of these that makes triplets of a recipe goes into the data set."""
 TRIPLET_STAGES = tuple(stage for stage in _SYNTHESIS if stage.recipe)
 STAGES = (*_SYNTHESIS, dataset_stage(TRIPLET_STAGES), EDITWORLD, EDITWORLD_REPORT)

@@ -11,12 +11,14 @@ import torch
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.chat import Chat, ChatAnswer, Message, OnAnswer, Request, Sampling
 from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.passes import PASS_SIZES, Passes
+from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.prefix_cache import Prefix, PrefixCache, num_shared
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.token_sampling import Prompt, sample_tokens
 from editfoundry.profiles import ModelReference
 
-BATCH_SIZE = 64
+BATCH_SIZE = PASS_SIZES["language_model"]
 MIN_PREFIX = 8
 """Shorter shared beginnings are not worth a pass of their own."""
 MIN_GROUP = 4
@@ -39,18 +41,25 @@ class CausalLM:
     reuse_prefixes: bool = True
     """Compute the few-shot turns that chats share once, and not for every chat."""
 
+    @with_model_at_work
     def answer(
         self, requests: Sequence[Request], sampling: Sampling, on_answer: OnAnswer | None = None
     ) -> list[ChatAnswer]:
         """Answer every request, in order; each by its own seed, whatever it shares a batch with."""
         answers: list[ChatAnswer] = [ChatAnswer()] * len(requests)
         for group in _by_beginning(requests):
-            for start in range(0, len(group), self.batch_size):
-                batch = group[start : start + self.batch_size]
-                for index, answer in zip(batch, self._batch([requests[i] for i in batch], sampling), strict=True):
-                    answers[index] = answer
+
+            def answer(part: slice, group: list[int] = group) -> None:
+                batch = group[part]
+                for index, made in zip(batch, self._batch([requests[i] for i in batch], sampling), strict=True):
+                    answers[index] = made
                     if on_answer is not None:
-                        on_answer(index, answer)
+                        on_answer(index, made)
+
+            Passes(self.batch_size).run(len(group), answer)
+        if self.runtime.offload:
+            # They lie on the device, which others have now.
+            self.prefixes.forget()
         return answers
 
     @torch.inference_mode()
@@ -136,14 +145,15 @@ def load_causal_lm(reference: ModelReference, runtime: Runtime) -> CausalLM:
             reference.location, dtype=runtime.dtype, use_safetensors=True, **options
         )
         tokenizer = AutoTokenizer.from_pretrained(reference.location, **options)
-    return CausalLM(str(reference), model.to(runtime.device).eval(), tokenizer, runtime, PrefixCache(), batch_size)
+    own = runtime.of(reference)
+    return CausalLM(str(reference), place(model.eval(), own), tokenizer, own, PrefixCache(), batch_size)
 
 
 def _batch_size(reference: ModelReference) -> int:
     unknown = sorted(set(reference.options) - {"batch_size"})
     if unknown:
         raise BadInputError(f"role {reference.role!r}: a local model has no option {unknown[0]!r}; there is batch_size")
-    batch_size = reference.options.get("batch_size", BATCH_SIZE)
+    batch_size = reference.options.get("batch_size", reference.max_pictures_per_pass or BATCH_SIZE)
     if type(batch_size) is not int or batch_size < 1:
         raise BadInputError(f"role {reference.role!r}: batch_size is {batch_size!r}; it must be at least 1")
     return batch_size

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.passes import PASS_SIZES, Passes
+from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,20 +28,25 @@ class ClipEncoder:
     model: Any
     processor: Any
     runtime: Runtime
-    batch_size: int = 64
+    batch_size: int = PASS_SIZES["clip"]
+    """Pictures or texts that go through the model together."""
 
+    @with_model_at_work
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Image.Image]) -> Tensor:
         """Embed RGB images; ``(N, D)`` float32 on the CPU, unit norm."""
-        return torch.cat([self._image_batch(images[i : i + self.batch_size]) for i in self._starts(images)])
+        return torch.cat(self._passes(images, self._image_batch))
 
+    @with_model_at_work
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Embed texts, truncated to the model's length; ``(N, D)`` float32 on the CPU, unit norm."""
-        return torch.cat([self._text_batch(texts[i : i + self.batch_size]) for i in self._starts(texts)])
+        return torch.cat(self._passes(texts, self._text_batch))
 
-    def _starts(self, items: Sequence[object]) -> range:
-        return range(0, max(1, len(items)), self.batch_size)
+    def _passes(self, items: Sequence[T], embed: Callable[[Sequence[T]], Tensor]) -> list[Tensor]:
+        if not items:
+            return [embed(items)]
+        return Passes(self.batch_size).run(len(items), lambda part: embed(items[part]))
 
     def _image_batch(self, images: Sequence[Image.Image]) -> Tensor:
         if not images:
@@ -67,7 +76,8 @@ def load_clip(profile: Profile, runtime: Runtime) -> ClipEncoder:
     with opening(reference, "a CLIP") as options:
         model: Any = CLIPModel.from_pretrained(reference.location, dtype=runtime.dtype, **options)
         processor = CLIPProcessor.from_pretrained(reference.location, **options)
-    return ClipEncoder(str(reference), model.to(runtime.device).eval(), processor, runtime)
+    own, batch_size = runtime.of(reference), reference.max_pictures_per_pass or PASS_SIZES["clip"]
+    return ClipEncoder(str(reference), place(model.eval(), own), processor, own, batch_size)
 
 
 def _unit(embeds: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import open_model
 from editfoundry.pretrained.fitness import CONTROLNET_SHARES
+from editfoundry.pretrained.placement import place
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def load_controlnet_canny(profile: Profile, runtime: Runtime, unet: UNet2DConditionModel) -> ControlNetModel:
-    """Load the profile's ControlNet.
+    """Load the profile's ControlNet, to live where the UNet does.
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
@@ -33,7 +34,7 @@ def load_controlnet_canny(profile: Profile, runtime: Runtime, unet: UNet2DCondit
                 f"role 'controlnet_canny': model {reference} has {name} {ours} and the text_to_image model {theirs}; "
                 "name one that was trained for it"
             )
-    return controlnet.to(runtime.device).eval()
+    return place(controlnet.eval(), runtime)
 
 
 def _plain(value: object) -> object:

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.placement import place
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference
 
@@ -21,7 +22,7 @@ def open_pipeline(pipeline_class: type[Any], reference: ModelReference, runtime:
     """
     pipeline: Any = open_model(pipeline_class, reference, runtime, **without_safety_checker(pipeline_class))
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(runtime.device)
+    return place(pipeline, runtime)
 
 
 def without_safety_checker(pipeline_class: type[Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.passes import PASS_SIZES, Passes
+from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
 
@@ -24,13 +26,14 @@ class DinoEncoder:
     model: Any
     processor: Any
     runtime: Runtime
-    batch_size: int = 64
+    batch_size: int = PASS_SIZES["dino"]
+    """Pictures that go through the model together."""
 
+    @with_model_at_work
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Image.Image]) -> Tensor:
         """Embed at least one RGB image by its class token; ``(N, D)`` float32 on the CPU, unit norm."""
-        starts = range(0, len(images), self.batch_size)
-        return torch.cat([self._batch(images[start : start + self.batch_size]) for start in starts])
+        return torch.cat(Passes(self.batch_size).run(len(images), lambda part: self._batch(images[part])))
 
     def _batch(self, images: Sequence[Image.Image]) -> Tensor:
         pixels = self.processor(images=list(images), return_tensors="pt")["pixel_values"]
@@ -51,4 +54,5 @@ def load_dino(profile: Profile, runtime: Runtime) -> DinoEncoder:
     with opening(reference, "a DINO") as options:
         model: Any = AutoModel.from_pretrained(reference.location, dtype=runtime.dtype, **options)
         processor: Any = AutoImageProcessor.from_pretrained(reference.location, **options)
-    return DinoEncoder(str(reference), model.to(runtime.device).eval(), processor, runtime)
+    own, batch_size = runtime.of(reference), reference.max_pictures_per_pass or PASS_SIZES["dino"]
+    return DinoEncoder(str(reference), place(model.eval(), own), processor, own, batch_size)

@@ -18,7 +18,8 @@ def load_editor_base(profile: Profile, runtime: Runtime) -> StableDiffusionInstr
     """Load the profile's editor before any fine-tuning."""
     from diffusers import StableDiffusionInstructPix2PixPipeline
 
-    return open_pipeline(StableDiffusionInstructPix2PixPipeline, profile.model("editor_base"), runtime)
+    reference = profile.model("editor_base")
+    return open_pipeline(StableDiffusionInstructPix2PixPipeline, reference, runtime.of(reference).staying())
 
 
 def load_editor(source: str | Path, runtime: Runtime) -> StableDiffusionInstructPix2PixPipeline:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.placement import place
 from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.profiles import ModelReference, Profile, missing_model
 
@@ -33,6 +34,11 @@ class IpAdapter:
     """Attention processors of the UNet with the adapter in it, by their names in diffusers."""
     projection: Any
     """What turns image features into tokens beside the text's."""
+
+    @property
+    def modules(self) -> list[Any]:
+        """What has weights of its own, beside the UNet's."""
+        return [m for m in (self.image_encoder, self.projection, *self.processors.values()) if hasattr(m, "parameters")]
 
     @contextmanager
     def applied(self, scale: float) -> Iterator[None]:
@@ -126,7 +132,7 @@ def load_image_encoder(source: ModelReference, runtime: Runtime) -> tuple[Any, A
             source.location, dtype=runtime.dtype, use_safetensors=True, **options
         )
         extractor = _feature_extractor(source, encoder.config.image_size, options)
-    return encoder.to(runtime.device).eval(), extractor
+    return place(encoder.eval(), runtime), extractor
 
 
 def _feature_extractor(source: ModelReference, image_size: int, options: dict[str, Any]) -> Any:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from editfoundry.errors import MissingModelError
 from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
 
@@ -40,13 +41,14 @@ class Lpips:
     channel_weights: tuple[Tensor, ...]
     """``(1, C, 1, 1)`` each, not negative."""
     runtime: Runtime
-    batch_size: int = 32
+    batch_size: int = PASS_SIZES["lpips"]
+    """Pairs that go through the network together."""
 
     @torch.inference_mode()
     def distances(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the distances of two batches ``(B, 3, H, W)`` float RGB in [0, 1]; ``(B,)`` float32 on the CPU."""
-        parts = [slice(start, start + self.batch_size) for start in range(0, len(first), self.batch_size)]
-        return torch.cat([self._distances(first[part], second[part]) for part in parts])
+        distances = Passes(self.batch_size).run(len(first), lambda part: self._distances(first[part], second[part]))
+        return torch.cat(distances)
 
     def _distances(self, first: Tensor, second: Tensor) -> Tensor:
         # Both halves go through the network together.

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from editfoundry.pretrained.fitness import KNOWN_TYPES
+from editfoundry.pretrained.placement import device_of
 
 ImageRow = Sequence[Image.Image]
 """The pictures that one prompt is about, in order."""
@@ -52,8 +53,8 @@ def side_by_side(images: ImageRow) -> Image.Image:
 def _encode(model: Any, processor: Any, units: Sequence[ImageRow], grouped: bool) -> list[list[Tensor]]:
     pictures: Any = [list(unit) for unit in units] if grouped else [image for unit in units for image in unit]
     values = dict(processor.image_processor(images=pictures, return_tensors="pt"))
-    pixels: Tensor = values.pop("pixel_values").to(model.device, model.dtype)
-    others = {name: value.to(model.device) if torch.is_tensor(value) else value for name, value in values.items()}
+    pixels: Tensor = values.pop("pixel_values").to(device_of(model), model.dtype)
+    others = {name: value.to(device_of(model)) if torch.is_tensor(value) else value for name, value in values.items()}
     features = iter(model.get_image_features(pixel_values=pixels, **others).pooler_output)
     return [[next(features) for _ in unit] for unit in units]
 

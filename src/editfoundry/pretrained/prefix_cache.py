@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from editfoundry.pretrained.placement import device_of
+
 MAX_PREFIXES = 16
 
 
@@ -39,11 +41,15 @@ class PrefixCache:
     _known: OrderedDict[tuple[int, ...], Prefix] = field(default_factory=OrderedDict)
     num_computed: int = 0
 
+    def forget(self) -> None:
+        """Let go of all beginnings."""
+        self._known.clear()
+
     def of(self, model: Any, ids: Sequence[int]) -> Prefix:
         """Return the computed beginning ``ids``, computing it where it is not known."""
         key = tuple(ids)
         if key not in self._known:
-            output = model(torch.tensor([list(ids)], device=model.device), use_cache=True, logits_to_keep=1)
+            output = model(torch.tensor([list(ids)], device=device_of(model)), use_cache=True, logits_to_keep=1)
             self._known[key] = Prefix(len(key), output.past_key_values)
             self.num_computed += 1
         self._known.move_to_end(key)

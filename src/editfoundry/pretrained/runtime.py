@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from editfoundry.errors import BadInputError
+from editfoundry.profiles import ModelReference
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,25 @@ class Runtime:
 
     device: torch.device
     dtype: torch.dtype
+    offload: str = ""
+    """Where models wait: empty, on the device; else see `ModelReference.offload`."""
+
+    def of(self, reference: ModelReference) -> Runtime:
+        """Return where a role's model lives, as its profile says; on a CPU there is nowhere else to wait.
+
+        Raises:
+            BadInputError: it names a device that there is not.
+        """
+        if not reference.device:
+            return Runtime(self.device, self.dtype, reference.offload if self.device.type != "cpu" else "")
+        own = choose_runtime(reference.device)
+        is_moved = own.device.type != self.device.type
+        offload = reference.offload if own.device.type != "cpu" else ""
+        return Runtime(own.device, own.dtype if is_moved else self.dtype, offload)
+
+    def staying(self) -> Runtime:
+        """Return the same for a model that never waits elsewhere."""
+        return Runtime(self.device, self.dtype)
 
     def __str__(self) -> str:
         return f"{self.device} {str(self.dtype).removeprefix('torch.')}"

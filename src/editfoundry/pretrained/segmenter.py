@@ -17,11 +17,12 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.sam_names import SHARED_EMBEDDING, transformers_names
 from editfoundry.profiles import ModelReference, Profile
 
-_POINTS_AT_ONCE = 64
+POINTS_AT_ONCE = 64
 _PIXEL_MEAN, _PIXEL_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 """Of RGB values in [0, 255]; those SAM was trained with."""
 
@@ -33,7 +34,9 @@ class Segmenter:
     name: str
     """Model @ revision, as provenance records it."""
     model: Sam
+    runtime: Runtime
 
+    @with_model_at_work
     @torch.inference_mode()
     def masks_at(self, image: Image.Image, points: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
         """Segment what lies at each point; the image goes through the encoder once, whatever the number of points.
@@ -53,7 +56,7 @@ class Segmenter:
         coordinates = torch.tensor(points, dtype=torch.float32, device=self.model.device)[:, None]
         coordinates = predictor.transform.apply_coords_torch(coordinates, (image.height, image.width))
         found = []
-        for part in coordinates.split(_POINTS_AT_ONCE):
+        for part in coordinates.split(POINTS_AT_ONCE):
             labels = torch.ones(len(part), 1, dtype=torch.int64, device=part.device)
             masks, qualities, _ = predictor.predict_torch(part, labels, multimask_output=True)
             found.append((masks.cpu().numpy(), qualities.float().cpu().numpy()))
@@ -77,7 +80,8 @@ def load_segmenter(profile: Profile, runtime: Runtime) -> Segmenter:
         weights = _weights(config, tensors, reference)
         model = build_sam(config)
         model.load_state_dict(weights, strict=False)
-    return Segmenter(str(reference), model.to(runtime.device).eval())
+    own = runtime.of(reference)
+    return Segmenter(str(reference), place(model.eval(), own), own)
 
 
 def build_sam(config: Any) -> Sam:

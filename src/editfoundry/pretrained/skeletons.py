@@ -26,11 +26,18 @@ class Skeleton:
     """By their names in diffusers' pipelines; ``model`` where there is one alone."""
     further_parameters: int = 0
     """Of parts that have no module here."""
+    unloaded_parameters: int = 0
+    """Of parts that lie in the file and are not loaded."""
 
     @property
     def num_parameters(self) -> int:
         """Count the numbers of all parts."""
         return sum(p.numel() for m in self.modules.values() for p in m.parameters()) + self.further_parameters
+
+    @property
+    def num_stored(self) -> int:
+        """Count the numbers that lie on disk."""
+        return self.num_parameters + self.unloaded_parameters
 
     def num_bytes(self, dtype: str) -> int:
         """Return the memory that the weights take in a precision."""
@@ -52,7 +59,7 @@ def build_skeleton(profile: Profile, role: str) -> Skeleton | None:
     if modules is None:
         return None
     further = _adapter_parameters(profile) if role == "ip_adapter" else 0
-    return Skeleton(role, modules, further)
+    return Skeleton(role, modules, further, _classifier_parameters(reference) if role == "lpips" else 0)
 
 
 def _pipeline(reference: ModelReference) -> Skeleton | None:
@@ -155,6 +162,18 @@ def _backbone(reference: ModelReference) -> dict[str, nn.Module] | None:
         return None
     with torch.device("meta"):
         return {"model": getattr(torchvision.models, name)(weights=None).features.eval()}
+
+
+def _classifier_parameters(reference: ModelReference) -> int:
+    """Count what a backbone's file holds beside its features."""
+    import torchvision.models
+
+    from editfoundry.pretrained.lpips import TAPS
+
+    name = next(name for name in TAPS if reference.weight_name.startswith(name))
+    with torch.device("meta"):
+        whole = getattr(torchvision.models, name)(weights=None)
+    return sum(p.numel() for p in whole.classifier.parameters())
 
 
 _BUILDERS: dict[str, Callable[[ModelReference], dict[str, nn.Module] | None]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import open_pipeline, pipeline_class_name
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 PIPELINES = KNOWN_TYPES["text_to_image"]
 
 
-def load_text_to_image(profile: Profile, runtime: Runtime) -> Painter:
+def load_text_to_image(profile: Profile, runtime: Runtime, may_wait: bool = False) -> Painter:
     """Load the profile's pipeline, of the class that its ``model_index.json`` names.
+
+    Args:
+        profile: names the role ``text_to_image``.
+        runtime: device and precision, where the role has none of its own.
+        may_wait: whether it may lie elsewhere where the profile says so; the caller has it `at_work`, see there.
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
@@ -33,4 +38,10 @@ def load_text_to_image(profile: Profile, runtime: Runtime) -> Painter:
         raise BadInputError(
             f"role 'text_to_image': model {reference} is a {name}; name one that is a {' or a '.join(PIPELINES)}"
         )
-    return open_pipeline(getattr(diffusers, name), reference, runtime)
+    own = runtime.of(reference)
+    return open_pipeline(getattr(diffusers, name), reference, own if may_wait else own.staying())
+
+
+def parts_of(painter: Painter) -> list[Any]:
+    """Return the painter's modules."""
+    return [part for part in painter.components.values() if hasattr(part, "parameters")]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from editfoundry.pretrained.chat import Sampling
+from editfoundry.pretrained.placement import device_of
 from editfoundry.pretrained.prefix_cache import Prefix
 
 
@@ -47,7 +48,7 @@ def sample_tokens(
     """
     made = [Continuation([]) for _ in prompts]
     draws = torch.stack([_uniform(prompt.seed, max_tokens) for prompt in prompts])
-    batch = _Batch.of(prompts, prefix, model.device)
+    batch = _Batch.of(prompts, prefix, device_of(model))
     rows = list(range(len(prompts)))
     for step in range(max_tokens):
         logits = batch.forward(model)

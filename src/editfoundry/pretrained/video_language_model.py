@@ -13,6 +13,8 @@ from PIL import Image
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.fitness import KNOWN_TYPES
 from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.passes import PASS_SIZES, Passes
+from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
 
@@ -36,7 +38,7 @@ class VideoLanguageModel:
     model: Any
     processor: Any
     runtime: Runtime
-    batch_size: int = 8
+    batch_size: int = PASS_SIZES[ROLE]
     """Clips that go through the model together."""
 
     @property
@@ -48,6 +50,7 @@ class VideoLanguageModel:
         # Of every frame it sees one token more than of a picture: its class token.
         return max(2, config.video_seq_length // (config.image_seq_length + 1))
 
+    @with_model_at_work
     @torch.inference_mode()
     def generate(self, clips: Sequence[Frames], prompts: Sequence[str], max_new_tokens: int = 96) -> list[str]:
         """Return the model's greedy answer to each prompt about its clip, without special tokens.
@@ -57,9 +60,8 @@ class VideoLanguageModel:
             prompts: what is asked, without the chat's own marks.
             max_new_tokens: length of an answer.
         """
-        answers: list[str] = []
-        for start in range(0, len(clips), self.batch_size):
-            part = slice(start, start + self.batch_size)
+
+        def answer(part: slice) -> list[str]:
             inputs = self._inputs(clips[part], prompts[part])
             tokens = self.model.generate(
                 **inputs,
@@ -69,7 +71,9 @@ class VideoLanguageModel:
                 pad_token_id=self.processor.tokenizer.pad_token_id,
             )
             written = tokens[:, inputs["input_ids"].shape[1] :]
-            answers += self.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
+            return list(self.processor.tokenizer.batch_decode(written, skip_special_tokens=True))
+
+        answers = [text for texts in Passes(self.batch_size).run(len(clips), answer) for text in texts]
         return [" ".join(answer.split()) for answer in answers]
 
     def _inputs(self, clips: Sequence[Frames], prompts: Sequence[str]) -> dict[str, Any]:
@@ -137,4 +141,5 @@ def load_video_language_model(profile: Profile, runtime: Runtime) -> VideoLangua
         raise BadInputError(f"{reference}: is a {kind}; the role {ROLE} takes {' or '.join(SUPPORTED_TYPES)}")
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    return VideoLanguageModel(str(reference), model.to(runtime.device).eval(), processor, runtime)
+    own, batch_size = runtime.of(reference), reference.max_pictures_per_pass or PASS_SIZES[ROLE]
+    return VideoLanguageModel(str(reference), place(model.eval(), own), processor, own, batch_size)

@@ -12,7 +12,9 @@ from torch import Tensor
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.answer_tokens import answer_tokens
 from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.picture_features import SUPPORTED_TYPES, ImageRow, combined, picture_features
+from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference, Profile
 
@@ -35,7 +37,7 @@ class VisionLanguageModel:
     model: Any
     processor: Any
     runtime: Runtime
-    batch_size: int = 16
+    batch_size: int = PASS_SIZES["vision_language_model"]
     """Prompts that go through the model together."""
     multi_image: bool | None = None
     """Whether several pictures of a prompt go in as they are, where the profile says so; see the class."""
@@ -48,6 +50,7 @@ class VisionLanguageModel:
         config = self.model.config
         return bool(getattr(config, "multi_image", config.model_type not in _SINGLE_IMAGE_TYPES))
 
+    @with_model_at_work
     @torch.inference_mode()
     def answer_probabilities(
         self, images: Sequence[ImageRow], prompts: Sequence[str], choices: Sequence[str]
@@ -70,23 +73,23 @@ class VisionLanguageModel:
         chats = [self._chat(row, prompt) for row, prompt in zip(images, prompts, strict=True)]
         continuations = [self._continuation(images[0], prompts[0], choice) for choice in choices]
         tokens = answer_tokens(self.processor.tokenizer, chats[0], continuations, self._adds_special_tokens(chats[0]))
-        rows = []
-        for start in range(0, len(chats), self.batch_size):
-            part = slice(start, start + self.batch_size)
+
+        def answer(part: slice) -> Tensor:
             inputs = self._inputs(images[part], chats[part], tokens.shared)
             mask = inputs["attention_mask"]
             positions = (mask.cumsum(-1) - 1).clamp(min=0)
             logits = self.model(**inputs, position_ids=positions, use_cache=False, logits_to_keep=1).logits[:, -1]
-            rows.append(logits[:, list(tokens.choices)].float().softmax(-1).cpu())
-        return torch.cat(rows)
+            return torch.as_tensor(logits[:, list(tokens.choices)].float().softmax(-1).cpu())
 
+        return torch.cat(Passes(self.batch_size).run(len(chats), answer))
+
+    @with_model_at_work
     @torch.inference_mode()
     def generate(self, images: Sequence[ImageRow], prompts: Sequence[str], max_new_tokens: int = 64) -> list[str]:
         """Return the model's greedy answer to each prompt, without special tokens and surrounding space."""
         chats = [self._chat(row, prompt) for row, prompt in zip(images, prompts, strict=True)]
-        answers: list[str] = []
-        for start in range(0, len(chats), self.batch_size):
-            part = slice(start, start + self.batch_size)
+
+        def answer(part: slice) -> list[str]:
             tokens = self.model.generate(
                 **self._inputs(images[part], chats[part]),
                 max_new_tokens=max_new_tokens,
@@ -94,9 +97,11 @@ class VisionLanguageModel:
                 num_beams=1,
                 pad_token_id=self.processor.tokenizer.pad_token_id,
             )
-            answers += self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return [answer.strip() for answer in answers]
+            return list(self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
+        return [text.strip() for texts in Passes(self.batch_size).run(len(chats), answer) for text in texts]
+
+    @with_model_at_work
     @torch.inference_mode()
     def log_likelihoods(self, images: Sequence[ImageRow], prompts: Sequence[str], answers: Sequence[str]) -> Tensor:
         """Return how probable whole answers are, with what ends them: ``(N,)`` float32 on the CPU, in nats.
@@ -108,9 +113,8 @@ class VisionLanguageModel:
         """
         said = [self._plain(answer).strip() for answer in answers]
         chats = [self._chat(*parts) for parts in zip(images, prompts, said, strict=True)]
-        likelihoods = []
-        for start in range(0, len(chats), self.batch_size):
-            part = slice(start, start + self.batch_size)
+
+        def likelihoods(part: slice) -> Tensor:
             inputs, ids, ends = self._encoded(images[part], chats[part])
             # Counted from the end of the chat: what its pictures become stands before. Of nothing, its end remains.
             begins = [
@@ -122,8 +126,10 @@ class VisionLanguageModel:
             positions = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
             logits = self.model(**inputs, position_ids=positions, use_cache=False, logits_to_keep=count + 1).logits
             log_odds = logits[:, :-1].float().log_softmax(-1).gather(-1, ids[:, -count:, None])[..., 0]
-            likelihoods.append((log_odds * is_answer[:, -count:]).sum(1).cpu())
-        return torch.cat(likelihoods) if likelihoods else torch.empty(0)
+            return torch.as_tensor((log_odds * is_answer[:, -count:]).sum(1).cpu())
+
+        found = Passes(self.batch_size).run(len(chats), likelihoods)
+        return torch.cat(found) if found else torch.empty(0)
 
     def _chat(self, row: ImageRow, prompt: str, answer: str | None = None) -> str:
         count = len(row) if self.takes_several_images else 1
@@ -214,8 +220,10 @@ def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLang
         raise BadInputError(f"{reference}: no chat template beside its processor (chat_template.jinja)")
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    model = model.to(runtime.device).eval()
-    return VisionLanguageModel(str(reference), model, processor, runtime, multi_image=multi_image)
+    own = runtime.of(reference)
+    batch_size = reference.max_pictures_per_pass or PASS_SIZES["vision_language_model"]
+    placed = place(model.eval(), own)
+    return VisionLanguageModel(str(reference), placed, processor, own, batch_size, multi_image)
 
 
 def _multi_image(reference: ModelReference) -> bool | None:

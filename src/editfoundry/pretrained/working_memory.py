@@ -8,32 +8,17 @@ from typing import Any
 import torch
 
 from editfoundry.pretrained.memory_trace import traced_peak
+from editfoundry.pretrained.passes import VAE_PIXELS_AT_ONCE
+from editfoundry.pretrained.segmenter import POINTS_AT_ONCE
 from editfoundry.pretrained.skeletons import Skeleton
 from editfoundry.profiles import BYTES_OF
 
-VAE_PIXELS_AT_ONCE = 2**22
-"""Pixels that an autoencoder encodes or decodes together: four megapixels keep its activations within a few GiB."""
-PASS_SIZES = {
-    "clip": 64,
-    "dino": 64,
-    "lpips": 32,
-    "ip_adapter": 16,
-    "vision_language_model": 16,
-    "video_language_model": 8,
-    "language_model": 64,
-    "segmenter": 1,
-    "text_to_image": 1,
-    "controlnet_canny": 1,
-    "editor_base": 1,
-}
-"""Role -> pictures, prompts or clips that go through it together where nothing else is said."""
 NUM_GUIDED = {"text_to_image": 2, "editor_base": 3}
 """Rows of a UNet's batch for each picture that is painted with guidance."""
 _PROMPT_TOKENS = 160
 """Tokens of a question beside its pictures."""
 _CHAT_TOKENS = 2048
 """Tokens of a chat with its examples."""
-_MASKS_AT_ONCE = 64 * 3
 
 
 def working_bytes(skeleton: Skeleton, count: int, dtype: str, **sizes: int) -> int:
@@ -158,7 +143,10 @@ def _watch(skeleton: Skeleton, count: int, dtype: torch.dtype, sizes: dict[str, 
         frames = 8
         video = frames * (side // config.spatial_pool_stride) ** 2
     tokens = sizes.get("num_tokens", video + _PROMPT_TOKENS)
-    return max(_vision(model, count * frames, dtype), _answer(model, count, tokens, dtype, keeps_cache=True))
+    # While it answers, it holds the frames and what they were embedded as.
+    numbers = count * frames * 3 * config.vision_config.image_size**2 + count * tokens * config.text_config.hidden_size
+    answering = _answer(model, count, tokens, dtype, keeps_cache=True) + numbers * dtype.itemsize
+    return max(_vision(model, count * frames, dtype), answering)
 
 
 def _vision(model: Any, count: int, dtype: torch.dtype) -> int:
@@ -194,13 +182,26 @@ def _write(skeleton: Skeleton, count: int, dtype: torch.dtype, sizes: dict[str, 
 
 
 def _segment(skeleton: Skeleton, count: int, dtype: torch.dtype, sizes: dict[str, int]) -> int:
-    """Return what SAM takes of one picture, always in float32: its encoder, or its masks at the picture's size."""
+    """Return what SAM takes of one picture, always in float32: its encoder, or a pass of points with their masks."""
     model: Any = skeleton.modules["model"]
     encoder, side = model.image_encoder, sizes.get("side", model.image_encoder.img_size)
-    seen = _traced(lambda: encoder(torch.empty(1, 3, encoder.img_size, encoder.img_size)), model)
-    # Enlarged to the encoder's size, cut, enlarged to the picture's, and compared with a threshold.
-    masks = _MASKS_AT_ONCE * 4 * (encoder.img_size**2 + side**2)
-    return max(seen, masks)
+
+    def decode() -> None:
+        width, grid = model.prompt_encoder.embed_dim, model.prompt_encoder.image_embedding_size
+        masks, _ = model.mask_decoder(
+            image_embeddings=torch.empty(1, width, *grid),
+            image_pe=torch.empty(1, width, *grid),
+            sparse_prompt_embeddings=torch.empty(POINTS_AT_ONCE, 2, width),
+            dense_prompt_embeddings=torch.empty(1, width, 1, 1).expand(POINTS_AT_ONCE, -1, *grid),
+            multimask_output=True,
+        )
+        whole = torch.nn.functional.interpolate(masks, (encoder.img_size, encoder.img_size))
+        _ = torch.nn.functional.interpolate(whole, (side, side)) > 0
+
+    def see() -> None:
+        encoder(torch.empty(1, 3, encoder.img_size, encoder.img_size))
+
+    return max(_traced(see, model), _traced(decode, model))
 
 
 def _compare(skeleton: Skeleton, count: int, dtype: torch.dtype, sizes: dict[str, int]) -> int:

@@ -85,8 +85,8 @@ def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
     editor = open_editor("package:editworld", runtime, **SAMPLING)
     benchmarks = {
         "world": world_cases("test", NUM_WORLD_EDITS, seed=1),
-        "trained wordings": world_cases("test", NUM_EDITS, seed=1, held_out_wording=False),
-        "new rules": world_cases("test-new-rules", NUM_EDITS, seed=1),
+        "trained_wordings": world_cases("test", NUM_EDITS, seed=1, held_out_wording=False),
+        "new_rules": world_cases("test-new-rules", NUM_EDITS, seed=1),
         "plain": plain_cases(NUM_EDITS, seed=1),
     }
     measures: Measures = {}
@@ -99,17 +99,17 @@ def _shares(editor: Editor, cases: list[EditCase], name: str) -> Measures:
     """Return the shares of right and of sharp edits, overall and by category, and of right ones by the control."""
     verdicts = _verdicts(editor, cases, [case.instruction for case in cases])
     shares = {
-        f"{name} right": np.mean([v.right for v in verdicts]),
-        f"{name} sharp": np.mean([v.sharp for v in verdicts]),
+        f"{name}_right": np.mean([v.right for v in verdicts]),
+        f"{name}_sharp": np.mean([v.sharp for v in verdicts]),
     }
     others = [other for other in another_items([item_of_case(case) for case in cases]) if other is not None]
     if len(others) == len(cases):
         controls = _verdicts(editor, cases, [other.instruction for other in others])
-        shares[f"{name} right, another's instruction"] = np.mean([v.right for v in controls])
+        shares[f"{name}_right_by_another"] = np.mean([v.right for v in controls])
     categories = sorted({case.category for case in cases})
     for category in categories if len(categories) > 1 else ():
         chosen = [v.right for v, case in zip(verdicts, cases, strict=True) if case.category == category]
-        shares[f"{name} right {category}"] = np.mean(chosen)
+        shares[f"{name}_right_{category}"] = np.mean(chosen)
     return {label: float(share) for label, share in shares.items()}
 
 

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 def drawn(draw: Callable[[Item], np.ndarray], items: Sequence[Item]) -> Iterator[np.ndarray]:
     """Yield ``draw`` of every item in order, in arrays of up to ``BLOCK`` of them; see `mapped`."""
-    return map(np.stack, mapped(draw, items))
+    return (np.stack(block) for block in mapped(draw, items))
 
 
 def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[list[Result]]:

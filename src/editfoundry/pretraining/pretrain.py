@@ -330,13 +330,6 @@ PRETRAININGS = {
         over_by=0.9,
         on_gpu=video_language_model.ON_GPU,
     ),
-    "vision_language_model": Pretraining(
-        config=vision_language_model.CONFIG,
-        train=_vision_language_model,
-        after=("vae", "clip"),
-        over_by=0.95,
-        on_gpu=vision_language_model.ON_GPU,
-    ),
     "editworld": Pretraining(
         config=editworld.CONFIG,
         train=_editworld,
@@ -354,6 +347,13 @@ PRETRAININGS = {
         after=("diffusion", "clip"),
         over_by=0.95,
         on_gpu=ip_adapter.ON_GPU,
+    ),
+    "vision_language_model": Pretraining(
+        config=vision_language_model.CONFIG,
+        train=_vision_language_model,
+        after=("vae", "clip"),
+        over_by=0.95,
+        on_gpu=vision_language_model.ON_GPU,
     ),
 }
 """By the names of `card.PRETRAININGS`, in the order in which one after the other is trained."""

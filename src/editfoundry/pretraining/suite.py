@@ -21,7 +21,7 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretraining.card import RECIPES
-from editfoundry.pretraining.pretrain import PRETRAININGS, config_on
+from editfoundry.pretraining.pretrain import PRETRAININGS, VAE_FOLDER, config_on
 from editfoundry.pretraining.shared_files import share_equal_files, unshare_files
 from editfoundry.training.failures import TrainingError
 from editfoundry.training.owners import owners_environment
@@ -84,9 +84,8 @@ class Suite:
     def is_done(self, name: str) -> bool:
         """Tell whether a training was finished with today's settings, and from models that still are the newest."""
         path = self._done_path(name)
-        is_there = name not in RECIPES.values() or all(
-            (self.out / role).is_dir() for role, recipe in RECIPES.items() if recipe == name
-        )
+        folders = [self.out / role for role, recipe in RECIPES.items() if recipe == name]
+        is_there = all(folder.is_dir() for folder in folders or [self.work_dir / VAE_FOLDER])
         return is_there and path.is_file() and path.read_text() == self.digest(name)
 
     def mark_done(self, name: str) -> None:
@@ -124,6 +123,7 @@ class _Run:
     suite: Suite
     waiting: list[str]
     under_way: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    relays: dict[str, threading.Thread] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     started_at: float = field(default_factory=time.time)
 
@@ -166,7 +166,10 @@ class _Run:
         )
         self.under_way[name] = child
         assert child.stdout is not None
-        threading.Thread(target=_relay, args=(name, child.stdout, self._log_path(name)), daemon=True).start()
+        self.relays[name] = threading.Thread(
+            target=_relay, args=(name, child.stdout, self._log_path(name)), daemon=True
+        )
+        self.relays[name].start()
 
     def _ends_at(self, name: str) -> float | None:
         if self.suite.minutes is None:
@@ -180,6 +183,7 @@ class _Run:
             if status is None:
                 continue
             del self.under_way[name]
+            self.relays[name].join()
             log.info(
                 "%s: %s, %.0f s in", name, f"failed ({status})" if status else "done", time.time() - self.started_at
             )

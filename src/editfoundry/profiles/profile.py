@@ -17,17 +17,21 @@ ROLES = (
     "task_predictor", "summarizer",
 )  # fmt: skip
 DEFAULT_PROFILE = "embedded"
+PLANNED_ROLES = ("inpainter", "detector", "depth", "task_predictor", "summarizer")
+"""Roles that no code loads yet."""
 _PACKAGE = Path(__file__).parent.parent
 PROFILES_FOLDER = _PACKAGE / "profiles"
 EMBEDDED_FOLDER = _PACKAGE / "embedded"
 PUBLISHED_FOLDER = PROFILES_FOLDER / "published"
 """Configurations of the models that the shipped profiles name, as they are published: ``OWNER/NAME/FILE``."""
 _PACKAGE_PREFIX = "package:"
-ENDPOINT = "endpoint"
-"""A source ``endpoint`` or ``endpoint:MODEL`` is an OpenAI-compatible chat endpoint."""
 OFFLOADS = ("", "cpu", "sequential")
+SEQUENTIAL_ROLES = ("language_model", "vision_language_model", "video_language_model", "clip", "dino")
+"""Roles whose models can stay in the machine's memory while they work."""
 BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Precision -> bytes of a number."""
+ENDPOINT = "endpoint"
+"""A source ``endpoint`` or ``endpoint:MODEL`` is an OpenAI-compatible chat endpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +208,9 @@ def _reference(path: Path, role: str, entry: object) -> ModelReference:
     texts = {name: str(value) for name, value in typed.items()}
     if texts.get("offload", "") not in OFFLOADS:
         raise BadInputError(f"{path}: role {role!r}: offload is {texts['offload']!r}; use {' or '.join(OFFLOADS[1:])}")
+    if texts.get("offload") == "sequential" and role not in SEQUENTIAL_ROLES:
+        known = ", ".join(SEQUENTIAL_ROLES)
+        raise BadInputError(f"{path}: role {role!r}: offload is 'sequential', which is for {known}; use cpu")
     if texts.get("stored", "float32") not in BYTES_OF:
         raise BadInputError(f"{path}: role {role!r}: stored is {texts['stored']!r}; use {', '.join(BYTES_OF)}")
     return ModelReference(

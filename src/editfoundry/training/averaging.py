@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 _FILE_NAME = "average_{}.safetensors"
+_NUMBERS_AT_ONCE = 2**26
+"""Of which the difference to the average takes 256 MiB for a moment."""
 
 
 class RunningAverage:
     """An exponential average whose decay grows with the steps, as diffusers' ``EMAModel`` computes it.
 
-    All weights are averaged by a few launches on their device. On the CPU the average takes no GPU memory, for a copy
-    of the weights at every step.
+    Many weights are averaged by one launch on their device. On the CPU the average takes no GPU memory, for a copy of
+    the weights at every step.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class RunningAverage:
     def step(self, parameters: Sequence[nn.Parameter]) -> None:
         """Move towards ``parameters``, the same ones as at the start."""
         self.num_steps += 1
-        now = [_local(parameter).to(kept.device) for parameter, kept in zip(parameters, self.weights, strict=True)]
-        torch._foreach_lerp_(self.weights, now, 1 - self._present_decay())
+        share = 1 - self._present_decay()
+        for kept, now in _grouped(self.weights, parameters):
+            on_its_device = [_local(parameter).to(weights.device) for weights, parameter in zip(kept, now, strict=True)]
+            torch._foreach_sub_(kept, torch._foreach_sub(kept, on_its_device), alpha=share)
 
     def copy_to(self, parameters: Sequence[nn.Parameter]) -> None:
         """Let ``parameters`` have the average."""
@@ -74,6 +78,22 @@ def averaged_weights(average: RunningAverage | None, parameters: Sequence[nn.Par
     finally:
         for parameter, value in zip(parameters, kept, strict=True):
             parameter.data.copy_(value)
+
+
+def _grouped(
+    weights: Sequence[Tensor], parameters: Sequence[nn.Parameter]
+) -> Iterator[tuple[list[Tensor], list[nn.Parameter]]]:
+    """Yield the average and the weights in parts, whose differences take little memory at once."""
+    kept: list[Tensor] = []
+    now: list[nn.Parameter] = []
+    for one, parameter in zip(weights, parameters, strict=True):
+        kept.append(one)
+        now.append(parameter)
+        if sum(map(Tensor.numel, kept)) >= _NUMBERS_AT_ONCE:
+            yield kept, now
+            kept, now = [], []
+    if kept:
+        yield kept, now
 
 
 def _local(parameter: nn.Parameter) -> Tensor:

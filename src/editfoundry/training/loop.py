@@ -14,7 +14,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import set_seed
 from torch import Tensor, nn
@@ -275,7 +274,7 @@ class _Run:
             self.average.step(self.averaged)
         every = self.config.checkpoint_every_seconds
         save = every is not None and time.monotonic() - self.saved_at >= every
-        self.launched.append(LaunchedStep(self.accelerator, torch.stack(losses).mean(), norm, stop, save))
+        self.launched.append(LaunchedStep(self.accelerator, losses, norm, stop, save))
         self.launched_share = self.schedule.share(self._num_launched)
 
     def _rate(self, step: int, share: float) -> float:

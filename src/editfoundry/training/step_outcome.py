@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,25 +29,32 @@ class LaunchedStep:
     """A step that the GPU may still be at work on."""
 
     def __init__(
-        self, accelerator: Accelerator, loss: Tensor, gradient_norm: Tensor | float | None, stop: bool, save: bool
+        self,
+        accelerator: Accelerator,
+        losses: Sequence[Tensor],
+        gradient_norm: Tensor | float | None,
+        stop: bool,
+        save: bool,
     ) -> None:
         """Average over all processes, which must all call this, and start to bring the result to the host.
 
         Args:
             accelerator: of the training.
-            loss: this process's mean over its share of the batch, a scalar on the device.
+            losses: this process's of each part of its share of the batch, scalars on the device.
             gradient_norm: what clipping returned.
             stop: whether this process was told to stop.
             save: whether by this process's clock a checkpoint is due.
         """
         norm = gradient_norm.full_tensor() if isinstance(gradient_norm, DTensor) else gradient_norm
         flags = torch.tensor([float(stop), float(save), 0.0 if isinstance(norm, Tensor) else float(norm or 0)])
-        device = loss.device
+        device = losses[0].device
         if device.type == "cuda":
             flags = flags.pin_memory()
-        flags = flags.to(device, non_blocking=True)
+        # Not every kind of device has float64.
+        flags = flags.to(device, torch.float32 if device.type == "mps" else torch.float64, non_blocking=True)
         last = norm.detach().to(flags).reshape(1) if isinstance(norm, Tensor) else flags[2:]
-        values = accelerator.reduce(torch.cat([loss.detach().to(flags).reshape(1), flags[:2], last]), "mean")
+        loss = torch.stack([part.detach() for part in losses]).to(flags).mean().reshape(1)
+        values = accelerator.reduce(torch.cat([loss, flags[:2], last]), "mean")
         self._arrived: torch.cuda.Event | None = None
         if device.type == "cuda":
             on_host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)

@@ -36,7 +36,7 @@ def test_large_batches_are_decoded_in_parts(monkeypatch):
     painter = tiny_sdxl()
     whole, seen = decode(painter, latents(5)), []
     painter.vae.decoder.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
-    monkeypatch.setattr(decoding, "_PIXELS_AT_ONCE", 2 * 32 * 32)
+    monkeypatch.setattr(decoding, "VAE_PIXELS_AT_ONCE", 2 * 32 * 32)
     parts = decode(painter, latents(5))
     assert seen == [2, 2, 1]
     assert all(np.allclose(np.asarray(a, int), np.asarray(b, int), atol=1) for a, b in zip(parts, whole, strict=True))

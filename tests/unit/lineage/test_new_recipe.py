@@ -14,7 +14,7 @@ from extending_page import example_files
 REPOSITORY = Path(__file__).parents[3]
 FILES = example_files("A recipe")
 IMPORT = "from editfoundry.synthesis.quadruples.recipe import QUADRUPLES\n"
-ENTRY = "FRAME_PAIRS, EDITWORLD_VIDEO)"
+ENTRY = "FRAME_PAIRS, EDITWORLD_VIDEO, REHEARSAL)"
 DERIVED = """
 import json
 from pathlib import Path
@@ -64,7 +64,7 @@ def tree(tmp_path_factory):
     text = stages.read_text()
     assert text.count(IMPORT) == text.count(ENTRY) == 1
     text = text.replace(IMPORT, f"{IMPORT}from editfoundry.synthesis.tints.recipe import TINTS\n")
-    stages.write_text(text.replace(ENTRY, "FRAME_PAIRS, EDITWORLD_VIDEO, TINTS)"))
+    stages.write_text(text.replace(ENTRY, "FRAME_PAIRS, EDITWORLD_VIDEO, REHEARSAL, TINTS)"))
     return root
 
 
@@ -79,7 +79,7 @@ def test_folder_section_branch_data_set_dvc_and_dagster_know_it(tree):
     found = json.loads(run(tree, tree, "-c", DERIVED).splitlines()[-1])
     assert found["path"] == "/project/data/triplets/tints"
     assert found["image_size"] == 8 and found["branch"] == "tint"
-    assert found["inputs_of_the_data_set"] == ["editworld-text", "editworld-video", "tints"]
+    assert found["inputs_of_the_data_set"] == ["editworld-text", "editworld-video", "rehearsal", "tints"]
     stages = yaml.safe_load(found["dvc"])["stages"]
     assert stages["tints"] == {
         "cmd": "editfoundry synthesize tints data/quadruples data/triplets/tints",

@@ -69,7 +69,7 @@ def test_the_data_set_takes_the_triplets_of_every_recipe(tmp_path):
     triplets = [stage for stage in STAGES if stage.recipe]
     request = stage_request("dataset", Params(), tmp_path)
     assert request.sources == tuple(tmp_path / stage.output for stage in triplets)
-    assert [stage.recipe for stage in triplets] == ["editworld-text", "editworld-video"]
+    assert [stage.recipe for stage in triplets] == ["editworld-text", "editworld-video", "rehearsal"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Small models through the training loop: exact resumption, averaging, learning."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -115,3 +116,22 @@ def test_training_learns_and_reports_its_loss(tmp_path: Path) -> None:
     curve = json.loads((tmp_path / "training.json").read_text())["loss_curve"]
     assert [step for step, _ in curve] == list(range(20, 401, 20))
     assert result.final_loss == pytest.approx(sum(loss for _, loss in curve[-5:]) / 5)
+
+
+def test_a_training_that_has_to_be_over_ends_with_its_schedule(tmp_path: Path) -> None:
+    def slow(model: nn.Module, generator: torch.Generator) -> Tensor:
+        time.sleep(0.02)
+        return step_loss(model, generator)
+
+    config = replace(CONFIG, num_steps=10_000, ends_at=time.time() + 2)
+    result = fit(new_model(), slow, config, tmp_path)
+    assert 1 <= result.num_steps < 200
+    again = fit(new_model(), cut_off_after(0), replace(config, ends_at=None), tmp_path)
+    assert again.num_steps == result.num_steps
+
+
+def test_an_interrupted_training_that_is_given_a_time_goes_on_with_what_is_left_of_its_schedule(tmp_path: Path) -> None:
+    with pytest.raises(PowerCutError):
+        fit(new_model(), cut_off_after(20), CONFIG, tmp_path)
+    result = fit(new_model(), step_loss, replace(CONFIG, ends_at=time.time() - 1), tmp_path)
+    assert result.num_steps == 21

@@ -9,7 +9,7 @@ import pytest
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretraining.card import RECIPES
-from editfoundry.pretraining.pretrain import PRETRAININGS
+from editfoundry.pretraining.pretrain import PRETRAININGS, VAE_FOLDER
 from editfoundry.pretraining.suite import Suite
 from editfoundry.training.failures import TrainingError
 
@@ -20,11 +20,12 @@ def stub(suite: Suite, name: str, ends_at: float | None) -> list[str]:
     """Return a command that leaves what a training would, with the time it was told."""
     if (suite.work_dir / f"{name}.{FAILS}").exists():
         return [sys.executable, "-c", "raise SystemExit(1)"]
-    roles = [role for role, recipe in RECIPES.items() if recipe == name]
+    roles = [suite.out / role for role, recipe in RECIPES.items() if recipe == name]
+    folders = [str(folder) for folder in roles or [suite.work_dir / VAE_FOLDER]]
     code = f"""
 import json, pathlib
-for role in {roles!r}:
-    pathlib.Path({str(suite.out)!r}, role).mkdir(parents=True, exist_ok=True)
+for folder in {folders!r}:
+    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
 with open({str(suite.work_dir / "order.txt")!r}, "a") as file:
     print(json.dumps([{name!r}, {ends_at!r}]), file=file)
 print("step 1/1")

@@ -5,6 +5,7 @@ import torch
 from diffusers.training_utils import EMAModel
 from torch import nn
 
+from editfoundry.training import averaging
 from editfoundry.training.averaging import RunningAverage, averaged_weights
 
 
@@ -25,7 +26,19 @@ def test_the_average_is_that_of_diffusers(update_after_step: int, on_cpu: bool) 
         ours.step(parameters)
         theirs.step(parameters)
         for kept, expected in zip(ours.weights, theirs.shadow_params, strict=True):
-            torch.testing.assert_close(kept, expected.data, atol=1e-6, rtol=1e-6)
+            assert torch.equal(kept, expected.data)
+
+
+def test_weights_that_are_averaged_in_parts_are_averaged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = [nn.Parameter(torch.full((size,), float(size))) for size in (3, 5, 1, 9)]
+    whole, parts = (RunningAverage(parameters, 0.9, 0) for _ in range(2))
+    for step in range(3):
+        moved(parameters, step)
+        whole.step(parameters)
+        with monkeypatch.context() as patched:
+            patched.setattr(averaging, "_NUMBERS_AT_ONCE", 6)
+            parts.step(parameters)
+    assert all(torch.equal(one, other) for one, other in zip(whole.weights, parts.weights, strict=True))
 
 
 def test_a_saved_average_goes_on_where_it_was(tmp_path: Path) -> None:

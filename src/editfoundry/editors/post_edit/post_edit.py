@@ -132,7 +132,8 @@ def post_edit_batch(
         for *pair, region in zip(generated, originals, regions, strict=True)
     ]
     edit_masks = [dilated(in_generated | in_original, chosen.dilation) for in_generated, in_original in masks]
-    inpainted = _inpaint(models, originals, generated, edit_masks, prompts or instructions, seeds, chosen)
+    with models.repainting():
+        inpainted = _inpaint(models, originals, generated, edit_masks, prompts or instructions, seeds, chosen)
     return [
         PostEdit(
             image=composite(original, painted, mask, chosen.feather),

@@ -36,7 +36,7 @@ CHANGE_WEIGHT = 4.0
 """As the base was trained: what changes is a small part of most pictures."""
 OUTPUT = "editworld"
 """Folder of the trainer's checkpoint, in the work folder."""
-CONFIG = PretrainingConfig(num_steps=6000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
+CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
 ON_GPU = {"batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
 
 

@@ -44,7 +44,7 @@ OBJECT_THRESHOLD = 0.25
 """Mean difference of scaled latents, from the empty background or from the input, from which a place is an object."""
 NUM_PAINTING_STEPS = 1_800
 """Steps at the start in which the whole batch is captioned scenes."""
-CONFIG = PretrainingConfig(num_steps=8600, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200)
+CONFIG = PretrainingConfig(num_steps=16_000, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200)
 ON_GPU = {"num_steps": 12_000, "batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
 
 

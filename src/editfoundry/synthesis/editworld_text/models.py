@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt
 from editfoundry.pretrained.clip import ClipEncoder, load_clip
 from editfoundry.pretrained.controlnet_canny import load_controlnet_canny
 from editfoundry.pretrained.ip_adapter import IpAdapter, load_ip_adapter
+from editfoundry.pretrained.passes import Passes
+from editfoundry.pretrained.placement import at_work
 from editfoundry.pretrained.runtime import Runtime
-from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.pretrained.text_to_image import load_text_to_image, parts_of
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig, roles_of
 
@@ -34,6 +37,21 @@ class TextBranch:
     controlnet: ControlNetModel | None = None
     ip_adapter: IpAdapter | None = None
     judge: Callable[[Sequence[EditPair]], list[Judgement]] | None = None
+    runtime: Runtime | None = None
+    """Of the painter, ControlNet and IP-Adapter; None where they always lie on their device."""
+    passes: Passes = field(default_factory=Passes)
+    """How many pictures are painted together."""
+
+    @contextmanager
+    def painting(self) -> Iterator[None]:
+        """Have what paints on its device inside the ``with`` block."""
+        if self.runtime is None:
+            yield
+            return
+        adapter = [] if self.ip_adapter is None else self.ip_adapter.modules
+        controlnet = [] if self.controlnet is None else [self.controlnet]
+        with at_work(self.runtime, *parts_of(self.painter), *controlnet, *adapter):
+            yield
 
     @cached_property
     def empty_prompt(self) -> PromptEmbeds:
@@ -49,19 +67,33 @@ def load_branch(profile: Profile, runtime: Runtime, config: TextBranchConfig) ->
         BadInputError: a model is of the wrong class, or does not fit the text-to-image model.
     """
     roles = roles_of(config)
-    painter = load_text_to_image(profile, runtime)
+    reference = profile.model("text_to_image")
+    own = runtime.of(reference)
+    painter = load_text_to_image(profile, runtime, may_wait=True)
     return TextBranch(
         painter,
         load_clip(profile, runtime),
         {role: str(profile.model(role)) for role in roles},
-        load_controlnet_canny(profile, runtime, painter.unet) if "controlnet_canny" in roles else None,
-        load_ip_adapter(profile, runtime, painter) if "ip_adapter" in roles else None,
+        load_controlnet_canny(profile, own, painter.unet) if "controlnet_canny" in roles else None,
+        load_ip_adapter(profile, own, painter) if "ip_adapter" in roles else None,
         _load_judge(profile, runtime) if config.judge else None,
+        own,
+        Passes(reference.max_pictures_per_pass, own.device),
     )
 
 
 def _load_judge(profile: Profile, runtime: Runtime) -> Callable[[Sequence[EditPair]], list[Judgement]]:
     from editfoundry.judging import judge_pairs
     from editfoundry.pretrained.judge_model import load_judge_model
+    from editfoundry.pretrained.vision_language_model import VisionLanguageModel
 
-    return partial(judge_pairs, load_judge_model(profile, runtime))
+    model = load_judge_model(profile, runtime)
+
+    def judge(pairs: Sequence[EditPair]) -> list[Judgement]:
+        if not isinstance(model, VisionLanguageModel):
+            return judge_pairs(model, pairs)
+        # Fetched once for all questions.
+        with at_work(model.runtime, model.model):
+            return judge_pairs(model, pairs)
+
+    return judge

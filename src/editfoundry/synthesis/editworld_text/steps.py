@@ -66,17 +66,26 @@ def paint_inputs(branch: TextBranch, batch: QuadrupleBatch) -> tuple[Candidates,
     noise = _noise(branch, batch, "input", count)
     prompts = batch.input_prompts.repeated(count)
     settings = (config.num_inference_steps, config.guidance_scale)
+
+    def paint(rows: slice) -> Tensor:
+        return denoise(branch.painter, prompts[rows], noise[_places(rows)], *settings, negative=branch.empty_prompt)
+
     if not config.use_mask:
-        latents = denoise(branch.painter, prompts, noise, *settings, negative=branch.empty_prompt)
+        latents = torch.cat(branch.passes.run(len(noise), paint))
         everywhere = torch.ones(len(batch.quadruples), 1, *latents.shape[-2:], dtype=torch.bool, device=latents.device)
         return _by_caption(branch, batch, "input", latents), everywhere
     weights = _keyword_weights(branch, batch.quadruples).repeat_interleave(count, 0)
     unet = branch.painter.unet
-    with collected_attention(unet, weights, config.attention_resolution, latent_size(unet)) as attention:
-        latents = denoise(branch.painter, prompts, noise, *settings, negative=branch.empty_prompt)
+
+    def paint_and_look(rows: slice) -> tuple[Tensor, Tensor]:
+        with collected_attention(unet, weights[rows], config.attention_resolution, latent_size(unet)) as attention:
+            painted = paint(rows)
+        return painted, attention.maps()
+
+    latents, maps = (torch.cat(parts) for parts in zip(*branch.passes.run(len(noise), paint_and_look), strict=True))
     candidates = _by_caption(branch, batch, "input", latents)
     best = candidates.total.argmax(1) + torch.arange(len(batch.quadruples)) * count
-    maps = attention.maps()[best][:, None]
+    maps = maps[best][:, None]
     maps = torch.nn.functional.interpolate(maps, latents.shape[-2:], mode="bilinear")
     return candidates, attention_mask(maps[:, 0], config.tau)[:, None].to(latents.device)
 
@@ -112,37 +121,48 @@ def refine_outputs(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures,
         raise ValueError("refinement needs the roles controlnet_canny and ip_adapter; load the branch with this config")
     edges = control_images(outputs.images, config.canny_low_threshold, config.canny_high_threshold)
     present, absent = branch.ip_adapter.encode_images(sources.images)
-    latents = refine(
-        branch.painter,
-        branch.controlnet,
-        branch.ip_adapter,
-        batch.output_prompts.repeated(count),
-        (present.repeat_interleave(count, 0), absent.repeat_interleave(count, 0)),
-        edges.repeat_interleave(count, 0),
-        _noise(branch, batch, "refined", count),
-        config.num_inference_steps,
-        config.guidance_scale,
-        config.ip_adapter_scale,
-        config.controlnet_conditioning_scale,
-        branch.empty_prompt,
-    )
-    return _by_identity(branch, batch, "refined", latents, sources)
+    prompts, noise = batch.output_prompts.repeated(count), _noise(branch, batch, "refined", count)
+    present, absent, edges = (part.repeat_interleave(count, 0) for part in (present, absent, edges))
+    controlnet, ip_adapter = branch.controlnet, branch.ip_adapter
+
+    def paint(rows: slice) -> Tensor:
+        return refine(
+            branch.painter,
+            controlnet,
+            ip_adapter,
+            prompts[rows],
+            (present[rows], absent[rows]),
+            edges[rows],
+            noise[_places(rows)],
+            config.num_inference_steps,
+            config.guidance_scale,
+            config.ip_adapter_scale,
+            config.controlnet_conditioning_scale,
+            branch.empty_prompt,
+        )
+
+    return _by_identity(branch, batch, "refined", torch.cat(branch.passes.run(len(noise), paint)), sources)
 
 
 def img2img_outputs(branch: TextBranch, batch: QuadrupleBatch, sources: Pictures, outputs: Pictures) -> Candidates:
     """The last image-to-image pass over the output pictures."""
     config, count = batch.config, batch.config.num_img2img_candidates
-    latents = img2img(
-        branch.painter,
-        batch.output_prompts.repeated(count),
-        outputs.latents.repeat_interleave(count, 0),
-        _noise(branch, batch, "img2img", count),
-        config.num_inference_steps,
-        config.guidance_scale,
-        config.img2img_strength,
-        branch.empty_prompt,
-    )
-    return _by_identity(branch, batch, "img2img", latents, sources)
+    prompts, noise = batch.output_prompts.repeated(count), _noise(branch, batch, "img2img", count)
+    originals = outputs.latents.repeat_interleave(count, 0)
+
+    def paint(rows: slice) -> Tensor:
+        return img2img(
+            branch.painter,
+            prompts[rows],
+            originals[rows],
+            noise[_places(rows)],
+            config.num_inference_steps,
+            config.guidance_scale,
+            config.img2img_strength,
+            branch.empty_prompt,
+        )
+
+    return _by_identity(branch, batch, "img2img", torch.cat(branch.passes.run(len(noise), paint)), sources)
 
 
 def _inpainted(
@@ -154,16 +174,18 @@ def _inpainted(
     originals: Pictures,
     masks: Tensor,
 ) -> Tensor:
-    return inpaint(
-        branch.painter,
-        prompts.repeated(count),
-        originals.latents.repeat_interleave(count, 0),
-        masks.repeat_interleave(count, 0),
-        _noise(branch, batch, step, count),
-        batch.config.num_inference_steps,
-        batch.config.guidance_scale,
-        branch.empty_prompt,
-    )
+    prompts, noise = prompts.repeated(count), _noise(branch, batch, step, count)
+    kept, masks = (part.repeat_interleave(count, 0) for part in (originals.latents, masks))
+    settings = (batch.config.num_inference_steps, batch.config.guidance_scale, branch.empty_prompt)
+
+    def paint(rows: slice) -> Tensor:
+        return inpaint(branch.painter, prompts[rows], kept[rows], masks[rows], noise[_places(rows)], *settings)
+
+    return torch.cat(branch.passes.run(len(noise), paint))
+
+
+def _places(rows: slice) -> range:
+    return range(rows.start, rows.stop)
 
 
 def _by_caption(branch: TextBranch, batch: QuadrupleBatch, step: str, latents: Tensor) -> Candidates:

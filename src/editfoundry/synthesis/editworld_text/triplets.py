@@ -56,12 +56,15 @@ def make_triplets(
         except Rejection as error:
             rejected.append(RejectedRow(quadruple.id, error.reason, error.detail, asdict(quadruple)))
     for start in range(0, len(usable), config.records_per_batch):
-        batch = encode_batch(branch, usable[start : start + config.records_per_batch], config)
-        finished = _finish(branch, batch)
+        with branch.painting():
+            batch = encode_batch(branch, usable[start : start + config.records_per_batch], config)
+            sources, masks, steps = _paint(branch, batch)
+        finished = _finish(branch, batch, sources, masks, steps)
         yield from (_triplet(branch, batch, finished, row) for row in range(len(batch.quadruples)))
 
 
-def _finish(branch: TextBranch, batch: QuadrupleBatch) -> _Finished:
+def _paint(branch: TextBranch, batch: QuadrupleBatch) -> tuple[Pictures, Tensor, list[Candidates]]:
+    """Return the sources, their masks ``(B, 1, H, W)``, and the candidates of each step."""
     config = batch.config
     painted, masks = paint_inputs(branch, batch)
     steps, sources = [painted], painted.chosen()
@@ -73,7 +76,13 @@ def _finish(branch: TextBranch, batch: QuadrupleBatch) -> _Finished:
         steps.append(refine_outputs(branch, batch, sources, steps[-1].chosen()))
     if config.num_img2img_candidates:
         steps.append(img2img_outputs(branch, batch, sources, steps[-1].chosen()))
-    if not config.judge:
+    return sources, masks, steps
+
+
+def _finish(
+    branch: TextBranch, batch: QuadrupleBatch, sources: Pictures, masks: Tensor, steps: list[Candidates]
+) -> _Finished:
+    if not batch.config.judge:
         return _Finished(sources, steps[-1].chosen(), masks, steps, None)
     verdicts = judge_finished(branch, batch, sources, steps[-1])
     kept = torch.tensor([verdict.columns[verdict.place] for verdict in verdicts])

@@ -1,9 +1,19 @@
 """What the loss of the joint training weighs."""
 
+from typing import Any
+
 import pytest
 import torch
+from transformers import CLIPTokenizer
 
-from editfoundry.pretraining.recipes.joint import OBJECT_WEIGHT, object_weights, weighted_loss
+from editfoundry.pretraining.recipes.joint import (
+    OBJECT_WEIGHT,
+    build_denoiser,
+    object_weights,
+    take_over,
+    weighted_loss,
+)
+from editfoundry.profiles import EMBEDDED_FOLDER
 
 
 def test_places_that_differ_from_the_reference_weigh_more() -> None:
@@ -29,3 +39,18 @@ def test_an_error_where_the_weight_is_double_counts_double() -> None:
     left, right = torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 1, 2)
     left[..., 0], right[..., 1] = 1.0, 1.0
     assert float(weighted_loss(left, weights)) == pytest.approx(2 * float(weighted_loss(right, weights)))
+
+
+def test_a_denoiser_of_other_latents_takes_over_all_but_the_layers_that_see_them() -> None:
+    tokenizer = CLIPTokenizer.from_pretrained(EMBEDDED_FOLDER / "text_to_image" / "tokenizer")
+    old: Any = build_denoiser(tokenizer, 4, seed=0)
+    new: Any = build_denoiser(tokenizer, 6, seed=1)
+    before = {name: value.clone() for name, value in new.state_dict().items()}
+    take_over(new, old)
+    taken = {name for name, value in new.state_dict().items() if not torch.equal(value, before[name])}
+    known = old.state_dict()
+    assert all(torch.equal(new.state_dict()[name], known[name]) for name in taken)
+    assert "unet.mid_block.attentions.0.proj_in.weight" in taken
+    unlike = {name for name, value in before.items() if value.shape != known[name].shape}
+    assert unlike == {"unet.conv_in.weight", "unet.conv_out.weight", "unet.conv_out.bias"}
+    assert not unlike & taken
