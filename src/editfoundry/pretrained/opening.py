@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from editfoundry.errors import BadInputError, one_line
+from editfoundry.errors import BadInputError, MissingModelError, one_line
 from editfoundry.pretrained.checkpoint_configs import check_configs
 from editfoundry.pretrained.runtime import quiet_libraries
 from editfoundry.profiles import ModelReference, missing_model
@@ -37,9 +37,11 @@ def opening(reference: ModelReference, kind: str) -> Iterator[dict[str, Any]]:
     except (BadInputError, torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:  # Whatever a library raises for a folder whose files contradict each other.
-        if isinstance(error, OSError) or (isinstance(error, ValueError) and not folder.is_dir()):
-            raise missing_model(reference, error) from error
         if not folder.is_dir():
+            if isinstance(error, (OSError, ValueError)):
+                raise missing_model(reference, error) from error
             raise
+        # A file that is not there is a part of the model that is not; anything else is damage.
+        told = MissingModelError if isinstance(error, OSError) else BadInputError
         reason = one_line(f"{type(error).__name__}: {error}", 300)
-        raise BadInputError(f"{reference.location}: cannot be loaded as {kind} ({reason})") from error
+        raise told(f"role {reference.role!r}: {reference.location}: cannot be loaded as {kind} ({reason})") from error
