@@ -32,6 +32,7 @@ def show_report(run: StageRun) -> Mapping[str, Any]:
         "report": report_link(run.folder / "report.html", run.paths.root),
         **headline(summary),
         "scores": dg.MetadataValue.md((run.folder / "table.md").read_text()),
-        "edits": picture(grid, "input, base editor, fine-tuned editor and truth"),
+        # A palette makes it a third as large in the log of events, which keeps it for ever.
+        "edits": picture(grid.quantize(256), "input, base editor, fine-tuned editor and truth"),
         "mlflow_run": mlflow_link(EXPERIMENT, METRICS_TAG, file_hash(run.folder / METRICS_FILE), run.paths.root),
     }
