@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
-from editfoundry.data.index import ADDED_COLUMNS, MEMBERS, SCHEMA
+from editfoundry.data.index import MEMBERS, REQUIRED_COLUMNS
 from editfoundry.data.record import Caption, Clip, Quadruple, Triplet
 
 _TABLE_RECORDS = (Caption, Clip, Quadruple)
@@ -19,7 +19,7 @@ _INDEX_ONLY = {
     "height": "Pixels of each of the two images.",
     **{f"{role}_offset": f"Byte of the shard's tar at which the {role} begins." for role in MEMBERS},
     **{f"{role}_length": f"Bytes of the {role} in the shard's tar." for role in MEMBERS},
-    "mask_hash": "Hash of the mask; empty where a record has none.",
+    "mask_hash": "First 16 hex digits of the sha256 of the mask's pixels.",
 }
 """Columns of a shard's index that are no field of a triplet."""
 
@@ -30,7 +30,7 @@ def column_descriptions(columns: Collection[str]) -> dict[str, str]:
     Args:
         columns: all names of a table's or an index's columns, by which the kind of record is told.
     """
-    if set(columns) >= set(SCHEMA.names) - ADDED_COLUMNS:
+    if set(columns) >= set(REQUIRED_COLUMNS):
         known = {**field_descriptions(Triplet), **_INDEX_ONLY}
     else:
         record = next((one for one in _TABLE_RECORDS if {"id", *_field_names(one)} == set(columns)), None)

@@ -19,6 +19,8 @@ def find_file(reference: ModelReference, name: str) -> Path | None:
         reference: the model.
         name: path of the file inside it, as ``unet/config.json``.
     """
+    if reference.is_endpoint:
+        return None
     if reference.is_local:
         path = Path(reference.location) / name
         return path if path.is_file() else None

@@ -209,7 +209,7 @@ def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLang
 
     reference = profile.model("vision_language_model")
     multi_image = _multi_image(reference)
-    with opening(reference, "a visio-language model") as options:
+    with opening(reference, "a vision-language model") as options:
         kind = AutoConfig.from_pretrained(reference.location, **options).model_type
         if kind in SUPPORTED_TYPES:
             processor: Any = AutoProcessor.from_pretrained(reference.location, **options)

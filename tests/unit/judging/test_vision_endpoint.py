@@ -26,6 +26,7 @@ from editfoundry.judging.judge_noise import is_repeated
 from editfoundry.judging.judge_prompts import QUESTIONS
 from editfoundry.judging.structured_answers import expected_value, parse_structured
 from editfoundry.pretrained.chat import AnswerToken, ChatAnswer
+from editfoundry.pretrained.fitness import check_models
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.judge_model import load_judge_model
 from editfoundry.pretrained.runtime import choose_runtime
@@ -217,6 +218,11 @@ def test_the_model_of_the_environment_is_part_of_the_identity(profile_of, tmp_pa
     profile = load_profile(tmp_path / "bare.toml")
     monkeypatch.setenv("OPENAI_MODEL", "one")
     assert model_identity(profile, "vision_language_model") == ["endpoint:one@main"]
+
+
+def test_a_profile_whose_judge_is_an_endpoint_can_be_checked_before_anything_is_loaded(tmp_path):
+    (tmp_path / "bare.toml").write_text('[vision_language_model]\nmodel = "endpoint:owner/seer"\n')
+    check_models(load_profile(tmp_path / "bare.toml"), ["vision_language_model"])
 
 
 @pytest.fixture
