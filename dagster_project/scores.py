@@ -5,6 +5,13 @@ from typing import Any
 
 EDITORS = ("base", "fine_tuned")
 METRICS = ("right", "sharp", "clip_score", "preservation_psnr")
+OUTCOME_COLUMNS = {
+    "category": "Of the instructions; all stands for every item.",
+    "base": "Share of right edits of the editor before its fine-tuning, 0 to 1.",
+    "tuned": "Share of right edits of the fine-tuned editor, 0 to 1.",
+    "gain": "Their difference.",
+}
+"""As much as an asset's page has room for; the report has the rest."""
 
 
 def headline(summary: Mapping[str, Any]) -> dict[str, float]:
@@ -16,6 +23,14 @@ def headline(summary: Mapping[str, Any]) -> dict[str, float]:
         "right_gain": known["fine_tuned_right"] - known["base_right"],
         "num_items": summary["num_items"],
     }
+
+
+def outcome_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the columns `OUTCOME_COLUMNS` for all items, and for each category."""
+    places = [("overall", None), *(("by_category", name) for name in summary["base"]["by_category"])]
+    return [
+        _outcome_row(name or "all", *(_cell(summary, e, kind, name, "right") for e in EDITORS)) for kind, name in places
+    ]
 
 
 def missing_scores(summary: Mapping[str, Any]) -> list[str]:
@@ -30,6 +45,12 @@ def missing_scores(summary: Mapping[str, Any]) -> list[str]:
         for end in ("value", "low", "high", "n")
         if end not in _cell(summary, editor, kind, name, metric)
     ]
+
+
+def _outcome_row(category: str, base: Mapping[str, Any], tuned: Mapping[str, Any]) -> dict[str, Any]:
+    before, after = base.get("value"), tuned.get("value")
+    gain = None if before is None or after is None else after - before
+    return {"category": category, "base": before, "tuned": after, "gain": gain}
 
 
 def _cell(summary: Mapping[str, Any], editor: str, kind: str, name: str | None, metric: str) -> Mapping[str, Any]:

@@ -91,7 +91,10 @@ def _models() -> str:
         parameters = sum(card["parameters"].values()) / 1e6
         minutes = sum(part["minutes"] for part in training_parts(card["training"]))
         link = f"[`{folder.name}`](src/editfoundry/embedded/{folder.name}/README.md)"
-        headline = HEADLINES[folder.name].format(**card["measured"])
+        try:
+            headline = HEADLINES[folder.name].format(**card["measured"])
+        except KeyError:
+            headline = f"by today's rule not measured yet: `editfoundry tinyworld measure {folder.name}`"
         rows.append(f"| {link} | {parameters:.1f} M | {minutes:.0f} min | {headline} |")
     return "\n".join(rows)
 

@@ -51,6 +51,7 @@ def test_retraining_is_weekly_and_takes_every_stage_and_the_gate(repository):
         "clips",
         "frame_pairs",
         "editworld_video",
+        "rehearsal",
         "dataset",
         "editworld",
         "editworld_report",

@@ -14,7 +14,7 @@ from dagster_project.defs.dataset.checks import (
 )
 from dagster_project.defs.reports.checks import report_is_complete
 from dagster_project.defs.resources import Foundry
-from dagster_project.scores import EDITORS, METRICS, headline, missing_scores
+from dagster_project.scores import EDITORS, METRICS, OUTCOME_COLUMNS, headline, missing_scores, outcome_rows
 from editfoundry.data.record import WORLD_CATEGORIES, Triplet
 from editfoundry.data.rejections import RejectedRow, write_rejections
 from editfoundry.data.shards import read_fields, write_triplets
@@ -184,3 +184,10 @@ def test_an_empty_summary_lacks_every_score():
 
 def test_the_headline_tells_the_gain_in_right_edits():
     assert headline(summary())["right_gain"] == pytest.approx(0.3)
+
+
+def test_the_table_has_a_row_for_all_cases_and_one_for_each_category():
+    rows = outcome_rows(summary())
+    assert [row["category"] for row in rows] == ["all", "Long-Term"]
+    assert rows[0]["gain"] == pytest.approx(0.3) and rows[0]["tuned"] - rows[0]["base"] == pytest.approx(0.3)
+    assert all(list(row) == list(OUTCOME_COLUMNS) for row in rows)

@@ -25,7 +25,8 @@ WORK = [
     "editfoundry.sources.incoming.take_in", "editfoundry.synthesis.quadruples.model_stage.write_model_quadruples",
     "editfoundry.synthesis.editworld_text.stage.synthesize", "editfoundry.tinyworld.clips.writing.write_clips",
     "editfoundry.sources.internvid.convert_internvid", "editfoundry.synthesis.frame_pairs.stage.mine_frame_pairs",
-    "editfoundry.synthesis.editworld_video.stage.synthesize_video", "editfoundry.curation.curate.curate",
+    "editfoundry.synthesis.editworld_video.stage.synthesize_video", "editfoundry.synthesis.rehearsal.stage.rehearse",
+    "editfoundry.curation.curate.curate",
     "editfoundry.editors.train.launch_training", "editfoundry.evaluation.lineage_report.evaluate_checkpoint",
 ]  # fmt: skip
 """What commands and stages call to have the work done."""

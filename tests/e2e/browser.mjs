@@ -32,8 +32,11 @@ async function materialize() {
   await button.waitFor();
   await button.click();
   const run = await newestRun();
-  await page.goto(`${dagster}/runs/${run}`);
+  // A run's page draws every event that comes, on the processors that the run needs.
+  await page.goto("about:blank");
   seen.run = await ended(run);
+  await page.goto(`${dagster}/runs/${run}`);
+  await page.getByText(/^(success|failure|canceled)$/i).first().waitFor();
   await page.screenshot({ path: `${pictures}/dagster_run.png` });
   await page.goto(`${dagster}/asset-groups`);
   for (const group of GROUPS) await page.getByText(group, { exact: true }).first().waitFor();
@@ -127,7 +130,7 @@ async function ended(run) {
 }
 
 async function ask(query) {
-  const answer = await fetch(`${dagster}/graphql`, {
+  const answer = await patiently(`${dagster}/graphql`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ query }),
@@ -137,9 +140,20 @@ async function ask(query) {
   return data;
 }
 
+// A server on a busy machine does not always answer in time.
+async function patiently(address, options) {
+  for (let tries = 1; ; tries++)
+    try {
+      return await fetch(address, options);
+    } catch (error) {
+      if (tries === 10) throw error;
+      await page.waitForTimeout(5_000);
+    }
+}
+
 async function mlflowApi(path, body) {
   const options = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const answer = await fetch(`${mlflow}/api/2.0/mlflow/${path}`, options);
+  const answer = await patiently(`${mlflow}/api/2.0/mlflow/${path}`, options);
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   return answer.json();
 }

@@ -151,7 +151,8 @@ def workbench(root: Path):
 
 
 def addresses(process):
-    deadline = time.monotonic() + 300
+    # As long as a busy machine may take, see `editfoundry.tracking.service`.
+    deadline = time.monotonic() + 3 * 900
     while time.monotonic() < deadline:
         line = process.stdout.readline()
         if found := re.match(r"\s+(\w+)\s+(http://\S+)", line):

@@ -17,8 +17,8 @@ from dagster_project.defs.automation import new_source_data
 from dagster_project.defs.reports.champion import champion_gate
 from dagster_project.defs.reports.checks import no_regression
 from dagster_project.defs.resources import DvcRepository, Foundry
-from editfoundry.retraining.gate import tracking_uri
 from editfoundry.tinyworld.captions import write_laion_table
+from editfoundry.tracking.mlflow_client import tracking_uri_of
 from editfoundry.tracking.model_registry import version_by_alias
 
 pytestmark = pytest.mark.slow
@@ -100,17 +100,17 @@ def test_a_table_that_arrives_becomes_a_candidate_and_the_gate_tells_better_from
     assert sources == {'"00000.tar"', '"arrived.tar"'}
     assert tick() == []
 
-    candidate = version_by_alias("candidate", tracking_uri=tracking_uri(foundry.folder))
+    candidate = version_by_alias("candidate", tracking_uri=tracking_uri_of(foundry.folder))
     assert candidate is not None and candidate.tags["gate_opponent"] == "base"
 
     write_candidate(foundry.folder, "better", 40)
     shown, holds = gate(foundry, instance)
     assert (shown["promoted"], holds) == (True, True)
-    champion = version_by_alias("champion", tracking_uri=tracking_uri(foundry.folder))
+    champion = version_by_alias("champion", tracking_uri=tracking_uri_of(foundry.folder))
     assert champion is not None and champion.version == shown["version"]
 
     write_candidate(foundry.folder, "worse", 5)
     shown, holds = gate(foundry, instance)
     assert (shown["promoted"], holds) == (False, False)
     assert shown["reason"].startswith(f"worse than the champion, version {champion.version}")
-    assert version_by_alias("champion", tracking_uri=tracking_uri(foundry.folder)) == champion
+    assert version_by_alias("champion", tracking_uri=tracking_uri_of(foundry.folder)) == champion

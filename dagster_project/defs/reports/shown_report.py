@@ -8,8 +8,8 @@ import dagster as dg
 from PIL import Image
 
 from dagster_project.links import mlflow_link, report_link
-from dagster_project.metadata import picture
-from dagster_project.scores import headline
+from dagster_project.metadata import picture, table
+from dagster_project.scores import OUTCOME_COLUMNS, headline, outcome_rows
 from dagster_project.stage_asset import StageRun
 
 WEEKLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=15), warn_window=timedelta(days=8))
@@ -19,7 +19,7 @@ GRID_PIXELS = 720
 
 
 def show_report(run: StageRun) -> Mapping[str, Any]:
-    """Return the report's address, its headline, its scores by category, some edits, and its run in MLflow."""
+    """Return the report's address, its headline, its outcome by category, some edits, and its run in MLflow."""
     from editfoundry.data.hashing import file_hash
     from editfoundry.evaluation.lineage_report import headline_summary
     from editfoundry.evaluation.reports.mlflow_log import EXPERIMENT, METRICS_TAG
@@ -31,7 +31,8 @@ def show_report(run: StageRun) -> Mapping[str, Any]:
     return {
         "report": report_link(run.folder / "report.html", run.paths.root),
         **headline(summary),
-        "scores": dg.MetadataValue.md((run.folder / "table.md").read_text()),
-        "edits": picture(grid, "input, base editor, fine-tuned editor and truth"),
+        "outcome_by_category": table(outcome_rows(summary), OUTCOME_COLUMNS),
+        # A palette makes it a third as large in the log of events, which keeps it for ever.
+        "edits": picture(grid.quantize(256), "input, base editor, fine-tuned editor and truth"),
         "mlflow_run": mlflow_link(EXPERIMENT, METRICS_TAG, file_hash(run.folder / METRICS_FILE), run.paths.root),
     }

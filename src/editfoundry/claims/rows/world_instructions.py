@@ -13,7 +13,7 @@ from editfoundry.evaluation.reports.run_results import RIGHT
 _ARMS = ("InstructPix2Pix base", "EditWorld fine-tuned")
 _METRIC = (
     "Outcome accuracy: share of edits nearer (L2, inside what truly changes) to the true outcome than to the input and "
-    "to three wrong outcomes; paired difference"
+    "to at least twelve wrong outcomes, with less than half of the input's error; paired difference"
 )
 _LIMITS = "The paper compares CLIP and MLLM scores on photographs; tinyworld knows the true outcome."
 

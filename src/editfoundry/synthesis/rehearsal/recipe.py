@@ -21,15 +21,22 @@ def run_rehearsal(request: StageRequest) -> StageResult:
     Raises:
         BadInputError: what is named is not there or holds no shard, or the output holds something else.
     """
-    from editfoundry.execution.runner import run_stage
-    from editfoundry.synthesis.rehearsal.stage import RehearsalStage
+    from editfoundry.synthesis.rehearsal.stage import rehearse
 
     check_rehearsal(request)
     config: RehearsalConfig = request.params.rehearsal
     source = None if config.pairs in ("", TINYWORLD) else request.root / config.pairs
     drawn = config if config.pairs else replace(config, num_pairs=0)
-    stage = RehearsalStage(source, drawn, load_profile(request.params.profile), request.params.device)
-    return run_stage(stage, request.output, only=request.only, progress=request.progress, replace=request.replace)
+    return rehearse(
+        source,
+        request.output,
+        drawn,
+        load_profile(request.params.profile),
+        request.params.device,
+        request.progress,
+        request.only,
+        request.replace,
+    )
 
 
 def check_rehearsal(request: StageRequest) -> None:

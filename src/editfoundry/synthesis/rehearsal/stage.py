@@ -15,6 +15,9 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import index_path, shards_of
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import count_triplets, read_triplets
+from editfoundry.data.stage_result import StageResult
+from editfoundry.execution.progress import Progress
+from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.judging import JudgeConfig
@@ -92,6 +95,36 @@ class RehearsalStage(ShardStage[Path | range, TripletScorer, Triplet]):
                 category=edit.category,
                 recipe=RECIPE,
             )
+
+
+def rehearse(
+    source: Path | None,
+    output: Path,
+    config: RehearsalConfig,
+    profile: Profile,
+    device: str = "auto",
+    progress: Progress | None = None,
+    only: str | None = None,
+    replace: bool = False,
+) -> StageResult:
+    """Make the shards of pairs that are not there yet.
+
+    Args:
+        source: folder of triplet shards to take; None for tinyworld's edits.
+        output: folder of triplets.
+        config: how many of tinyworld's edits are drawn.
+        profile: names the role ``clip``.
+        device: ``auto``, ``cpu``, ``cuda``.
+        progress: called with pairs done and pairs in all.
+        only: a shard to work on alone.
+        replace: whether pairs of another source may be replaced.
+
+    Raises:
+        BadInputError: ``source`` holds no shard, or ``output`` something else.
+        MissingModelError: CLIP is not on this machine.
+    """
+    stage = RehearsalStage(source, config, profile, device)
+    return run_stage(stage, output, only=only, progress=progress, replace=replace)
 
 
 def _edit(seed: int, number: int) -> Edit:

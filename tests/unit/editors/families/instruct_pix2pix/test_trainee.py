@@ -400,7 +400,7 @@ def test_a_folder_with_other_content_is_left_alone(config: Training, tmp_path: P
 def test_a_missing_editor_or_data_set_is_named(config: Training, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="nowhere"):
         train_editor(replace(config, dataset=tmp_path / "nowhere"))
-    with pytest.raises(BadInputError, match="nobody: cannot be loaded"):
+    with pytest.raises(BadInputError, match="nobody@main is not on this machine"):
         train_editor(replace(config, editor=str(tmp_path / "nobody"), output=tmp_path / "out"))
 
 
