@@ -15,9 +15,8 @@ from editfoundry.profiles import Profile
 from editfoundry.synthesis.editworld_video.storyline_prompts import load_storyline_prompts
 from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.clips.camera import MOVES, sample_camera
-from editfoundry.tinyworld.clips.film import film_picture
+from editfoundry.tinyworld.clips.film import FRAME_SIZE, film_picture
 from editfoundry.tinyworld.clips.storylines import sample_visible_edit, video_rules
-from editfoundry.tinyworld.clips.writing import FRAME_SIZE
 from editfoundry.tinyworld.edits import Edit
 from editfoundry.tinyworld.scene import Scene, render
 from editfoundry.tinyworld.scene_sampling import random_stream

@@ -303,7 +303,14 @@ class Pretraining:
 
 
 PRETRAININGS = {
-    "vae": Pretraining(config=vae.CONFIG, train=_vae, over_by=0.22, on_gpu=vae.ON_GPU, continued_role="text_to_image"),
+    "vae": Pretraining(
+        config=vae.CONFIG,
+        train=_vae,
+        over_by=0.22,
+        on_gpu=vae.ON_GPU,
+        continued_role="text_to_image",
+        can_warm_start=True,
+    ),
     "clip": Pretraining(config=clip.CONFIG, train=_clip, over_by=0.24, on_gpu=clip.ON_GPU),
     "diffusion": Pretraining(
         config=joint.CONFIG,

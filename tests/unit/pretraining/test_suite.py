@@ -37,6 +37,12 @@ def order(suite: Suite) -> list[tuple[str, float | None]]:
     return [tuple(json.loads(line)) for line in (suite.work_dir / "order.txt").read_text().splitlines()]
 
 
+def test_a_suite_that_continues_what_is_shipped_starts_autoencoder_and_denoiser_from_it(tmp_path: Path) -> None:
+    suite = Suite(work_dir=tmp_path, out=tmp_path, device="cpu", continue_shipped=True)
+    warm = {name for name in PRETRAININGS if "--continue-shipped" in suite.command(name, None)}
+    assert warm == {"vae", "diffusion"}
+
+
 @pytest.fixture
 def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
     monkeypatch.setattr(Suite, "command", stub)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from editfoundry.pretraining.diffusion import normal_noise
 from editfoundry.pretraining.drawn_pictures import as_pixels, rendered, to_pixels
-from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, first_part, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, first_part, fit, weights_hash
 from editfoundry.tinyworld.scene import IMAGE_SIZE
 from editfoundry.tinyworld.scene_sampling import Split, random_stream, sample_scene
 
@@ -66,11 +67,16 @@ def train_vae(
     torch.manual_seed(config.seed)
     vae: Any = build_vae()
     if shipped is not None:
-        take_over(vae, AutoencoderKL.from_pretrained(shipped, torch_dtype=torch.float32), pictures)
+        old = AutoencoderKL.from_pretrained(shipped, torch_dtype=torch.float32)
+        change_once(
+            vae, lambda: take_over(vae, old, pictures), work_dir / "data", f"vae-start-{weights_hash(old)[:12]}"
+        )
     vae.to(device, memory_format=torch.channels_last)
     first = first_part(config, config, 1 - DECODER_SHARE)
     result = fit(vae, _loss_on(pictures, first, device, vae_loss), first, work_dir / "vae")
-    normalise(vae, pictures, device)
+    centred = f"vae-centred-{weights_hash(vae)[:12]}"
+    change_once(vae, lambda: centre(vae, pictures, device), work_dir / "data", centred)
+    set_scaling_factor(vae, pictures, device)
     decoder_config = replace(
         DECODER_CONFIG,
         batch_size=config.batch_size,
@@ -165,15 +171,34 @@ def _log_error(decoded: Tensor, pixels: Tensor) -> Tensor:
     return (decoded.float() - pixels).square().mean(dim=(1, 2, 3)).log().mean()
 
 
+def change_once(model: nn.Module, change: Callable[[], None], folder: Path, name: str) -> None:
+    """Let ``change`` change a model's weights, and keep what they come to, which later calls give the model.
+
+    What follows from arithmetic differs in the last bits from run to run; a training that is resumed begins where the
+    interrupted one did.
+    """
+    path = folder / f"{name}.safetensors"
+    if not path.is_file():
+        change()
+        partial = path.with_suffix(".partial")
+        save_file({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, partial)
+        partial.replace(path)
+    model.load_state_dict(load_file(path))
+
+
 @torch.no_grad()
-def normalise(vae: Any, pictures: np.ndarray, device: torch.device) -> None:
-    """Give latents mean zero in each channel, pictures staying what they are, and set the factor for unit variance."""
-    latents = vae.encode(to_pixels(pictures[:512]).to(device)).latent_dist.mean
-    means = latents.mean(dim=(0, 2, 3))
+def centre(vae: Any, pictures: np.ndarray, device: torch.device) -> None:
+    """Give latents mean zero in each channel; pictures stay what they are."""
+    means = vae.encode(to_pixels(pictures[:512]).to(device)).latent_dist.mean.mean(dim=(0, 2, 3))
     vae.quant_conv.bias[: len(means)] -= means
     vae.post_quant_conv.bias += vae.post_quant_conv.weight[:, :, 0, 0] @ means
-    std = (latents - means[:, None, None]).std()
-    vae.register_to_config(scaling_factor=round(1 / float(std), 4))
+
+
+@torch.no_grad()
+def set_scaling_factor(vae: AutoencoderKL, pictures: np.ndarray, device: torch.device) -> None:
+    """Set the factor that gives latents unit variance, as latent diffusion prescribes."""
+    latents = vae.encode(to_pixels(pictures[:512]).to(device)).latent_dist.mean
+    vae.register_to_config(scaling_factor=round(1 / float(latents.std()), 4))
 
 
 @torch.no_grad()

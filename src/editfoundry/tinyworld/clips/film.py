@@ -11,6 +11,8 @@ from editfoundry.tinyworld.clips.camera import Camera
 from editfoundry.tinyworld.clips.plan import ClipPlan, Take
 from editfoundry.tinyworld.scene import Morph, Scene, render
 
+FRAME_SIZE = 128
+"""Pixels to a side, by default."""
 NOISE = 1.5
 """Standard deviation of the sensor's noise, of 255."""
 

@@ -20,7 +20,7 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.output_folder import claim_output
 from editfoundry.data.tables import table_is_done
 from editfoundry.errors import BadInputError
-from editfoundry.tinyworld.clips.film import film
+from editfoundry.tinyworld.clips.film import FRAME_SIZE, film
 from editfoundry.tinyworld.clips.reel import PlacedClip, Reel, plan_reels
 from editfoundry.tinyworld.clips.truth import reel_truths, write_truths
 from editfoundry.tinyworld.scene_sampling import Split, random_stream
@@ -29,8 +29,6 @@ STAGE = "tinyworld clips"
 TABLE = "clips.parquet"
 VIDEOS = "videos"
 TRUTH = "truth.jsonl"
-FRAME_SIZE = 128
-"""Pixels to a side, by default."""
 _VERSION = 1
 """Raised when the same parameters come to give other clips."""
 _CRF = "20"

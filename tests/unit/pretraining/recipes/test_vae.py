@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -10,10 +11,12 @@ from editfoundry.pretraining.drawn_pictures import to_images, to_pixels
 from editfoundry.pretraining.recipes.vae import (
     LATENT_CHANNELS,
     build_vae,
+    centre,
+    change_once,
     decoder_loss,
-    normalise,
     reconstruction_psnr,
     scene_pictures,
+    set_scaling_factor,
     take_over,
     vae_loss,
 )
@@ -55,12 +58,13 @@ def test_pixels_and_images_convert_without_loss() -> None:
     assert np.array_equal(to_images(pixels), images)
 
 
-def test_normalised_latents_have_mean_zero_and_unit_variance_and_decode_to_the_same_pictures() -> None:
+def test_centred_and_scaled_latents_have_mean_zero_and_unit_variance_and_decode_to_the_same_pictures() -> None:
     torch.manual_seed(0)
     vae, cpu = build_vae(), torch.device("cpu")
     pictures = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
     before = reconstruction_psnr(vae, pictures, cpu)
-    normalise(vae, pictures, cpu)
+    centre(vae, pictures, cpu)
+    set_scaling_factor(vae, pictures, cpu)
     with torch.no_grad():
         latents = vae.encode(to_pixels(pictures)).latent_dist.mean * vae.config.scaling_factor
     assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(LATENT_CHANNELS), atol=1e-4)
@@ -108,3 +112,15 @@ def test_an_autoencoder_of_as_many_channels_is_taken_over_as_it_is() -> None:
     old, new = build_vae(8), build_vae(8)
     take_over(new, old, np.zeros((1, 64, 64, 3), dtype=np.uint8))
     assert all(torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
+
+
+def test_a_change_is_made_once_and_what_it_came_to_is_kept(tmp_path: Path) -> None:
+    first, second = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+
+    def zero() -> None:
+        first.load_state_dict({name: torch.zeros_like(value) for name, value in first.state_dict().items()})
+
+    change_once(first, zero, tmp_path, "zero")
+    change_once(second, lambda: pytest.fail("it was made"), tmp_path, "zero")
+    assert not any(value.any() for value in second.state_dict().values())
+    assert [path.name for path in tmp_path.iterdir()] == ["zero.safetensors"]
