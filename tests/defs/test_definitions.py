@@ -63,6 +63,8 @@ def test_checks_that_guard_the_next_stage_block_it(graph):
         "frame_pairs_add_up": True,
         "video_triplets_add_up": True,
         "no_video_image_is_missing": True,
+        "rehearsal_add_up": True,
+        "rehearsal_has_its_images": True,
         "categories_are_balanced": True,
         "judge_passes_some": True,
         "no_picture_is_missing": True,
