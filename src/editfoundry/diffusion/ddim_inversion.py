@@ -55,6 +55,10 @@ class DdimSchedule:
     def __len__(self) -> int:
         return len(self.timesteps)
 
+    def scaled(self, latents: Tensor, index: int) -> Tensor:
+        """Return the latents as the UNet sees them before step ``index``: as they are."""
+        return latents
+
     def step(self, latents: Tensor, output: Tensor, index: int) -> Tensor:
         """Return the latents after step ``index``."""
         a, b = self._coefficients(index)

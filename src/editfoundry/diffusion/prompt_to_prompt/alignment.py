@@ -28,6 +28,10 @@ class Alignment:
     weights: Tensor
     """``(B, L)``: what each target token's map is multiplied by (attention re-weighting); 1 changes nothing."""
 
+    def __getitem__(self, rows: Sequence[int]) -> Alignment:
+        """Return the alignment of these pairs, which may repeat."""
+        return Alignment(self.mapper[rows], self.shared[rows], self.weights[rows])
+
     def to(self, device: torch.device) -> Alignment:
         """Return it on ``device``."""
         return Alignment(self.mapper.to(device), self.shared.to(device), self.weights.to(device))

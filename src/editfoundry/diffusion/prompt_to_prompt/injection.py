@@ -23,26 +23,34 @@ class Injection:
     """What is shared at the step at hand; the sampler switches it from step to step."""
 
     alignment: Alignment
-    max_self_attention_pixels: int
-    """Self-attention is shared in layers of at most this many latent pixels."""
+    max_self_attention_pixels: int | None
+    """Self-attention is shared in layers of at most this many latent pixels; None for all layers."""
     cross_is_on: Tensor
     """``(B,)`` bool: the pairs whose cross-attention is shared now."""
     self_is_on: Tensor
     """``(B,)`` bool: likewise for self-attention."""
+    in_null_half: bool = False
+    """Whether the target takes the source's self-attention under the null condition too, as InstructPix2Pix's release
+    has it, and not only under the captions."""
 
     def changes(self, is_cross: bool, num_queries: int) -> bool:
         """Return whether a layer's probabilities are to be changed at all now."""
         if is_cross:
             return bool(self.cross_is_on.any()) or bool((self.alignment.weights != 1).any())
-        return bool(self.self_is_on.any()) and num_queries <= self.max_self_attention_pixels
+        is_small = self.max_self_attention_pixels is None or num_queries <= self.max_self_attention_pixels
+        return is_small and bool(self.self_is_on.any())
 
     def apply(self, probabilities: Tensor, is_cross: bool) -> Tensor:
         """Return ``(R, heads, Q, K)`` probabilities whose last ``B`` rows, the target's, take from the ``B`` before.
 
-        ``R`` is ``2B`` without guidance and ``4B`` with it; the rows of the null condition stay as they are.
+        ``R`` is ``2B`` without guidance and ``4B`` with it. The rows of the null condition, which come first, stay as
+        they are, but for self-attention where ``in_null_half`` is set.
         """
         count = len(self.cross_is_on)
         others, source, target = probabilities.split((len(probabilities) - 2 * count, count, count))
+        if self.in_null_half and not is_cross and len(others):
+            first, second = others.chunk(2)
+            others = torch.cat([first, self._chosen(self.self_is_on, first, second)])
         edited = self._cross(source, target) if is_cross else self._chosen(self.self_is_on, source, target)
         return torch.cat([others, source, edited])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
-from editfoundry.diffusion.ddim_inversion import DdimSchedule, unet_output
+from editfoundry.diffusion.ddim_inversion import unet_output
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds
 from editfoundry.diffusion.prompt_to_prompt.alignment import Alignment
 from editfoundry.diffusion.prompt_to_prompt.injection import Injection, injected
@@ -17,20 +17,38 @@ if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
 
 
+class PairSchedule(Protocol):
+    """The steps of one run, from noise (step 0) to the clean latents."""
+
+    @property
+    def timesteps(self) -> Tensor:
+        """``(N,)``, falling."""
+
+    def __len__(self) -> int:
+        """Return the number of steps."""
+
+    def scaled(self, latents: Tensor, index: int) -> Tensor:
+        """Return the latents as the UNet sees them before step ``index``."""
+
+    def step(self, latents: Tensor, output: Tensor, index: int) -> Tensor:
+        """Return the latents after step ``index``: ``(2B, C, H, W)``, first all first pictures, then all second."""
+
+
 @torch.no_grad()
 def sample_pairs(
     pipeline: Painter,
-    schedule: DdimSchedule,
+    schedule: PairSchedule,
     latents: Tensor,
     source: PromptEmbeds,
     target: PromptEmbeds,
     nulls: Sequence[PromptEmbeds],
     alignment: Alignment,
     *,
-    guidance_scale: float,
-    cross_share: float | Tensor,
-    self_share: float | Tensor,
-    max_self_attention_pixels: int,
+    guidance_scale: float | Tensor,
+    num_cross_steps: float | Tensor,
+    num_self_steps: float | Tensor,
+    max_self_attention_pixels: int | None,
+    in_null_half: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Paint ``B`` pairs of captions together (Hertz et al. 2022, algorithm 1).
 
@@ -42,25 +60,28 @@ def sample_pairs(
         target: the ``B`` second ones.
         nulls: the null condition of each step, ``B`` rows.
         alignment: how the captions share cross-attention.
-        guidance_scale: weight of the captions.
-        cross_share: share of the steps, from the first, in which cross-attention is shared; one, or ``(B,)``.
-        self_share: likewise for self-attention.
-        max_self_attention_pixels: self-attention is shared in layers of at most this many latent pixels.
+        guidance_scale: weight of the captions; one, or ``(B,)``.
+        num_cross_steps: cross-attention is shared in the steps, numbered from 0, below this; one, or ``(B,)``.
+        num_self_steps: likewise for self-attention.
+        max_self_attention_pixels: self-attention is shared in layers of at most this many latent pixels; None for all.
+        in_null_half: whether self-attention is shared under the null condition too, as InstructPix2Pix's release does.
 
     Returns:
         The clean latents of the first and of the second captions, ``(B, C, H, W)`` each.
     """
-    count = len(latents)
-    shares = [torch.as_tensor(share, device=latents.device).expand(count) for share in (cross_share, self_share)]
-    never = torch.zeros(count, dtype=torch.bool, device=latents.device)
-    injection = Injection(alignment.to(latents.device), max_self_attention_pixels, never, never)
+    count, device = len(latents), latents.device
+    bounds = [torch.as_tensor(bound, device=device).expand(count) for bound in (num_cross_steps, num_self_steps)]
+    scale = torch.as_tensor(guidance_scale, device=device, dtype=latents.dtype).expand(count).repeat(2)
+    never = torch.zeros(count, dtype=torch.bool, device=device)
+    injection = Injection(alignment.to(device), max_self_attention_pixels, never, never, in_null_half)
     pair, prompts = torch.cat([latents] * 2), source.followed_by(target)
     with injected(pipeline.unet, injection):
         for index, null in enumerate(nulls):
-            injection.cross_is_on, injection.self_is_on = (index < share * len(schedule) for share in shares)
+            injection.cross_is_on, injection.self_is_on = (index < bound for bound in bounds)
             conditions = null.followed_by(null).followed_by(prompts)
-            output = unet_output(pipeline, torch.cat([pair] * 2), schedule.timesteps[index], conditions)
-            without, with_captions = output.chunk(2)
-            pair = schedule.step(pair, without + guidance_scale * (with_captions - without), index)
+            seen = schedule.scaled(torch.cat([pair] * 2), index)
+            without, with_captions = unet_output(pipeline, seen, schedule.timesteps[index], conditions).chunk(2)
+            guided = without + scale[:, None, None, None] * (with_captions - without)
+            pair = schedule.step(pair, guided, index)
     first, second = pair.chunk(2)
     return first, second

@@ -77,8 +77,8 @@ def edit_latents(
         nulls,
         alignment,
         guidance_scale=options.guidance_scale,
-        cross_share=options.cross_share,
-        self_share=options.self_share,
+        num_cross_steps=options.cross_share * len(schedule),
+        num_self_steps=options.self_share * len(schedule),
         max_self_attention_pixels=options.max_self_attention_pixels,
     )
 
