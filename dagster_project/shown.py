@@ -123,6 +123,8 @@ SHOW: dict[str, Show] = {
     "dataset": show_dataset,
     "editworld": show_checkpoint,
     "editworld_report": show_report,
+    "instruct_pix2pix": show_checkpoint,
+    "instruct_pix2pix_report": show_report,
 }
 """Stage -> what shows its output, for those that make no triplets of a recipe."""
 

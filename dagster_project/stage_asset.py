@@ -75,7 +75,7 @@ def stage_asset(
         "kinds": set(stage.kinds),
         "pool": GPU_POOL if stage.loads_models else CPU_POOL,
         "deps": [maker.name for maker in makers(stage)],
-        "automation_condition": EAGER,
+        "automation_condition": None if stage.by_itself else EAGER,
         "freshness_policy": freshness,
     }
     if in_process is None:

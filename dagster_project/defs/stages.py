@@ -1,5 +1,6 @@
 """The lineage: one asset for each stage, made from its record."""
 
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -9,18 +10,30 @@ from dagster_project.shown import show_of
 from dagster_project.stage_asset import InProcess, stage_asset
 from dagster_project.training_process import train_in_a_process
 from editfoundry.execution.stage_record import StageRequest
-from editfoundry.lineage.editor_stage import EDITWORLD, write_training_config
+from editfoundry.lineage.editor_stage import (
+    EDITWORLD,
+    FROM_EDITOR,
+    FROM_PAINTER,
+    INSTRUCT_PIX2PIX,
+    EditorLine,
+    write_training_config,
+)
 from editfoundry.lineage.report_stage import EDITWORLD_REPORT
 from editfoundry.lineage.stages import STAGES
 
 
-def train(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient, request: StageRequest) -> Path:
-    """Fine-tune the lineage's editor in a process of its own."""
-    train_in_a_process(context, pipes, write_training_config(request))
+def train(
+    line: EditorLine, context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient, request: StageRequest
+) -> Path:
+    """Train an editor of the lineage in a process of its own."""
+    train_in_a_process(context, pipes, write_training_config(request, line))
     return request.output
 
 
-IN_PROCESS: dict[str, InProcess] = {EDITWORLD.name: train}
+IN_PROCESS: dict[str, InProcess] = {
+    EDITWORLD.name: partial(train, FROM_EDITOR),
+    INSTRUCT_PIX2PIX.name: partial(train, FROM_PAINTER),
+}
 """Stages that run in a process of their own."""
 FRESHNESS = {EDITWORLD_REPORT.name: WEEKLY}
 
@@ -34,3 +47,11 @@ def stages() -> dg.Definitions:
             for stage in STAGES
         ]
     )
+
+
+instruct_pix2pix_line = dg.define_asset_job(
+    "instruct_pix2pix_line",
+    selection=[stage.name for stage in STAGES if stage.by_itself],
+    description="InstructPix2Pix's line in one go: pairs painted by prompt-to-prompt, an editor trained on nothing "
+    "else, its report. The captions must be there.",
+)

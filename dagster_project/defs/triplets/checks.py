@@ -4,7 +4,7 @@ import dagster as dg
 
 from dagster_project.counts_check import counts_add_up
 from dagster_project.defs.resources import Foundry
-from editfoundry.lineage.stages import TRIPLET_STAGES
+from editfoundry.lineage.stages import STAGES
 
 ADD_UP = "Records read (and triplets derived) = triplets kept + records rejected, and at least one triplet was kept."
 WHOLE = "Every triplet's input and output picture lies in its shard where the index has it."
@@ -38,7 +38,7 @@ def triplet_checks() -> dg.Definitions:
             "Clips read = pairs kept + clips rejected, and at least one pair was kept.",
         )
     ]
-    for stage in TRIPLET_STAGES:
+    for stage in (stage for stage in STAGES if stage.recipe):
         add_up, whole = _NAMES.get(stage.name, (f"{stage.name}_add_up", f"{stage.name}_has_its_images"))
         checks += [counts_add_up(stage.name, add_up, ADD_UP), no_image_missing(stage.name, whole)]
     return dg.Definitions(asset_checks=checks)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from editfoundry.cli.app import lineage_app
-from editfoundry.cli.shared import JsonOption, ProfileOption, print_facts
+from editfoundry.cli.shared import (
+    JsonOption,
+    ParamsOption,
+    ProfileOption,
+    chosen_params,
+    params_file,
+    print_facts,
+    progress_bar,
+)
+from editfoundry.errors import BadInputError
 
 
 @lineage_app.command("write-dvc")
@@ -51,3 +61,33 @@ def lineage_write_params(
         raise typer.Exit(0 if current else 1)
     write_params(file, chosen)
     print_facts({"file": str(file), "profile": chosen}, as_json)
+
+
+@lineage_app.command("run")
+def lineage_run(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="STAGE...", help="Stages by their names in dvc.yaml, in order."),
+    ],
+    root: Annotated[Path, typer.Option(help="The project's folder.")] = Path("."),
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run stages on the project's own folders. Example: editfoundry lineage run instruct_pix2pix_pairs instruct_pix2pix."""  # noqa: E501
+    from editfoundry.data.stage_result import StageResult
+    from editfoundry.lineage.stages import STAGES, check_params, run_stage, stage_named
+
+    known = [stage.name for stage in STAGES]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise BadInputError(f"no stage {unknown[0]!r}; there are {', '.join(known)}")
+    chosen, stages = chosen_params(params, profile), [stage_named(name) for name in names]
+    check_params(chosen, root.resolve(), params_file(params), stages)
+    facts: dict[str, Any] = {}
+    for stage in stages:
+        with nullcontext() if stage.draws_progress else progress_bar(stage.name) as progress:
+            result = run_stage(stage.name, chosen, root.resolve(), progress)
+        counted = isinstance(result, StageResult)
+        facts[stage.name] = f"{result.num_out} kept, {result.num_rejected} dropped" if counted else str(result)
+    print_facts(facts, as_json)

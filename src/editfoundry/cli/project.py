@@ -29,14 +29,14 @@ def demo(
 ) -> None:
     """Run the whole lineage and print its table. Example: editfoundry demo."""
     from editfoundry.lineage.demo import run_demo
-    from editfoundry.lineage.stages import check_params
+    from editfoundry.lineage.stages import MAIN_LINE, check_params
     from editfoundry.tracking.shipped_files import project_file
 
     # The parameters' own defaults suit real data; without a file, the demo's are those that are shipped.
     here = Path("params.yaml")
     file = params or (here if here.is_file() and not (root / here).is_file() else project_file(root, "params.yaml"))
     chosen = chosen_params(file, profile)
-    check_params(chosen, root.resolve(), file)
+    check_params(chosen, root.resolve(), file, MAIN_LINE)
     report = run_demo(chosen, root.resolve(), Console(stderr=True), progress_bar)
     show_summary(report, as_json)
 

@@ -73,10 +73,14 @@ def shards_of(path_or_folder: Path) -> list[Path]:
     return found
 
 
-def write_index(tar: Path, rows: Iterable[Mapping[str, Any]], input_hash: str) -> None:
-    """Write the index of a tar that is already in place; its presence says that the shard is complete."""
+def write_index(tar: Path, rows: Iterable[Mapping[str, Any]], input_hash: str, num_derived: int = 0) -> None:
+    """Write the index of a tar that is already in place; its presence says that the shard is complete.
+
+    ``num_derived`` is how many of its records and rejections were made beyond one for each record of the input.
+    """
     plain = [{**row, "provenance": to_json(row["provenance"]), "scores": to_json(row["scores"])} for row in rows]
     metadata = {"input_hash": input_hash, "tar_size": str(tar.stat().st_size)}
+    metadata |= {"num_derived": str(num_derived)} if num_derived else {}
     table = pa.Table.from_pylist(plain, schema=SCHEMA.with_metadata(metadata))
     with atomic_file(index_path(tar)) as file:
         pq.write_table(table, file, compression="zstd")

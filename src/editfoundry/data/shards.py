@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,7 +63,11 @@ _MODES = {"input": "RGB", "output": "RGB", "mask": "L"}
 
 
 def write_triplets(
-    path: Path, triplets: Iterable[Triplet], rejected: Iterable[RejectedRow] = (), input_hash: str = ""
+    path: Path,
+    triplets: Iterable[Triplet],
+    rejected: Iterable[RejectedRow] = (),
+    input_hash: str = "",
+    num_derived: Callable[[], int] = lambda: 0,
 ) -> StageResult:
     """Write one shard: ``00000.tar``, then ``00000.rejected.parquet`` if anything was, and last ``00000.parquet``.
 
@@ -72,7 +76,8 @@ def write_triplets(
     When ``triplets`` raises, nothing is left behind and an older shard of that path stays as it was.
 
     Returns:
-        The shard's counts; every triplet and every rejection counts as one record read.
+        The shard's counts; every triplet and every rejection counts as one record read, but for the ``num_derived``,
+        asked after the last triplet, that a stage made beyond one for each record.
     """
     path = Path(path)
     duplicates: list[RejectedRow] = []
@@ -82,8 +87,10 @@ def write_triplets(
         # An old index must never stand beside a new tar.
         index_path(path).unlink(missing_ok=True)
     counts = write_rejections(path, dropped)
-    write_index(path, rows, input_hash)
-    return StageResult(num_in=len(rows) + len(dropped), num_out=len(rows), rejected=counts)
+    derived = num_derived()
+    write_index(path, rows, input_hash, derived)
+    num_in = len(rows) + len(dropped) - derived
+    return StageResult(num_in=num_in, num_out=len(rows), rejected=counts, num_derived=derived)
 
 
 def read_triplets(path_or_folder: Path) -> Iterator[Triplet]:
@@ -131,8 +138,14 @@ def reused_result(path: Path) -> StageResult:
     """Return the counts of a shard that is there already, as `write_triplets` returned them."""
     counts = count_by_reason(read_rejections(Path(path)))
     num_out = _num_rows(Path(path))
+    derived = int(stored_metadata(index_path(Path(path))).get("num_derived", "0"))
     return StageResult(
-        num_in=num_out + sum(counts.values()), num_out=num_out, rejected=counts, num_shards=1, num_shards_reused=1
+        num_in=num_out + sum(counts.values()) - derived,
+        num_out=num_out,
+        rejected=counts,
+        num_shards=1,
+        num_shards_reused=1,
+        num_derived=derived,
     )
 
 

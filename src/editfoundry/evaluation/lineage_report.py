@@ -59,6 +59,8 @@ def evaluate_checkpoint(
     benchmarks: Sequence[str] = BENCHMARKS,
     progress: Progress | None = None,
     runs: Path | None = None,
+    title: str = "EditWorld on tinyworld",
+    subtitle: str = "",
 ) -> bool:
     """Edit the benchmarks' cases with the profile's base and with ``editor``; write report, summary and metrics.
 
@@ -73,6 +75,8 @@ def evaluate_checkpoint(
         benchmarks: names of drawn benchmarks; the first is the headline.
         progress: called with edits done and edits in all.
         runs: gets a run folder for each benchmark; by default ``output``.
+        title: of the report.
+        subtitle: what is compared; by default the base and the editor fine-tuned on synthesized triplets.
 
     Returns:
         Whether anything had to be done.
@@ -103,7 +107,8 @@ def evaluate_checkpoint(
         measured = _run_all(params, profile, contestants, benchmarks, runs or output, progress, _drawn_side(editor))
         parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
         write_json(output / METRICS_FILE, {SEVERAL: {name: _timeless(data) for name, data in measured.items()}})
-        write_covered_report(output, parsed, _cover(params, profile, editor, dataset), made, settings.seed)
+        cover = _cover(params, profile, editor, dataset, title, subtitle)
+        write_covered_report(output, parsed, cover, made, settings.seed)
         first = parsed[0]
         summary = json.loads((output / "summary.json").read_text())[SEVERAL][first.name]
         write_text(output / "table.md", markdown_table(summary) + "\n")
@@ -229,11 +234,14 @@ def _timeless(measured: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**measured, "editors": editors}.items() if key != "made"}
 
 
-def _cover(params: EvaluationParams, profile: Profile, editor: Path, dataset: Path | None) -> Cover:
+def _cover(
+    params: EvaluationParams, profile: Profile, editor: Path, dataset: Path | None, title: str, subtitle: str
+) -> Cover:
     training = _training(editor)
+    compared = f"{params.profile} profile: the base editor against the one fine-tuned on synthesized triplets"
     return Cover(
-        title="EditWorld on tinyworld",
-        subtitle=f"{params.profile} profile: the base editor against the one fine-tuned on synthesized triplets",
+        title=title,
+        subtitle=subtitle or compared,
         loss_curve=training.get("loss_curve", ()),
         training={k: training[k] for k in ("num_steps", "seconds", "samples_per_second") if k in training},
         splits={} if dataset is None else {name: count_triplets(f) for name, f in split_folders(dataset).items()},

@@ -80,7 +80,7 @@ class TripletStore:
 
     def write(self, path: Path, records: Iterable[Triplet], notes: ShardNotes, digest: str) -> StageResult:
         """Write the tar, then the rejections, and the index last."""
-        result = write_triplets(path, records, notes.rejected, digest)
+        result = write_triplets(path, records, notes.rejected, digest, lambda: notes.num_derived)
         return replace(result, totals=notes.totals)
 
     def fits(self, folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The demo: every stage of the lineage in turn, saying what it does."""
+"""The demo: every stage of the lineage's main line in turn, saying what it does."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rich.console import Console
 from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Progress, StageParams
 from editfoundry.lineage.report_stage import EDITWORLD_REPORT
-from editfoundry.lineage.stages import STAGES, run_stage
+from editfoundry.lineage.stages import MAIN_LINE, run_stage
 
 Bar = Callable[[str], AbstractContextManager[Progress | None]]
 """Draws a progress bar with a title, and yields what is told how far the stage is."""
 
 
 def run_demo(params: StageParams, root: Path, console: Console, bar: Bar | None = None) -> Path:
-    """Run all stages under ``root``; each redoes only what is missing or has changed.
+    """Run the main line's stages under ``root``; each redoes only what is missing or has changed.
 
     Args:
         params: of all stages; `check_params` looks at all of them beforehand.
@@ -33,8 +33,8 @@ def run_demo(params: StageParams, root: Path, console: Console, bar: Bar | None 
     Raises:
         BadInputError: an input or a parameter cannot be used.
     """
-    for number, stage in enumerate(STAGES, start=1):
-        title = f"[{number}/{len(STAGES)}] {stage.name}: {stage.doing}"
+    for number, stage in enumerate(MAIN_LINE, start=1):
+        title = f"[{number}/{len(MAIN_LINE)}] {stage.name}: {stage.doing}"
         started = time.monotonic()
         try:
             with nullcontext() if bar is None or stage.draws_progress else bar(title) as progress:

@@ -13,7 +13,7 @@ from typing import Any
 from editfoundry.errors import BadInputError, problems_of
 from editfoundry.execution.stage_record import StageParams
 from editfoundry.lineage.memory_plan import Footprints, Phase, is_endpoint, stage_phases
-from editfoundry.lineage.stages import STAGES, check_params
+from editfoundry.lineage.stages import MAIN_LINE, check_params
 from editfoundry.pretrained.files import fetch_command, model_files
 from editfoundry.profiles import BYTES_OF, PLANNED_ROLES, Profile, load_profile
 
@@ -163,7 +163,7 @@ def _role(profile: Profile, role: str, footprints: Footprints) -> RoleReport:
 def _refused(params: StageParams, root: Path) -> dict[str, tuple[str, ...]]:
     """Return stage -> what the check at the start refuses of it."""
     found: dict[str, tuple[str, ...]] = {}
-    for stage in STAGES:
+    for stage in MAIN_LINE:
         try:
             check_params(params, root, None, [stage])
             found[stage.name] = ()

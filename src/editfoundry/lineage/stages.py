@@ -13,21 +13,26 @@ from editfoundry.curation.dataset_stage import dataset_stage
 from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError, problems_of, refuse
 from editfoundry.execution.stage_record import Progress, Stage, StageParams, StageRequest
-from editfoundry.lineage.editor_stage import EDITWORLD
-from editfoundry.lineage.report_stage import EDITWORLD_REPORT
+from editfoundry.lineage.editor_stage import EDITWORLD, INSTRUCT_PIX2PIX
+from editfoundry.lineage.report_stage import EDITWORLD_REPORT, INSTRUCT_PIX2PIX_REPORT
 from editfoundry.sources.caption_stage import CAPTIONS, INCOMING, TINYWORLD_TABLE
 from editfoundry.sources.clip_stage import CLIPS, TINYWORLD_CLIPS
 from editfoundry.synthesis.editworld_text.recipe import EDITWORLD_TEXT
 from editfoundry.synthesis.editworld_video.recipe import EDITWORLD_VIDEO
 from editfoundry.synthesis.frame_pairs.recipe import FRAME_PAIRS
+from editfoundry.synthesis.instruct_pix2pix.recipe import INSTRUCT_PIX2PIX_PAIRS
 from editfoundry.synthesis.quadruples.recipe import QUADRUPLES
 from editfoundry.synthesis.rehearsal.recipe import REHEARSAL
 
 _SYNTHESIS = (CAPTIONS, QUADRUPLES, EDITWORLD_TEXT, CLIPS, FRAME_PAIRS, EDITWORLD_VIDEO, REHEARSAL)
 """What leads to triplets; every one of these that makes triplets of a recipe goes into the data set."""
 TRIPLET_STAGES = tuple(stage for stage in _SYNTHESIS if stage.recipe)
-STAGES = (*_SYNTHESIS, dataset_stage(TRIPLET_STAGES), EDITWORLD, EDITWORLD_REPORT)
-BRANCHES = {stage.recipe: stage.branch for stage in TRIPLET_STAGES}
+MAIN_LINE = (*_SYNTHESIS, dataset_stage(TRIPLET_STAGES), EDITWORLD, EDITWORLD_REPORT)
+"""EditWorld's line: what the demo runs."""
+STAGES = (*MAIN_LINE, INSTRUCT_PIX2PIX_PAIRS, INSTRUCT_PIX2PIX, INSTRUCT_PIX2PIX_REPORT)
+"""All stages; those behind the main line are ``by_itself``: InstructPix2Pix's pairs, an editor trained on nothing else,
+and its report."""
+BRANCHES = {stage.recipe: stage.branch for stage in STAGES if stage.recipe}
 """Recipe -> what statistics call its triplets."""
 
 

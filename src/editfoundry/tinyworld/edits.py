@@ -8,7 +8,7 @@ import numpy as np
 
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.rule import Rule
-from editfoundry.tinyworld.scene import Scene, SceneObject
+from editfoundry.tinyworld.scene import POSITIONS, Scene, SceneObject
 from editfoundry.tinyworld.scene_sampling import Split, random_background, random_object, sample_scene
 
 ADD_WORDINGS = (
@@ -67,6 +67,24 @@ def sample_plain_edit(random: np.random.Generator, split: Split, category: str |
     return {"add": _add, "change": _change, "remove": _remove}[category](random, split)
 
 
+def sample_edit_of(random: np.random.Generator, scene: Scene) -> Edit:
+    """Draw a plain edit of a scene that is given; what it adds stands where there is room."""
+    room = [position for position in POSITIONS if position not in [thing.position for thing in scene.objects]]
+    drawn = random.random()
+    if scene.objects and drawn < 0.6:
+        return _change_scene(random, scene)
+    if scene.objects and (drawn < 0.8 or len(scene.objects) > 1):
+        return _remove_from(random, scene)
+    return _add_to(random, scene, _pick(random, tuple(room)))
+
+
+def _add_to(random: np.random.Generator, scene: Scene, position: str) -> Edit:
+    added = random_object(random, position)
+    objects = sorted((*scene.objects, added), key=lambda thing: list(POSITIONS).index(thing.position))
+    text = _pick(random, ADD_WORDINGS).format(phrase=added.phrase, position=added.position)
+    return Edit(before=scene, after=replace(scene, objects=tuple(objects)), instruction=text, category="add")
+
+
 def _add(random: np.random.Generator, split: Split) -> Edit:
     edit = _remove(random, split, num_objects=2)
     assert edit.index is not None
@@ -76,7 +94,10 @@ def _add(random: np.random.Generator, split: Split) -> Edit:
 
 
 def _remove(random: np.random.Generator, split: Split, num_objects: int | None = None) -> Edit:
-    scene = sample_scene(random, split, num_objects=num_objects)
+    return _remove_from(random, sample_scene(random, split, num_objects=num_objects))
+
+
+def _remove_from(random: np.random.Generator, scene: Scene) -> Edit:
     index = int(random.integers(len(scene.objects)))
     after = replace(scene, objects=scene.objects[:index] + scene.objects[index + 1 :])
     text = _pick(random, REMOVE_WORDINGS).format(the=_the(scene.objects[index]))
@@ -84,7 +105,10 @@ def _remove(random: np.random.Generator, split: Split, num_objects: int | None =
 
 
 def _change(random: np.random.Generator, split: Split) -> Edit:
-    scene = sample_scene(random, split)
+    return _change_scene(random, sample_scene(random, split))
+
+
+def _change_scene(random: np.random.Generator, scene: Scene) -> Edit:
     index = int(random.integers(len(scene.objects)))
     drawn = random.random()
     if drawn < 0.2:

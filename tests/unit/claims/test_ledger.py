@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from editfoundry.claims.ledger import run_ledger
 from editfoundry.claims.register import CLAIMS
-from editfoundry.claims.rows import clip_filter
 from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES, write_category_triplets
 from editfoundry.cli.app import app
 from editfoundry.data.record import PLAIN_CATEGORIES
@@ -18,6 +17,7 @@ from editfoundry.errors import BadInputError
 from editfoundry.evaluation import benchmark_run, editing_pass
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.params import Params
+from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
 
 TINY = ClaimsConfig(
     num_world_items=8, num_plain_items=20, num_guidance_items=20, num_category_items=2, num_caption_pairs=3,
@@ -75,10 +75,11 @@ def test_claims_whose_models_are_missing_are_undecided_and_say_which(params, tmp
 
 
 def test_candidates_are_painted_once_and_go_on_where_they_stopped(params, tmp_path, monkeypatch):
-    painted = []
-    real = clip_filter.paint_candidates
+    painted, real = [], PairPainter.paint
     monkeypatch.setattr(
-        clip_filter, "paint_candidates", lambda p, cases, s: (painted.extend(c.id for c in cases), real(p, cases, s))[1]
+        PairPainter,
+        "paint",
+        lambda self, pairs, c: (painted.extend(p.input_caption for p in pairs), real(self, pairs, c))[1],
     )
 
     def run():
@@ -91,7 +92,7 @@ def test_candidates_are_painted_once_and_go_on_where_they_stopped(params, tmp_pa
     measured = lost.read_text()
     lost.unlink()
     assert run() == row
-    assert painted[3:] == [lost.stem]
+    assert len(painted) == 4
     assert json.loads(lost.read_text())["direction"] == pytest.approx(json.loads(measured)["direction"], abs=1e-2)
 
 

@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from editfoundry.claims.candidates import CandidateSettings, paint_candidates
 from editfoundry.claims.claim import Claim, Detail, Finding
 from editfoundry.claims.verdicts import is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.hashing import input_hash
 from editfoundry.evaluation.bootstrap import bootstrap_interval, paired_difference
 from editfoundry.evaluation.json_file import write_json
-from editfoundry.judging.clip_similarity import direction_similarity
-from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.identity import model_identity
+from editfoundry.synthesis.instruct_pix2pix.caption_pairs import CaptionPair
+from editfoundry.synthesis.instruct_pix2pix.choosing import score_pairs
+from editfoundry.synthesis.instruct_pix2pix.config import PairConfig
+from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
 from editfoundry.tinyworld.benchmark import plain_cases
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import RULE_VERSION, judge_outcome
@@ -28,10 +29,11 @@ from editfoundry.tinyworld.scene import IMAGE_SIZE
 
 def _beats_random(bench: Workbench) -> Finding:
     chosen = bench.config
-    settings = CandidateSettings(
+    settings = PairConfig(
         num_candidates=chosen.num_candidates,
         num_inference_steps=chosen.num_inference_steps,
-        guidance_scale=chosen.guidance_scale,
+        min_guidance_scale=chosen.guidance_scale,
+        max_guidance_scale=chosen.guidance_scale,
         seed=chosen.seed,
     )
     identity = [model_identity(bench.profile, role) for role in ("text_to_image", "clip")]
@@ -61,23 +63,25 @@ def _level(label: str, values: np.ndarray, seed: int) -> Detail:
     return Detail(label=label, interval=bootstrap_interval(values, seed=seed), is_difference=False)
 
 
-def _measure(bench: Workbench, settings: CandidateSettings, folder: Path, cases: Sequence[EditCase]) -> None:
+def _measure(bench: Workbench, settings: PairConfig, folder: Path, cases: Sequence[EditCase]) -> None:
     """Paint and score the candidates of the cases that have none yet, one file a case."""
     missing = [case for case in cases if not _file(folder, case).is_file()]
     if not missing:
         return
-    painted = paint_candidates(bench.painter, missing, settings)
+    captions = [_caption_pair(case) for case in missing]
+    painted = PairPainter(bench.painter).paint(captions, settings)
+    scores = iter(score_pairs(bench.clip, captions, painted))
     for case, pairs in zip(missing, painted, strict=True):
-        outputs = [np.asarray(_at_tinyworlds_size(after)) for _, after in pairs]
+        outputs = [np.asarray(_at_tinyworlds_size(pair.after)) for pair in pairs]
         right = [float(judge_outcome(output, case).right) for output in outputs]
-        write_json(_file(folder, case), {"right": right, "direction": _directions(bench.clip, case, pairs)})
+        directions = [next(scores)["clip_direction"] for _ in pairs]
+        write_json(_file(folder, case), {"right": right, "direction": directions})
 
 
-def _directions(clip: ClipEncoder, case: EditCase, pairs: Sequence[tuple[Image.Image, Image.Image]]) -> list[float]:
-    texts = clip.encode_texts([case.input_caption, case.output_caption])
-    before, after = (clip.encode_images([pair[side] for pair in pairs]) for side in (0, 1))
-    values: list[float] = direction_similarity(before, after, texts[:1], texts[1:]).tolist()
-    return values
+def _caption_pair(case: EditCase) -> CaptionPair:
+    return CaptionPair(
+        input_caption=case.input_caption, instruction=case.instruction, output_caption=case.output_caption
+    )
 
 
 def _at_tinyworlds_size(picture: Image.Image) -> Image.Image:

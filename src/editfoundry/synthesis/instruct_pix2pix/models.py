@@ -1,0 +1,55 @@
+"""The models of the recipe, loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from editfoundry.pretrained.clip import ClipEncoder, load_clip
+from editfoundry.pretrained.passes import Passes
+from editfoundry.pretrained.placement import at_work
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.text_to_image import load_text_to_image, parts_of
+from editfoundry.profiles import Profile
+from editfoundry.synthesis.instruct_pix2pix.config import ROLES
+from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
+
+
+@dataclass(frozen=True)
+class PairModels:
+    """What paints pairs, and what scores them."""
+
+    painter: PairPainter
+    clip: ClipEncoder
+    provenance: dict[str, str]
+    """Role -> model @ revision."""
+    runtime: Runtime | None = None
+    """Of the painter; None where it always lies on its device."""
+
+    @contextmanager
+    def painting(self) -> Iterator[None]:
+        """Have the painter on its device inside the ``with`` block."""
+        if self.runtime is None:
+            yield
+            return
+        with at_work(self.runtime, *parts_of(self.painter.painter)):
+            yield
+
+
+def load_pair_models(profile: Profile, runtime: Runtime) -> PairModels:
+    """Load the painter and CLIP.
+
+    Raises:
+        MissingModelError: a model is not on this machine and cannot be fetched.
+        BadInputError: a model is of the wrong class.
+    """
+    reference = profile.model("text_to_image")
+    own = runtime.of(reference)
+    painter = load_text_to_image(profile, runtime, may_wait=True)
+    return PairModels(
+        PairPainter(painter, Passes(reference.max_pictures_per_pass, own.device)),
+        load_clip(profile, runtime),
+        {role: str(profile.model(role)) for role in ROLES},
+        own,
+    )
