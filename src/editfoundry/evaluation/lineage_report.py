@@ -173,7 +173,7 @@ def _run_all(
             metrics=METRICS,
             seed=settings.seed,
             batch_size=settings.batch_size,
-            controls=True,
+            controls=INSTRUCTION_CONTROLS,
             facts={"profile": profile.name},
             progress=counter.of_benchmark,
         )
