@@ -189,5 +189,13 @@ def test_the_mask_is_where_the_map_reaches_tau_times_its_mean():
     assert attention_mask(values, 0.8125).tolist() == [[[False, True], [False, True]]]
 
 
+def test_each_map_of_a_batch_is_measured_by_its_own_mean():
+    faint = torch.tensor([[0.0, 0.01], [0.03, 0.04]])
+    for bright in (faint * 100, faint + 0.5):
+        both = attention_mask(torch.stack([faint, bright]), 0.85)
+        assert torch.equal(both, torch.cat([attention_mask(one[None], 0.85) for one in (faint, bright)]))
+    assert both[0].tolist() == [[False, False], [True, True]]
+
+
 def test_an_even_map_lets_everything_change():
     assert attention_mask(torch.full((1, 4, 4), 0.25), 0.8125).all()
