@@ -8,7 +8,7 @@ import torch
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.triplet_training import pair_batches
 from editfoundry.editors.triplet_training.draws import EpochOrder
-from editfoundry.editors.triplet_training.pair_batches import Draws, PairBatch, latent_pairs
+from editfoundry.editors.triplet_training.pair_batches import Draws, PairBatch, latent_pairs, validation_draws
 from editfoundry.training.loop import parts_of
 
 CONFIG = InstructPix2PixTraining(editor="e", dataset=Path("d"), output=Path("o"), num_steps=9, batch_size=400, seed=3)
@@ -109,3 +109,27 @@ def test_outputs_are_scaled_inputs_are_not_and_a_dropped_input_is_zero() -> None
     assert torch.equal(pairs.inputs, torch.stack([inputs[0], torch.zeros(4, 2, 2)]))
     # A dropped input is still what the output changed from.
     assert pairs.changed.tolist() == [[[[True, False], [False, False]]]] * 2
+
+
+def test_a_validation_takes_each_triplet_once_at_timesteps_evenly_spread_and_drops_nothing() -> None:
+    config = replace(
+        CONFIG, num_validation_samples=4, conditioning_dropout=1 / 3, horizontal_flip=True, train_text_encoder=True
+    )
+    config = replace(config, token_dropout=0.9, cache_latents=False, random_crop=True)
+    draws = validation_draws(config, 50, 1000, (4, 2, 2), 5)
+    assert draws.timesteps.tolist() == [125, 375, 625, 875]
+    assert len(set(draws.indices.tolist())) == 4
+    assert sorted(validation_draws(config, 3, 1000, (4, 2, 2), 5).indices.tolist()) == [0, 1, 2]
+    assert not any(part.any() for part in (draws.flips, draws.drop_text, draws.drop_image, draws.drop_tokens))
+    assert draws.crops.tolist() == [[1.0, 0.5, 0.5]] * 4
+    # Training's first step has the same seed and other noise.
+    trained_on = draw_step(replace(config, batch_size=4), 0)
+    assert not torch.equal(draws.noise, trained_on.noise) and draws.noise.shape == trained_on.noise.shape
+    assert torch.equal(draws.part(slice(1, 3)).noise, draws.noise[1:3])
+
+
+def test_a_batch_and_its_pictures_are_moved_in_one() -> None:
+    halves = torch.zeros(2, dtype=torch.float16)
+    batch = PairBatch((halves, halves), *[halves] * 5)
+    moved = batch.on(torch.device("meta"))
+    assert [part.device.type for part in (*moved.pictures, moved.texts, moved.noise)] == ["meta"] * 4
