@@ -4,8 +4,8 @@ import pytest
 from gate_projects import outcomes, report
 
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.reports.run_results import parse_run
 from editfoundry.evaluation.bootstrap import Interval
+from editfoundry.evaluation.reports.run_results import parse_run
 from editfoundry.retraining.comparison import EditorComparison, are_same_items, compare_editors, edits_of
 
 
