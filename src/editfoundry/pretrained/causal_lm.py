@@ -10,7 +10,7 @@ import torch
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.chat import Chat, ChatAnswer, Message, OnAnswer, Request, Sampling
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.prefix_cache import Prefix, PrefixCache, num_shared
@@ -141,9 +141,7 @@ def load_causal_lm(reference: ModelReference, runtime: Runtime) -> CausalLM:
 
     batch_size = _batch_size(reference)
     with opening(reference, "a language model") as options:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            reference.location, dtype=runtime.dtype, use_safetensors=True, **options
-        )
+        model: Any = load_whole(AutoModelForCausalLM, reference, dtype=runtime.dtype, use_safetensors=True, **options)
         tokenizer = AutoTokenizer.from_pretrained(reference.location, **options)
     own = runtime.of(reference)
     return CausalLM(str(reference), place(model.eval(), own), tokenizer, own, PrefixCache(), batch_size)

@@ -23,6 +23,9 @@ class Message:
 REFUSED, FAILED = "refused", "failed"
 """Finish reasons of a request that will not be answered: its prompt is turned down, or breaks whoever tries."""
 
+WAITING = "waiting"
+"""Finish reason of a request that waits in a file to be submitted; its ``error`` says where."""
+
 Chat = tuple[Message, ...]
 
 
