@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.adapters import adapter_base, load_adapted
 from editfoundry.pretrained.chat import Chat, ChatAnswer, Message, OnAnswer, Request, Sampling
 from editfoundry.pretrained.opening import opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
@@ -146,16 +147,27 @@ def load_causal_lm(reference: ModelReference, runtime: Runtime) -> CausalLM:
         MissingModelError: the model is not on this machine and cannot be fetched.
         BadInputError: an unknown option, or a folder that holds something which cannot be loaded.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     batch_size = _batch_size(reference)
-    with opening(reference, "a language model") as options:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            reference.location, dtype=runtime.dtype, use_safetensors=True, **options
-        )
-        tokenizer = AutoTokenizer.from_pretrained(reference.location, **options)
+    model, tokenizer = open_causal_lm(reference, runtime.dtype)
     own = runtime.of(reference)
     return CausalLM(str(reference), place(model.eval(), own), tokenizer, own, PrefixCache(), batch_size)
+
+
+def open_causal_lm(reference: ModelReference, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Return a model and its tokenizer, on the CPU; an adapter's folder gives its base with the adapter merged into it.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: a folder holds something which cannot be loaded.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    base = adapter_base(reference)
+    with opening(reference, "a language model") as options:
+        if base is not None:
+            return load_adapted(reference, base, dtype)
+        model = AutoModelForCausalLM.from_pretrained(reference.location, dtype=dtype, use_safetensors=True, **options)
+        return model, AutoTokenizer.from_pretrained(reference.location, **options)
 
 
 def _batch_size(reference: ModelReference) -> int:

@@ -191,7 +191,7 @@ def write_model_quadruples(
         UnavailableError: the model did not answer for now.
     """
     stage = ModelCaptionStage(captions, ModelWriter(config, profile, device))
-    return _with_cost(run_stage(stage, output, only=only, progress=progress, replace=replace), profile)
+    return with_cost(run_stage(stage, output, only=only, progress=progress, replace=replace), profile)
 
 
 def write_free_quadruples(
@@ -215,11 +215,12 @@ def write_free_quadruples(
     if count < 1:
         raise BadInputError(f"{count} quadruples were asked for; ask for at least 1")
     stage = FreeStage(count, ModelWriter(config, profile, device))
-    return _with_cost(run_stage(stage, output, only=only, progress=progress, replace=replace), profile)
+    return with_cost(run_stage(stage, output, only=only, progress=progress, replace=replace), profile)
 
 
-def _with_cost(result: StageResult, profile: Profile) -> StageResult:
-    prices = language_model_prices(profile)
+def with_cost(result: StageResult, profile: Profile, role: str = ROLE) -> StageResult:
+    """Add what the tokens of a result cost, where prices of the role's model are given."""
+    prices = language_model_prices(profile, role)
     if prices is None:
         return result
     cost = prices.cost(result.totals.get("prompt_tokens", 0), result.totals.get("completion_tokens", 0))
