@@ -32,7 +32,7 @@ from editfoundry.synthesis.instructions.text_lengths import TextLengths, load_te
 from editfoundry.synthesis.instructions.writing_rounds import Tools, sampling_facts, write_rows_of
 from editfoundry.synthesis.quadruples.asking import Asker, LoadModel
 from editfoundry.synthesis.quadruples.journal import journal_path
-from editfoundry.synthesis.quadruples.model_stage import with_cost
+from editfoundry.synthesis.quadruples.model_stage import DoneSoFar, with_cost
 
 STAGE = "instructions"
 ROLE, MODERATOR = "instruction_model", "moderator"
@@ -176,13 +176,13 @@ class InstructionStage(ShardStage[CaptionShard, InstructionModels, InstructionRo
         self, models: InstructionModels, shard: Shard[CaptionShard], target: Path, notes: ShardNotes
     ) -> Sequence[InstructionRow]:
         """Write for a shard's captions, asking nothing twice that a stopped run has asked."""
-        config, name = self.writer.config, ":".join(self.writer.identity)
+        config, name, done = self.writer.config, ":".join(self.writer.identity), DoneSoFar(notes.tell)
         with (
-            Asker(models.language_model, name, target, config.requests_per_batch) as asker,
+            Asker(models.language_model, name, target, config.requests_per_batch, done.tell_again) as asker,
             Moderating(models.moderator, ":".join(self.writer.moderator_identity), target) as moderating,
         ):
             tools = Tools(asker, moderating, models.lengths, models.seen.of(shard.source), self.writer.provenance)
-            rows, notes.rejected = write_rows_of(list(read_rows(shard.source.path, Caption)), config, tools, notes.tell)
+            rows, notes.rejected = write_rows_of(list(read_rows(shard.source.path, Caption)), config, tools, done.tell)
             notes.totals = asker.totals
         return rows
 
