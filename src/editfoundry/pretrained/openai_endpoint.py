@@ -294,6 +294,8 @@ class OpenAIEndpoint:
             "frequency_penalty": sampling.frequency_penalty,
             "seed": request.seed,
         }
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
         if self.settings.stream and not self.settings.batch_folder:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         body |= {**(request.body or {}), **self.settings.extra_body}

@@ -104,9 +104,10 @@ def _built(model_class: Any, folder: Path) -> Any:
     from diffusers import ModelMixin
     from transformers import AutoConfig, PreTrainedModel
 
-    if isinstance(model_class, type) and issubclass(model_class, ModelMixin):
+    known = model_class.__mro__ if isinstance(model_class, type) else ()
+    if ModelMixin in known:
         return model_class.from_config(model_class.load_config(folder))
-    if isinstance(model_class, type) and issubclass(model_class, PreTrainedModel):
+    if PreTrainedModel in known:
         return model_class(model_class.config_class.from_pretrained(folder))
     return model_class.from_config(AutoConfig.from_pretrained(folder))
 

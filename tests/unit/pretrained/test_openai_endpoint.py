@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -84,6 +85,12 @@ def test_the_request_is_the_protocols_with_the_papers_settings_and_the_key(conne
     ]
     assert server.keys == {f"Bearer {KEY}"}
     assert model.name == "endpoint:tiny@main" and KEY not in repr(model)
+
+
+def test_texts_that_end_an_answer_are_sent_where_there_are_any(connect):
+    with chat_server(echo) as server:
+        connect(server).answer(requests("a"), replace(SAMPLING, stop=("\nEND",)))
+    assert server.bodies[0]["stop"] == ["\nEND"]
 
 
 def test_fields_that_an_endpoint_refuses_are_not_sent(connect):
