@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from editfoundry.data.untrusted import read_json
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.opening import load_whole
 from editfoundry.profiles import ModelReference
 
 if TYPE_CHECKING:
@@ -39,7 +38,9 @@ def load_adapted(reference: ModelReference, base: ModelReference, dtype: torch.d
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    options = {"revision": base.revision, "local_files_only": base.is_local}
+    from editfoundry.pretrained.opening import load_whole
+
+    options: dict[str, Any] = {"revision": base.revision, "local_files_only": base.is_local}
     model = load_whole(AutoModelForCausalLM, base, dtype=dtype, use_safetensors=True, **options)
     tokenizer = AutoTokenizer.from_pretrained(reference.location, local_files_only=True)
     make_room(model, tokenizer)

@@ -9,8 +9,8 @@ from types import TracebackType
 from editfoundry.data.hashing import input_hash
 from editfoundry.errors import Rejection
 from editfoundry.pretrained.chat import ChatAnswer
+from editfoundry.pretrained.journal import SUFFIX, Journal
 from editfoundry.pretrained.moderator import Moderator
-from editfoundry.synthesis.quadruples.journal import SUFFIX, Journal
 
 TEXTS_PER_CALL = 256
 

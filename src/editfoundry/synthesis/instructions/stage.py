@@ -17,6 +17,7 @@ from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import RowStore, ShardNotes
 from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretrained.journal import journal_path
 from editfoundry.pretrained.language_model import ROLE as LANGUAGE_MODEL
 from editfoundry.pretrained.language_model import language_model_identity, load_language_model
 from editfoundry.profiles import ModelReference, Profile
@@ -31,7 +32,6 @@ from editfoundry.synthesis.instructions.moderating import LoadModerator, Moderat
 from editfoundry.synthesis.instructions.text_lengths import TextLengths, load_text_lengths
 from editfoundry.synthesis.instructions.writing_rounds import Tools, sampling_facts, write_rows_of
 from editfoundry.synthesis.quadruples.asking import Asker, LoadModel
-from editfoundry.synthesis.quadruples.journal import journal_path
 from editfoundry.synthesis.quadruples.model_stage import DoneSoFar, with_cost
 
 STAGE = "instructions"
