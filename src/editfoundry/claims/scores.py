@@ -9,6 +9,7 @@ import numpy as np
 
 from editfoundry.evaluation.bootstrap import Interval, paired_difference
 from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION
+from editfoundry.evaluation.preservation import PSNR_CAP
 from editfoundry.evaluation.reports.run_results import Run
 from editfoundry.evaluation.reports.run_summary import score_matrix
 
@@ -42,9 +43,10 @@ class ArmScores:
         return self.of(metric, category) - self.of_another(metric, category)
 
     def of_picture(self, name: str, metric: str) -> np.ndarray:
-        """Return what a picture that no editor made (`controls.REFERENCE_LABELS`) scores, NaN where nothing does."""
+        """Return what a picture that no editor made (`controls.REFERENCE_LABELS`) scores, NaN where nothing does; PSNR capped."""
         bounds = (self.run.bounds.get(item, {}).get(name, {}).get(metric) for item in self.ids)
-        return np.array([np.nan if value is None else value for value in bounds], dtype=np.float64)
+        values = np.array([np.nan if value is None else value for value in bounds], dtype=np.float64)
+        return np.minimum(values, PSNR_CAP) if metric.endswith("psnr") else values
 
     def _in(self, category: str | None, values: np.ndarray) -> np.ndarray:
         return values if category is None else values[[c == category for c in self.categories]]

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from html import unescape
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -141,3 +142,10 @@ def test_a_caption_pair_is_controlled_by_one_that_changes_another_thing():
     for place, case in enumerate(cases):
         assert clip_filter.another_case(cases, place).changes != case.changes
     assert clip_filter.another_case(cases[:1], 0) is cases[0]
+
+
+def test_what_a_picture_scores_that_is_the_input_itself_is_capped():
+    bounds = {"a": {"input": {"preservation_psnr": np.inf}}, "b": {"input": {"preservation_psnr": 31.0}}}
+    arm = replace(_arm([0] * 4, [0] * 4), run=SimpleNamespace(bounds=bounds))
+    assert arm.of_picture("input", "preservation_psnr").tolist()[:2] == [60.0, 31.0]
+    assert np.isnan(arm.of_picture("input", "preservation_psnr")[2:]).all()
