@@ -43,7 +43,7 @@ class ArmScores:
         return self.of(metric, category) - self.of_another(metric, category)
 
     def of_picture(self, name: str, metric: str) -> np.ndarray:
-        """Return what a picture that no editor made (`controls.REFERENCE_LABELS`) scores; NaN for nothing, PSNR capped."""
+        """Return what a picture that no editor made scores, item by item: NaN where nothing, PSNR capped."""
         bounds = (self.run.bounds.get(item, {}).get(name, {}).get(metric) for item in self.ids)
         values = np.array([np.nan if value is None else value for value in bounds], dtype=np.float64)
         return np.minimum(values, PSNR_CAP) if metric.endswith("psnr") else values
