@@ -101,16 +101,24 @@ def test_a_resolution_that_the_unet_does_not_have_is_named_with_those_it_has(pai
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("rows_at_once", [1, 3])
+@pytest.mark.parametrize("rows_at_once", [0, 1, 3])
 def test_observing_a_few_rows_at_a_time_gives_the_same_maps(painter, inputs, monkeypatch, rows_at_once):
     weights = torch.rand(4, 2, LENGTH)
     with collected_attention(painter.unet, weights, 16) as whole:
         painter.unet(*inputs)
     heads = painter.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2.heads
     monkeypatch.setattr(attention_module, "_PROBABILITIES_AT_ONCE", rows_at_once * heads * 16 * 16 * LENGTH)
+    seen = []
+
+    def watched(layer, hidden_states, text):
+        seen.append(len(hidden_states))
+        return attention_probabilities(layer, hidden_states, text)
+
+    monkeypatch.setattr(attention_module, "attention_probabilities", watched)
     with collected_attention(painter.unet, weights, 16) as chunked:
         painter.unet(*inputs)
     torch.testing.assert_close(chunked.maps(), whole.maps())
+    assert max(seen) == max(1, rows_at_once)
 
 
 @torch.no_grad()

@@ -98,6 +98,16 @@ def test_the_table_of_contents_comes_first_and_pictures_before_any_table(page):
     assert page.tags.count("label") == page.tags.count("img")
 
 
+def test_of_further_benchmarks_the_means_and_two_figures_are_open_and_the_rest_is_folded_up(runs, tmp_path):
+    write_covered_report(tmp_path, runs, COVER, MADE)
+    html = (tmp_path / "report.html").read_text()
+    assert re.search(r'<h3[^>]*id="world-categories"', html) and re.search(r'<details[^>]*id="plain-categories"', html)
+    world, plain = html.split('<section id="plain">')
+    assert "<summary>Controls, and what the edits became</summary>" not in world
+    assert plain.count("<summary>Controls, and what the edits became</summary>") == 1
+    assert "<summary>12 more</summary>" in world and "<summary>14 more</summary>" in plain
+
+
 def test_equal_runs_give_equal_reports_and_each_ones_summary_by_its_name(runs, tmp_path):
     for name in ("a", "b"):
         write_covered_report(tmp_path / name, runs, COVER, MADE)
