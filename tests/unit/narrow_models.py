@@ -217,6 +217,8 @@ def _llava(config: dict[str, Any]) -> tuple[Any, Any]:
 
 def _onevision(config: dict[str, Any]) -> tuple[Any, Any]:
     side = config["vision_config"]["image_size"]
+    # Two tiles at most, since attention to the published ten takes minutes on a CPU.
+    config["image_grid_pinpoints"] = [grid for grid in config["image_grid_pinpoints"] if sum(grid) <= 3 * side]
     sides, pinpoints = {"height": side, "width": side}, config["image_grid_pinpoints"]
     marks = {"<|im_start|>": 151644, "<|im_end|>": 151645}
     marks |= {"<image>": config["image_token_index"], "<video>": config["video_token_index"]}
