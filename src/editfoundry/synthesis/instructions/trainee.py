@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
@@ -15,12 +16,13 @@ from torch import Tensor, nn
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.adapters import CONFIG_FILE, WEIGHTS_FILE, adapter_base, make_room
-from editfoundry.pretrained.causal_lm import chat_tokens, open_causal_lm
+from editfoundry.pretrained.causal_lm import chat_tokens, context_length, open_causal_lm
 from editfoundry.pretrained.language_model import ROLE
-from editfoundry.profiles import ModelReference, load_profile
-from editfoundry.synthesis.instructions.instruction_format import completion, question
+from editfoundry.profiles import ModelReference
+from editfoundry.synthesis.instructions.instruction_format import MARKS, completion, question
 from editfoundry.synthesis.instructions.instruction_rows import InstructionRow, read_instruction_rows
 from editfoundry.synthesis.instructions.new_words import learn_words
+from editfoundry.synthesis.instructions.recombination import Recombination
 from editfoundry.synthesis.instructions.training_config import InstructionTrainingConfig
 from editfoundry.training.trainee import Modules, TrainedPart, Validation
 
@@ -36,6 +38,11 @@ class TokenizedRow:
     answer: tuple[int, ...]
     """Its end token included."""
 
+    @property
+    def length(self) -> int:
+        """Tokens in all."""
+        return len(self.prompt) + len(self.answer)
+
 
 @dataclass(frozen=True)
 class InstructionTrainee:
@@ -46,6 +53,8 @@ class InstructionTrainee:
     """With LoRA, peft's wrapper."""
     tokenizer: Any
     rows: Sequence[TokenizedRow]
+    recombination: Recombination
+    """Of the rows."""
     stored: torch.dtype
     """Precision that the checkpoint is written in, that of the model trained from."""
     num_new_words: int
@@ -59,20 +68,31 @@ class InstructionTrainee:
             BadInputError: a row is malformed, or longer than the model takes.
             MissingModelError: the model is not on this machine.
         """
-        reference = load_profile(config.profile).model(ROLE)
+        reference = config.starting_model()
         rows = list(read_instruction_rows(config.rows))
         model, tokenizer = _open(reference, accelerator, config)
         new = learn_words(tokenizer, [text for row in rows for text in (row.input, row.edit, row.output)])
+        stored = _stored_precision(reference)
         make_room(model, tokenizer)
-        stored = getattr(torch, str(model.config.dtype).removeprefix("torch."), torch.float32)
+        if new and config.marks_like:
+            _start_marks(model, tokenizer, config.marks_like)
         if config.lora_rank:
             model = _with_lora(model, reference, config, new)
         if config.gradient_checkpointing:
             model.gradient_checkpointing_enable()
             model.enable_input_require_grads()
         tokenized = [tokenize_row(tokenizer, row) for row in rows]
-        _check_lengths(tokenized, model.config.get_text_config(), config.rows)
-        return cls(config, model.to(accelerator.device), tokenizer, tokenized, stored, len(new), accelerator.device)
+        _check_lengths(tokenized, context_length(model), config.rows)
+        return cls(
+            config,
+            model.to(accelerator.device),
+            tokenizer,
+            tokenized,
+            Recombination(rows),
+            stored,
+            len(new),
+            accelerator.device,
+        )
 
     @property
     def parts(self) -> list[TrainedPart]:
@@ -98,8 +118,15 @@ class InstructionTrainee:
         return (ids.pin_memory(), labels.pin_memory()) if pin else (ids, labels)
 
     def _row(self, number: int) -> TokenizedRow:
+        """Return the row that is the ``number``-th shown, put together anew or as it is."""
         epoch, place = divmod(number, len(self.rows))
-        return self.rows[_order(self.config.seed, epoch, len(self.rows))[place]]
+        index = _order(self.config.seed, epoch, len(self.rows))[place]
+        random = np.random.default_rng((self.config.seed, number))
+        if random.random() < self.config.recombined_share:
+            drawn = tokenize_row(self.tokenizer, self.recombination.draw(index, random))
+            if drawn.length <= context_length(self.model):
+                return drawn
+        return self.rows[index]
 
     def loss(self, modules: Modules, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Return the mean cross-entropy of the answers' tokens."""
@@ -138,7 +165,7 @@ class InstructionTrainee:
     def facts(self) -> dict[str, Any]:
         """Return what it learned from."""
         return {
-            "language_model": str(load_profile(self.config.profile).model(ROLE)),
+            "language_model": str(self.config.starting_model()),
             "num_rows": len(self.rows),
             "num_answer_tokens": sum(len(row.answer) for row in self.rows),
             "num_new_words": self.num_new_words,
@@ -154,10 +181,10 @@ def tokenize_row(tokenizer: Any, row: InstructionRow) -> TokenizedRow:
 
 def padded(rows: Sequence[TokenizedRow], pad: int) -> tuple[Tensor, Tensor]:
     """Return token ids and labels ``(B, L)`` int64, padded on the right; labels outside of answers are ``IGNORED``."""
-    width = max(len(row.prompt) + len(row.answer) for row in rows)
+    width = max(row.length for row in rows)
     ids, labels = torch.full((len(rows), width), pad), torch.full((len(rows), width), IGNORED)
     for number, row in enumerate(rows):
-        end = len(row.prompt) + len(row.answer)
+        end = row.length
         ids[number, :end] = torch.tensor(row.prompt + row.answer)
         labels[number, len(row.prompt) : end] = torch.tensor(row.answer)
     return ids, labels
@@ -201,9 +228,33 @@ def _with_lora(model: Any, reference: ModelReference, config: InstructionTrainin
     return adapted
 
 
-def _check_lengths(rows: Sequence[TokenizedRow], config: Any, path: Path) -> None:
-    most = int(getattr(config, "max_position_embeddings", 4096))
+def _start_marks(model: Any, tokenizer: Any, like: Sequence[str]) -> None:
+    """Let the marks start out like tokens that the model knows.
+
+    Raises:
+        BadInputError: it knows no such token.
+    """
+    known = tokenizer.get_vocab()
+    for token in like:
+        if token not in known:
+            raise BadInputError(f"marks_like holds {token!r}, which is no token of the language model")
+    weights = model.get_input_embeddings().weight.data
+    for mark, token in zip(MARKS, like, strict=True):
+        weights[known[mark]] = weights[known[token]]
+
+
+def _stored_precision(reference: ModelReference) -> torch.dtype:
+    """Return the precision that a model's files have; of an adapter, the one it was opened in."""
+    from transformers import AutoConfig
+
+    if adapter_base(reference) is not None:
+        return torch.float32
+    options = {"revision": reference.revision, "local_files_only": reference.is_local}
+    told = AutoConfig.from_pretrained(reference.location, **options).dtype
+    return told if isinstance(told, torch.dtype) else torch.float32
+
+
+def _check_lengths(rows: Sequence[TokenizedRow], most: int, path: Path) -> None:
     for number, row in enumerate(rows, start=1):
-        length = len(row.prompt) + len(row.answer)
-        if length > most:
-            raise BadInputError(f"{path}: row {number} has {length} tokens, and the model takes {most}; shorten it")
+        if row.length > most:
+            raise BadInputError(f"{path}: row {number} has {row.length} tokens, and the model takes {most}; shorten it")
