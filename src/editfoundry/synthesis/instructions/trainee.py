@@ -19,7 +19,7 @@ from editfoundry.pretrained.adapters import CONFIG_FILE, WEIGHTS_FILE, adapter_b
 from editfoundry.pretrained.causal_lm import chat_tokens, context_length, open_causal_lm
 from editfoundry.pretrained.language_model import ROLE
 from editfoundry.profiles import ModelReference
-from editfoundry.synthesis.instructions.instruction_format import MARKS, completion, question
+from editfoundry.synthesis.instructions.instruction_format import BETWEEN_ANSWERS, MARKS, completion, question
 from editfoundry.synthesis.instructions.instruction_rows import InstructionRow, read_instruction_rows
 from editfoundry.synthesis.instructions.new_words import learn_words
 from editfoundry.synthesis.instructions.recombination import Recombination
@@ -37,6 +37,8 @@ class TokenizedRow:
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     """Its end token included."""
+    num_edit: int = 0
+    """Tokens of the answer that are the instruction and the delimiter behind it."""
 
     @property
     def length(self) -> int:
@@ -109,13 +111,16 @@ class InstructionTrainee:
         """What spoils a loss."""
         return f"odd rows in {self.config.rows}"
 
-    def batch(self, step: int, part: slice) -> tuple[Tensor, Tensor]:
-        """Return token ids and labels ``(B, L)`` of some of a step's rows; each epoch has an order of its own."""
+    def batch(self, step: int, part: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Return token ids, labels and weights ``(B, L)`` of some of a step's rows; each epoch has its own order."""
         first = step * self.config.batch_size
         chosen = [self._row(first + place) for place in range(*part.indices(self.config.batch_size))]
         ids, labels = padded(chosen, self.tokenizer.pad_token_id or 0)
+        weights = torch.ones(labels.shape)
+        for number, row in enumerate(chosen):
+            weights[number, len(row.prompt) + row.num_edit :] = self.config.output_weight
         pin = self.device.type == "cuda"
-        return (ids.pin_memory(), labels.pin_memory()) if pin else (ids, labels)
+        return (ids.pin_memory(), labels.pin_memory(), weights.pin_memory()) if pin else (ids, labels, weights)
 
     def _row(self, number: int) -> TokenizedRow:
         """Return the row that is the ``number``-th shown, put together anew or as it is."""
@@ -128,14 +133,15 @@ class InstructionTrainee:
                 return drawn
         return self.rows[index]
 
-    def loss(self, modules: Modules, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the mean cross-entropy of the answers' tokens."""
-        ids, labels = (tensor.to(self.device, non_blocking=True) for tensor in batch)
+    def loss(self, modules: Modules, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Return the weighted mean cross-entropy of the answers' tokens."""
+        ids, labels, weights = (tensor.to(self.device, non_blocking=True) for tensor in batch)
         # Padding stands on the right, where causal attention does not see it from a token that counts.
         logits = modules[0](input_ids=ids, use_cache=False).logits
-        return nn.functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=IGNORED
-        )
+        taught = labels[:, 1:] != IGNORED
+        losses = nn.functional.cross_entropy(logits[:, :-1][taught].float(), labels[:, 1:][taught], reduction="none")
+        counted = weights[:, 1:][taught]
+        return (losses * counted).sum() / counted.sum()
 
     def validation(self) -> Sequence[Validation]:
         """Return nothing: what is written is what counts, and is looked at afterwards."""
@@ -176,7 +182,9 @@ class InstructionTrainee:
 def tokenize_row(tokenizer: Any, row: InstructionRow) -> TokenizedRow:
     """Return a row as the model is asked and answers: the answer's tokens begin anew, as they do where it is drawn."""
     answer = tokenizer(completion(row.edit, row.output), add_special_tokens=False)["input_ids"]
-    return TokenizedRow(tuple(chat_tokens(tokenizer, question(row.input))), (*answer, tokenizer.eos_token_id))
+    edit = tokenizer(row.edit + BETWEEN_ANSWERS, add_special_tokens=False)["input_ids"]
+    prompt = chat_tokens(tokenizer, question(row.input))
+    return TokenizedRow(tuple(prompt), (*answer, tokenizer.eos_token_id), len(edit))
 
 
 def padded(rows: Sequence[TokenizedRow], pad: int) -> tuple[Tensor, Tensor]:

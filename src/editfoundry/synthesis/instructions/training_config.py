@@ -25,6 +25,9 @@ class InstructionTrainingConfig(LoopConfig):
     """Of the updates of each linear layer (LoRA), which the checkpoint then holds alone; 0 trains all weights."""
     lora_alpha: int = 32
     """The updates are scaled by ``lora_alpha / lora_rank``."""
+    output_weight: float = 1.0
+    """Weight in the loss of the edited captions' tokens, beside 1 of the instructions': one wrong word spoils a
+    caption, and an instruction has many right ones."""
     recombined_share: float = 0.0
     """Share of the rows that are shown put together anew, see `recombination`: small models learn rows by heart before
     they learn to leave alone what is not edited."""
@@ -46,6 +49,7 @@ class InstructionTrainingConfig(LoopConfig):
         super().__post_init__()
         self.check(self.lora_rank >= 0, "lora_rank", "at least 0")
         self.check(self.lora_alpha >= 1, "lora_alpha", "at least 1")
+        self.check(self.output_weight > 0, "output_weight", "more than 0")
         self.check(0 <= self.recombined_share <= 1, "recombined_share", "in [0, 1]")
         self.check(len(self.marks_like) in (0, len(MARKS)), "marks_like", f"{len(MARKS)} tokens, or none")
 

@@ -77,6 +77,25 @@ def test_the_loss_is_that_of_transformers_own_labels(tmp_path, profile, base):
     assert torch.isclose(trainee.loss([trainee.model], batch), expected, rtol=1e-5)
 
 
+def test_an_edited_captions_tokens_count_more_where_they_shall(tmp_path, profile):
+    plain, weighted = (
+        InstructionTrainee.load(configured(tmp_path, profile, lora_rank=0, output_weight=w), Accelerator(cpu=True))
+        for w in (1.0, 3.0)
+    )
+    ids, labels, weights = weighted.batch(0, slice(0, 1))
+    row = weighted._row(0)
+    first = len(row.prompt) + row.num_edit
+    edited = weighted.tokenizer.decode(ids[0, first:])
+    assert edited in {f"{known.output}\nEND</s>" for known in ROWS}
+    assert weights[0].tolist() == [1.0] * first + [3.0] * (len(weights[0]) - first)
+    edit, output = labels.clone(), labels.clone()
+    edit[:, first:], output[:, :first] = IGNORED, IGNORED
+    losses = [plain.loss([plain.model], (ids, part, torch.ones_like(weights))) for part in (edit, output)]
+    counts = [int((part != IGNORED).sum()) for part in (edit, output)]
+    expected = (losses[0] * counts[0] + 3 * losses[1] * counts[1]) / (counts[0] + 3 * counts[1])
+    assert torch.isclose(weighted.loss([weighted.model], (ids, labels, weights)), expected)
+
+
 def test_an_epoch_shows_each_row_once_and_the_next_one_in_another_order(tmp_path, profile):
     rows = [InstructionRow(input=f"a {n}", edit="x", output=f"b {n}") for n in range(12)]
     trainee = InstructionTrainee.load(configured(tmp_path, profile, rows, batch_size=4), Accelerator(cpu=True))
@@ -96,7 +115,7 @@ def test_an_adapter_is_trained_and_opened_with_its_base(tmp_path, profile, base)
     assert told["base_model_name_or_path"] == str(base)
     model, trained = opened(tmp_path, config.output)
     trainee = InstructionTrainee.load(config, Accelerator(cpu=True))
-    ids, _ = trainee.batch(0, slice(0, 2))
+    ids, *_ = trainee.batch(0, slice(0, 2))
     before = trainee.model(input_ids=ids).logits
     from peft import PeftModel
 
