@@ -127,7 +127,7 @@ class CausalLM:
         return {int(token) for token in [*listed, self.tokenizer.eos_token_id] if token is not None}
 
     def _context_length(self) -> int:
-        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 4096))
+        return context_length(self.model)
 
 
 def chat_tokens(tokenizer: Any, chat: Chat) -> list[int]:
@@ -138,6 +138,11 @@ def chat_tokens(tokenizer: Any, chat: Chat) -> list[int]:
     # Models that think aloud are asked not to; other templates ignore the switch.
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def context_length(model: Any) -> int:
+    """Return how many tokens a model takes."""
+    return int(getattr(model.config.get_text_config(), "max_position_embeddings", 4096))
 
 
 def load_causal_lm(reference: ModelReference, runtime: Runtime) -> CausalLM:

@@ -20,7 +20,7 @@ def instruction_training_config(
     Raises:
         BadInputError: the rows cannot be read, or a setting is unknown or wrong.
     """
-    values: dict[str, Any] = {**settings, "rows": rows, "output": output, "profile": profile}
+    values: dict[str, Any] = {**settings, "rows": str(rows), "output": str(output), "profile": profile}
     if "num_steps" not in values:
         count = sum(1 for _ in read_instruction_rows(rows))
         size = values.get("batch_size", InstructionTrainingConfig.batch_size)
