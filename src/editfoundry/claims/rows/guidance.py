@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.verdicts import Verdict, all_of, is_above, is_below, items_to_decide
+from editfoundry.claims.verdicts import Verdict, all_of, in_doubt, is_above, is_below, items_to_decide
 from editfoundry.claims.workbench import Workbench
 from editfoundry.editors.guidance_sweep import PAPER_IMAGE_GUIDANCE_SCALES
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
@@ -63,7 +63,7 @@ def trade_off(image: np.ndarray, text: np.ndarray, seed: int, by_another: Sequen
                 for scale, row in zip(PAPER_IMAGE_GUIDANCE_SCALES, rows, strict=True)
             ),
         ),
-        note=" ".join(filter(None, [_doubt("Image similarity", image, seed), _doubt("Directional", -text, seed)])),
+        note=" ".join(filter(None, _doubts(image, text, seed))),
     )
 
 
@@ -77,6 +77,16 @@ def _steps_against(values: np.ndarray, seed: int) -> list[int]:
     """Return the steps between neighbouring scales in which the values clearly fall."""
     steps = [paired_difference(values[i], values[i + 1], seed=seed) for i in range(len(values) - 1)]
     return [i for i, step in enumerate(steps) if step.high is not None and step.high < 0]
+
+
+def _doubts(image: np.ndarray, text: np.ndarray, seed: int) -> list[str]:
+    """Return what is in doubt: slopes, and steps between neighbouring scales."""
+    rising = {"image similarity": image, "directional similarity, downwards": -text}
+    slopes = [
+        in_doubt(f"Slope of {label}", bootstrap_interval(_slopes(values), seed=seed))
+        for label, values in rising.items()
+    ]
+    return [*slopes, *(_doubt(label.capitalize(), values, seed) for label, values in rising.items())]
 
 
 def _doubt(label: str, values: np.ndarray, seed: int) -> str:
