@@ -104,10 +104,9 @@ def _built(model_class: Any, folder: Path) -> Any:
     from diffusers import ModelMixin
     from transformers import AutoConfig, PreTrainedModel
 
-    known = model_class.__mro__ if isinstance(model_class, type) else ()
-    if ModelMixin in known:
+    if issubclass(model_class, ModelMixin):
         return model_class.from_config(model_class.load_config(folder))
-    if PreTrainedModel in known:
+    if issubclass(model_class, PreTrainedModel):
         return model_class(model_class.config_class.from_pretrained(folder))
     return model_class.from_config(AutoConfig.from_pretrained(folder))
 

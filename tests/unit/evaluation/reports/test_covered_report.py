@@ -11,9 +11,11 @@ from PIL import Image
 from run_folders import item, write_run
 
 from editfoundry.data.stage_result import StageResult
+from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION
 from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports import write_reports
-from editfoundry.evaluation.reports.cover import Cover
+from editfoundry.evaluation.reports.before_after import GAIN
+from editfoundry.evaluation.reports.cover import Cover, specific_gain
 from editfoundry.evaluation.reports.grid import grid_png
 from editfoundry.evaluation.reports.run_results import read_run, read_runs
 from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_each_row
@@ -193,3 +195,11 @@ def test_every_text_colour_has_a_contrast_of_at_least_4_5_to_1_in_light_and_dark
         for text, grounds in on.items():
             for ground in grounds:
                 assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+
+
+def test_a_benchmark_of_one_item_has_no_other_items_instruction_to_speak_of():
+    controls = {
+        "specific_paired": {GAIN: {"value": None, "low": None, "high": None}},
+        "editors": {"fine_tuned": {ANOTHER_INSTRUCTION: {"right": {"value": None}}}},
+    }
+    assert specific_gain({"metrics": {"right": {}}, "controls": controls}) == ""
