@@ -91,10 +91,7 @@ def _models() -> str:
         parameters = sum(card["parameters"].values()) / 1e6
         minutes = sum(part["minutes"] for part in training_parts(card["training"]))
         link = f"[`{folder.name}`](src/editfoundry/embedded/{folder.name}/README.md)"
-        try:
-            headline = HEADLINES[folder.name].format(**card["measured"])
-        except KeyError:
-            headline = f"by today's rule not measured yet: `editfoundry tinyworld measure {folder.name}`"
+        headline = HEADLINES[folder.name].format(**card["measured"])
         rows.append(f"| {link} | {parameters:.1f} M | {minutes:.0f} min | {headline} |")
     return "\n".join(rows)
 

@@ -22,7 +22,7 @@ from editfoundry.tracking.dvc_client import locked_hashes, set_local_endpoint
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-STAGES = ("captions", "quadruples", "editworld_text", "clips", "frame_pairs", "editworld_video", "dataset")
+STAGES = ("captions", "quadruples", "editworld_text", "clips", "frame_pairs", "editworld_video", "rehearsal", "dataset")
 SCORES = {"clip_input": 0.25, "clip_output": 0.25, "clip_image": 0.8, "clip_direction": 0.5}
 PARAMS = {
     "profile": "embedded",
@@ -33,6 +33,7 @@ PARAMS = {
     "clips": {"num_clips": 2},
     "frame_pairs": {"decoding_threads": 1},
     "editworld_video": {"seed": 0},
+    "rehearsal": {"num_pairs": 4},
     "dataset": {"thresholds": {"clip_input": -1, "clip_output": -1, "clip_image": -1, "clip_direction": -1}},
 }
 
@@ -64,7 +65,7 @@ def first(tmp_path_factory, server):
     git(root, "init", "--quiet")
     set_local_endpoint(root, server.endpoint)
     params = load_params(root / "params.yaml")
-    for name in ("captions", "quadruples", "clips", "frame_pairs"):
+    for name in ("captions", "quadruples", "clips", "frame_pairs", "rehearsal"):
         run_stage(name, params, root)
     synthesize(root)
     run_stage("dataset", params, root)

@@ -15,7 +15,7 @@ import yaml
 from dagster_project.defs.resources import DvcRepository, Foundry
 from dagster_project.shown import show_captions
 from dagster_project.stage_asset import stage_asset
-from editfoundry.errors import UnavailableError
+from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.lineage.stages import stage_named
 from editfoundry.retraining.arrivals import arrived_tables
 from editfoundry.sources.incoming import fetch_table, incoming_tables
@@ -42,7 +42,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def materialize(root: Path, num_rows: int) -> dg.ExecuteInProcessResult:
-    (root / "params.yaml").write_text(yaml.safe_dump({"captions": {"num_rows": num_rows, "rows_per_shard": 12}}))
+    (root / "params.yaml").write_text(
+        yaml.safe_dump({"profile": "embedded", "captions": {"num_rows": num_rows, "rows_per_shard": 12}})
+    )
     resources = {"foundry": Foundry(root=str(root), max_retries=1, retry_seconds=0.0), "dvc": DvcRepository()}
     asset = stage_asset(stage_named("captions"), show_captions)
     return dg.materialize([asset], resources=resources, raise_on_error=False)
@@ -122,3 +124,9 @@ def test_tables_in_a_bucket_arrive_and_are_copied_whole(project: Path, monkeypat
     assert arrived_tables(folder, address) == first
     put(Bucket=s3.BUCKET, Key="incoming/birds.csv", Body=b"caption\na tan bird\n")
     assert arrived_tables(folder, address)["birds"] != first["birds"]
+
+
+def test_what_dvc_refuses_is_told_in_its_own_words(project: Path) -> None:
+    (project / "params.yaml").write_text("captions: {num_rows: 12}\n")
+    with pytest.raises(BadInputError, match="dvc commit captions: .*'profile' are missing from 'params.yaml'"):
+        record_stage(project, "captions", push=False)

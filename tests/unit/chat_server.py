@@ -54,6 +54,10 @@ class ChatServer(ThreadingHTTPServer):
         self.bodies: list[dict[str, Any]] = []
         self.answered: list[str] = []
         """The bodies, as JSON, that were answered in full."""
+        self.moderate: Callable[[str], str] | None = None
+        """Returns the category that a text is flagged as, or nothing; without it there is no route for moderation."""
+        self.moderated: list[str] = []
+        """The texts that were asked about."""
         self.keys: set[str | None] = set()
         self.num_at_once = self.max_at_once = 0
         self.lock = threading.Lock()
@@ -74,6 +78,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server
+        if self.path == "/v1/moderations":
+            self._moderate(body)
+            return
         with server.lock:
             before = server.bodies.count(body)
             server.bodies.append(body)
@@ -88,6 +95,18 @@ class _Handler(BaseHTTPRequestHandler):
             with server.lock:
                 server.num_at_once -= 1
         self._reply(reply, body)
+
+    def _moderate(self, body: dict[str, Any]) -> None:
+        server = self.server
+        if server.moderate is None:
+            self._send(Reply(status=404), b'{"error": {"message": "no such route"}}')
+            return
+        server.moderated += body["input"]
+        flags = [server.moderate(text) for text in body["input"]]
+        results = [
+            {"flagged": bool(flag), "categories": {"hate": False, flag or "violence": bool(flag)}} for flag in flags
+        ]
+        self._send(Reply(), json.dumps({"model": body["model"], "results": results}).encode())
 
     def _reply(self, reply: Reply, body: dict[str, Any]) -> None:
         usage = {"prompt_tokens": len(body["messages"]), "completion_tokens": len(reply.text.split())}

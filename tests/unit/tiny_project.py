@@ -18,6 +18,7 @@ TINY = {
     "clips": {"num_clips": 6, "rows_per_shard": 6},
     "frame_pairs": {"decoding_threads": 1},
     "editworld_video": {"seed": 0},
+    "rehearsal": {"num_pairs": 4},
     "dataset": {"thresholds": {"clip_input": -1, "clip_output": -1, "clip_image": -1, "clip_direction": -1}},
     "editworld": {"num_steps": 12, "batch_size": 4, "log_every": 2, "sample_every": 6},
     "editworld_report": {

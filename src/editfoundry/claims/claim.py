@@ -34,6 +34,8 @@ class Finding:
     effect: Interval
     """The difference or correlation that the metric names, with its 95 % interval and n."""
     verdict: Verdict
+    controls: tuple[Detail, ...]
+    """The same measure where there is nothing to find: what chance or a trivial choice gets. The first is the row's."""
     details: tuple[Detail, ...] = ()
     note: str = ""
     """Why it is undecided or fails, as far as the numbers say."""

@@ -97,6 +97,7 @@ def _tested(claim: Claim, bench: Workbench) -> Finding:
         return Finding(
             effect=Interval(None, None, None, 0),
             verdict="undecided",
+            controls=(),
             note=f"Not tested: {one_line(error)}",
         )
 
@@ -111,6 +112,7 @@ def _row(claim: Claim, finding: Finding, profile: str) -> dict[str, Any]:
         "rule": claim.rule,
         "effect": finding.effect.to_dict(),
         "verdict": finding.verdict,
+        "controls": [detail.to_dict() for detail in finding.controls],
         "details": [detail.to_dict() for detail in finding.details],
         "note": finding.note,
         "limits": claim.limits,

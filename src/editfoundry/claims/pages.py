@@ -11,7 +11,7 @@ from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports.page import render_page
 
 MISSING = "–"
-_HEADER = ("Claim", "Paper", "Verdict", "Effect [95 % interval]", "n", "Arms")
+_HEADER = ("Claim", "Paper", "Verdict", "Effect [95 % interval]", "Its control", "n", "Arms")
 
 
 def ledger_markdown(ledger: Mapping[str, Any]) -> str:
@@ -50,6 +50,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         row["paper"],
         f"**{row['verdict']}**",
         effect_text(row["effect"]),
+        effect_text(row["controls"][0]) if row["controls"] else MISSING,
         str(row["effect"]["n"]),
         " → ".join(row["arms"]),
     ]
@@ -67,6 +68,7 @@ def _section(row: Mapping[str, Any]) -> str:
         f"- Measure: {row['metric']}",
         f"- Rule: {row['rule']}",
     ]
+    lines += [f"- Control. {d['label']}: {effect_text(d)}, n = {d['n']}." for d in row["controls"]]
     lines += [f"- {d['label']}: {effect_text(d)}, n = {d['n']}." for d in row["details"]]
     lines += [f"- Limits: {row['limits']}"] if row["limits"] else []
     lines += [f"- {row['note']}"] if row["note"] else []

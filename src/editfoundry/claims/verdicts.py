@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Literal
 
@@ -30,6 +31,28 @@ def is_below(interval: Interval, bound: float = 0.0) -> Verdict:
     if interval.low is None or interval.high is None or interval.value is None:
         return "undecided"
     return is_above(Interval(-interval.value, -interval.high, -interval.low, interval.n), -bound)
+
+
+def items_to_decide(interval: Interval, bound: float = 0.0) -> int | None:
+    """Return how many items it would take until ``bound`` lies outside the interval, if effect and spread stay.
+
+    None where the interval has a side missing or its value is the bound itself: no number of items would do.
+    """
+    if interval.value is None or interval.low is None or interval.high is None or interval.value == bound:
+        return None
+    near = interval.low if interval.value > bound else interval.high
+    half = abs(interval.value - near)
+    return max(MIN_ITEMS, math.floor(interval.n * (half / abs(interval.value - bound)) ** 2) + 1)
+
+
+def in_doubt(label: str, interval: Interval, bound: float = 0.0) -> str:
+    """Return a sentence that says how many items would decide an undecided measure; nothing where it is decided."""
+    if is_above(interval, bound) != "undecided":
+        return ""
+    count = items_to_decide(interval, bound)
+    if count is None:
+        return f"{label}: no number of items would decide it, as far as these say."
+    return f"{label}: about {count} items would decide it, if effect and spread stay; it has {interval.n}."
 
 
 def all_of(verdicts: Iterable[Verdict]) -> Verdict:

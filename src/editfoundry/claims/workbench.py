@@ -19,6 +19,7 @@ from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION, INSTRUCTION_CONTROLS
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.metrics.all_metrics import METRICS
 from editfoundry.evaluation.metrics.metric_models import MetricModels
@@ -81,15 +82,20 @@ class Workbench:
         benchmark: Benchmark,
         models: Callable[[], MetricModels] | None = None,
         model_roles: Sequence[str] = ("clip",),
+        with_control: bool = True,
     ) -> ArmScores:
         """Edit a benchmark and score the edits, or take what is there; an interrupted arm goes on where it stopped.
+
+        The same pictures are edited by another item's instruction beside it: the arm's control.
 
         Args:
             contestant: the editor.
             benchmark: what is asked for.
             models: loads the metrics' models; by default CLIP alone.
             model_roles: the profile's roles that ``models`` loads.
+            with_control: whether to edit by another item's instruction, too.
         """
+        controls = [control for control in INSTRUCTION_CONTROLS if with_control and control.name == ANOTHER_INSTRUCTION]
         identities = [model_identity(self.profile, role) for role in model_roles]
         seed, items = self.config.seed, [_item_facts(item) for item in benchmark.items]
         digest = input_hash(
@@ -101,6 +107,7 @@ class Workbench:
             seed,
             [metric.name for metric in METRICS],
             RULE_VERSION,
+            [control.name for control in controls],
         )
         folder = self.work_dir / "arms" / digest[:16]
         done = folder / "arm.json"
@@ -113,6 +120,7 @@ class Workbench:
                 models=load(),
                 seed=seed,
                 batch_size=self.config.batch_size,
+                controls=controls,
                 progress=self.progress,
             )
             write_json(done, {"editor": contestant.description, "benchmark": benchmark.name})

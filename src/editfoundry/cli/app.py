@@ -10,8 +10,8 @@ from typer.core import TyperGroup
 
 PANELS = {
     "Make data": (
-        "sources", "quadruples", "synthesize", "import", "score", "curate", "curation-sheet", "dataset-report",
-        "check-leaks", "export",
+        "sources", "quadruples", "instructions", "synthesize", "import", "score", "curate", "curation-sheet",
+        "dataset-report", "check-leaks", "export",
     ),
     "Train": ("train",),
     "Edit and evaluate": ("edit", "sweep", "evaluate", "trade-off"),
@@ -55,10 +55,12 @@ app = typer.Typer(
 )
 sources_app = typer.Typer(no_args_is_help=True, help="Bring raw captions and videos in.")
 synthesize_app = typer.Typer(no_args_is_help=True, help="Make edit triplets, with a recipe's command.")
+instructions_app = typer.Typer(no_args_is_help=True, help="Let a language model write instructions for captions.")
 lineage_app = typer.Typer(no_args_is_help=True, help="What follows from the stages' records.")
 tinyworld_app = typer.Typer(no_args_is_help=True, help="The embedded world: pictures, tables, models.")
 app.add_typer(sources_app, name="sources")
 app.add_typer(synthesize_app, name="synthesize")
+app.add_typer(instructions_app, name="instructions")
 app.add_typer(lineage_app, name="lineage")
 app.add_typer(tinyworld_app, name="tinyworld")
 

@@ -143,7 +143,8 @@ def _evaluate_lineage(
     editors: list[str], out: Path, settings: Params, dataset: Path | None, post_edit: bool, unused: list[str]
 ) -> None:
     from editfoundry.editors.open_editor import editor_folder
-    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, runs_folder
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint
+    from editfoundry.evaluation.reports.read_run import runs_folder
 
     if len(editors) > 1 or unused:
         what = f"no --{unused[0].replace('_', '-')}" if unused else "one editor"

@@ -16,7 +16,7 @@ SECONDS = 15.0
 """Between two lines; a command that ends sooner prints none."""
 FIRST_SECONDS = 5.0
 """Before the first line on a terminal, where somebody is waiting."""
-SPEAK_THEMSELVES = ("ui", "train", "demo", "tinyworld pretrain")
+SPEAK_THEMSELVES = ("ui", "train", "demo", "tinyworld pretrain", "instructions train")
 """Commands that show in ways of their own what they are doing."""
 
 Tell = Callable[[int, int], None]

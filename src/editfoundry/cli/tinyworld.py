@@ -74,6 +74,42 @@ def tinyworld_captions(
     print_facts({"table": str(out), "rows": rows}, False)
 
 
+@tinyworld_app.command("instruction-rows")
+def tinyworld_instruction_rows(
+    out: Annotated[Path, typer.Argument(help="JSONL file of input, edit and output.")],
+    num: Annotated[int, typer.Option(min=1, help="Rows; InstructPix2Pix wrote 700 by hand.")] = 700,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    split: Annotated[WorldSplit, typer.Option(help="Scenes of training, or held-out ones.")] = WorldSplit.TRAIN,
+    as_json: JsonOption = False,
+) -> None:
+    """Write plain edits to teach a language model. Example: editfoundry tinyworld instruction-rows rows.jsonl."""
+    from editfoundry.synthesis.instructions.instruction_rows import InstructionRow, write_instruction_rows
+    from editfoundry.tinyworld.plain_truth import plain_edit_rows
+
+    chosen: Literal["train", "test"] = "test" if split is WorldSplit.TEST else "train"
+    write_instruction_rows(out, (InstructionRow(**row) for row in plain_edit_rows(num, seed, chosen)))
+    print_facts({"rows": str(out), "num_rows": num}, as_json)
+
+
+@tinyworld_app.command("measure-instructions")
+def tinyworld_measure_instructions(
+    num: Annotated[int, typer.Option(min=1, help="Held-out captions.")] = 400,
+    model: Annotated[str | None, typer.Option(help="Who writes, as of editfoundry instructions write.")] = None,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what is written for held-out captions with the truth. Example: editfoundry tinyworld measure-instructions --model model."""  # noqa: E501
+    from editfoundry.pretraining.measure_instructions import measure_instructions
+    from editfoundry.profiles import load_profile
+    from editfoundry.synthesis.instructions.stage import with_instruction_model
+
+    chosen = chosen_params(params, profile)
+    roles = load_profile(chosen.profile)
+    roles = roles if model is None else with_instruction_model(roles, model)
+    print_facts(measure_instructions(roles, chosen.instructions, num, chosen.device), as_json)
+
+
 @tinyworld_app.command("clips")
 def tinyworld_clips(
     out: Annotated[Path, typer.Argument(help="Folder of clips.parquet, videos/ and truth.jsonl.")],

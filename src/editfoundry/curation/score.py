@@ -26,6 +26,7 @@ from editfoundry.judging.missing_scores import TripletScorer
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.endpoint_settings import endpoint_prices
 from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretrained.journal import JUDGE_SUFFIX, journal_path
 from editfoundry.pretrained.judge_model import JUDGE_ROLE, load_judge_model
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import Profile
@@ -69,10 +70,15 @@ class ScoreStage(ShardStage[Path, TripletScorer, Triplet]):
     def process(self, models: TripletScorer, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
         """Yield a shard's triplets with all scores."""
         triplets, before = read_triplets(shard.source), models.totals()
-        while batch := list(islice(triplets, self.config.records_per_batch)):
-            yield from models.add_scores(batch, notes.rejected)
+        with models.remembering(target) as scorer:
+            while batch := list(islice(triplets, self.config.records_per_batch)):
+                yield from scorer.add_scores(batch, notes.rejected)
         grown = {name: value - before[name] for name, value in models.totals().items()}
         notes.totals |= {name: value for name, value in grown.items() if value}
+
+    def leftovers(self, target: Path) -> list[Path]:
+        """Return the journal of the judge's answers."""
+        return [journal_path(target, JUDGE_SUFFIX)]
 
 
 def score(

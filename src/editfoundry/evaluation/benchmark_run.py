@@ -20,7 +20,7 @@ from editfoundry.evaluation.asked_hash import asked_hash
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.contestants import Contestant
-from editfoundry.evaluation.controls import INSTRUCTION_CONTROLS, TrivialPictures
+from editfoundry.evaluation.controls import InstructionControl, TrivialPictures
 from editfoundry.evaluation.edit_folder import EditFolder, open_edit_folder
 from editfoundry.evaluation.editing_pass import Failure, edit_benchmark
 from editfoundry.evaluation.json_file import write_json
@@ -51,7 +51,7 @@ def run_benchmark(
     metrics: Sequence[str] | None = None,
     seed: int = 0,
     batch_size: int = 16,
-    controls: bool = False,
+    controls: Sequence[InstructionControl] = (),
     facts: Mapping[str, object] | None = None,
     made: MadeBy | None = None,
     progress: Progress | None = None,
@@ -70,7 +70,7 @@ def run_benchmark(
         metrics: names of the metrics to measure; by default all that the benchmark can have.
         seed: of the noise and of the captions that CLIP-R-Precision chooses from.
         batch_size: edits made, and scored, at once.
-        controls: ask every editor with another item's instruction and with none too, and score trivial pictures.
+        controls: what every editor is asked instead, beside the benchmark; with any, trivial pictures are scored too.
         facts: further entries of ``metrics.json``'s section ``benchmark.facts``.
         made: which command makes this; by default the time alone is noted.
         progress: called with edits done and edits in all.
@@ -150,13 +150,11 @@ def _edit(
     output: Path,
     seed: int,
     batch_size: int,
-    controls: bool,
+    controls: Sequence[InstructionControl],
     progress: Progress | None,
 ) -> list[_Arm]:
     """Let every editor edit the benchmark, and what the controls ask instead."""
-    asked_for = {NO_CONTROL: benchmark}
-    if controls:
-        asked_for |= {control.name: control.ask(benchmark) for control in INSTRUCTION_CONTROLS}
+    asked_for = {NO_CONTROL: benchmark} | {control.name: control.ask(benchmark) for control in controls}
     plan = [(c, name) for c in contestants for name in asked_for if not (name and "truth" in c.reads)]
     done, total = 0, sum(len(asked_for[name].items) for _, name in plan)
 

@@ -57,6 +57,7 @@ def evaluate_by_name(
     profile, benchmark = load_profile(params.profile), _benchmark(request, settings, seed)
     from editfoundry.evaluation.benchmark_run import check_contestants, run_benchmark
     from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+    from editfoundry.evaluation.controls import INSTRUCTION_CONTROLS
     from editfoundry.evaluation.metrics.all_metrics import METRICS
     from editfoundry.evaluation.metrics.metric_models import load_metric_models
     from editfoundry.evaluation.reports import write_reports
@@ -78,7 +79,7 @@ def evaluate_by_name(
         models=load_metric_models(profile, runtime, METRICS),
         seed=seed,
         batch_size=request.batch_size or settings.batch_size,
-        controls=knows_truth if request.controls is None else request.controls,
+        controls=INSTRUCTION_CONTROLS if (knows_truth if request.controls is None else request.controls) else (),
         facts=_facts(request, params, benchmark),
         made=made,
         progress=progress,

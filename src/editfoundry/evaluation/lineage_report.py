@@ -117,11 +117,6 @@ def evaluate_checkpoint(
         return True
 
 
-def runs_folder(root: Path, output: Path) -> Path:
-    """Return where the runs behind a report are kept: what DVC versions has no room for their many small files."""
-    return root / ".cache" / "runs" / output.name
-
-
 def log_to_mlflow(folder: Path, params: EvaluationParams, root: Path) -> None:
     """Log a report as one MLflow run: its means, its parameters, its files."""
     from editfoundry.evaluation.reports.mlflow_log import log_reports
@@ -178,7 +173,7 @@ def _run_all(
             metrics=METRICS,
             seed=settings.seed,
             batch_size=settings.batch_size,
-            controls=True,
+            controls=INSTRUCTION_CONTROLS,
             facts={"profile": profile.name},
             progress=counter.of_benchmark,
         )

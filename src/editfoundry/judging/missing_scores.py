@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -43,9 +45,21 @@ class TripletScorer:
 
         totals: dict[str, float] = {JUDGED_TWICE: self.noise.num_twice, DIFFERENCE: self.noise.difference}
         if isinstance(self.judge, VisionEndpoint):
-            used = self.judge.usage
-            totals |= {name: getattr(used, name) for name in ("num_requests", "prompt_tokens", "completion_tokens")}
+            parts = (self.judge.usage, self.judge.recalled)
+            for name in ("num_requests", "prompt_tokens", "completion_tokens"):
+                totals[name] = sum(getattr(part, name) for part in parts)
         return totals
+
+    @contextmanager
+    def remembering(self, shard: Path) -> Iterator[TripletScorer]:
+        """Yield a scorer that keeps what a judge's endpoint answers beside a shard, until that is complete."""
+        from editfoundry.pretrained.vision_endpoint import VisionEndpoint
+
+        if not isinstance(self.judge, VisionEndpoint):
+            yield self
+            return
+        with self.judge.remembering(shard) as judge:
+            yield replace(self, judge=judge)
 
     def add_scores(self, batch: Sequence[Triplet], rejected: list[RejectedRow]) -> Iterator[Triplet]:
         """Yield the batch's triplets, in order, with what they lack; scores that they have stay as they are.

@@ -15,10 +15,16 @@ from editfoundry.errors import BadInputError
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.stages import STAGES
 from editfoundry.profiles import DEFAULT_PROFILE, load_profile
+from editfoundry.synthesis.instructions.config import InstructionConfig
 
-FURTHER_SECTIONS: dict[str, type] = {"score": ScoreConfig, "claims": ClaimsConfig}
+FURTHER_SECTIONS: dict[str, type] = {
+    "score": ScoreConfig,
+    "claims": ClaimsConfig,
+    "instructions": InstructionConfig,
+    "instruction_training": dict,
+}
 """Sections of no stage: of ``editfoundry score``, for triplets from elsewhere (the lineage's own are scored as they are
-made), and of ``editfoundry claims``."""
+made), of ``editfoundry claims``, and of ``editfoundry instructions write`` and ``train``."""
 SECTIONS: dict[str, type] = {**{stage.name: stage.config for stage in STAGES}, **FURTHER_SECTIONS}
 """Section -> class of its parameters; ``dict`` for one that is taken as it is."""
 

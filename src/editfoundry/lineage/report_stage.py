@@ -20,7 +20,8 @@ def run_report(request: StageRequest) -> Path:
     Raises:
         BadInputError: there is no editor, or the output holds something else.
     """
-    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow, runs_folder
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow
+    from editfoundry.evaluation.reports.read_run import runs_folder
     from editfoundry.tracking.mlflow_client import only_watching
 
     dataset, editor = request.sources

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.adapters import adapter_base, load_adapted
 from editfoundry.pretrained.chat import Chat, ChatAnswer, Message, OnAnswer, Request, Sampling
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.prefix_cache import Prefix, PrefixCache, num_shared
@@ -64,7 +65,7 @@ class CausalLM:
 
     @torch.inference_mode()
     def _batch(self, requests: Sequence[Request], sampling: Sampling) -> list[ChatAnswer]:
-        prompts = [self._tokens(request.chat) for request in requests]
+        prompts = [chat_tokens(self.tokenizer, request.chat) for request in requests]
         prefix = self._prefix(requests[0].chat, prompts)
         room = self._context_length() - max(map(len, prompts))
         if room < 1:
@@ -78,10 +79,11 @@ class CausalLM:
             prefix=prefix,
             max_tokens=min(sampling.max_tokens, room),
             end_tokens=self._end_tokens(),
+            is_complete=lambda ids: self._holds_stop(ids, sampling),
         )
         return [
             ChatAnswer(
-                text=self._text(tokens.ids),
+                text=sampling.before_stop(self._text(tokens.ids)),
                 prompt_tokens=len(prompt),
                 completion_tokens=tokens.num_sampled,
                 finish_reason="stop" if tokens.ended else "length",
@@ -101,25 +103,23 @@ class CausalLM:
         """Return the computed beginning that all prompts share: everything before the last question."""
         if not self.reuse_prefixes:
             return Prefix()
-        without_question = self._tokens((*chat[:-1], Message(chat[-1].role, "")))
+        without_question = chat_tokens(self.tokenizer, (*chat[:-1], Message(chat[-1].role, "")))
         shared = num_shared([without_question, *prompts])
         # Of every prompt at least one token is left to be continued.
         shared = min([shared, *(len(prompt) - 1 for prompt in prompts)])
         return self.prefixes.of(self.model, prompts[0][:shared]) if shared >= MIN_PREFIX else Prefix()
 
-    def _tokens(self, chat: Chat) -> list[int]:
-        messages = [{"role": message.role, "content": message.content} for message in chat]
-        if not self.tokenizer.chat_template:
-            return list(self.tokenizer(_plain_chat(chat))["input_ids"])
-        # Models that think aloud are asked not to; other templates ignore the switch.
-        text = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
     def _text(self, ids: list[int]) -> str:
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
         return text if self.tokenizer.chat_template else text.split("\n" + TURN_MARK)[0]
+
+    def _holds_stop(self, ids: list[int], sampling: Sampling) -> bool:
+        """Return whether the last tokens hold a text that ends the answer; no token is shorter than a byte."""
+        if not sampling.stop:
+            return False
+        longest = max(len(end.encode()) for end in sampling.stop)
+        text = str(self.tokenizer.decode(ids[-longest - 1 :], skip_special_tokens=True))
+        return any(end in text for end in sampling.stop)
 
     def _end_tokens(self) -> set[int]:
         given = self.model.generation_config.eos_token_id
@@ -127,7 +127,22 @@ class CausalLM:
         return {int(token) for token in [*listed, self.tokenizer.eos_token_id] if token is not None}
 
     def _context_length(self) -> int:
-        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 4096))
+        return context_length(self.model)
+
+
+def chat_tokens(tokenizer: Any, chat: Chat) -> list[int]:
+    """Return the tokens that a chat is to a model, up to where its answer begins."""
+    messages = [{"role": message.role, "content": message.content} for message in chat]
+    if not tokenizer.chat_template:
+        return list(tokenizer(_plain_chat(chat))["input_ids"])
+    # Models that think aloud are asked not to; other templates ignore the switch.
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def context_length(model: Any) -> int:
+    """Return how many tokens a model takes."""
+    return int(getattr(model.config.get_text_config(), "max_position_embeddings", 4096))
 
 
 def load_causal_lm(reference: ModelReference, runtime: Runtime) -> CausalLM:
@@ -137,16 +152,27 @@ def load_causal_lm(reference: ModelReference, runtime: Runtime) -> CausalLM:
         MissingModelError: the model is not on this machine and cannot be fetched.
         BadInputError: an unknown option, or a folder that holds something which cannot be loaded.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     batch_size = _batch_size(reference)
-    with opening(reference, "a language model") as options:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            reference.location, dtype=runtime.dtype, use_safetensors=True, **options
-        )
-        tokenizer = AutoTokenizer.from_pretrained(reference.location, **options)
+    model, tokenizer = open_causal_lm(reference, runtime.dtype)
     own = runtime.of(reference)
     return CausalLM(str(reference), place(model.eval(), own), tokenizer, own, PrefixCache(), batch_size)
+
+
+def open_causal_lm(reference: ModelReference, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Return a model and its tokenizer, on the CPU; an adapter's folder gives its base with the adapter merged into it.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: a folder holds something which cannot be loaded.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    base = adapter_base(reference)
+    with opening(reference, "a language model") as options:
+        if base is not None:
+            return load_adapted(reference, base, dtype)
+        model = load_whole(AutoModelForCausalLM, reference, dtype=dtype, use_safetensors=True, **options)
+        return model, AutoTokenizer.from_pretrained(reference.location, **options)
 
 
 def _batch_size(reference: ModelReference) -> int:

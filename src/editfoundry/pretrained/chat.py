@@ -23,6 +23,9 @@ class Message:
 REFUSED, FAILED = "refused", "failed"
 """Finish reasons of a request that will not be answered: its prompt is turned down, or breaks whoever tries."""
 
+WAITING = "waiting"
+"""Finish reason of a request that waits in a file to be submitted; its ``error`` says where."""
+
 Chat = tuple[Message, ...]
 
 
@@ -49,7 +52,9 @@ class Sampling:
     max_tokens: int = 256
     """Tokens of an answer at most."""
     frequency_penalty: float = 0.1
-    """Taken by endpoints; local models do without."""
+    """What a token's logit loses for each time that the answer holds it already, as OpenAI's interface defines it."""
+    stop: tuple[str, ...] = field(default=(), metadata=ONLY_WHEN_SET)
+    """Texts that end an answer where the first of them begins; they are no part of it."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 2:
@@ -60,6 +65,12 @@ class Sampling:
             raise BadInputError(f"max_tokens is {self.max_tokens}; it must be at least 1")
         if not -2 <= self.frequency_penalty <= 2:
             raise BadInputError(f"frequency_penalty is {self.frequency_penalty}; it must be in [-2, 2]")
+        if not all(self.stop):
+            raise BadInputError("stop holds an empty text; leave it out")
+
+    def before_stop(self, text: str) -> str:
+        """Return what stands before the first text of ``stop``."""
+        return text[: min([text.find(end) for end in self.stop if end in text], default=len(text))]
 
 
 @dataclass(frozen=True)

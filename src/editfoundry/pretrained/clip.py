@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
@@ -74,7 +74,7 @@ def load_clip(profile: Profile, runtime: Runtime) -> ClipEncoder:
 
     reference = profile.model("clip")
     with opening(reference, "a CLIP") as options:
-        model: Any = CLIPModel.from_pretrained(reference.location, dtype=runtime.dtype, **options)
+        model: Any = load_whole(CLIPModel, reference, dtype=runtime.dtype, **options)
         processor = CLIPProcessor.from_pretrained(reference.location, **options)
     own, batch_size = runtime.of(reference), reference.max_pictures_per_pass or PASS_SIZES["clip"]
     return ClipEncoder(str(reference), place(model.eval(), own), processor, own, batch_size)

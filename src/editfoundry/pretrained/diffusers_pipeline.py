@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.placement import place
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference
@@ -19,10 +19,36 @@ def open_pipeline(pipeline_class: type[Any], reference: ModelReference, runtime:
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: a folder holds something that cannot be loaded, or weights are missing.
     """
-    pipeline: Any = open_model(pipeline_class, reference, runtime, **without_safety_checker(pipeline_class))
+    with opening(reference, pipeline_class.__name__) as common:
+        own = {"torch_dtype": runtime.dtype, "use_safetensors": True, **common}
+        off = without_safety_checker(pipeline_class)
+        # Each on its own, since a pipeline does not tell what its models lack.
+        models = {
+            name: load_whole(model_class, reference, subfolder=name, **own)
+            for name, model_class in _model_classes(pipeline_class, reference, common).items()
+            if name not in off
+        }
+        pipeline: Any = pipeline_class.from_pretrained(reference.location, **own, **models, **off)
     pipeline.set_progress_bar_config(disable=True)
     return place(pipeline, runtime)
+
+
+def _model_classes(pipeline_class: type[Any], reference: ModelReference, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of a pipeline that have weights, with the classes that ``model_index.json`` names for them."""
+    import diffusers
+    import transformers
+
+    libraries = {"diffusers": diffusers, "transformers": transformers}
+    bases = (diffusers.ModelMixin, transformers.PreTrainedModel)
+    found = {}
+    for name, value in pipeline_class.load_config(reference.location, **options).items():
+        library, kind = value if isinstance(value, list) and len(value) == 2 else (None, None)
+        model_class = getattr(libraries.get(library), str(kind), None) if isinstance(library, str) else None
+        if isinstance(model_class, type) and issubclass(model_class, bases):
+            found[name] = model_class
+    return found
 
 
 def without_safety_checker(pipeline_class: type[Any]) -> dict[str, Any]:
@@ -32,16 +58,14 @@ def without_safety_checker(pipeline_class: type[Any]) -> dict[str, Any]:
 
 
 def open_model(model_class: type[Any], reference: ModelReference, runtime: Runtime, **options: Any) -> Any:
-    """Load a diffusers pipeline or model in the runtime's precision, from safetensors alone.
+    """Load a model of diffusers in the runtime's precision, from safetensors alone.
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
-        BadInputError: a folder holds something that cannot be loaded.
+        BadInputError: a folder holds something that cannot be loaded, or weights are missing.
     """
     with opening(reference, model_class.__name__) as common:
-        return model_class.from_pretrained(
-            reference.location, torch_dtype=runtime.dtype, use_safetensors=True, **common, **options
-        )
+        return load_whole(model_class, reference, torch_dtype=runtime.dtype, use_safetensors=True, **common, **options)
 
 
 def pipeline_class_name(reference: ModelReference) -> str:

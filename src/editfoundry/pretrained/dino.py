@@ -10,11 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import Profile
+
+_UNUSED = ("pooler.",)
+"""DINO was published without the pooler that transformers' class has; the class token is taken before it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def load_dino(profile: Profile, runtime: Runtime) -> DinoEncoder:
 
     reference = profile.model("dino")
     with opening(reference, "a DINO") as options:
-        model: Any = AutoModel.from_pretrained(reference.location, dtype=runtime.dtype, **options)
+        model: Any = load_whole(AutoModel, reference, _UNUSED, dtype=runtime.dtype, **options)
         processor: Any = AutoImageProcessor.from_pretrained(reference.location, **options)
     own, batch_size = runtime.of(reference), reference.max_pictures_per_pass or PASS_SIZES["dino"]
     return DinoEncoder(str(reference), place(model.eval(), own), processor, own, batch_size)

@@ -29,7 +29,7 @@ class EndpointSettings:
     key: str = field(default="", repr=False)
     """Sent as a bearer token and never written anywhere."""
     num_concurrent: int = 8
-    """Requests under way at once."""
+    """Requests under way at once, of all shards and processes of one user on this machine together."""
     num_attempts: int = 6
     """Times a request is sent before it counts as failed for now."""
     timeout_seconds: float = 120.0
@@ -49,6 +49,8 @@ class EndpointSettings:
     """What all processes of one user on this machine together may send to the model; 0 is any number."""
     max_cost: float = 0.0
     """What one run may cost, by ``prices``, before it stops; 0 is any sum."""
+    batch_folder: str = ""
+    """Folder of a batch API's files: requests are written there instead of being sent, and answers read from there."""
     max_image_side: int = 768
     """Pixels of the longer side that pictures are scaled down to before they are sent."""
     prices: Prices | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from editfoundry.data.hashing import file_hash
+from editfoundry.pretrained.adapters import adapter_base
 from editfoundry.pretrained.endpoint_settings import endpoint_settings
-from editfoundry.profiles import ENDPOINT, Profile
+from editfoundry.profiles import ENDPOINT, ModelReference, Profile
 
 _SHAPING = ("multi_image",)
 """Options of a profile that change what a model says."""
@@ -15,9 +16,12 @@ _SHAPING = ("multi_image",)
 def model_identity(profile: Profile, role: str) -> list[str]:
     """Return the model's name, its parts' places, and, for a folder, its weights' and tokenizer's hashes.
 
-    Nothing is loaded.
+    Of an adapter, its base's too. Nothing is loaded.
     """
-    reference = profile.model(role)
+    return _reference_identity(profile.model(role))
+
+
+def _reference_identity(reference: ModelReference) -> list[str]:
     if reference.is_endpoint:
         # An address may change, a model's name not.
         return [f"{ENDPOINT}:{endpoint_settings(reference).model}@{reference.revision}"]
@@ -27,4 +31,6 @@ def model_identity(profile: Profile, role: str) -> list[str]:
     if not folder.is_dir():
         return [str(reference), *parts]
     files = [*sorted(folder.glob("**/*.safetensors")), *sorted(folder.glob("**/tokenizer*.json"))]
-    return [str(reference), *parts, *(file_hash(path) for path in files)]
+    own = [str(reference), *parts, *(file_hash(path) for path in files)]
+    base = adapter_base(reference)
+    return own if base is None else [*own, *_reference_identity(base)]

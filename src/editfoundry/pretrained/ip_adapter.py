@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from editfoundry.errors import BadInputError, one_line
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.placement import place
 from editfoundry.pretrained.runtime import Runtime, quiet_libraries
 from editfoundry.profiles import ModelReference, Profile, missing_model
@@ -128,8 +128,8 @@ def load_image_encoder(source: ModelReference, runtime: Runtime) -> tuple[Any, A
 
     with opening(source, "an image encoder") as options:
         options["subfolder"] = source.subfolder
-        encoder: Any = CLIPVisionModelWithProjection.from_pretrained(
-            source.location, dtype=runtime.dtype, use_safetensors=True, **options
+        encoder: Any = load_whole(
+            CLIPVisionModelWithProjection, source, dtype=runtime.dtype, use_safetensors=True, **options
         )
         extractor = _feature_extractor(source, encoder.config.image_size, options)
     return place(encoder.eval(), runtime), extractor

@@ -1,4 +1,4 @@
-"""The role ``language_model``: opened as an endpoint, or from local weights."""
+"""The role ``language_model``, and others that a language model plays: opened as an endpoint, or from local weights."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from editfoundry.profiles import Profile
 ROLE = "language_model"
 
 
-def load_language_model(profile: Profile, device: str = "auto") -> LanguageModel:
+def load_language_model(profile: Profile, device: str = "auto", role: str = ROLE) -> LanguageModel:
     """Open the profile's endpoint, or load its weights onto ``device`` (auto, cpu, cuda, cuda:N).
 
     Raises:
         MissingModelError: the profile names no language model, or one that is not on this machine.
         BadInputError: the endpoint's settings are incomplete or malformed.
     """
-    reference = profile.model(ROLE)
+    reference = profile.model(role)
     if reference.is_endpoint:
         from editfoundry.pretrained.openai_endpoint import open_endpoint
 
@@ -28,11 +28,11 @@ def load_language_model(profile: Profile, device: str = "auto") -> LanguageModel
     return load_causal_lm(reference, choose_runtime(device))
 
 
-def language_model_identity(profile: Profile) -> list[str]:
+def language_model_identity(profile: Profile, role: str = ROLE) -> list[str]:
     """Return what tells whether it is the same model as before; an address may change, a model's name not."""
-    return model_identity(profile, ROLE)
+    return model_identity(profile, role)
 
 
-def language_model_prices(profile: Profile) -> Prices | None:
+def language_model_prices(profile: Profile, role: str = ROLE) -> Prices | None:
     """Return the prices that the profile's options or the environment give; None where there are none."""
-    return endpoint_prices(profile, ROLE)
+    return endpoint_prices(profile, role)

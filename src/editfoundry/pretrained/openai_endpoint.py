@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
@@ -19,6 +20,7 @@ import tenacity
 
 from editfoundry.data.record import short_hash
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.batch_files import BatchFiles
 from editfoundry.pretrained.chat import FAILED, REFUSED, ChatAnswer, Message, OnAnswer, Request, Sampling
 from editfoundry.pretrained.chat_completion import (
     BrokenAnswer,
@@ -31,6 +33,7 @@ from editfoundry.pretrained.endpoint_settings import EndpointSettings, endpoint_
 from editfoundry.pretrained.endpoint_usage import EndpointUsage
 from editfoundry.pretrained.exchange_deadline import ExchangeDeadline
 from editfoundry.pretrained.request_rate import RequestRate
+from editfoundry.pretrained.request_slots import RequestSlots
 from editfoundry.profiles import ModelReference
 
 log = logging.getLogger(__name__)
@@ -104,6 +107,8 @@ class OpenAIEndpoint:
         Raises:
             BadInputError: the endpoint refuses: wrong key, unknown model, a field that it does not take.
         """
+        if self.settings.batch_folder:
+            return self._answer_by_files(requests, sampling, on_answer)
         # A connection serves one request, so that the request's deadline can shut it down.
         limits = httpx.Limits(max_connections=self.settings.num_concurrent, max_keepalive_connections=0)
         seconds = self.settings.timeout_seconds
@@ -119,6 +124,19 @@ class OpenAIEndpoint:
             finally:
                 batch.stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def _answer_by_files(
+        self, requests: Sequence[Request], sampling: Sampling, on_answer: OnAnswer | None
+    ) -> list[ChatAnswer]:
+        """Read what a batch API has answered; what it has not is written to a file of requests."""
+        bodies = [self._body(request, sampling) for request in requests]
+        answers = BatchFiles(Path(self.settings.batch_folder)).answer(bodies, sampling.max_tokens)
+        for index, answer in enumerate(answers):
+            if not answer.error:
+                self.usage.add(answer)
+            if on_answer is not None:
+                on_answer(index, answer)
+        return answers
 
     def _gather(
         self, futures: dict[Future[ChatAnswer], int], batch: _Batch, on_answer: OnAnswer | None
@@ -211,7 +229,8 @@ class OpenAIEndpoint:
         if self.settings.requests_per_minute:
             rate = RequestRate.of_endpoint(self._rate_key, self.settings.requests_per_minute)
             batch.stop.wait(rate.seconds_to_wait())
-        with ExchangeDeadline(self.settings.timeout_seconds) as deadline:
+        slots = RequestSlots.of_endpoint(self._rate_key, self.settings.num_concurrent)
+        with slots.held(batch.stop), ExchangeDeadline(self.settings.timeout_seconds) as deadline:
             try:
                 with batch.client.stream("POST", url, json=body, extensions={"trace": deadline.trace}) as response:
                     if response.status_code != 200:
@@ -275,7 +294,9 @@ class OpenAIEndpoint:
             "frequency_penalty": sampling.frequency_penalty,
             "seed": request.seed,
         }
-        if self.settings.stream:
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        if self.settings.stream and not self.settings.batch_folder:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         body |= {**(request.body or {}), **self.settings.extra_body}
         return {name: value for name, value in body.items() if name not in self.settings.unsupported}

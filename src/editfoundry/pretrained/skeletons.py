@@ -96,6 +96,8 @@ def _transformers_model(reference: ModelReference) -> dict[str, nn.Module] | Non
         "clip": transformers.CLIPModel,
         "vision_language_model": transformers.AutoModelForImageTextToText,
         "language_model": transformers.AutoModelForCausalLM,
+        "instruction_model": transformers.AutoModelForCausalLM,
+        "moderator": transformers.AutoModelForSequenceClassification,
         "dino": transformers.AutoModel,
     }
     kind = str(config["model_type"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,20 +28,31 @@ class Continuation:
     """What was drawn."""
 
     ids: list[int]
-    """Without the token that ended it."""
+    """Without the end token, where one was drawn."""
+    num_sampled: int = 0
+    """Tokens drawn, an end token included."""
     ended: bool = False
     """False where the limit was reached first."""
 
-    @property
-    def num_sampled(self) -> int:
-        """Tokens drawn, the ending one included."""
-        return len(self.ids) + self.ended
+    def add(self, token: int, is_end: bool) -> None:
+        """Take a token that was drawn."""
+        self.num_sampled += 1
+        self.ended = is_end
+        if not is_end:
+            self.ids.append(token)
 
 
 def sample_tokens(
-    model: Any, prompts: Sequence[Prompt], sampling: Sampling, *, prefix: Prefix, max_tokens: int, end_tokens: set[int]
+    model: Any,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    *,
+    prefix: Prefix,
+    max_tokens: int,
+    end_tokens: set[int],
+    is_complete: Callable[[list[int]], bool] = lambda ids: False,
 ) -> list[Continuation]:
-    """Continue every prompt until it draws one of ``end_tokens`` or has ``max_tokens``.
+    """Continue every prompt until it draws one of ``end_tokens``, ``is_complete``, or has ``max_tokens``.
 
     ``generate`` draws for all rows from one generator, so that an answer would depend on its batch-mates; here each
     row has its own, and finished rows leave the batch. Rows are padded on the left, after the shared beginning.
@@ -50,13 +61,19 @@ def sample_tokens(
     draws = torch.stack([_uniform(prompt.seed, max_tokens) for prompt in prompts])
     batch = _Batch.of(prompts, prefix, device_of(model))
     rows = list(range(len(prompts)))
+    counts: Tensor | None = None
     for step in range(max_tokens):
         logits = batch.forward(model)
+        if sampling.frequency_penalty:
+            # (num_prompts, V): how often each token was drawn; those of a prompt do not count.
+            counts = logits.new_zeros(len(prompts), logits.shape[-1]) if counts is None else counts
+            logits = logits - sampling.frequency_penalty * counts[rows]
         tokens = pick_tokens(logits, draws[rows, step], sampling).tolist()
+        if counts is not None:
+            counts[rows, tokens] += 1
         for row, token in zip(rows, tokens, strict=True):
-            made[row].ended = token in end_tokens
-            if not made[row].ended:
-                made[row].ids.append(token)
+            made[row].add(token, token in end_tokens)
+            made[row].ended |= is_complete(made[row].ids)
         kept = [place for place, row in enumerate(rows) if not made[row].ended]
         rows = [rows[place] for place in kept]
         if not rows:

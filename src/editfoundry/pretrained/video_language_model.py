@@ -12,7 +12,7 @@ from PIL import Image
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.fitness import KNOWN_TYPES
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
@@ -136,7 +136,7 @@ def load_video_language_model(profile: Profile, runtime: Runtime) -> VideoLangua
         kind = AutoConfig.from_pretrained(reference.location, **options).model_type
         if kind in classes:
             processor: Any = AutoProcessor.from_pretrained(reference.location, **options)
-            model: Any = classes[kind].from_pretrained(reference.location, dtype=runtime.dtype, **options)
+            model: Any = load_whole(classes[kind], reference, dtype=runtime.dtype, **options)
     if kind not in classes:
         raise BadInputError(f"{reference}: is a {kind}; the role {ROLE} takes {' or '.join(SUPPORTED_TYPES)}")
     if processor.tokenizer.pad_token is None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -12,8 +14,9 @@ from PIL import Image
 from editfoundry.data.png import encode_png
 from editfoundry.data.record import short_hash
 from editfoundry.errors import UnavailableError
-from editfoundry.pretrained.chat import ChatAnswer, Message, Request, Sampling
+from editfoundry.pretrained.chat import FAILED, ChatAnswer, Message, Request, Sampling
 from editfoundry.pretrained.endpoint_usage import EndpointUsage
+from editfoundry.pretrained.journal import JUDGE_SUFFIX, Journal, journal_path, request_key
 from editfoundry.pretrained.openai_endpoint import OpenAIEndpoint, open_endpoint
 from editfoundry.profiles import ModelReference
 
@@ -23,6 +26,19 @@ class VisionEndpoint:
     """Asks an endpoint about pictures; several pictures of a prompt are shown one after the other."""
 
     endpoint: OpenAIEndpoint
+    journal: Journal | None = None
+    """What it has answered about the shard at hand, in this run or one that was stopped."""
+    recalled: EndpointUsage = field(default_factory=lambda: EndpointUsage(None, 0.0))
+    """What the answers took that came from journals."""
+
+    @contextmanager
+    def remembering(self, shard: Path) -> Iterator[VisionEndpoint]:
+        """Yield the same endpoint with a journal beside a shard, so that a run which is stopped asks nothing twice."""
+        journal = Journal(journal_path(shard, JUDGE_SUFFIX))
+        try:
+            yield replace(self, journal=journal)
+        finally:
+            journal.close()
 
     @property
     def name(self) -> str:
@@ -72,7 +88,7 @@ class VisionEndpoint:
             for row, prompt, body in zip(images, prompts, bodies or [None] * len(prompts), strict=True)
         ]
         sampling = Sampling(temperature=0.0, max_tokens=max_tokens, frequency_penalty=0.0)
-        answers = self.endpoint.answer(requests, sampling)
+        answers = self._recalled_or_asked(requests, sampling)
         unanswered = [answer.error for answer in answers if answer.error]
         if unanswered:
             raise UnavailableError(
@@ -80,6 +96,26 @@ class VisionEndpoint:
                 "run the same command again to go on where it stopped"
             )
         return answers
+
+    def _recalled_or_asked(self, requests: Sequence[Request], sampling: Sampling) -> list[ChatAnswer]:
+        if self.journal is None:
+            return self.endpoint.answer(requests, sampling)
+        journal = self.journal
+        keys = [request_key(self.name, request, sampling) for request in requests]
+        missing = [place for place, key in enumerate(keys) if journal.get(key) is None]
+        for place in sorted(set(range(len(keys))) - set(missing)):
+            self.recalled.add(journal.get(keys[place]) or ChatAnswer())
+
+        def record(index: int, answer: ChatAnswer) -> None:
+            if not answer.error and answer.finish_reason != FAILED:
+                journal.add(keys[missing[index]], answer)
+
+        try:
+            asked = self.endpoint.answer([requests[place] for place in missing], sampling, record)
+        finally:
+            journal.sync()
+        answers = dict(zip(missing, asked, strict=True))
+        return [answers.get(place) or journal.get(key) or ChatAnswer() for place, key in enumerate(keys)]
 
     def _addresses(self, images: Sequence[Sequence[Image.Image]]) -> dict[int, str]:
         """Return each distinct picture's ``data:`` address, by its ``id``; large ones are scaled down first."""

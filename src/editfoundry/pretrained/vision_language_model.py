@@ -11,7 +11,7 @@ from torch import Tensor
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.answer_tokens import answer_tokens
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.picture_features import SUPPORTED_TYPES, ImageRow, combined, picture_features
 from editfoundry.pretrained.placement import place, with_model_at_work
@@ -213,7 +213,7 @@ def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLang
         kind = AutoConfig.from_pretrained(reference.location, **options).model_type
         if kind in SUPPORTED_TYPES:
             processor: Any = AutoProcessor.from_pretrained(reference.location, **options)
-            model: Any = AutoModelForImageTextToText.from_pretrained(reference.location, dtype=runtime.dtype, **options)
+            model: Any = load_whole(AutoModelForImageTextToText, reference, dtype=runtime.dtype, **options)
     if kind not in SUPPORTED_TYPES:
         raise BadInputError(f"{reference}: is a {kind}; the role vision_language_model takes {_SUPPORTED}")
     if not processor.chat_template:

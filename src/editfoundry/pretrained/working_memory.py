@@ -124,13 +124,36 @@ def _see(skeleton: Skeleton, count: int, dtype: torch.dtype, sizes: dict[str, in
 
 
 def _judge(skeleton: Skeleton, count: int, dtype: torch.dtype, sizes: dict[str, int]) -> int:
-    """Return the larger of seeing and answering; a pair is two pictures, or one that shows both."""
+    """Return the larger of seeing and answering; a pair is two pictures, or one that shows both.
+
+    What takes tiles of a picture that comes alone (OneVision) takes most of such a one, of 1024 px.
+    """
     model: Any = skeleton.modules["model"].to(dtype)
     config, num_pictures = model.config, 1 if model.config.model_type == "llava" else 2
     vision = config.vision_config
-    patches = (vision.image_size // vision.patch_size) ** 2
-    tokens = sizes.get("num_tokens", num_pictures * patches + _PROMPT_TOKENS)
-    return max(_vision(model, count * num_pictures, dtype), _answer(model, count, tokens, dtype, keeps_cache=False))
+    patches = num_pictures * (vision.image_size // vision.patch_size) ** 2
+    if config.model_type == "llava_onevision":
+        num_pictures, patches = _tiled(config, sizes.get("side", 1024))
+    tokens = sizes.get("num_tokens", patches + _PROMPT_TOKENS)
+    # While it answers, it holds the pictures' tiles and what they were embedded as.
+    embedded = count * tokens * config.text_config.hidden_size + count * num_pictures * 3 * vision.image_size**2
+    held = embedded * dtype.itemsize if config.model_type == "llava_onevision" else 0
+    answering = _answer(model, count, tokens, dtype, keeps_cache=False) + held
+    return max(_vision(model, count * num_pictures, dtype), answering)
+
+
+def _tiled(config: Any, side: int) -> tuple[int, int]:
+    """Return the tiles of a square picture, the whole of it included, and the tokens that they become."""
+    from transformers.image_processing_utils import select_best_resolution
+
+    tile, patches = config.vision_config.image_size, config.vision_config.image_size // config.vision_config.patch_size
+    height, width = select_best_resolution((side, side), config.image_grid_pinpoints)
+    rows = columns = patches * min(height, width) // tile
+    most = int(str(config.vision_aspect_ratio).removeprefix("anyres_max_"))
+    if (ratio := (rows * columns / (most * patches**2)) ** 0.5) > 1.1:
+        rows, columns = int(rows // ratio), int(columns // ratio)
+    # A row of tokens ends with one that says so.
+    return 1 + (height // tile) * (width // tile), patches**2 + rows * (columns + 1)
 
 
 def _watch(skeleton: Skeleton, count: int, dtype: torch.dtype, sizes: dict[str, int]) -> int:

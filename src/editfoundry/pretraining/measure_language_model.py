@@ -25,7 +25,8 @@ from editfoundry.tinyworld.scene_sampling import random_stream
 
 NUM_QUESTIONS = 400
 """Captions asked about once, quadruples verified, captions given to the writer, and free quadruples: of each."""
-WRITER = QuadrupleConfig(writer="language_model", exemplars="tinyworld")
+WRITER = QuadrupleConfig(writer="language_model", exemplars="tinyworld", frequency_penalty=0.0)
+"""As the embedded profile's parameters have it."""
 Asked = tuple[Scene, str]
 """A scene, and the category that its caption is asked about."""
 

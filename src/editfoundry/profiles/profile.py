@@ -14,7 +14,7 @@ from editfoundry.errors import BadInputError, MissingModelError, one_line
 ROLES = (
     "text_to_image", "inpainter", "controlnet_canny", "ip_adapter", "editor_base", "clip", "language_model",
     "vision_language_model", "video_language_model", "segmenter", "detector", "depth", "dino", "lpips",
-    "task_predictor", "summarizer",
+    "task_predictor", "summarizer", "instruction_model", "moderator",
 )  # fmt: skip
 DEFAULT_PROFILE = "embedded"
 PLANNED_ROLES = ("inpainter", "detector", "depth", "task_predictor", "summarizer")
@@ -26,7 +26,9 @@ PUBLISHED_FOLDER = PROFILES_FOLDER / "published"
 """Configurations of the models that the shipped profiles name, as they are published: ``OWNER/NAME/FILE``."""
 _PACKAGE_PREFIX = "package:"
 OFFLOADS = ("", "cpu", "sequential")
-SEQUENTIAL_ROLES = ("language_model", "vision_language_model", "video_language_model", "clip", "dino")
+SEQUENTIAL_ROLES = (
+    "language_model", "vision_language_model", "video_language_model", "clip", "dino", "instruction_model", "moderator",
+)  # fmt: skip
 """Roles whose models can stay in the machine's memory while they work."""
 BYTES_OF = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Precision -> bytes of a number."""

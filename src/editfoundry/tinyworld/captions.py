@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def scene_from_caption(caption: str) -> Scene:
     if what == "nothing":
         return Scene(background=background)
     return Scene(background=background, objects=tuple(_read_object(part) for part in what.split(" and ")))
+
+
+def object_named(phrase: str, position: str) -> SceneObject | None:
+    """Return an object that is called so, at a position; None where nothing is."""
+    found = _object_phrases().get(phrase)
+    if found is None:
+        return None
+    kind, state, colour, size = found
+    return SceneObject(kind=kind, state=state, colour=colour, size=size, position=position)
+
+
+def background_named(phrase: str) -> Background | None:
+    """Return the background that is called so; None where none is."""
+    return dict(_background_phrases()).get(phrase)
 
 
 def keywords_of(scene: Scene, index: int) -> tuple[str, ...]:
@@ -86,14 +101,14 @@ def _sample_caption(random: np.random.Generator, with_rule: bool) -> str:
 def _read_object(text: str) -> SceneObject:
     match = re.fullmatch(r"(.*?)(?: on the (left|right))?", text)
     assert match is not None
-    found = _object_phrases().get(match[1])
-    if found is None:
+    thing = object_named(match[1], match[2] or "middle")
+    if thing is None:
         raise ValueError(f"{match[1]!r} is no object of tinyworld")
-    kind, state, colour, size = found
-    position = match[2] or "middle"
-    if "{colour}" not in KINDS[kind].states[state].phrase:
-        colour = next((c for c in KINDS[kind].colours if held_out_position(kind, c) != position), colour)
-    return SceneObject(kind=kind, state=state, colour=colour, size=size, position=position)
+    if "{colour}" in KINDS[thing.kind].states[thing.state].phrase:
+        return thing
+    colours = KINDS[thing.kind].colours
+    allowed = (c for c in colours if held_out_position(thing.kind, c) != thing.position)
+    return replace(thing, colour=next(allowed, thing.colour))
 
 
 @lru_cache(maxsize=1)

@@ -100,7 +100,7 @@ def _remove(random: np.random.Generator, split: Split, num_objects: int | None =
 def _remove_from(random: np.random.Generator, scene: Scene) -> Edit:
     index = int(random.integers(len(scene.objects)))
     after = replace(scene, objects=scene.objects[:index] + scene.objects[index + 1 :])
-    text = _pick(random, REMOVE_WORDINGS).format(the=_the(scene.objects[index]))
+    text = _pick(random, REMOVE_WORDINGS).format(the=the_phrase(scene.objects[index]))
     return Edit(before=scene, after=after, instruction=text, category="remove", index=index)
 
 
@@ -113,7 +113,7 @@ def _change_scene(random: np.random.Generator, scene: Scene) -> Edit:
     drawn = random.random()
     if drawn < 0.2:
         return _change_background(random, scene)
-    if drawn < 0.45 and _shows_colour(scene.objects[index]):
+    if drawn < 0.45 and shows_colour(scene.objects[index]):
         return _change_colour(random, scene, index)
     return _replace(random, scene, index)
 
@@ -129,7 +129,7 @@ def _change_background(random: np.random.Generator, scene: Scene) -> Edit:
 def _change_colour(random: np.random.Generator, scene: Scene, index: int) -> Edit:
     thing = scene.objects[index]
     colour = _pick(random, tuple(c for c in KINDS[thing.kind].colours if c != thing.colour))
-    text = _pick(random, COLOUR_WORDINGS).format(the=_the(thing), colour=colour)
+    text = _pick(random, COLOUR_WORDINGS).format(the=the_phrase(thing), colour=colour)
     after = scene.with_object(index, colour=colour)
     return Edit(before=scene, after=after, instruction=text, category="change", index=index)
 
@@ -140,16 +140,18 @@ def _replace(random: np.random.Generator, scene: Scene, index: int) -> Edit:
     while new.phrase == thing.phrase:
         drawn = random_object(random, thing.position)
         new = replace(drawn, size=thing.size, dx=thing.dx, ground=thing.ground)
-    text = _pick(random, REPLACE_WORDINGS).format(the=_the(thing), phrase=new.phrase)
+    text = _pick(random, REPLACE_WORDINGS).format(the=the_phrase(thing), phrase=new.phrase)
     objects = (*scene.objects[:index], new, *scene.objects[index + 1 :])
     return Edit(before=scene, after=replace(scene, objects=objects), instruction=text, category="change", index=index)
 
 
-def _the(thing: SceneObject) -> str:
+def the_phrase(thing: SceneObject) -> str:
+    """Return what an instruction calls an object, for example ``"the small red apple"``."""
     return "the " + thing.phrase.split(" ", 1)[1]
 
 
-def _shows_colour(thing: SceneObject) -> bool:
+def shows_colour(thing: SceneObject) -> bool:
+    """Return whether the object's phrase names its colour."""
     kind = KINDS[thing.kind]
     return len(kind.colours) > 1 and "{colour}" in kind.states[thing.state].phrase
 

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     from dvc.repo import Repo
 
     stage, *options = arguments
-    status = dvc(["--wait-for-lock", "commit", "--force", "--quiet", stage])
+    status = dvc(["--wait-for-lock", "commit", "--force", stage])
     if status:
         return int(status)
     with Repo() as repo:
@@ -41,7 +41,7 @@ def _push(stage: str, objects: set[str], remote: Any) -> bool:
     from dvc_data.hashfile.db import get_index
 
     for is_last in (False, True):
-        if dvc(["--wait-for-lock", "push", "--quiet", stage]):
+        if dvc(["--wait-for-lock", "push", stage]):
             return False
         if not is_last and not _missing(objects, remote):
             return True

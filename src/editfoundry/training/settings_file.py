@@ -60,4 +60,6 @@ def _converted(name: str, annotation: str, value: Any) -> Any:
     if kind == "str" and (isinstance(value, str) or value is False):
         # YAML reads an unquoted no as false.
         return "no" if value is False else value
+    if kind == "tuple[str, ...]" and isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
+        return tuple(value)
     raise BadInputError(f"{name} is {value!r}, which is not of type {annotation}")

@@ -1,7 +1,9 @@
 import json
 from dataclasses import replace
 from html import unescape
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from html_outline import check_self_contained
 from tiny_painter import save_models
@@ -9,6 +11,8 @@ from typer.testing import CliRunner
 
 from editfoundry.claims.ledger import run_ledger
 from editfoundry.claims.register import CLAIMS
+from editfoundry.claims.rows import clip_filter
+from editfoundry.claims.scores import BY_ANOTHER, ArmScores, gain, gain_by_another, specific_gain
 from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES, write_category_triplets
 from editfoundry.cli.app import app
 from editfoundry.data.record import PLAIN_CATEGORIES
@@ -18,6 +22,7 @@ from editfoundry.evaluation import benchmark_run, editing_pass
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.params import Params
 from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
+from editfoundry.tinyworld.benchmark import plain_cases
 
 TINY = ClaimsConfig(
     num_world_items=8, num_plain_items=20, num_guidance_items=20, num_category_items=2, num_caption_pairs=3,
@@ -37,12 +42,15 @@ def test_a_claim_is_tested_end_to_end_and_its_arms_are_made_once(params, tmp_pat
     monkeypatch.setattr(benchmark_run, "edit_benchmark", lambda *a, **k: (edited.append(a[0].name), real(*a, **k))[1])
     names = ["editworld-beats-base", "editworld-every-category"]
     ledger = run_ledger(tmp_path / "out", params, only=names, work_dir=tmp_path / "work")
-    # Base and the editor that is trained here, once for both claims.
-    assert len(edited) == 2
+    # Base and the editor that is trained here, each with its control, once for both claims.
+    assert len(edited) == 4
     rows = {row["name"]: row for row in ledger["rows"]}
     assert list(rows) == names
     overall = rows["editworld-beats-base"]
     assert overall["effect"]["n"] == 8
+    # Every arm is edited by another item's instruction too.
+    [control] = overall["controls"]
+    assert control["label"] == BY_ANOTHER and control["n"] == 8
     assert overall["effect"]["low"] <= overall["effect"]["value"] <= overall["effect"]["high"]
     # One or two items a category decide nothing.
     assert rows["editworld-every-category"]["verdict"] == "undecided"
@@ -50,17 +58,17 @@ def test_a_claim_is_tested_end_to_end_and_its_arms_are_made_once(params, tmp_pat
 
     again = run_ledger(tmp_path / "out", params, only=names[:1], work_dir=tmp_path / "work")
     assert again == ledger
-    assert len(edited) == 2
+    assert len(edited) == 4
     other = replace(params, claims=replace(TINY, guidance_scale=2.0))
     run_ledger(tmp_path / "other", other, only=names[:1], work_dir=tmp_path / "work")
-    assert len(edited) == 4
+    assert len(edited) == 8
     assert json.loads((tmp_path / "out" / "ledger.json").read_text()) == ledger
     page, html = ((tmp_path / "out" / name).read_text() for name in ("ledger.md", "ledger.html"))
     shown = check_self_contained(html)
     # Of each claim four items, each with its input, both arms' edits and the truth.
     assert shown.tags.count("img") == 2 * 4 * 4 and "editworld-beats-base" in shown.ids
     assert all((tmp_path / "out" / image["file"]).is_file() for item in overall["pictures"] for image in item["images"])
-    for text in (overall["verdict"], overall["metric"], overall["command"]):
+    for text in (overall["verdict"], overall["metric"], overall["command"], BY_ANOTHER):
         assert text in page
         assert text in unescape(html)
 
@@ -111,3 +119,35 @@ def test_the_command_lists_claims_and_refuses_unknown_ones(params, tmp_path):
         run_ledger(tmp_path / "out", params, only=["ip2p"], work_dir=tmp_path / "work")
     with pytest.raises(BadInputError, match="num_world_items"):
         ClaimsConfig(num_world_items=0)
+
+
+def _arm(own, by_another):
+    values = {name: {"right": np.array(given, dtype=float)} for name, given in (("own", own), ("other", by_another))}
+    ids, categories = ("a", "b", "c", "d"), ("Long-Term", "Long-Term", "Story-Type", "Story-Type")
+    return ArmScores(run=None, ids=ids, categories=categories, values=values["own"], by_another=values["other"])
+
+
+def test_what_is_gained_by_any_instruction_is_no_specific_gain():
+    before = _arm([0, 0, 0, 0], [0, 0, 0, 0])
+    blind = _arm([1, 1, 1, 1], [1, 1, 1, 1])
+    knows = _arm([1, 1, 1, 1], [0, 0, 0, np.nan])
+    assert [measure(before, blind, "right", 0).value for measure in (gain, gain_by_another, specific_gain)] == [1, 1, 0]
+    specific = specific_gain(before, knows, "right", 0)
+    assert (specific.value, specific.n) == (1, 3)
+    assert specific_gain(before, knows, "right", 0, "Story-Type").n == 1
+    with pytest.raises(ValueError, match="same items"):
+        gain(before, replace(blind, ids=("a",)), "right", 0)
+
+
+def test_a_caption_pair_is_controlled_by_one_that_changes_another_thing():
+    cases = plain_cases(6, 0)
+    for place, case in enumerate(cases):
+        assert clip_filter.another_case(cases, place).changes != case.changes
+    assert clip_filter.another_case(cases[:1], 0) is cases[0]
+
+
+def test_what_a_picture_scores_that_is_the_input_itself_is_capped():
+    bounds = {"a": {"input": {"preservation_psnr": np.inf}}, "b": {"input": {"preservation_psnr": 31.0}}}
+    arm = replace(_arm([0] * 4, [0] * 4), run=SimpleNamespace(bounds=bounds))
+    assert arm.of_picture("input", "preservation_psnr").tolist()[:2] == [60.0, 31.0]
+    assert np.isnan(arm.of_picture("input", "preservation_psnr")[2:]).all()

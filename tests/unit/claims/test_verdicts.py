@@ -1,9 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 
 from editfoundry.claims.rows.guidance import trade_off
-from editfoundry.claims.rows.mllm_score import rank_correlation
-from editfoundry.claims.verdicts import MIN_ITEMS, all_of, is_above, is_below
+from editfoundry.claims.rows.mllm_score import rank_correlation, shuffled_correlation
+from editfoundry.claims.verdicts import MIN_ITEMS, all_of, in_doubt, is_above, is_below, items_to_decide
 from editfoundry.evaluation.bootstrap import Interval
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
@@ -41,15 +43,18 @@ def _sweep(slope, noise=0.01, num_items=40):
     return slope * scales + np.random.default_rng(0).normal(0, noise, (7, num_items)) + np.linspace(0, 1, num_items)
 
 
+FLAT = (_sweep(0.0), _sweep(0.0))
+
+
 def test_the_trade_off_holds_where_image_rises_and_text_falls_at_every_step():
-    assert trade_off(_sweep(0.3), _sweep(-0.2), seed=0).verdict == HOLDS
-    assert trade_off(_sweep(0.3), _sweep(0.2), seed=0).verdict == FAILS
-    assert trade_off(_sweep(0.0), _sweep(-0.2), seed=0).verdict == UNDECIDED
-    effect = trade_off(_sweep(0.3, noise=0.0), _sweep(-0.2), seed=0).effect
+    assert trade_off(_sweep(0.3), _sweep(-0.2), seed=0, by_another=FLAT).verdict == HOLDS
+    assert trade_off(_sweep(0.3), _sweep(0.2), seed=0, by_another=FLAT).verdict == FAILS
+    assert trade_off(_sweep(0.0), _sweep(-0.2), seed=0, by_another=FLAT).verdict == UNDECIDED
+    effect = trade_off(_sweep(0.3, noise=0.0), _sweep(-0.2), seed=0, by_another=FLAT).effect
     assert (effect.value, effect.n) == (pytest.approx(0.3), 40)
     dented = _sweep(0.3)
     dented[3] -= 0.5
-    assert trade_off(dented, _sweep(-0.2), seed=0).verdict == FAILS
+    assert trade_off(dented, _sweep(-0.2), seed=0, by_another=FLAT).verdict == FAILS
 
 
 def test_the_rank_correlation_equals_scipys_and_its_interval_holds_it():
@@ -65,3 +70,36 @@ def test_the_rank_correlation_equals_scipys_and_its_interval_holds_it():
     judged[0, :5] = np.nan
     assert rank_correlation(judged, right, seed=0, num_resamples=20).n == 75
     assert rank_correlation(np.ones((6, 80)), right, seed=0, num_resamples=20).value == 0
+
+
+def test_the_trade_off_by_another_instruction_stands_beside_it():
+    found = trade_off(_sweep(0.3), _sweep(-0.2), seed=0, by_another=(_sweep(0.3), _sweep(0.0)))
+    image, text = (control.interval for control in found.controls)
+    assert image.low > 0.2 and text.low < 0 < text.high
+
+
+def test_a_step_that_falls_by_chance_says_how_many_items_would_tell():
+    dented = _sweep(0.3)
+    dented[3] = dented[2] - 0.001 + np.random.default_rng(1).normal(0, 0.05, dented.shape[1])
+    note = trade_off(dented, _sweep(-0.2), seed=0, by_another=FLAT).note
+    assert re.search(r"from 1\.4 to 1\.6 \(about \d+ items would tell\)", note)
+
+
+def test_four_times_the_items_halve_an_interval_and_decide_what_lies_half_as_far_away():
+    assert items_to_decide(Interval(0.1, -0.1, 0.3, 50)) == 201
+    assert items_to_decide(Interval(-0.1, -0.3, 0.1, 50)) == 201
+    assert items_to_decide(Interval(0.1, 0.0, 0.2, 50), bound=0.05) == 201
+    assert items_to_decide(Interval(0.0, -0.1, 0.1, 50)) is None
+    assert items_to_decide(Interval(None, None, None, 0)) is None
+
+
+def test_only_what_is_in_doubt_is_said_to_be():
+    assert in_doubt("Gain", Interval(0.3, 0.2, 0.4, 50)) == ""
+    assert "about 201 items would decide it" in in_doubt("Gain", Interval(0.1, -0.1, 0.3, 50))
+
+
+def test_verdicts_dealt_by_chance_correlate_with_nothing():
+    values = np.linspace(0, 1, 6)[:, None] * np.ones((6, 40))
+    dealt = shuffled_correlation(values, values, seed=0, num_resamples=400)
+    assert abs(dealt.value) < 0.1 and dealt.low < -0.5 < 0.5 < dealt.high
+    assert rank_correlation(values, values, seed=0, num_resamples=50).value == pytest.approx(1)

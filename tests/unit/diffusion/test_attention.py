@@ -1,10 +1,17 @@
 import pytest
 import torch
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from tiny_models import tiny_tokenizer
 from tiny_sdxl import sdxl_unet, tiny_sdxl
 
 from editfoundry.diffusion import attention as attention_module
-from editfoundry.diffusion.attention import attention_mask, collected_attention, cross_attention_sizes
+from editfoundry.diffusion.attention import (
+    attention_mask,
+    attention_probabilities,
+    collected_attention,
+    cross_attention_sizes,
+    normalised_inputs,
+)
 from editfoundry.diffusion.keyword_tokens import keyword_token_weights
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.errors import BadInputError, Rejection
@@ -94,16 +101,24 @@ def test_a_resolution_that_the_unet_does_not_have_is_named_with_those_it_has(pai
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("rows_at_once", [1, 3])
+@pytest.mark.parametrize("rows_at_once", [0, 1, 3])
 def test_observing_a_few_rows_at_a_time_gives_the_same_maps(painter, inputs, monkeypatch, rows_at_once):
     weights = torch.rand(4, 2, LENGTH)
     with collected_attention(painter.unet, weights, 16) as whole:
         painter.unet(*inputs)
     heads = painter.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2.heads
     monkeypatch.setattr(attention_module, "_PROBABILITIES_AT_ONCE", rows_at_once * heads * 16 * 16 * LENGTH)
+    seen = []
+
+    def watched(layer, hidden_states, text):
+        seen.append(len(hidden_states))
+        return attention_probabilities(layer, hidden_states, text)
+
+    monkeypatch.setattr(attention_module, "attention_probabilities", watched)
     with collected_attention(painter.unet, weights, 16) as chunked:
         painter.unet(*inputs)
     torch.testing.assert_close(chunked.maps(), whole.maps())
+    assert max(seen) == max(1, rows_at_once)
 
 
 @torch.no_grad()
@@ -147,13 +162,18 @@ def test_layers_with_norms_and_residuals_are_observed_and_computed_as_diffusers_
             layer.norm_cross.weight.data.uniform_(0.5, 3)
         else:
             layer.residual_connection, layer.rescale_output_factor = True, 2.0
-    expected, projected = painter.unet(*inputs)[0], []
-    hook = layers[0].to_k.register_forward_hook(lambda _, __, output: projected.append(output))
+    expected, queries, keys = painter.unet(*inputs)[0], [], []
+    hooks = [
+        layer.register_forward_hook(lambda _, __, output, seen=seen: seen.append(output))
+        for layer, seen in ((layers[0].to_q, queries), (layers[0].to_k, keys))
+    ]
     with collected_attention(painter.unet, torch.ones(4, 1, LENGTH), 16):
         assert torch.equal(painter.unet(*inputs)[0], expected)
-    hook.remove()
-    # What is observed and what makes the output are the same keys.
-    assert len(projected) == 2 and torch.equal(*projected)
+    for hook in hooks:
+        hook.remove()
+    # What is observed and what makes the output are the same queries and keys.
+    for projected in (queries, keys):
+        assert len(projected) == 2 and torch.equal(*projected)
 
 
 def test_sdxls_two_tokenizers_put_keywords_at_the_same_places():
@@ -189,5 +209,33 @@ def test_the_mask_is_where_the_map_reaches_tau_times_its_mean():
     assert attention_mask(values, 0.8125).tolist() == [[[False, True], [False, True]]]
 
 
+def test_each_map_of_a_batch_is_measured_by_its_own_mean():
+    faint = torch.tensor([[0.0, 0.01], [0.03, 0.04]])
+    for bright in (faint * 100, faint + 0.5):
+        both = attention_mask(torch.stack([faint, bright]), 0.85)
+        assert torch.equal(both, torch.cat([attention_mask(one[None], 0.85) for one in (faint, bright)]))
+    assert both[0].tolist() == [[False, False], [True, True]]
+
+
 def test_an_even_map_lets_everything_change():
     assert attention_mask(torch.full((1, 4, 4), 0.25), 0.8125).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("qk_norm", [None, "layer_norm"])
+@pytest.mark.parametrize("cross", [True, False])
+def test_a_layers_attention_of_a_map_computed_by_hand_is_its_own_processors(cross, qk_norm):
+    torch.manual_seed(0)
+    width = 12 if cross else None
+    layer = Attention(32, width, heads=2, dim_head=16, norm_num_groups=4, spatial_norm_dim=3, qk_norm=qk_norm)
+    layer.set_processor(AttnProcessor2_0())
+    layer.group_norm.weight.data.uniform_(0.5, 3)
+    pixels, temb = torch.randn(2, 32, 5, 4), torch.randn(2, 3, 5, 4)
+    text = torch.randn(2, 7, 12) if cross else None
+    expected = layer(pixels, encoder_hidden_states=text, temb=temb)
+    queries, context = normalised_inputs(layer, pixels, text, temb)
+    probabilities = attention_probabilities(layer, queries, context)
+    assert probabilities.shape == (2, 2, 20, 7 if cross else 20) and probabilities.dtype == torch.float32
+    values = layer.to_v(context).unflatten(-1, (2, 16)).transpose(1, 2)
+    attended = layer.to_out[0]((probabilities @ values).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(attended.transpose(1, 2).reshape(2, 32, 5, 4), expected, atol=1e-5, rtol=1e-5)

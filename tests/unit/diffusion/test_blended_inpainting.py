@@ -32,3 +32,48 @@ def test_with_everything_masked_it_is_plain_sampling(setting):
     assert torch.equal(
         inpaint(painter, embeds, original, everything, noise, 5, 5.0), denoise(painter, embeds, noise, 5, 5.0)
     )
+
+
+@pytest.mark.parametrize(("num_steps", "strength"), [(5, 1.0), (5, 0.6)])
+def test_at_every_step_the_unet_sees_the_original_noised_to_that_step_outside_the_mask(painter, num_steps, strength):
+    # q(z, t) = sqrt(a_t) z + sqrt(1 - a_t) noise (Ho et al. 2020, eq. 4).
+    original, start = torch.randn(2, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    noise, mask = noise_like(original, seeded_generators([1])), torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    mask[:, :, 4:9, 2:12] = True
+    seen = []
+    painter.unet.register_forward_pre_hook(lambda _, args: seen.append((args[0].clone(), int(args[1]))))
+    settings = {} if strength == 1 else {"start": start, "strength": strength}
+    inpaint(painter, encode_prompts(painter, ["a cat"]), original, mask, noise, num_steps, 1.0, **settings)
+    timesteps = [timestep for _, timestep in seen]
+    assert timesteps == [999, 799, 599, 399, 199][-int(num_steps * strength) :]
+    outside = ~mask.expand_as(original)
+    for latents, timestep in seen[1:]:
+        kept = painter.scheduler.alphas_cumprod[timestep]
+        noised = kept.sqrt() * original + (1 - kept).sqrt() * noise.latents
+        torch.testing.assert_close(latents[outside], noised[outside], atol=1e-5, rtol=1e-5)
+
+
+def test_the_null_condition_the_conditions_and_the_start_reach_the_painter(painter):
+    class Steering:
+        """What steers the UNet, noted down."""
+
+        def __init__(self):
+            self.seen = []
+
+        def residuals(self, latents, timestep, prompts, guided):
+            self.seen.append(int(timestep))
+            return {}
+
+        def added_cond_kwargs(self, guided):
+            return {}
+
+    latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    noise, everything = noise_like(latents, seeded_generators([1])), torch.ones(1, 1, 16, 16, dtype=torch.bool)
+    prompts, negative = (encode_prompts(painter, [text]) for text in ("a cat", "a dog"))
+    steered = Steering(), Steering()
+    settings = {"negative": negative, "start": latents, "strength": 0.6}
+    painted = inpaint(painter, prompts, -latents, everything, noise, 5, 5.0, conditions=steered[0], **settings)
+    expected = denoise(painter, prompts, noise, 5, 5.0, conditions=steered[1], **settings)
+    assert torch.equal(painted, expected)
+    assert steered[0].seen == steered[1].seen == [599, 399, 199]
+    assert not torch.equal(painted, inpaint(painter, prompts, -latents, everything, noise, 5, 5.0))

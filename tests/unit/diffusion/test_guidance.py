@@ -32,12 +32,8 @@ def test_each_scale_multiplies_its_own_difference_as_in_equation_3() -> None:
 
 
 def test_guidance_is_off_where_diffusers_switches_it_off() -> None:
-    assert [uses_guidance(*scales) for scales in ((7.5, 1.5), (1, 1.5), (7.5, 0.9), (7.5, 1))] == [
-        True,
-        False,
-        False,
-        True,
-    ]
+    scales = {(7.5, 1.5): True, (1.01, 1): True, (7.5, 1): True, (1, 1.5): False, (7.5, 0.99): False}
+    assert {pair: uses_guidance(*pair) for pair in scales} == scales
 
 
 @pytest.mark.parametrize("rescale", [0.0, 0.3, 1.0])

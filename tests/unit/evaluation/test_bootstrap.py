@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from editfoundry.evaluation import bootstrap
 from editfoundry.evaluation.bootstrap import Interval, bootstrap_columns, bootstrap_interval, paired_difference
 
 
@@ -59,6 +60,19 @@ def test_items_of_a_group_are_drawn_together():
     assert (together.low, together.high) == pytest.approx((of_sessions.low, of_sessions.high))
     assert together.n == 120
     assert (apart.high - apart.low) < 0.6 * (together.high - together.low)
+
+
+def test_resamples_that_are_drawn_in_parts_are_those_of_one_draw(monkeypatch: pytest.MonkeyPatch):
+    values, groups = np.random.default_rng(0).normal(size=(30, 2)), np.repeat(np.arange(10), 3)
+    whole = bootstrap_columns(values, groups, seed=3, num_resamples=100)
+    # Ten groups: of 70 numbers at once seven resamples, of nine none, and one is drawn all the same.
+    for draws_at_once in (70, 9):
+        monkeypatch.setattr(bootstrap, "_MAX_DRAWS_AT_ONCE", draws_at_once)
+        assert bootstrap_columns(values, groups, seed=3, num_resamples=100) == whole
+
+
+def test_an_interval_as_plain_data_has_its_four_numbers():
+    assert Interval(0.5, 0.25, 0.75, 8).to_dict() == {"value": 0.5, "low": 0.25, "high": 0.75, "n": 8}
 
 
 def test_columns_leave_missing_values_out_and_count_the_rest():

@@ -92,7 +92,9 @@ def test_an_editor_that_reads_and_one_that_does_not_differ_in_what_is_specific(t
         contestant("reads", ReadsInstructions(benchmark)),
         contestant("guesses", lambda request: truths[request.id]),
     ]
-    found = run_benchmark(editors, benchmark, tmp_path, models=MetricModels(), metrics=METRICS, controls=True)
+    found = run_benchmark(
+        editors, benchmark, tmp_path, models=MetricModels(), metrics=METRICS, controls=INSTRUCTION_CONTROLS
+    )
     assert len(found["items"]) == 24 and len(found["controls"]) == 48
     summary = summarise_run(read_run(tmp_path))
     assert [summary[e]["overall"]["right"]["value"] for e in ("reads", "guesses")] == [1, 1]
@@ -121,7 +123,12 @@ def test_edits_by_way_of_control_are_not_made_again(tmp_path) -> None:
 
     for _ in range(2):
         run_benchmark(
-            [contestant("mine", edit)], benchmark, tmp_path, models=MetricModels(), metrics=METRICS, controls=True
+            [contestant("mine", edit)],
+            benchmark,
+            tmp_path,
+            models=MetricModels(),
+            metrics=METRICS,
+            controls=INSTRUCTION_CONTROLS,
         )
     assert len(asked) == 9 and asked.count("") == 3
 
@@ -143,7 +150,7 @@ def test_controls_of_an_editor_that_the_report_does_not_know_are_refused(tmp_pat
         tmp_path,
         models=MetricModels(),
         metrics=METRICS,
-        controls=True,
+        controls=INSTRUCTION_CONTROLS,
     )
     path = tmp_path / "metrics.json"
     data = json.loads(path.read_text())

@@ -5,7 +5,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 from worlds import make_cases
 
-from editfoundry.evaluation.preservation import PSNR_CAP, capped_psnr, preservation_mse, psnr
+from editfoundry.evaluation.preservation import capped_psnr, preservation_mse, psnr
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import changed_region
 
@@ -14,7 +14,8 @@ def test_returning_the_input_preserves_infinitely_well() -> None:
     for case in make_cases(4):
         assert preservation_mse(case.input_image, case) == 0.0
     assert psnr(0.0) == math.inf
-    assert capped_psnr(0.0) == PSNR_CAP
+    assert capped_psnr(0.0) == 60
+    assert capped_psnr(100.0) == psnr(100.0)
 
 
 def test_an_error_of_ten_everywhere_outside_is_28_decibels_and_the_inside_does_not_count() -> None:

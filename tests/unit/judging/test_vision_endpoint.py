@@ -285,3 +285,68 @@ def test_the_share_that_is_judged_twice_is_told_by_the_ids():
     ids = [f"{n * 16**12 // 100:016x}" for n in range(0, 6553600, 4096)]
     assert not any(is_repeated(i, 0.0) for i in ids) and all(is_repeated(i, 1.0) for i in ids)
     assert sum(is_repeated(i, 0.25) for i in ids) / len(ids) == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.fixture
+def triplet_shard(tmp_path):
+    for part in tiny_clip():
+        part.save_pretrained(tmp_path / "clip")
+    pictures = [tiny_image(seed) for seed in range(8)]
+    write_triplets(
+        tmp_path / "in" / "00000.tar",
+        [
+            Triplet(instruction="Make it snow.", input_image=before, output_image=after)
+            for before, after in zip(pictures[::2], pictures[1::2], strict=True)
+        ],
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("answers", ["probabilities", "text"])
+def test_a_run_that_was_stopped_asks_nothing_twice_and_counts_all_of_it(profile_of, triplet_shard, answers):
+    def down_after_nine(body, before):
+        number = max(choices_of(body))
+        tokens = tokens_of(number, {f" {number}": 0.75, " 1": 0.25} if number > 1 else {" 1": 1.0})
+        is_down = len(server.bodies) > 9 and not server.healed
+        return Reply(status=503, error="busy") if is_down else says(number, logprobs=tokens)
+
+    config = ScoreConfig(judge=JudgeConfig(descriptions=False, answers=answers), records_per_batch=2)
+    source, output = triplet_shard / "in", triplet_shard / "out"
+    more = f"[clip]\nmodel = '{triplet_shard / 'clip'}'\n"
+    with chat_server(down_after_nine) as server:
+        server.healed = False
+        profile = profile_of(server, more, num_concurrent=1, num_attempts=1)
+        with pytest.raises(UnavailableError):
+            score(source, output, config, profile, "cpu")
+        [journal] = output.glob("*.judge.journal.jsonl")
+        kept = len(journal.read_text().splitlines())
+        server.healed = True
+        result = score(source, output, config, profile, "cpu")
+    assert kept == 9 and len(set(server.answered)) == len(server.answered) == 4 * len(QUESTIONS)
+    assert result.totals["num_requests"] == 4 * len(QUESTIONS) and not list(output.glob("*.jsonl"))
+    alignments = {t.scores["judge_semantic_alignment"] for t in read_triplets(output / "00000.tar")}
+    assert alignments == {4.0 if answers == "probabilities" else 5.0}
+
+
+def test_questions_about_pictures_go_through_files_of_a_batch_api_too(profile_of, triplet_shard):
+    folder = triplet_shard / "batches"
+    config = ScoreConfig(judge=PLAIN)
+    with chat_server(steady) as server:
+        profile = profile_of(server, f"[clip]\nmodel = '{triplet_shard / 'clip'}'\n", batch_folder=str(folder))
+        arguments = (triplet_shard / "in", triplet_shard / "out", config, profile, "cpu")
+        with pytest.raises(UnavailableError, match="waits to be submitted"):
+            score(*arguments)
+        [requests] = folder.glob("*.requests.jsonl")
+        rows = [json.loads(line) for line in requests.read_text().splitlines()]
+        assert len(rows) == 4 * len(QUESTIONS) and not server.bodies
+        told = [{"custom_id": row["custom_id"], **response_to(row["body"])} for row in rows]
+        (folder / "batch_1_output.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
+        result = score(*arguments)
+    assert result.num_out == 4 and not server.bodies
+    assert {t.scores["judge_success"] for t in read_triplets(triplet_shard / "out" / "00000.tar")} == {1.0}
+
+
+def response_to(body):
+    content = json.dumps({"answer": max(choices_of(body)), "reason": "so it is"})
+    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+    return {"response": {"status_code": 200, "body": {"choices": [choice]}}, "error": None}

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny_llama import save_tiny_llama
+from transformers import LogitsProcessorList
 
 from editfoundry.errors import BadInputError, MissingModelError
+from editfoundry.pretrained.causal_lm import chat_tokens
 from editfoundry.pretrained.chat import Message, Request, Sampling
 from editfoundry.pretrained.language_model import load_language_model
 from editfoundry.pretrained.prefix_cache import PrefixCache
@@ -14,7 +16,7 @@ from editfoundry.pretrained.token_sampling import pick_tokens
 from editfoundry.profiles import load_profile
 
 SAMPLING = Sampling(max_tokens=24)
-GREEDY = Sampling(max_tokens=24, temperature=0.0)
+GREEDY = Sampling(max_tokens=24, temperature=0.0, frequency_penalty=0.0)
 SYSTEM = Message("system", "you answer in few words, as the examples do")
 TEXTS = ["a cat", "an old house at the end of a long street", "x", "rain", "two dogs and a cat", "égg"]
 
@@ -107,6 +109,31 @@ def test_the_likeliest_tokens_are_those_of_transformers_own_generate(model):
     assert (answer.prompt_tokens, answer.completion_tokens) == (ids.shape[1], len(made))
 
 
+def test_a_token_loses_the_penalty_for_each_time_that_the_answer_holds_it(model):
+    request, penalty = requests()[1], 2.0
+    ids = torch.tensor([chat_tokens(model.tokenizer, request.chat)])
+
+    def penalised(told, logits):
+        counts = torch.bincount(told[0, ids.shape[1] :], minlength=logits.shape[-1])
+        return logits - penalty * counts
+
+    processors = LogitsProcessorList([penalised])
+    made = model.model.generate(ids, max_new_tokens=24, do_sample=False, logits_processor=processors)
+    (answer,) = model.answer([request], replace(GREEDY, frequency_penalty=penalty))
+    assert answer.text == model.tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)
+    assert answer.text != model.answer([request], GREEDY)[0].text
+
+
+def test_an_answer_ends_before_the_first_text_that_stops_it(model):
+    whole = model.answer(requests(), SAMPLING)
+    stop = (whole[0].text[9:12], whole[0].text[5:7])
+    stopped = model.answer(requests(), replace(SAMPLING, stop=stop))
+    for before, after in zip(whole, stopped, strict=True):
+        first = min([before.text.find(end) for end in stop if end in before.text], default=None)
+        assert after.text == before.text[:first]
+    assert stopped[0].finish_reason == "stop" and stopped[0].completion_tokens < whole[0].completion_tokens
+
+
 def test_answers_end_at_the_limit_or_at_an_end_token(model):
     answers = model.answer(requests(), Sampling(max_tokens=400, temperature=2.0))
     reasons = {answer.finish_reason for answer in answers}
@@ -134,7 +161,8 @@ def test_a_tokenizer_without_chat_template_gets_plain_turns(tmp_path):
     answers = model.answer(requests(), SAMPLING)
     assert answers == [model.answer([request], SAMPLING)[0] for request in requests()]
     plain = "### System\n" + SYSTEM.content + "\n\n### User\na dog\n\n### Assistant\nit barks\n\n"
-    assert model.tokenizer.decode(model._tokens(requests()[0].chat)) == plain + "### User\na cat\n\n### Assistant\n"
+    asked = model.tokenizer.decode(chat_tokens(model.tokenizer, requests()[0].chat))
+    assert asked == plain + "### User\na cat\n\n### Assistant\n"
 
 
 def test_drawn_tokens_have_the_models_probabilities():

@@ -1,7 +1,11 @@
 """The endpoint's client against a real HTTP server."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -10,6 +14,7 @@ from chat_server import KEY, Reply, chat_server
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.chat import Message, Prices, Request, Sampling
 from editfoundry.pretrained.language_model import language_model_prices, load_language_model
+from editfoundry.pretrained.request_slots import RequestSlots
 from editfoundry.profiles import load_profile
 
 SAMPLING = Sampling()
@@ -20,7 +25,8 @@ def requests(*texts):
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch):
+def environment(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for name in ("OPENAI_BASE_URL", "OPENAI_MODEL", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -79,6 +85,12 @@ def test_the_request_is_the_protocols_with_the_papers_settings_and_the_key(conne
     ]
     assert server.keys == {f"Bearer {KEY}"}
     assert model.name == "endpoint:tiny@main" and KEY not in repr(model)
+
+
+def test_texts_that_end_an_answer_are_sent_where_there_are_any(connect):
+    with chat_server(echo) as server:
+        connect(server).answer(requests("a"), replace(SAMPLING, stop=("\nEND",)))
+    assert server.bodies[0]["stop"] == ["\nEND"]
 
 
 def test_fields_that_an_endpoint_refuses_are_not_sent(connect):
@@ -361,3 +373,96 @@ def test_prices_give_the_cost(tmp_path, monkeypatch):
     prices = language_model_prices(profile_of(tmp_path, text))
     assert prices == Prices(per_million_prompt_tokens=2.0, per_million_completion_tokens=8.0)
     assert prices.cost(1_000_000, 500_000) == 6.0
+
+
+def test_all_clients_of_an_endpoint_share_its_number_of_requests_under_way(connect):
+    """As many shards do, each with a client of its own."""
+
+    def slow(body, before):
+        time.sleep(0.1)
+        return echo(body, before)
+
+    with chat_server(slow) as server:
+        clients = [connect(server, num_concurrent=2) for _ in range(3)]
+        asked = [
+            threading.Thread(target=client.answer, args=(requests(*(f"{number} {i}" for i in range(3))), SAMPLING))
+            for number, client in enumerate(clients)
+        ]
+        for thread in asked:
+            thread.start()
+        for thread in asked:
+            thread.join()
+        assert len(server.answered) == 9 and server.max_at_once == 2
+
+
+def test_a_slot_of_a_process_that_was_killed_is_free_again(tmp_path):
+    code = (
+        "import sys, threading, time; from editfoundry.pretrained.request_slots import RequestSlots\n"
+        "with RequestSlots(sys.argv[1], 1).held(threading.Event()):\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    prefix, stopped = str(tmp_path / "slot"), threading.Event()
+    holder = subprocess.Popen([sys.executable, "-c", code, prefix], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    taken = threading.Event()
+
+    def take():
+        with RequestSlots(prefix, 1).held(stopped):
+            taken.set()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    assert not taken.wait(0.3)
+    holder.kill()
+    holder.wait()
+    assert taken.wait(30)
+    thread.join()
+
+
+def batch_row(row, **answer):
+    return json.dumps({"custom_id": row["custom_id"], "error": None, "response": None, **answer}) + "\n"
+
+
+def batch_answer(text):
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    body = {"choices": [choice], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
+    return {"response": {"status_code": 200, "request_id": "x", "body": body}}
+
+
+def test_requests_go_to_a_batch_apis_file_and_answers_come_from_one(connect, tmp_path):
+    folder = tmp_path / "batches"
+    with chat_server(echo) as server:
+        model = connect(server, batch_folder=str(folder))
+        first = model.answer(requests("a", "b", "c", "d"), SAMPLING)
+        assert {answer.finish_reason for answer in first} == {"waiting"} and all(answer.error for answer in first)
+        [path] = folder.iterdir()
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        assert [row["body"]["messages"][-1]["content"] for row in rows] == ["a", "b", "c", "d"]
+        assert {(row["method"], row["url"]) for row in rows} == {("POST", "/v1/chat/completions")}
+        assert all("stream" not in row["body"] and row["body"]["model"] == "tiny" for row in rows)
+        refused = {"error": {"code": "content_filter", "message": "no"}}
+        answers = [
+            batch_row(rows[2], **batch_answer("third")),
+            batch_row(rows[0], **batch_answer("first")),
+            batch_row(rows[1], response={"status_code": 400, "body": refused}),
+            batch_row(rows[3], error={"code": "batch_expired", "message": "too late"}),
+        ]
+        (folder / "batch_7_output.jsonl").write_text("".join(answers))
+        seen = []
+        again = model.answer(requests("a", "b", "c", "d"), SAMPLING, lambda index, answer: seen.append(index))
+        assert not server.bodies
+    assert [answer.text for answer in again[:3]] == ["first", "no", "third"]
+    assert [answer.finish_reason for answer in again] == ["stop", "refused", "stop", "waiting"]
+    assert seen == [0, 1, 2, 3] and model.usage.prompt_tokens == 10
+    [rest] = [other for other in folder.glob("*.requests.jsonl") if other != path]
+    assert [json.loads(line)["custom_id"] for line in rest.read_text().splitlines()] == [rows[3]["custom_id"]]
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", '{"id": 3}', "[" * 10_000])
+def test_a_file_of_batch_answers_that_is_none_is_told_with_its_line(connect, tmp_path, line):
+    (tmp_path / "batches").mkdir()
+    (tmp_path / "batches" / "mine.jsonl").write_text("\n" + line)
+    with chat_server(echo) as server:
+        model = connect(server, batch_folder=str(tmp_path / "batches"))
+        with pytest.raises(BadInputError, match="mine.jsonl: line 2 "):
+            model.answer(requests("a"), SAMPLING)

@@ -31,7 +31,7 @@ PLAYED = [
     (name, role)
     for name in ("paper", "modern")
     for role, model in load_profile(name).models.items()
-    if role not in (*PLANNED_ROLES, "lpips") and model.source != "endpoint"
+    if role not in (*PLANNED_ROLES, "lpips") and not model.is_endpoint
 ]
 
 

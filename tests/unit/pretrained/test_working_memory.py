@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_llava import saved_profile, tiny_onevision
 from tiny_sdxl import save_branch, tiny_sdxl
 from torch.profiler import ProfilerActivity, profile
 
@@ -27,7 +28,7 @@ from editfoundry.pretrained.skeletons import build_skeleton
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretrained.video_language_model import load_video_language_model
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
-from editfoundry.pretrained.working_memory import training_bytes, working_bytes
+from editfoundry.pretrained.working_memory import _tiled, training_bytes, working_bytes
 from editfoundry.profiles import Profile, load_profile
 
 CPU = choose_runtime("cpu")
@@ -103,6 +104,26 @@ def test_judging(embedded, allocated):
     measured = allocated(lambda: judge.answer_probabilities(rows, prompts, ("1", "2")))
     counted = arithmetic(embedded, "vision_language_model", 16, num_tokens=lengths[0])
     assert counted == pytest.approx(measured, rel=0.15)
+
+
+def test_judging_by_tiles(allocated, tmp_path):
+    """A picture that comes alone is cut into four tiles, and seen whole besides."""
+    chosen = load_profile(saved_profile(tmp_path, tiny_onevision()))
+    judge, shown = load_vision_language_model(chosen, CPU), pictures(16)
+    lengths = prompt_lengths(judge.model)
+    rows, prompts = [(picture,) for picture in shown], ["Is the picture sharp?"] * 16
+    measured = allocated(lambda: judge.answer_probabilities(rows, prompts, ("1", "2")))
+    prompt = lengths[0] - (16 + 8 * 9)
+    assert 0 < prompt < 100
+    counted = arithmetic(chosen, "vision_language_model", 16, side=64, num_tokens=lengths[0])
+    assert counted == pytest.approx(measured, rel=0.15)
+
+
+def test_the_tiles_of_the_published_onevision_are_ten_of_a_picture_of_1024():
+    config = build_skeleton(load_profile("modern"), "vision_language_model").modules["model"].config  # type: ignore[union-attr]
+    assert _tiled(config, 1024) == (10, 27**2 + 81 * 82) and _tiled(config, 384) == (2, 27**2 + 27 * 28)
+    # Of more than nine tiles the tokens are thinned out.
+    assert _tiled(config, 2304) == (37, 27**2 + 81 * 82)
 
 
 def test_watching(embedded, allocated):

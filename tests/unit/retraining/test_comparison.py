@@ -4,8 +4,9 @@ import pytest
 from gate_projects import outcomes, report
 
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.evaluation.reports.run_results import parse_run
-from editfoundry.retraining.comparison import are_same_items, compare_editors, edits_of
+from editfoundry.retraining.comparison import EditorComparison, are_same_items, compare_editors, edits_of
 
 
 def edits(found, benchmark="tinyworld-world", seed=1):
@@ -26,6 +27,23 @@ def test_one_item_more_is_neither():
     [comparison] = compare_editors(edits(outcomes(11)), edits(outcomes(10)))
     assert comparison.difference.value > 0
     assert not comparison.is_better and not comparison.is_worse
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_better", "is_worse"),
+    [(0.001, 0.2, True, False), (0.0, 0.2, False, False), (-0.2, 0.0, False, False), (-0.2, -0.001, False, True)],
+)
+def test_an_interval_that_touches_zero_tells_nothing(low, high, is_better, is_worse):
+    comparison = EditorComparison(benchmark="world", difference=Interval((low + high) / 2, low, high, 60))
+    assert (comparison.is_better, comparison.is_worse) == (is_better, is_worse)
+
+
+def test_a_comparison_says_its_interval_in_words_and_one_of_nothing_is_neither():
+    found = EditorComparison(benchmark="world", difference=Interval(0.1, -0.05, 0.25, 60))
+    assert str(found) == "world: right +0.100 [-0.050, +0.250] on 60 items"
+    nothing = EditorComparison(benchmark="world", difference=Interval(None, None, None, 0))
+    assert str(nothing) == "world: right ? [?, ?] on 0 items"
+    assert (nothing.is_better, nothing.is_worse) == (False, False)
 
 
 def test_pairs_are_made_by_item_not_by_place():

@@ -9,10 +9,11 @@ from gate_projects import outcomes, report, write_candidate
 
 import editfoundry.retraining.gate as gate_module
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.evaluation.report_params import ReportParams
 from editfoundry.evaluation.reports.run_results import parse_run
 from editfoundry.lineage.params import Params
-from editfoundry.retraining.comparison import compare_editors, edits_of
+from editfoundry.retraining.comparison import EditorComparison, compare_editors, edits_of
 from editfoundry.retraining.gate import ITSELF, decide, pass_gate
 from editfoundry.tracking.mlflow_client import open_client, tracking_uri_of
 from editfoundry.tracking.model_registry import version_by_alias
@@ -109,6 +110,30 @@ def test_a_gain_that_unlearns_another_benchmark_is_not_promoted():
     promoted, reason = decide(tuple(compare_editors(edits(40, 5), edits(10, 30))), "champion, version 3")
     assert not promoted
     assert "but worse elsewhere: tinyworld-plain: right -0.417" in reason
+
+
+def compared(headline, *others):
+    """Comparisons whose intervals are these."""
+    return tuple(
+        EditorComparison(benchmark=f"number {n}", difference=Interval(sum(ends) / 2, *ends, 60))
+        for n, ends in enumerate((headline, *others))
+    )
+
+
+@pytest.mark.parametrize(
+    ("intervals", "promoted", "reason"),
+    [
+        ([(0.1, 0.3), (-0.2, 0.1)], True, "better than the base, with 95 % confidence: number 0: right +0.200"),
+        ([(0.1, 0.3), (-0.2, 0.0)], True, "better than the base"),
+        ([(0.1, 0.3), (0.1, 0.2), (-0.2, -0.1)], False, "but worse elsewhere: number 2: right -0.150"),
+        ([(0.0, 0.3), (0.1, 0.2)], False, "not surely better than the base: number 0"),
+        ([(-0.3, -0.1), (-0.2, -0.1)], False, "worse than the base: number 0"),
+    ],
+)
+def test_a_candidate_is_promoted_that_is_surely_better_first_and_surely_worse_nowhere(intervals, promoted, reason):
+    found, why = decide(compared(*intervals), "base")
+    assert found is promoted and reason in why
+    assert decide(compared(*intervals), ITSELF) == (False, "this version is the champion already")
 
 
 def test_without_a_report_there_is_no_gate(tmp_path):

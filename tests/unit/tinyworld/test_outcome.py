@@ -4,12 +4,12 @@ from worlds import make_cases
 
 from editfoundry.errors import BadInputError
 from editfoundry.tinyworld.edit_case import EditCase
-from editfoundry.tinyworld.outcome import CHANGE_THRESHOLD, changed_region, check_case, judge_outcome
+from editfoundry.tinyworld.outcome import changed_region, check_case, defect, judge_outcome
 
 
-def plain_case(truth: int = 200, wrong: int = 100) -> EditCase:
-    """A black image whose left half becomes ``truth``; the wrong outcomes make it ``wrong``."""
-    image = np.zeros((4, 4, 3), np.uint8)
+def plain_case(truth: int = 200, wrong: int = 100, before: int = 0) -> EditCase:
+    """An even image whose left half becomes ``truth``; the wrong outcomes make it ``wrong``."""
+    image = np.full((4, 4, 3), before, np.uint8)
     true_output, wrong_output = image.copy(), image.copy()
     true_output[:, :2], wrong_output[:, :2] = truth, wrong
     return EditCase(
@@ -24,12 +24,13 @@ def edited(value: int) -> np.ndarray:
     return image
 
 
-def test_a_pixel_changes_when_any_one_channel_differs_by_more_than_the_threshold() -> None:
-    image = np.full((1, 3, 3), 100, np.uint8)
+def test_a_pixel_changes_when_any_one_channel_differs_by_more_than_eight_steps() -> None:
+    image = np.full((1, 4, 3), 100, np.uint8)
     other = image.copy()
-    other[0, 1, 2] += CHANGE_THRESHOLD
-    other[0, 2, 0] -= CHANGE_THRESHOLD + 1
-    assert changed_region(image, other).tolist() == [[False, False, True]]
+    other[0, :, 1] = 100, 108, 109, 91
+    assert changed_region(image, other).tolist() == [[False, False, True, True]]
+    # Where uint8 differences would wrap around.
+    assert changed_region(np.zeros((1, 1, 3), np.uint8), np.full((1, 1, 3), 255, np.uint8)).all()
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,12 @@ def test_an_edit_is_right_below_half_of_the_inputs_error_and_sharp_below_a_quart
     assert (verdict.right, verdict.sharp) == (right, sharp)
 
 
+def test_the_error_of_doing_nothing_is_one_whatever_the_picture_was() -> None:
+    case = plain_case(truth=200, wrong=100, before=80)
+    errors = {value: judge_outcome(edited(value), case).error for value in (80, 140, 200, 230)}
+    assert errors == pytest.approx({80: 1.0, 140: 0.25, 200: 0.0, 230: 0.0625})
+
+
 def test_a_tie_with_the_truth_is_not_right() -> None:
     verdict = judge_outcome(edited(150), plain_case())
     assert verdict.nearest == "wrong" and not verdict.right
@@ -74,7 +81,9 @@ def test_a_blend_of_input_and_truth_is_right_only_past_the_middle() -> None:
 
 def test_a_case_in_which_nothing_changes_is_refused() -> None:
     with pytest.raises(BadInputError, match="case plain.*differ nowhere"):
-        check_case(plain_case(truth=CHANGE_THRESHOLD))
+        check_case(plain_case(truth=8))
+    assert defect(plain_case(truth=9)) is None
+    check_case(plain_case(truth=9))
 
 
 def test_a_case_whose_wrong_outcome_is_the_true_one_is_refused() -> None:

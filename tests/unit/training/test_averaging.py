@@ -63,3 +63,17 @@ def test_weights_are_their_average_for_a_while_alone() -> None:
     with averaged_weights(average, parameters):
         assert parameters[0].tolist() == [0] * 4
     assert parameters[0].tolist() == [1] * 4
+
+
+def test_without_an_average_the_weights_stay_as_they_are() -> None:
+    parameters = [nn.Parameter(torch.ones(4))]
+    with averaged_weights(None, parameters):
+        assert parameters[0].tolist() == [1] * 4
+
+
+def test_weights_in_another_memory_layout_are_saved_and_come_back(tmp_path: Path) -> None:
+    weight = torch.arange(72.0).view(2, 4, 3, 3).contiguous(memory_format=torch.channels_last)
+    RunningAverage([nn.Parameter(weight)], 0.9, 0).save(tmp_path, 0)
+    loaded = RunningAverage([nn.Parameter(torch.zeros(2, 4, 3, 3))], 0.9, 0)
+    loaded.load(tmp_path, 0)
+    assert torch.equal(loaded.weights[0], weight)

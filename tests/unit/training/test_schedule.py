@@ -28,7 +28,7 @@ def test_without_a_time_the_steps_tell_how_far_a_training_is() -> None:
     clock = StoppedClock()
     schedule = Schedule.start(config(), 0.0, clock)
     clock.now += 1e9
-    assert schedule.share(25) == 0.25
+    assert (schedule.share(25), schedule.share(100), schedule.share(150)) == (0.25, 1.0, 1.0)
 
 
 def test_a_training_that_is_slower_than_its_time_goes_by_the_clock() -> None:
@@ -55,8 +55,16 @@ def test_what_an_interrupted_run_had_done_stays_done_and_the_rest_shares_the_new
     assert schedule.share(5) == pytest.approx(0.8)
 
 
-def test_a_training_whose_time_is_over_ends_after_one_step() -> None:
-    assert Schedule.start(config(ends_at=START - 1), 0.0, StoppedClock()).share(1) == 1.0
+@pytest.mark.parametrize("ends_at", [START - 1, START - 0.5, START])
+def test_a_training_whose_time_is_over_ends_after_one_step(ends_at: float) -> None:
+    assert Schedule.start(config(ends_at=ends_at), 0.0, StoppedClock()).share(1) == 1.0
+
+
+def test_half_a_second_is_time_too() -> None:
+    clock = StoppedClock()
+    schedule = Schedule.start(config(ends_at=START + 0.5), 0.0, clock)
+    clock.now += 0.25
+    assert schedule.share(1) == 0.5
 
 
 def test_the_learning_rate_falls_with_the_share_that_is_done() -> None:

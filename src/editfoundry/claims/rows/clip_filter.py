@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,20 +11,23 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.verdicts import is_above
+from editfoundry.claims.verdicts import in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.hashing import input_hash
 from editfoundry.evaluation.bootstrap import bootstrap_interval, paired_difference
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.synthesis.instruct_pix2pix.caption_pairs import CaptionPair
 from editfoundry.synthesis.instruct_pix2pix.choosing import score_pairs
 from editfoundry.synthesis.instruct_pix2pix.config import PairConfig
-from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
+from editfoundry.synthesis.instruct_pix2pix.painting import PaintedPair, PairPainter
 from editfoundry.tinyworld.benchmark import plain_cases
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import RULE_VERSION, judge_outcome
 from editfoundry.tinyworld.scene import IMAGE_SIZE
+
+_ANOTHER = "direction_of_another"
 
 
 def _beats_random(bench: Workbench) -> Finding:
@@ -41,21 +44,28 @@ def _beats_random(bench: Workbench) -> Finding:
     cases = plain_cases(chosen.num_caption_pairs, chosen.seed)
     num_at_once = max(1, chosen.batch_size // chosen.num_candidates)
     for start in range(0, len(cases), num_at_once):
-        _measure(bench, settings, folder, cases[start : start + num_at_once])
+        _measure(bench, settings, folder, cases, range(start, min(start + num_at_once, len(cases))))
         if bench.progress is not None:
             bench.progress(min(start + num_at_once, len(cases)), len(cases))
     rows = [json.loads(_file(folder, case).read_text()) for case in cases]
-    right, direction = (np.array([row[name] for row in rows]) for name in ("right", "direction"))
-    picked = right[np.arange(len(rows)), direction.argmax(axis=1)]
+    right, direction, elsewhere = (np.array([row[name] for row in rows]) for name in ("right", "direction", _ANOTHER))
+    picked, by_another = (right[np.arange(len(rows)), values.argmax(axis=1)] for values in (direction, elsewhere))
     effect = paired_difference(right.mean(axis=1), picked, seed=chosen.seed)
     return Finding(
         effect=effect,
         verdict=is_above(effect),
+        controls=(
+            Detail(
+                label="Picked by another caption pair's direction",
+                interval=paired_difference(right.mean(axis=1), by_another, seed=chosen.seed),
+            ),
+        ),
         details=(
             _level("Right, drawn at random", right.mean(axis=1), chosen.seed),
             _level("Right, picked by CLIP", picked, chosen.seed),
             _level("Right, best of all", right.max(axis=1), chosen.seed),
         ),
+        note=in_doubt("Effect", effect),
     )
 
 
@@ -63,19 +73,35 @@ def _level(label: str, values: np.ndarray, seed: int) -> Detail:
     return Detail(label=label, interval=bootstrap_interval(values, seed=seed), is_difference=False)
 
 
-def _measure(bench: Workbench, settings: PairConfig, folder: Path, cases: Sequence[EditCase]) -> None:
-    """Paint and score the candidates of the cases that have none yet, one file a case."""
-    missing = [case for case in cases if not _file(folder, case).is_file()]
+def _measure(
+    bench: Workbench, settings: PairConfig, folder: Path, cases: Sequence[EditCase], places: Iterable[int]
+) -> None:
+    """Paint and score the candidates of those of the cases that have none yet, one file a case."""
+    missing = [place for place in places if not _file(folder, cases[place]).is_file()]
     if not missing:
         return
-    captions = [_caption_pair(case) for case in missing]
+    captions = [_caption_pair(cases[place]) for place in missing]
+    others = [_caption_pair(another_case(cases, place)) for place in missing]
     painted = PairPainter(bench.painter).paint(captions, settings)
-    scores = iter(score_pairs(bench.clip, captions, painted))
-    for case, pairs in zip(missing, painted, strict=True):
-        outputs = [np.asarray(_at_tinyworlds_size(pair.after)) for pair in pairs]
+    directions, by_another = (_directions(bench.clip, asked, painted) for asked in (captions, others))
+    for row, place in enumerate(missing):
+        case, outputs = cases[place], [np.asarray(_at_tinyworlds_size(pair.after)) for pair in painted[row]]
         right = [float(judge_outcome(output, case).right) for output in outputs]
-        directions = [next(scores)["clip_direction"] for _ in pairs]
-        write_json(_file(folder, case), {"right": right, "direction": directions})
+        write_json(_file(folder, case), {"right": right, "direction": directions[row], _ANOTHER: by_another[row]})
+
+
+def another_case(cases: Sequence[EditCase], place: int) -> EditCase:
+    """Return the next case that changes another thing; the first follows the last. The next at all if none does."""
+    others = [*cases[place + 1 :], *cases[:place]] or [cases[place]]
+    return next((case for case in others if case.changes != cases[place].changes), others[0])
+
+
+def _directions(
+    clip: ClipEncoder, captions: Sequence[CaptionPair], painted: Sequence[Sequence[PaintedPair]]
+) -> list[list[float]]:
+    """Return how far each caption pair's candidates move as those captions do."""
+    scores = iter(score_pairs(clip, captions, painted))
+    return [[next(scores)["clip_direction"] for _ in pairs] for pairs in painted]
 
 
 def _caption_pair(case: EditCase) -> CaptionPair:

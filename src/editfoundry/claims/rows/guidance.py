@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 
 from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.verdicts import Verdict, all_of, is_above, is_below
+from editfoundry.claims.verdicts import Verdict, all_of, in_doubt, is_above, is_below, items_to_decide
 from editfoundry.claims.workbench import Workbench
 from editfoundry.editors.guidance_sweep import PAPER_IMAGE_GUIDANCE_SCALES
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.bootstrap import bootstrap_interval, paired_difference
 
 GUIDANCE_SCALE = 7.5
+_METRICS = ("clip_image", "clip_direction")
 
 
 def _trades(bench: Workbench) -> Finding:
@@ -23,18 +27,21 @@ def _trades(bench: Workbench) -> Finding:
         )
         for scale in PAPER_IMAGE_GUIDANCE_SCALES
     ]
-    image, text = (np.stack([arm.of(metric) for arm in arms]) for metric in ("clip_image", "clip_direction"))
-    return trade_off(image, text, seed)
+    image, text = (np.stack([arm.of(metric) for arm in arms]) for metric in _METRICS)
+    by_another = tuple(np.stack([arm.of_another(metric) for arm in arms]) for metric in _METRICS)
+    return trade_off(image, text, seed, by_another)
 
 
-def trade_off(image: np.ndarray, text: np.ndarray, seed: int) -> Finding:
+def trade_off(image: np.ndarray, text: np.ndarray, seed: int, by_another: Sequence[np.ndarray]) -> Finding:
     """Return the finding of a sweep.
 
     Args:
         image: ``(S, N)`` similarity to the input picture at each of the paper's scales.
         text: ``(S, N)`` directional similarity.
         seed: of the bootstrap.
+        by_another: both, each ``(S, N)``, of the edits by another item's instruction.
     """
+    control = [bootstrap_interval(_slopes(values), seed=seed) for values in by_another]
     slopes = [bootstrap_interval(_slopes(values), seed=seed) for values in (image, text)]
     verdict = all_of([is_above(slopes[0]), is_below(slopes[1])])
     wrong = [*_steps_against(image, seed), *_steps_against(-text, seed)]
@@ -42,6 +49,10 @@ def trade_off(image: np.ndarray, text: np.ndarray, seed: int) -> Finding:
     return Finding(
         effect=slopes[0],
         verdict=_with_steps(verdict, bool(wrong), monotone),
+        controls=(
+            Detail(label="Slope of image similarity by another item's instruction", interval=control[0]),
+            Detail(label="Slope of directional similarity by another item's instruction", interval=control[1]),
+        ),
         details=(
             Detail(label="Slope of CLIP directional similarity", interval=slopes[1]),
             *(
@@ -52,7 +63,7 @@ def trade_off(image: np.ndarray, text: np.ndarray, seed: int) -> Finding:
                 for scale, row in zip(PAPER_IMAGE_GUIDANCE_SCALES, rows, strict=True)
             ),
         ),
-        note="" if monotone else "The means are not monotone over the seven scales.",
+        note=" ".join(filter(None, _doubts(image, text, seed))),
     )
 
 
@@ -66,6 +77,26 @@ def _steps_against(values: np.ndarray, seed: int) -> list[int]:
     """Return the steps between neighbouring scales in which the values clearly fall."""
     steps = [paired_difference(values[i], values[i + 1], seed=seed) for i in range(len(values) - 1)]
     return [i for i, step in enumerate(steps) if step.high is not None and step.high < 0]
+
+
+def _doubts(image: np.ndarray, text: np.ndarray, seed: int) -> list[str]:
+    """Return what is in doubt: slopes, and steps between neighbouring scales."""
+    rising = {"image similarity": image, "directional similarity, downwards": -text}
+    slopes = [
+        in_doubt(f"Slope of {label}", bootstrap_interval(_slopes(values), seed=seed))
+        for label, values in rising.items()
+    ]
+    return [*slopes, *(_doubt(label.capitalize(), values, seed) for label, values in rising.items())]
+
+
+def _doubt(label: str, values: np.ndarray, seed: int) -> str:
+    """Return which steps' means fall though they should rise, and how many items would tell whether they do."""
+    told = []
+    for place, (scale, following) in enumerate(pairwise(PAPER_IMAGE_GUIDANCE_SCALES)):
+        step = paired_difference(values[place], values[place + 1], seed=seed)
+        if step.value is not None and step.value < 0 and is_above(step) == "undecided":
+            told.append(f"{scale:g} to {following:g} (about {items_to_decide(step)} items would tell)")
+    return f"{label}: the means do not follow from {', '.join(told)}." if told else ""
 
 
 def _with_steps(slopes: Verdict, falls: bool, monotone: bool) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.verdicts import is_above
+from editfoundry.claims.verdicts import in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.bootstrap import NUM_RESAMPLES, Interval, bootstrap_interval
@@ -15,6 +15,7 @@ from editfoundry.pretrained.judge_model import load_judge_model
 
 ROLE = "vision_language_model"
 MIN_CORRELATION = 0.5
+_SHUFFLED = "Each item's verdicts dealt to its editors by chance"
 EDITORS = ("input", "base", "sdedit", "prompt-to-prompt", "truth")
 """Beside EditWorld's editor."""
 
@@ -25,7 +26,7 @@ def _orders_editors(bench: Workbench) -> Finding:
     benchmark = read_benchmark("tinyworld-world", num_items=bench.config.num_judged_items, seed=seed)
     judge = MetricModels({ROLE: load_judge_model(bench.profile, bench.runtime)})
     arms = {
-        name: bench.scores(bench.contestant(source), benchmark, lambda: judge, (ROLE,))
+        name: bench.scores(bench.contestant(source), benchmark, lambda: judge, (ROLE,), with_control=False)
         for name, source in [*((name, name) for name in EDITORS), ("editworld", bench.editworld())]
     }
     judged, right = (np.stack([arm.of(metric) for arm in arms.values()]) for metric in ("mllm_bit", RIGHT))
@@ -35,7 +36,37 @@ def _orders_editors(bench: Workbench) -> Finding:
         for title, rows in (("MLLM score", judged), ("Outcome accuracy", right))
         for name, row in zip(arms, rows, strict=True)
     ]
-    return Finding(effect=effect, verdict=is_above(effect, MIN_CORRELATION), details=tuple(details))
+    return Finding(
+        effect=effect,
+        verdict=is_above(effect, MIN_CORRELATION),
+        controls=(Detail(label=_SHUFFLED, interval=shuffled_correlation(judged, right, seed), is_difference=True),),
+        details=tuple(details),
+        note=in_doubt("Correlation", effect, MIN_CORRELATION),
+    )
+
+
+def shuffled_correlation(
+    first: np.ndarray, second: np.ndarray, seed: int, num_resamples: int = NUM_RESAMPLES
+) -> Interval:
+    """Return the correlation where each item's verdicts are dealt to its editors by chance: what knowing nothing gets.
+
+    Args:
+        first: ``(E, N)``: E editors, N items; NaN where missing. Its values are dealt.
+        second: ``(E, N)``, the same editors and items.
+        seed: of the deals.
+        num_resamples: deals.
+
+    Returns:
+        Mean and 95 % range over the deals.
+    """
+    first, second = (values[:, ~np.isnan(first + second).any(axis=0)] for values in (first, second))
+    if first.shape[1] == 0:
+        return Interval(None, None, None, 0)
+    random = np.random.default_rng(seed)
+    dealt = (random.permuted(first, axis=0).mean(1) for _ in range(num_resamples))
+    values = [_spearman(means, second.mean(1)) for means in dealt]
+    low, high = np.percentile(values, (2.5, 97.5))
+    return Interval(float(np.mean(values)), float(low), float(high), first.shape[1])
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray, seed: int, num_resamples: int = NUM_RESAMPLES) -> Interval:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from editfoundry.claims.claim import Claim, Detail, Finding
 from editfoundry.claims.scores import gain
-from editfoundry.claims.verdicts import all_of, is_above
+from editfoundry.claims.verdicts import all_of, in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
+from editfoundry.evaluation.bootstrap import paired_difference
 from editfoundry.evaluation.reports.run_results import RIGHT
 
 CLIP_MARGIN = 0.01
@@ -27,13 +28,22 @@ def _preserves(bench: Workbench) -> Finding:
     kept, clip, outcome = (
         gain(plain, edited, metric, chosen.seed) for metric in ("preservation_psnr", "clip_score", RIGHT)
     )
+    nothing_kept, nothing_clip = (
+        paired_difference(plain.of(metric), plain.of_picture("input", metric), seed=chosen.seed)
+        for metric in ("preservation_psnr", "clip_score")
+    )
     return Finding(
         effect=kept,
         verdict=all_of([is_above(kept), is_above(clip, -CLIP_MARGIN)]),
+        controls=(
+            Detail(label="Doing nothing at all, in the post-edit's place", interval=nothing_kept),
+            Detail(label="CLIP score of doing nothing, gain", interval=nothing_clip),
+        ),
         details=(
             Detail(label="CLIP score, gain", interval=clip),
             Detail(label="Outcome accuracy, gain", interval=outcome),
         ),
+        note=in_doubt("CLIP score", clip, -CLIP_MARGIN),
     )
 
 

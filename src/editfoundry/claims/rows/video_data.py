@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.scores import gain
+from editfoundry.claims.scores import BY_ANOTHER, SPECIFIC, gain, gain_by_another, specific_gain
 from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES
-from editfoundry.claims.verdicts import is_above
+from editfoundry.claims.verdicts import all_of, in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
@@ -26,12 +26,23 @@ def _adds_spatial(bench: Workbench) -> Finding:
     others = replace(others, items=tuple(item for item in others.items if item.category in TEXT_CATEGORIES))
     text = bench.contestant(bench.trained([TEXT_CATEGORIES]))
     both = bench.contestant(bench.trained([TEXT_CATEGORIES, VIDEO_CATEGORIES]))
-    effect, elsewhere = (
-        gain(bench.scores(text, benchmark), bench.scores(both, benchmark), RIGHT, chosen.seed)
-        for benchmark in (spatial, others)
+    arms, arms_elsewhere = (
+        (bench.scores(text, benchmark), bench.scores(both, benchmark)) for benchmark in (spatial, others)
     )
-    detail = Detail(label="Gain in the text branch's categories", interval=elsewhere)
-    return Finding(effect=effect, verdict=is_above(effect), details=(detail,))
+    effect, by_another, specific = (
+        measure(*arms, RIGHT, chosen.seed) for measure in (gain, gain_by_another, specific_gain)
+    )
+    elsewhere = gain(*arms_elsewhere, RIGHT, chosen.seed)
+    return Finding(
+        effect=effect,
+        verdict=all_of([is_above(effect), is_above(specific)]),
+        controls=(Detail(label=BY_ANOTHER, interval=by_another),),
+        details=(
+            Detail(label=SPECIFIC, interval=specific),
+            Detail(label="Gain in the text branch's categories", interval=elsewhere),
+        ),
+        note=in_doubt("Specific gain", specific),
+    )
 
 
 def _of_category(count: int, seed: int) -> Benchmark:
@@ -51,7 +62,7 @@ VIDEO_ADDS_SPATIAL = Claim(
     sentence=f"Fine-tuning on video data adds what text data lacks: {CATEGORY}.",
     arms=("trained on the text branch's categories", "trained on as many triplets, half of the video branch's"),
     metric=f"Outcome accuracy on {CATEGORY} instructions, paired difference; higher is better.",
-    rule="Holds where the interval lies above 0, fails where it lies at or below 0.",
+    rule="Holds where the intervals of the gain and of the specific gain lie above 0, fails where one lies below it.",
     test=_adds_spatial,
     limits=(
         "Both arms train equally long on equally many of tinyworld's own pairs, whose categories are those that each "

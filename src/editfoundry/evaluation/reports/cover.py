@@ -60,7 +60,8 @@ def specific_gain(summary: Mapping[str, Any]) -> str:
     controls = summary.get("controls") or {}
     gain = controls.get("specific_paired", {}).get(GAIN)
     other = controls.get("editors", {}).get(FINE_TUNED, {}).get(ANOTHER_INSTRUCTION)
-    if gain is None or other is None:
+    # A benchmark of one item has no other item's instruction.
+    if gain is None or other is None or gain["value"] is None or other[RIGHT]["value"] is None:
         return ""
     facts = summary["metrics"][RIGHT]
     return (

@@ -27,7 +27,9 @@ from editfoundry.evaluation.reports.run_summary import no_interval
 NUM_OPEN = 1
 """Metrics of the first benchmark whose tables are open; the others open by a click."""
 NUM_PICTURES_OPEN = 4
-"""Figures that are open; the others open by a click."""
+"""Figures of the first benchmark that are open; the others open by a click."""
+NUM_PICTURES_OPEN_LATER = 2
+"""Likewise of each further benchmark, of which all but the means is folded up."""
 _OUTCOME_TITLES = {
     "right": "right",
     "unclear": "nearest to the truth, but not near enough",
@@ -59,7 +61,6 @@ def render_html(reports: Sequence[RunReport], made: MadeBy, cover: Cover | None 
             "stages": [] if cover is None else stage_rows(cover.stages),
             "views": [_view(report, is_first=report is first) for report in reports],
             "report": first,
-            "num_pictures_open": NUM_PICTURES_OPEN,
             "better_when": better_when,
             "num_resamples": NUM_RESAMPLES,
             "psnr_cap": PSNR_CAP,
@@ -76,6 +77,7 @@ def _view(report: RunReport, *, is_first: bool) -> dict[str, Any]:
         "name": report.run.name,
         "is_first": is_first,
         "num_open": NUM_OPEN if is_first else 0,
+        "num_pictures_open": NUM_PICTURES_OPEN if is_first else NUM_PICTURES_OPEN_LATER,
         "sections": [_section(report, section) for section in report.metrics],
         "drawn": drawn,
         "extremes": [group for extremes in report.extremes for group in _extremes(report, extremes)],

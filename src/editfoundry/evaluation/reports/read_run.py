@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, Run, read_json, read_runs
+from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, Run, read_json, read_run, read_runs
 from editfoundry.evaluation.reports.run_summary import summarise_run
 
 
@@ -45,7 +45,27 @@ def read_measured(path: Path, seed: int = 0) -> list[Measured]:
         if not summary.is_file():
             raise BadInputError(f"{path}: holds neither {METRICS_FILE} nor summary.json; give a report's folder")
         return _means_only(folder, read_json(summary))
-    return [_of_run(folder, run, seed) for run in read_runs(folder)]
+    return [_of_run(folder, replace(run, folder=_pictures_folder(folder, run)), seed) for run in read_runs(folder)]
+
+
+def runs_folder(root: Path, output: Path) -> Path:
+    """Return where the runs behind a report are kept: what DVC versions has no room for their many small files."""
+    return root / ".cache" / "runs" / output.name
+
+
+def _pictures_folder(report: Path, run: Run) -> Path:
+    """Return the folder with a run's pictures: its own, or in the cache of the project that the report lies in.
+
+    The cache holds the pictures of the latest evaluation, and those of another one would belie the figures.
+    """
+    if run.folder.is_dir():
+        return run.folder
+    report = report.resolve()
+    for root in report.parents:
+        kept = runs_folder(root, report) / run.name
+        if (kept / METRICS_FILE).is_file() and read_run(kept).items == run.items:
+            return kept
+    return run.folder
 
 
 def _of_run(folder: Path, run: Run, seed: int) -> Measured:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt
 from editfoundry.pretrained.clip import ClipEncoder, load_clip
 from editfoundry.pretrained.controlnet_canny import load_controlnet_canny
 from editfoundry.pretrained.ip_adapter import IpAdapter, load_ip_adapter
+from editfoundry.pretrained.judge_model import load_judge_model
 from editfoundry.pretrained.passes import Passes
 from editfoundry.pretrained.placement import at_work
 from editfoundry.pretrained.runtime import Runtime
@@ -23,7 +25,36 @@ if TYPE_CHECKING:
     from diffusers import ControlNetModel
 
     from editfoundry.judging import EditPair, Judgement
+    from editfoundry.pretrained.judge_model import JudgeModel
     from editfoundry.pretrained.text_to_image import Painter
+
+
+@dataclass(frozen=True)
+class BranchJudge:
+    """The role ``vision_language_model``, choosing among candidates."""
+
+    model: JudgeModel
+
+    def __call__(self, pairs: Sequence[EditPair]) -> list[Judgement]:
+        """Judge pairs; local weights are fetched once for all questions."""
+        from editfoundry.judging import judge_pairs
+        from editfoundry.pretrained.vision_language_model import VisionLanguageModel
+
+        if not isinstance(self.model, VisionLanguageModel):
+            return judge_pairs(self.model, pairs)
+        with at_work(self.model.runtime, self.model.model):
+            return judge_pairs(self.model, pairs)
+
+    @contextmanager
+    def remembering(self, shard: Path) -> Iterator[BranchJudge]:
+        """Yield a judge that keeps what an endpoint answers beside a shard, until that is complete."""
+        from editfoundry.pretrained.vision_endpoint import VisionEndpoint
+
+        if not isinstance(self.model, VisionEndpoint):
+            yield self
+            return
+        with self.model.remembering(shard) as model:
+            yield BranchJudge(model)
 
 
 @dataclass(frozen=True)
@@ -53,6 +84,15 @@ class TextBranch:
         with at_work(self.runtime, *parts_of(self.painter), *controlnet, *adapter):
             yield
 
+    @contextmanager
+    def remembering(self, shard: Path) -> Iterator[TextBranch]:
+        """Yield a branch whose judge keeps its answers beside a shard, where it has any to keep."""
+        if not isinstance(self.judge, BranchJudge):
+            yield self
+            return
+        with self.judge.remembering(shard) as judge:
+            yield self if judge is self.judge else replace(self, judge=judge)
+
     @cached_property
     def empty_prompt(self) -> PromptEmbeds:
         """The null condition of guidance, encoded once."""
@@ -76,24 +116,7 @@ def load_branch(profile: Profile, runtime: Runtime, config: TextBranchConfig) ->
         {role: str(profile.model(role)) for role in roles},
         load_controlnet_canny(profile, own, painter.unet) if "controlnet_canny" in roles else None,
         load_ip_adapter(profile, own, painter) if "ip_adapter" in roles else None,
-        _load_judge(profile, runtime) if config.judge else None,
+        BranchJudge(load_judge_model(profile, runtime)) if config.judge else None,
         own,
         Passes(reference.max_pictures_per_pass, own.device),
     )
-
-
-def _load_judge(profile: Profile, runtime: Runtime) -> Callable[[Sequence[EditPair]], list[Judgement]]:
-    from editfoundry.judging import judge_pairs
-    from editfoundry.pretrained.judge_model import load_judge_model
-    from editfoundry.pretrained.vision_language_model import VisionLanguageModel
-
-    model = load_judge_model(profile, runtime)
-
-    def judge(pairs: Sequence[EditPair]) -> list[Judgement]:
-        if not isinstance(model, VisionLanguageModel):
-            return judge_pairs(model, pairs)
-        # Fetched once for all questions.
-        with at_work(model.runtime, model.model):
-            return judge_pairs(model, pairs)
-
-    return judge

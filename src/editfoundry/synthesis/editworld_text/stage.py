@@ -17,6 +17,7 @@ from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretrained.journal import JUDGE_SUFFIX, journal_path
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.editworld_text.config import RECIPE, TextBranchConfig, roles_of
@@ -54,8 +55,13 @@ class TextBranchStage(ShardStage[Path, TextBranch, Triplet]):
         return load_branch(self.profile, choose_runtime(self.device), self.config)
 
     def process(self, models: TextBranch, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
-        """Yield the triplets of a shard's quadruples."""
-        return make_triplets(models, list(read_rows(shard.source, Quadruple)), self.config, notes.rejected)
+        """Yield the triplets of a shard's quadruples; an endpoint that judges is asked nothing twice."""
+        with models.remembering(target) as branch:
+            yield from make_triplets(branch, list(read_rows(shard.source, Quadruple)), self.config, notes.rejected)
+
+    def leftovers(self, target: Path) -> list[Path]:
+        """Return the journal of the judge's answers."""
+        return [journal_path(target, JUDGE_SUFFIX)]
 
 
 def synthesize(

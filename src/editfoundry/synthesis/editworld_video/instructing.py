@@ -59,7 +59,7 @@ def write_instructions(
         UnavailableError: the model did not answer; what it did answer is in the journal.
     """
     results: dict[int, Quadruple | Refused] = {}
-    sampling = Sampling(temperature=config.temperature, max_tokens=config.max_tokens)
+    sampling = Sampling(temperature=config.temperature, max_tokens=config.max_tokens, frequency_penalty=0.0)
     still_open = list(range(len(clips)))
     for attempt in range(config.max_attempts):
         requests = [_request(clips[i], prompts, config, attempt) for i in still_open]

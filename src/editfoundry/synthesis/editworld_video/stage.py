@@ -29,6 +29,7 @@ from editfoundry.judging.missing_scores import TripletScorer
 from editfoundry.pretrained.chat import LanguageModel
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretrained.journal import JUDGE_SUFFIX, journal_path
 from editfoundry.pretrained.judge_model import load_judge_model
 from editfoundry.pretrained.language_model import language_model_identity, load_language_model
 from editfoundry.pretrained.runtime import Runtime, choose_runtime
@@ -39,7 +40,6 @@ from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
 from editfoundry.synthesis.editworld_video.instructing import Described, Refused, write_instructions
 from editfoundry.synthesis.editworld_video.storyline_prompts import StorylinePrompts, load_storyline_prompts
 from editfoundry.synthesis.quadruples.asking import Asker
-from editfoundry.synthesis.quadruples.journal import journal_path
 
 RECIPE = "editworld-video"
 
@@ -90,13 +90,17 @@ class VideoBranchStage(ShardStage[Path, _Branch, Triplet]):
     def process(self, models: _Branch, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
         """Yield the triplets of a shard's pairs, asking nothing twice that a stopped run has asked."""
         name, size = ":".join(language_model_identity(self.profile)), self.config.requests_per_batch
-        with Asker(lambda: models.language_model, name, target, size) as asker:
+        with (
+            Asker(lambda: models.language_model, name, target, size) as asker,
+            models.scorer.remembering(target) as scorer,
+        ):
+            models = replace(models, scorer=scorer)
             yield from _triplets(models, shard.source, target.parent, self._prompts, self.config, asker, notes)
             notes.totals = asker.totals
 
     def leftovers(self, target: Path) -> list[Path]:
-        """Return the journal of answers."""
-        return [journal_path(target)]
+        """Return the journals of answers."""
+        return [journal_path(target), journal_path(target, JUDGE_SUFFIX)]
 
 
 def synthesize_video(

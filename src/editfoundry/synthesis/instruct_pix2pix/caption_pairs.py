@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from editfoundry.data.record import short_hash
 from editfoundry.errors import Rejection
 from editfoundry.judging.clip_similarity import plain_text
+from editfoundry.synthesis.instructions.instruction_format import MARKS
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
@@ -19,8 +20,6 @@ SPELLINGS = {
     "output_caption": ("output", "output_caption"),
 }
 """Field -> the names it may have in a row; the released files say ``input`` in one place and ``caption`` in another."""
-MARKS = ("\n##\n", "\n%%\n", "\nEND")
-"""What the language model puts between and behind its answers; in a caption it means that an answer was cut wrongly."""
 NOT_A_ROW, MARK_INSIDE, EQUAL_CAPTIONS, TOO_LONG = "not a row", "mark in text", "equal captions", "caption too long"
 _MAX_CHARACTERS = 1000
 

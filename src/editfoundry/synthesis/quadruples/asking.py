@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 
 from editfoundry.errors import UnavailableError
-from editfoundry.pretrained.chat import FAILED, ChatAnswer, LanguageModel, Request, Sampling
+from editfoundry.pretrained.chat import FAILED, WAITING, ChatAnswer, LanguageModel, Request, Sampling
+from editfoundry.pretrained.journal import Journal, journal_path, request_key
 from editfoundry.profiles import ENDPOINT
-from editfoundry.synthesis.quadruples.journal import Journal, journal_path, request_key
 
 MAX_FAILED = 3
 ANSWERED_PER_FAILED = 4
@@ -54,9 +54,11 @@ class Asker:
         """
         keys = [request_key(self._name, request, sampling) for request in requests]
         missing = {key: request for key, request in zip(keys, requests, strict=True) if self._journal.get(key) is None}
-        unasked = list(missing.items())
+        unasked, waiting = list(missing.items()), []
         for start in range(0, len(unasked), self._requests_per_batch):
-            self._ask_batch(unasked[start : start + self._requests_per_batch], sampling)
+            waiting += self._ask_batch(unasked[start : start + self._requests_per_batch], sampling)
+        if waiting:
+            raise _unanswered(waiting, len(unasked))
         answers = [self._known(key) for key in keys]
         for answer in {key: self._known(key) for key in keys}.values():
             self.totals["num_requests"] += 1
@@ -64,13 +66,17 @@ class Asker:
             self.totals["completion_tokens"] += answer.completion_tokens
         return answers
 
-    def _ask_batch(self, batch: Sequence[tuple[str, Request]], sampling: Sampling) -> None:
+    def _ask_batch(self, batch: Sequence[tuple[str, Request]], sampling: Sampling) -> list[str]:
+        """Ask a batch; return why requests of it wait in files, while others can still be written."""
         unanswered: list[str] = []
+        waiting: list[str] = []
         failed: list[tuple[str, ChatAnswer]] = []
 
         def record(index: int, answer: ChatAnswer) -> None:
             key = batch[index][0]
-            if answer.error:
+            if answer.finish_reason == WAITING:
+                waiting.append(answer.error)
+            elif answer.error:
                 unanswered.append(answer.error)
             elif answer.finish_reason == FAILED:
                 failed.append((key, answer))
@@ -88,10 +94,8 @@ class Asker:
         finally:
             self._journal.sync()
         if unanswered:
-            raise UnavailableError(
-                f"{len(unanswered)} of {len(batch)} requests stayed unanswered: {unanswered[0]}; "
-                "run the same command again to go on where it stopped"
-            )
+            raise _unanswered(unanswered, len(batch))
+        return waiting
 
     def _are_few(self, num_failed: int) -> bool:
         """Return whether it is prompts that are at fault, rather than a model that fails at a good part of them all."""
@@ -103,3 +107,10 @@ class Asker:
         answer = self._journal.get(key)
         assert answer is not None
         return answer
+
+
+def _unanswered(reasons: Sequence[str], count: int) -> UnavailableError:
+    return UnavailableError(
+        f"{len(reasons)} of {count} requests stayed unanswered: {reasons[0]}; "
+        "run the same command again to go on where it stopped"
+    )

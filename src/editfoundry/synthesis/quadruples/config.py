@@ -45,7 +45,6 @@ class QuadrupleConfig:
     max_tokens: int = 256
     """Tokens of one quadruple; a turn of the free source gets them for each that it asks for."""
     frequency_penalty: float = 0.1
-    """Taken by endpoints."""
     requests_per_batch: int = 256
     """Requests that are handed to the model together."""
     rows_per_shard: int = 500

@@ -93,7 +93,7 @@ class ModelCaptionStage(CaptionStage[LoadModel]):
 
     def process(self, models: LoadModel, shard: Shard[Path], target: Path, notes: ShardNotes) -> list[Quadruple]:
         """Write for a shard's captions, asking nothing twice that a stopped run has asked."""
-        done = _Done(notes.tell)
+        done = DoneSoFar(notes.tell)
         with self.writer.ask(models, target, done.tell_again) as asker:
             captions = list(read_rows(shard.source, Caption))
             kept, notes.rejected = write_from_captions(captions, self.writer.writing, asker, done.tell)
@@ -131,7 +131,7 @@ class FreeStage(QuadrupleStage[int, LoadModel]):
     def process(self, models: LoadModel, shard: Shard[int], target: Path, notes: ShardNotes) -> list[Quadruple]:
         """Write a shard, asking nothing twice that a stopped run has asked."""
         earlier = (quadruple for path in self._before(shard, target) for quadruple in read_rows(path, Quadruple))
-        done = _Done(notes.tell)
+        done = DoneSoFar(notes.tell)
         with self.writer.ask(models, target, done.tell_again) as asker:
             kept, notes.rejected = write_freely(
                 shard.size, shard.source, self.writer.writing, asker, earlier, done.tell
@@ -147,17 +147,19 @@ class FreeStage(QuadrupleStage[int, LoadModel]):
         return [self.store.path(target.parent, f"{number:05d}") for number in range(shard.source)]
 
 
-class _Done:
+class DoneSoFar:
     """Tells how many quadruples are done, and the same number again as a sign of life."""
 
     def __init__(self, tell: Callable[[int], None]) -> None:
         self._tell, self._done = tell, 0
 
     def tell(self, done: int) -> None:
+        """Tell a number."""
         self._done = done
         self._tell(done)
 
     def tell_again(self) -> None:
+        """Tell the last number again."""
         self._tell(self._done)
 
 
@@ -191,7 +193,7 @@ def write_model_quadruples(
         UnavailableError: the model did not answer for now.
     """
     stage = ModelCaptionStage(captions, ModelWriter(config, profile, device))
-    return _with_cost(run_stage(stage, output, only=only, progress=progress, replace=replace), profile)
+    return with_cost(run_stage(stage, output, only=only, progress=progress, replace=replace), profile)
 
 
 def write_free_quadruples(
@@ -215,11 +217,12 @@ def write_free_quadruples(
     if count < 1:
         raise BadInputError(f"{count} quadruples were asked for; ask for at least 1")
     stage = FreeStage(count, ModelWriter(config, profile, device))
-    return _with_cost(run_stage(stage, output, only=only, progress=progress, replace=replace), profile)
+    return with_cost(run_stage(stage, output, only=only, progress=progress, replace=replace), profile)
 
 
-def _with_cost(result: StageResult, profile: Profile) -> StageResult:
-    prices = language_model_prices(profile)
+def with_cost(result: StageResult, profile: Profile, role: str = ROLE) -> StageResult:
+    """Add what the tokens of a result cost, where prices of the role's model are given."""
+    prices = language_model_prices(profile, role)
     if prices is None:
         return result
     cost = prices.cost(result.totals.get("prompt_tokens", 0), result.totals.get("completion_tokens", 0))

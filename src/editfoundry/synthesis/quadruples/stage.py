@@ -18,7 +18,7 @@ from editfoundry.execution.progress import Progress
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Models, Shard, ShardStage, Source
 from editfoundry.execution.shard_store import RowStore, ShardNotes
-from editfoundry.synthesis.quadruples.journal import journal_path
+from editfoundry.pretrained.journal import journal_path
 from editfoundry.synthesis.quadruples.keywords import check_keywords
 
 STAGE = "quadruples"

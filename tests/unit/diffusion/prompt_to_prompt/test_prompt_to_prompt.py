@@ -5,10 +5,11 @@ import tiny_sdxl
 import torch
 from tiny_models import tiny_tokenizer
 
-from editfoundry.diffusion.ddim_inversion import DdimSchedule, invert, predictor, sample
-from editfoundry.diffusion.prompt_embeds import encode_empty_prompt, encode_prompts
+from editfoundry.diffusion.ddim_inversion import DdimSchedule, invert, predictor, sample, unet_output
+from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_prompt, encode_prompts
 from editfoundry.diffusion.prompt_to_prompt.alignment import align
 from editfoundry.diffusion.prompt_to_prompt.injection import Injection
+from editfoundry.diffusion.prompt_to_prompt.null_text import null_text_embeds
 from editfoundry.editors.families.prompt_to_prompt.editing import edit_latents
 from editfoundry.editors.families.prompt_to_prompt.options import PromptToPromptOptions
 from editfoundry.errors import BadInputError
@@ -100,3 +101,42 @@ def test_only_the_targets_conditional_rows_take_the_sources_probabilities():
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(BadInputError, match=next(iter(wrong))):
         PromptToPromptOptions(**wrong)
+
+
+def test_captions_longer_than_the_encoder_takes_and_shorter_targets_stay_within_its_length():
+    tokenizer = tiny_tokenizer()
+    long = "abcdefghijklmnopqrstuvwxyzabcdefgh"
+    assert torch.equal(align(tokenizer, [long], [long]).mapper[0], torch.eye(24))
+    shorter = align(tokenizer, ["a goat"], ["a hat"]).mapper[0]
+    # The padding behind the target is a token ahead of the source's, and ends at the same last one.
+    assert [int(shorter[:, place].argmax()) for place in (6, 7, 21, 22, 23)] == [7, 8, 22, 23, 23]
+
+
+def test_a_null_condition_goes_down_the_error_of_the_guided_step_at_adams_first_rate(latents):
+    painter, guidance_scale = tiny_sdxl.PAINTERS["sd"](), 4.0
+    # Copies, as what was encoded in inference mode cannot be trained.
+    prompts, empty = (
+        PromptEmbeds(embeds.prompt_embeds.clone())
+        for embeds in (encode_prompts(painter, BEFORE), encode_empty_prompt(painter).expanded(2))
+    )
+    schedule = DdimSchedule.of(painter, 3)
+    with torch.no_grad():
+        trajectory = invert(schedule, predictor(painter, schedule, prompts), latents)[:2]
+    [found] = null_text_embeds(painter, schedule, trajectory, prompts, empty, guidance_scale, 1)
+
+    null = empty.prompt_embeds.clone().requires_grad_()
+    of_null, of_prompts = (
+        unet_output(painter, trajectory[0], schedule.timesteps[0], PromptEmbeds(embeds))
+        for embeds in (null, prompts.prompt_embeds)
+    )
+    guided = (1 - guidance_scale) * of_null + guidance_scale * of_prompts
+    errors = (schedule.step(trajectory[0], guided, 0) - trajectory[1]).square().mean(dim=(1, 2, 3))
+    (gradient,) = torch.autograd.grad(errors.sum(), null)
+    steep = gradient.abs() > gradient.abs().mean()
+    # Adam's first step is the learning rate in each direction, against the gradient's sign.
+    moved = (found.prompt_embeds - empty.prompt_embeds)[steep]
+    torch.testing.assert_close(moved, -0.01 * gradient[steep].sign(), atol=1e-4, rtol=0)
+    # Where the guided step leads there already, nothing is to be moved.
+    there = schedule.step(trajectory[0], guided.detach(), 0)
+    [kept] = null_text_embeds(painter, schedule, [trajectory[0], there], prompts, empty, guidance_scale, 8)
+    assert torch.equal(kept.prompt_embeds, empty.prompt_embeds)

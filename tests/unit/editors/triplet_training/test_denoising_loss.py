@@ -71,12 +71,15 @@ def test_an_editor_that_predicts_the_sample_is_refused() -> None:
 
 def test_the_loss_of_predicting_nothing_is_the_targets_mean_square() -> None:
     seen: list[Tensor] = []
+    told: list[tuple[Tensor, object]] = []
 
     class Nothing(nn.Module):
         def forward(self, sample: Tensor, timesteps: Tensor, **conditions: object) -> tuple[Tensor]:
             seen.append(sample)
+            told.append((timesteps, conditions["encoder_hidden_states"]))
             return (torch.zeros_like(sample[:, :4]),)
 
+    prompt_embeds = torch.ones(2, 1, 1)
     loss = denoising_loss(
         Nothing(),
         noise_scheduler(DDIMScheduler()),
@@ -84,9 +87,10 @@ def test_the_loss_of_predicting_nothing_is_the_targets_mean_square() -> None:
         image_latents=2 * LATENTS,
         noise=NOISE,
         timesteps=TIMESTEPS,
-        prompt_embeds=torch.zeros(2, 1, 1),
+        prompt_embeds=prompt_embeds,
     )
     torch.testing.assert_close(loss, NOISE.square().mean())
+    assert told[0][0] is TIMESTEPS and told[0][1] is prompt_embeds
     scheduler = noise_scheduler(DDIMScheduler())
     weighted = denoising_loss(
         Nothing(),
@@ -95,7 +99,7 @@ def test_the_loss_of_predicting_nothing_is_the_targets_mean_square() -> None:
         image_latents=2 * LATENTS,
         noise=NOISE,
         timesteps=TIMESTEPS,
-        prompt_embeds=torch.zeros(2, 1, 1),
+        prompt_embeds=prompt_embeds,
         snr_gamma=5.0,
     )
     places = torch.ones(2, 1, 3, 3)
@@ -107,7 +111,7 @@ def test_the_loss_of_predicting_nothing_is_the_targets_mean_square() -> None:
         image_latents=2 * LATENTS,
         noise=NOISE,
         timesteps=TIMESTEPS,
-        prompt_embeds=torch.zeros(2, 1, 1),
+        prompt_embeds=prompt_embeds,
         weights=places,
     )
     torch.testing.assert_close(placed, (NOISE.square() * places).mean())

@@ -8,7 +8,7 @@ import torch
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.triplet_training import pair_batches
 from editfoundry.editors.triplet_training.draws import EpochOrder
-from editfoundry.editors.triplet_training.pair_batches import Draws
+from editfoundry.editors.triplet_training.pair_batches import Draws, PairBatch, latent_pairs, validation_draws
 from editfoundry.training.loop import parts_of
 
 CONFIG = InstructPix2PixTraining(editor="e", dataset=Path("d"), output=Path("o"), num_steps=9, batch_size=400, seed=3)
@@ -83,3 +83,53 @@ def test_a_process_draws_its_part_as_it_is_in_the_whole_batch() -> None:
             part = draw_step(config, 3, rows, latent_shape=shape)
             for name, value in vars(whole).items():
                 assert torch.equal(vars(part)[name], value[rows]), name
+
+
+def test_outputs_are_scaled_inputs_are_not_and_a_dropped_input_is_zero() -> None:
+    """InstructPix2Pix's UNet sees scaled latents of what it paints, and the input's as the autoencoder has them."""
+    inputs, outputs = torch.ones(2, 4, 2, 2), torch.ones(2, 4, 2, 2)
+    # Scaled by 0.5, the first place differs by 0.3 on average and the second by 0.2; a quarter is a change.
+    outputs[:, :2, 0, 0], outputs[:, 2:, 0, 1] = 2.2, 0.2
+
+    class Kept:
+        def encode(self, pictures: tuple[torch.Tensor, ...], noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return inputs, outputs + noise
+
+    nothing = torch.zeros(2)
+    batch = PairBatch(
+        pictures=(),
+        texts=nothing,
+        drop_image=torch.tensor([False, True]),
+        timesteps=nothing,
+        posterior_noise=torch.zeros(2, 4, 2, 2),
+        noise=torch.full((2, 4, 2, 2), 9.0),
+    )
+    pairs = latent_pairs(batch, Kept(), 0.5)  # type: ignore[arg-type]
+    assert torch.equal(pairs.outputs, outputs * 0.5)
+    assert torch.equal(pairs.inputs, torch.stack([inputs[0], torch.zeros(4, 2, 2)]))
+    # A dropped input is still what the output changed from.
+    assert pairs.changed.tolist() == [[[[True, False], [False, False]]]] * 2
+
+
+def test_a_validation_takes_each_triplet_once_at_timesteps_evenly_spread_and_drops_nothing() -> None:
+    config = replace(
+        CONFIG, num_validation_samples=4, conditioning_dropout=1 / 3, horizontal_flip=True, train_text_encoder=True
+    )
+    config = replace(config, token_dropout=0.9, cache_latents=False, random_crop=True)
+    draws = validation_draws(config, 50, 1000, (4, 2, 2), 5)
+    assert draws.timesteps.tolist() == [125, 375, 625, 875]
+    assert len(set(draws.indices.tolist())) == 4
+    assert sorted(validation_draws(config, 3, 1000, (4, 2, 2), 5).indices.tolist()) == [0, 1, 2]
+    assert not any(part.any() for part in (draws.flips, draws.drop_text, draws.drop_image, draws.drop_tokens))
+    assert draws.crops.tolist() == [[1.0, 0.5, 0.5]] * 4
+    # Training's first step has the same seed and other noise.
+    trained_on = draw_step(replace(config, batch_size=4), 0)
+    assert not torch.equal(draws.noise, trained_on.noise) and draws.noise.shape == trained_on.noise.shape
+    assert torch.equal(draws.part(slice(1, 3)).noise, draws.noise[1:3])
+
+
+def test_a_batch_and_its_pictures_are_moved_in_one() -> None:
+    halves = torch.zeros(2, dtype=torch.float16)
+    batch = PairBatch((halves, halves), *[halves] * 5)
+    moved = batch.on(torch.device("meta"))
+    assert [part.device.type for part in (*moved.pictures, moved.texts, moved.noise)] == ["meta"] * 4

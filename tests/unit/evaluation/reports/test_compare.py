@@ -13,6 +13,8 @@ from editfoundry.evaluation.reports.compare_page import terminal_tables, write_c
 from editfoundry.evaluation.reports.run_results import read_runs
 from editfoundry.evaluation.reports.run_summary import summarise_run
 
+EDITORS = ("base", "fine_tuned")
+
 
 def scored(editor, scores, **fields):
     """Items of one editor, by id and CLIP score."""
@@ -100,6 +102,41 @@ def test_reports_of_several_benchmarks_are_compared_benchmark_by_benchmark(tmp_p
     told = json.loads(json.dumps(comparison.to_dict()))["benchmarks"]["other"]["paired"]
     assert told["two: fine_tuned - one: fine_tuned"]["overall"]["right"]["value"] == 0.5
     assert told["two: base - one: base"]["overall"]["right"]["value"] == 0.0
+
+
+def covered(project, name, right):
+    """A lineage's report, whose runs and pictures lie in its project's cache."""
+    report, runs = several(project / "reports" / name, right), project / ".cache" / "runs" / name
+    runs.mkdir(parents=True)
+    for benchmark in ("main", "other"):
+        (report / benchmark).rename(runs / benchmark)
+    return report
+
+
+def test_a_lineages_reports_are_compared_with_the_pictures_that_their_project_keeps(tmp_path):
+    reports = [covered(tmp_path, name, {"base": 0, "fine_tuned": count}) for name, count in (("one", 1), ("two", 2))]
+    comparison = compare_reports(reports)
+    for benchmark in comparison.benchmarks:
+        (figure,) = benchmark.shown
+        assert [image.title for image in figure.images] == [
+            "Input",
+            *(f"{n}: {e}" for n in ("one", "two") for e in EDITORS),
+        ]
+        assert all(image.uri for image in figure.images)
+    write_comparison(tmp_path / "out.html", comparison, "x", MadeBy())
+    page = check_self_contained((tmp_path / "out.html").read_text())
+    assert page.tags.count("img") == 2 * 5 and "No pictures" not in page.text
+
+
+def test_pictures_of_a_later_evaluation_are_not_shown_beside_figures_of_an_earlier_one(tmp_path):
+    reports = [covered(tmp_path, name, {"base": 0, "fine_tuned": 1}) for name in ("one", "two")]
+    for name in ("one", "two"):
+        run = tmp_path / ".cache" / "runs" / name / "main" / "metrics.json"
+        run.write_text(run.read_text().replace("1.0", "0.0"))
+    comparison = compare_reports(reports)
+    assert [len(benchmark.shown) for benchmark in comparison.benchmarks] == [0, 1]
+    write_comparison(tmp_path / "out.html", comparison, "x", MadeBy())
+    assert check_self_contained((tmp_path / "out.html").read_text()).text.count("No pictures: those of the edits") == 1
 
 
 def test_means_without_items_stand_beside_each_other_and_are_not_subtracted(tmp_path):

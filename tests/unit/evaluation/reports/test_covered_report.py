@@ -11,9 +11,11 @@ from PIL import Image
 from run_folders import item, write_run
 
 from editfoundry.data.stage_result import StageResult
+from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION
 from editfoundry.evaluation.made_by import MadeBy
 from editfoundry.evaluation.reports import write_reports
-from editfoundry.evaluation.reports.cover import Cover
+from editfoundry.evaluation.reports.before_after import GAIN
+from editfoundry.evaluation.reports.cover import Cover, specific_gain
 from editfoundry.evaluation.reports.grid import grid_png
 from editfoundry.evaluation.reports.run_results import read_run, read_runs
 from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_each_row
@@ -96,6 +98,16 @@ def test_the_table_of_contents_comes_first_and_pictures_before_any_table(page):
     assert links[:2] == ["#world", "#plain"] and {"#training", "#data", "#metrics", "#reading"} <= set(links)
     assert page.tags.index("img") < page.tags.index("table")
     assert page.tags.count("label") == page.tags.count("img")
+
+
+def test_of_further_benchmarks_the_means_and_two_figures_are_open_and_the_rest_is_folded_up(runs, tmp_path):
+    write_covered_report(tmp_path, runs, COVER, MADE)
+    html = (tmp_path / "report.html").read_text()
+    assert re.search(r'<h3[^>]*id="world-categories"', html) and re.search(r'<details[^>]*id="plain-categories"', html)
+    world, plain = html.split('<section id="plain">')
+    assert "<summary>Controls, and what the edits became</summary>" not in world
+    assert plain.count("<summary>Controls, and what the edits became</summary>") == 1
+    assert "<summary>12 more</summary>" in world and "<summary>14 more</summary>" in plain
 
 
 def test_equal_runs_give_equal_reports_and_each_ones_summary_by_its_name(runs, tmp_path):
@@ -183,3 +195,11 @@ def test_every_text_colour_has_a_contrast_of_at_least_4_5_to_1_in_light_and_dark
         for text, grounds in on.items():
             for ground in grounds:
                 assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+
+
+def test_a_benchmark_of_one_item_has_no_other_items_instruction_to_speak_of():
+    controls = {
+        "specific_paired": {GAIN: {"value": None, "low": None, "high": None}},
+        "editors": {"fine_tuned": {ANOTHER_INSTRUCTION: {"right": {"value": None}}}},
+    }
+    assert specific_gain({"metrics": {"right": {}}, "controls": controls}) == ""

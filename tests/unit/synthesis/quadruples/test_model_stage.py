@@ -17,9 +17,9 @@ from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.rejections import read_rejections
 from editfoundry.data.tables import read_rows, write_rows
 from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.pretrained.journal import journal_path
 from editfoundry.profiles import load_profile
 from editfoundry.synthesis.quadruples.config import TEXT_CATEGORIES, QuadrupleConfig
-from editfoundry.synthesis.quadruples.journal import journal_path
 from editfoundry.synthesis.quadruples.model_stage import write_free_quadruples, write_model_quadruples
 from editfoundry.tinyworld.captions import laion_rows
 from editfoundry.tinyworld.quadruple_truth import is_true

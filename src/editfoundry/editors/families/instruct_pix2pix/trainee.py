@@ -30,8 +30,8 @@ from editfoundry.editors.triplet_training.text_cache import embedded
 from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets, training_pictures
 from editfoundry.editors.working_size import native_size
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.diffusers_pipeline import without_safety_checker
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.diffusers_pipeline import open_pipeline
+from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference
 from editfoundry.training.run_folder import writing
 from editfoundry.training.trainee import Modules, TrainedPart, Validation
@@ -203,13 +203,8 @@ def load_editor_to_train(editor: str, revision: str = "main") -> tuple[StableDif
         BadInputError: the folder is missing or is not in diffusers' layout.
     """
     reference = ModelReference(role="editor_base", source=editor, revision=revision)
-    with opening(reference, "an editor to start from") as options:
-        pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(
-            editor,
-            dtype=torch.float32,
-            **without_safety_checker(StableDiffusionInstructPix2PixPipeline),
-            **options,
-        )
+    in_memory = Runtime(torch.device("cpu"), torch.float32)
+    pipeline = open_pipeline(StableDiffusionInstructPix2PixPipeline, reference, in_memory)
     is_narrow = pipeline.unet.config.in_channels == pipeline.unet.config.out_channels
     if is_narrow:
         widen_conv_in(pipeline.unet)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_models import psnr, tiny_image, tiny_pipeline, write_dataset
@@ -18,7 +20,7 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
 from editfoundry.editors.editing_defaults import EditingDefaults, read_editing_defaults, write_editing_defaults
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
-from editfoundry.editors.families.instruct_pix2pix.trainee import switch_on
+from editfoundry.editors.families.instruct_pix2pix.trainee import InstructPix2PixTrainee, switch_on
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining as Training
 from editfoundry.editors.train import train_editor
 from editfoundry.errors import BadInputError
@@ -90,6 +92,28 @@ def relative_distance(one: Training, other: Training) -> float:
 def trained(config: Training) -> Training:
     train_editor(config)
     return config
+
+
+def test_the_loss_is_that_of_scaled_output_latents_beside_the_inputs_own(config: Training) -> None:
+    plain = replace(config, conditioning_dropout=0.0, change_weight=3.0)
+    trainee = InstructPix2PixTrainee.load(plain, Accelerator(cpu=True))
+    unet, vae, scheduler = trainee.pipeline.unet, trainee.pipeline.vae, trainee.scheduler
+    batch, seen = trainee.batch(0, slice(0, 4)), []
+    unet.register_forward_hook(lambda _, args, found: seen.append((args[0], found[0])))
+    loss = trainee.loss([unet], batch)
+    modes, moments = batch.pictures
+    posterior = DiagonalGaussianDistribution(moments)
+    outputs = posterior.mean + posterior.std * batch.posterior_noise
+    latents = vae.config.scaling_factor * outputs
+    [(sample, prediction)] = seen
+    assert vae.config.scaling_factor == 0.5
+    torch.testing.assert_close(sample[:, :4], scheduler.add_noise(latents, batch.noise, batch.timesteps))
+    torch.testing.assert_close(sample[:, 4:], modes)
+    # Where the pair's scaled latents differ by a quarter, an error weighs three times as much.
+    weights = torch.where(((outputs - modes) * 0.5).abs().mean(1, keepdim=True) > 0.25, 3.0, 1.0)
+    errors = (prediction - scheduler.get_velocity(latents, batch.noise, batch.timesteps)).square()
+    torch.testing.assert_close(loss, (errors * weights).mean())
+    assert 0 < (weights > 1).float().mean()
 
 
 def test_a_trained_editor_says_about_editing_what_the_one_it_was_trained_from_says(trained: Training) -> None:

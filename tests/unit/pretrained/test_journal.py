@@ -2,12 +2,13 @@
 
 import pytest
 
-from editfoundry.pretrained.chat import ChatAnswer, Message, Request, Sampling
-from editfoundry.synthesis.quadruples.journal import Journal, journal_path, request_key
+from editfoundry.pretrained.chat import AnswerToken, ChatAnswer, Message, Request, Sampling
+from editfoundry.pretrained.journal import Journal, journal_path, request_key
 
 ANSWERS = [
     ChatAnswer(text="zürich\u2028\n{}", prompt_tokens=3, completion_tokens=2, finish_reason="stop"),
     ChatAnswer(),
+    ChatAnswer(text="5", tokens=(AnswerToken(" 5", {" 5": -0.1, " 4": -2.5}), AnswerToken("}", {}))),
 ]
 
 
@@ -25,25 +26,25 @@ def path(tmp_path):
 def test_what_was_written_is_read_back(path):
     assert path.name == "00007.journal.jsonl"
     journal = Journal(path)
-    assert [journal.get(key) for key in ("0", "1", "2")] == [*ANSWERS, None]
+    assert [journal.get(key) for key in ("0", "1", "2", "3")] == [*ANSWERS, None]
     journal.close()
 
 
 def test_a_torn_last_line_is_cut_off_and_the_next_answer_is_not_glued_to_it(path):
     whole = path.read_bytes()
-    path.write_bytes(whole + b'{"key": "2", "text": "tor')
+    path.write_bytes(whole + b'{"key": "3", "text": "tor')
     journal = Journal(path)
-    assert path.read_bytes() == whole and journal.get("2") is None
-    journal.add("2", ANSWERS[0])
+    assert path.read_bytes() == whole and journal.get("3") is None
+    journal.add("3", ANSWERS[0])
     journal.close()
-    assert Journal(path).get("2") == ANSWERS[0]
+    assert Journal(path).get("3") == ANSWERS[0]
 
 
-@pytest.mark.parametrize("line", [b"\xff\n", b"3\n", b"{}\n", b'{"key": "2", "colour": "red"}\n', b"\n"])
+@pytest.mark.parametrize("line", [b"\xff\n", b"3\n", b"{}\n", b'{"key": "3", "colour": "red"}\n', b"\n"])
 def test_a_line_that_is_no_answer_is_passed_over(path, line):
     path.write_bytes(line + path.read_bytes())
     journal = Journal(path)
-    assert [journal.get(key) for key in ("0", "1", "2")] == [*ANSWERS, None]
+    assert [journal.get(key) for key in ("0", "1", "2", "3")] == [*ANSWERS, None]
     journal.close()
 
 

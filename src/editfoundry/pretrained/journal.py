@@ -1,4 +1,4 @@
-"""What a model has answered already, kept beside the shard until that is complete."""
+"""What a model has answered already, kept beside the shard until that is complete: a writer's answers or a judge's."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 
 from editfoundry.data.atomic import room_for
 from editfoundry.data.hashing import input_hash
-from editfoundry.pretrained.chat import ChatAnswer, Request, Sampling
+from editfoundry.pretrained.chat import AnswerToken, ChatAnswer, Request, Sampling
 
 SUFFIX = ".journal.jsonl"
+JUDGE_SUFFIX = ".judge" + SUFFIX
 
 
-def journal_path(shard: Path) -> Path:
+def journal_path(shard: Path, suffix: str = SUFFIX) -> Path:
     """Return where a shard's journal is: ``00000.journal.jsonl`` for ``00000.parquet``."""
-    return shard.with_name(shard.name.split(".")[0] + SUFFIX)
+    return shard.with_name(shard.name.split(".")[0] + suffix)
 
 
 def request_key(model: str, request: Request, sampling: Sampling) -> str:
@@ -58,7 +59,8 @@ class Journal:
         """
         self._answers[key] = answer
         told = {name: value for name, value in asdict(replace(answer, tokens=())).items() if name != "tokens"}
-        line = json.dumps({"key": key, **told}, ensure_ascii=False) + "\n"
+        tokens = [[token.text, dict(token.log_probabilities)] for token in answer.tokens]
+        line = json.dumps({"key": key, **told, **({"tokens": tokens} if tokens else {})}, ensure_ascii=False) + "\n"
         # One write, so that a kill leaves the whole line or nothing.
         with room_for(self.path):
             data = line.encode()
@@ -88,7 +90,8 @@ def _read(path: Path) -> dict[str, ChatAnswer]:
         try:
             fields = json.loads(line)
             key = str(fields.pop("key"))
-            answers[key] = ChatAnswer(**fields)
+            tokens = tuple(AnswerToken(text, likeliest) for text, likeliest in fields.pop("tokens", ()))
+            answers[key] = ChatAnswer(**fields, tokens=tokens)
         except (ValueError, TypeError, KeyError, AttributeError):
             continue
     return answers

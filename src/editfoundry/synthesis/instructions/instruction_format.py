@@ -1,0 +1,76 @@
+"""What the language model is shown and how it answers: the format that InstructPix2Pix fine-tuned a model for.
+
+One delimiter ends the caption, one stands between the two answers, and a text ends them: all three as released.
+"""
+
+from __future__ import annotations
+
+from editfoundry.errors import Rejection
+from editfoundry.pretrained.chat import Chat, ChatAnswer, Message
+from editfoundry.synthesis.quadruples.answers import check_answered
+
+AFTER_CAPTION = "\n##\n"
+BETWEEN_ANSWERS = "\n%%\n"
+STOP = "\nEND"
+MARKS = (AFTER_CAPTION, BETWEEN_ANSWERS, STOP)
+
+
+def question(caption: str) -> Chat:
+    """Return what is asked about a caption."""
+    return (Message("user", caption + AFTER_CAPTION),)
+
+
+def completion(edit: str, output: str) -> str:
+    """Return the answer that a model is taught, its end included."""
+    return f"{edit}{BETWEEN_ANSWERS}{output}{STOP}"
+
+
+def read_answer(answer: ChatAnswer) -> tuple[str, str]:
+    """Return the instruction and the edited caption of an answer, each on one line.
+
+    Raises:
+        Rejection: the model did not answer, was cut off, or what it wrote are not two answers.
+    """
+    check_answered(answer)
+    # An endpoint that takes no stop goes on behind it.
+    text, stop, _ = answer.text.partition(STOP)
+    if answer.finish_reason == "length" and not stop:
+        raise Rejection("answer cut off", f"after {answer.completion_tokens} tokens")
+    parts = text.split(BETWEEN_ANSWERS)
+    if len(parts) == 1:
+        raise Rejection("no delimiter", shown(text))
+    if len(parts) > 2:
+        raise Rejection("more than two answers", shown(text))
+    if mark := mark_inside(text.replace(BETWEEN_ANSWERS, "", 1)):
+        raise Rejection("delimiter inside", repr(mark))
+    edit, output = (" ".join(part.split()) for part in parts)
+    for name, value in (("instruction", edit), ("edited caption", output)):
+        check_text(name, value)
+    return edit, output
+
+
+def check_text(name: str, text: str) -> None:
+    """Raise Rejection for a text that is empty or holds what cannot be shown."""
+    if not text:
+        raise Rejection(f"empty {name}")
+    if not text.isprintable():
+        raise Rejection(f"control characters in {name}", shown(text))
+
+
+def mark_inside(text: str) -> str | None:
+    """Return the mark that a text holds; None where it holds none."""
+    return next((mark for mark in MARKS if mark in text), None)
+
+
+def is_same_caption(first: str, second: str) -> bool:
+    """Return whether captions are equal, letter case and final punctuation aside."""
+    return _bare(first) == _bare(second)
+
+
+def _bare(caption: str) -> str:
+    return " ".join(caption.lower().split()).strip(".!? ")
+
+
+def shown(text: str) -> str:
+    """Return the beginning of what a model wrote, for a rejection."""
+    return repr(text[:160])
