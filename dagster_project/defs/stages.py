@@ -38,20 +38,21 @@ IN_PROCESS: dict[str, InProcess] = {
 FRESHNESS = {EDITWORLD_REPORT.name: WEEKLY}
 
 
-@dg.definitions
-def stages() -> dg.Definitions:
-    """Make the asset of every stage."""
-    return dg.Definitions(
-        assets=[
-            stage_asset(stage, show_of(stage), IN_PROCESS.get(stage.name), FRESHNESS.get(stage.name))
-            for stage in STAGES
-        ]
-    )
-
-
 instruct_pix2pix_line = dg.define_asset_job(
     "instruct_pix2pix_line",
     selection=[stage.name for stage in STAGES if stage.by_itself],
     description="InstructPix2Pix's line in one go: pairs painted by prompt-to-prompt, an editor trained on nothing "
     "else, its report. The captions must be there.",
 )
+
+
+@dg.definitions
+def stages() -> dg.Definitions:
+    """Make the asset of every stage, and the job of the line that is made by itself."""
+    return dg.Definitions(
+        assets=[
+            stage_asset(stage, show_of(stage), IN_PROCESS.get(stage.name), FRESHNESS.get(stage.name))
+            for stage in STAGES
+        ],
+        jobs=[instruct_pix2pix_line],
+    )

@@ -19,6 +19,9 @@ LINEAGE = {
     "editworld": ("checkpoints", {"dataset"}),
     "editworld_report": ("reports", {"dataset", "editworld"}),
     "champion_gate": ("reports", {"editworld", "editworld_report"}),
+    "instruct_pix2pix_pairs": ("triplets", {"captions"}),
+    "instruct_pix2pix": ("checkpoints", {"instruct_pix2pix_pairs"}),
+    "instruct_pix2pix_report": ("reports", {"instruct_pix2pix"}),
 }
 BESIDE = {"source_shards": ("sources", set()), "claims_report": ("reports", {"editworld"})}
 """What no click on "Materialize all" makes, but a job of its own."""
@@ -74,12 +77,25 @@ def test_checks_that_guard_the_next_stage_block_it(graph):
         "loss_is_finite": True,
         "loss_falls": True,
         "report_is_complete": True,
+        "instruct_pix2pix_pairs_add_up": True,
+        "instruct_pix2pix_pairs_has_its_images": True,
     }
 
 
 def test_all_assets_can_run_in_one_go(repository):
     job = repository.get_implicit_global_asset_job_def()
     assert len(job.asset_layer.executable_asset_keys) == len(LINEAGE)
+
+
+def test_instruct_pix2pixs_line_is_a_job_of_its_own_that_nothing_starts_and_no_retraining_makes(repository):
+    line = {"instruct_pix2pix_pairs", "instruct_pix2pix", "instruct_pix2pix_report"}
+    made = {
+        job: {key.to_user_string() for key in repository.get_job(job).asset_layer.executable_asset_keys}
+        for job in ("instruct_pix2pix_line", "retraining")
+    }
+    assert made["instruct_pix2pix_line"] == line and not made["retraining"] & line
+    graph = repository.asset_graph
+    assert not [name for name in line if graph.get(dg.AssetKey(name)).automation_condition]
 
 
 def test_the_foundry_works_in_the_folder_of_the_environment(monkeypatch, tmp_path):
@@ -107,6 +123,9 @@ def test_every_stage_stands_in_line_for_the_gpu_or_for_dvc_and_only_the_gate_for
         "editworld": "gpu",
         "editworld_report": "gpu",
         "champion_gate": None,
+        "instruct_pix2pix_pairs": "gpu",
+        "instruct_pix2pix": "gpu",
+        "instruct_pix2pix_report": "gpu",
     }
 
 

@@ -26,7 +26,7 @@ WORK = [
     "editfoundry.synthesis.editworld_text.stage.synthesize", "editfoundry.tinyworld.clips.writing.write_clips",
     "editfoundry.sources.internvid.convert_internvid", "editfoundry.synthesis.frame_pairs.stage.mine_frame_pairs",
     "editfoundry.synthesis.editworld_video.stage.synthesize_video", "editfoundry.synthesis.rehearsal.stage.rehearse",
-    "editfoundry.curation.curate.curate",
+    "editfoundry.curation.curate.curate", "editfoundry.synthesis.instruct_pix2pix.stage.synthesize_pairs",
     "editfoundry.editors.train.launch_training", "editfoundry.evaluation.lineage_report.evaluate_checkpoint",
 ]  # fmt: skip
 """What commands and stages call to have the work done."""

@@ -40,7 +40,8 @@ def run_instruct_pix2pix_report(request: StageRequest) -> Path:
     Raises:
         BadInputError: there is no editor, or the output holds something else.
     """
-    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow, runs_folder
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow
+    from editfoundry.evaluation.reports.read_run import runs_folder
     from editfoundry.tracking.mlflow_client import only_watching
 
     whole: Any = request.params

@@ -13,7 +13,7 @@ from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import StageRequest
 from editfoundry.lineage.editor_stage import training_values
 from editfoundry.lineage.params import Params, load_params
-from editfoundry.lineage.stages import STAGES, Paths, check_params, makers, stage_named, stage_request
+from editfoundry.lineage.stages import MAIN_LINE, STAGES, Paths, check_params, makers, stage_named, stage_request
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
 
 PARAMS_FILE = Path(__file__).parents[3] / "params.yaml"
@@ -66,7 +66,7 @@ def test_a_stage_s_output_is_the_attribute_of_its_name(tmp_path):
 
 
 def test_the_data_set_takes_the_triplets_of_every_recipe(tmp_path):
-    triplets = [stage for stage in STAGES if stage.recipe]
+    triplets = [stage for stage in MAIN_LINE if stage.recipe]
     request = stage_request("dataset", Params(), tmp_path)
     assert request.sources == tuple(tmp_path / stage.output for stage in triplets)
     assert [stage.recipe for stage in triplets] == ["editworld-text", "editworld-video", "rehearsal"]

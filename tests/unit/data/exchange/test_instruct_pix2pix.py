@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from editfoundry.data.exchange.instruct_pix2pix import export_instruct_pix2pix, import_instruct_pix2pix
-from editfoundry.data.rejections import read_rejections
+from editfoundry.data.rejections import RejectedRow, read_rejections
 from editfoundry.data.shards import read_triplets, write_triplets
 from editfoundry.errors import BadInputError
 
@@ -41,7 +41,8 @@ def test_the_export_is_what_instruct_pix2pixs_loader_opens(exported):
                     assert (image.format, image.mode) == ("JPEG", "RGB")
     lines = (folder / "0000000" / "metadata.jsonl").read_text().splitlines()
     first = json.loads(lines[0])
-    assert len(lines) == 3 and str(first["seed"]) == listed[0][1][0]
+    assert len(lines) == 3 and {str(json.loads(line)["seed"]) for line in lines} == set(listed[0][1])
+    assert listed == sorted([name, sorted(seeds)] for name, seeds in listed)
     assert (first["clip_sim_0"], first["clip_sim_dir"], first["cfg_scale"]) == (0.25, 0.5, 7.5)
 
 
@@ -50,6 +51,9 @@ def test_export_then_import_gives_equal_records_and_nearly_equal_pixels(exported
     result = import_instruct_pix2pix(folder, tmp_path / "back")
     read = list(read_triplets(tmp_path / "back"))
     assert result.num_out == len(written) == len(read)
+    assert [t.input_caption for t in read] == [t.input_caption for t in written]
+    # Within a folder the pairs come back by their seeds, which begin as their ids do.
+    written = [*sorted(written[:3], key=lambda t: str(int(t.id[:8], 16))), *written[3:]]
     for before, after in zip(written, read, strict=True):
         for name in set(vars(before)) - {"input_image", "output_image", "mask"}:
             assert getattr(before, name) == getattr(after, name)
@@ -121,3 +125,39 @@ def test_a_folder_that_is_no_instruct_pix2pix_data_set_is_bad_input_and_leaves_n
     with pytest.raises(BadInputError, match=message):
         import_instruct_pix2pix(tmp_path / "in", tmp_path / "back")
     assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+def test_folders_and_pictures_are_called_as_the_recipe_numbered_them_and_a_pair_without_survivor_has_its_prompt(
+    tmp_path, triplet
+):
+    def made(number, seed, **other):
+        drawn = {"number": number, "candidate_seed": seed, "p2p_threshold": 0.25, "cfg_scale": 9.5}
+        captions = {"input_caption": f"cat {number}", "output_caption": f"dog {number}"}
+        return triplet(seed, **captions, instruction="e", mask=None, provenance=drawn, **other)
+
+    lost = {"input_caption": "cat 3", "instruction": "e", "output_caption": "dog 3", "number": 3}
+    rejected = [RejectedRow("x", "low clip_direction", "", lost)]
+    write_triplets(tmp_path / "in" / "00000.tar", [made(7, 30), made(7, 4), made(2, 9)], rejected)
+    export_instruct_pix2pix(tmp_path / "in", tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "seeds.json").read_text()) == [["0000002", ["9"]], ["0000007", ["30", "4"]]]
+    assert [p.name for p in (tmp_path / "out" / "0000003").iterdir()] == ["prompt.json"]
+    assert json.loads((tmp_path / "out" / "0000003" / "prompt.json").read_text())["caption"] == "cat 3"
+    import_instruct_pix2pix(tmp_path / "out", tmp_path / "back")
+    back = list(read_triplets(tmp_path / "back"))
+    assert [t.provenance["candidate_seed"] for t in back] == [9, 30, 4]
+    assert {(t.provenance["p2p_threshold"], t.provenance["cfg_scale"]) for t in back} == {(0.25, 9.5)}
+
+
+def test_pairs_of_others_get_the_splits_that_the_release_cuts(exported, tmp_path):
+    folder, _ = exported
+    for number in range(40):
+        place = folder / f"{number:07d}"
+        place.mkdir(exist_ok=True)
+        (place / "prompt.json").write_text(json.dumps({"caption": "a", "edit": f"melt {number}", "output": "b"}))
+        for side in (0, 1):
+            smooth(number + 60 * side).save(place / f"1_{side}.jpg", quality=100)
+        (place / "metadata.jsonl").unlink(missing_ok=True)
+    (folder / "seeds.json").write_text(json.dumps([[f"{number:07d}", [1]] for number in range(40)]))
+    import_instruct_pix2pix(folder, tmp_path / "back")
+    splits = [t.split for t in read_triplets(tmp_path / "back")]
+    assert splits == ["train"] * 36 + ["validation"] * 2 + ["test"] * 2
