@@ -225,7 +225,7 @@ def test_a_run_killed_in_a_shard_goes_on_there_asks_nothing_twice_and_gives_the_
     def respond(body, before):
         if len(server.answered) == killed_at and not release.is_set():
             hanging.set()
-            release.wait(120)
+            release.wait(300)
         return at_night(body, before)
 
     with chat_server(respond) as server:
@@ -234,7 +234,7 @@ def test_a_run_killed_in_a_shard_goes_on_there_asks_nothing_twice_and_gives_the_
         command += ["--profile", str(profile)]
         env = {**os.environ, "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
         first = subprocess.Popen(command, cwd=tmp_path, env=env)
-        assert hanging.wait(120)
+        assert hanging.wait(300)
         first.send_signal(signal.SIGKILL)
         first.wait()
         assert len(list((tmp_path / "out").glob("*.journal.jsonl"))) == 1
