@@ -88,6 +88,8 @@ def lineage_run(
     for stage in stages:
         with nullcontext() if stage.draws_progress else progress_bar(stage.name) as progress:
             result = run_stage(stage.name, chosen, root.resolve(), progress)
-        counted = isinstance(result, StageResult)
-        facts[stage.name] = f"{result.num_out} kept, {result.num_rejected} dropped" if counted else str(result)
+        if isinstance(result, StageResult):
+            facts[stage.name] = f"{result.num_out} kept, {result.num_rejected} dropped"
+        else:
+            facts[stage.name] = str(result)
     print_facts(facts, as_json)

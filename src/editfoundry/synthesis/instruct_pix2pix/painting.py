@@ -98,8 +98,8 @@ class _Prompts:
         tokenizer: Any = painter.tokenizer
         size = image_size(painter)
         before, after = [pair.input_caption for pair in pairs], [pair.output_caption for pair in pairs]
-        encoded = [encode_prompts(painter, texts).at_size(*size) for texts in (before, after)]
-        return cls(*encoded, encode_empty_prompt(painter).at_size(*size), align(tokenizer, before, after))
+        first, second = (encode_prompts(painter, texts).at_size(*size) for texts in (before, after))
+        return cls(first, second, encode_empty_prompt(painter).at_size(*size), align(tokenizer, before, after))
 
 
 def candidate_seed(seed: int, pair_id: str, number: int) -> int:

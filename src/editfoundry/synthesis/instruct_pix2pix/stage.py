@@ -127,7 +127,9 @@ class PairStage(ShardStage[CaptionPart, PairModels, Triplet]):
 
     def _triplet(self, models: PairModels, pair: CaptionPair, candidate: ScoredPair) -> Triplet:
         return Triplet(
-            **pair.texts(),
+            instruction=pair.instruction,
+            input_caption=pair.input_caption,
+            output_caption=pair.output_caption,
             input_image=candidate.painted.before,
             output_image=candidate.painted.after,
             category=pair.category,
