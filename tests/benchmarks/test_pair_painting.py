@@ -1,0 +1,58 @@
+"""Side by side: InstructPix2Pix's candidates all together against one pair at a time, as its release paints them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from editfoundry.pretrained.passes import Passes
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.profiles import load_profile
+from editfoundry.synthesis.instruct_pix2pix.caption_pairs import CaptionPair
+from editfoundry.synthesis.instruct_pix2pix.choosing import choose_pairs
+from editfoundry.synthesis.instruct_pix2pix.config import PairConfig
+from editfoundry.synthesis.instruct_pix2pix.models import load_pair_models
+from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
+from editfoundry.tinyworld.benchmark import plain_cases
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from page import machine, write_section  # noqa: E402
+
+CONFIG = PairConfig(num_candidates=8, num_inference_steps=10, min_guidance_scale=1.5, max_guidance_scale=3.5)
+NUM_PAIRS = 4
+
+
+def test_all_candidates_against_one_pair_at_a_time() -> None:
+    models = load_pair_models(load_profile("embedded"), choose_runtime("cpu"))
+    cases = plain_cases(NUM_PAIRS, 0)
+    pairs = [
+        CaptionPair(input_caption=c.input_caption, instruction=c.instruction, output_caption=c.output_caption)
+        for c in cases
+    ]
+    single = PairPainter(models.painter.painter, Passes(1))
+
+    def together() -> None:
+        choose_pairs(models.clip, pairs, models.painter.paint(pairs, CONFIG), CONFIG)
+
+    def one_by_one() -> None:
+        for pair in pairs:
+            for candidate in single.paint([pair], CONFIG)[0]:
+                choose_pairs(models.clip, [pair], [[candidate]], CONFIG)
+
+    rates = [NUM_PAIRS * CONFIG.num_candidates / _seconds(run) for run in (together, one_by_one)]
+    write_section(
+        "Pairs of InstructPix2Pix",
+        f"{NUM_PAIRS} caption pairs with {CONFIG.num_candidates} candidates each, {CONFIG.num_inference_steps} steps, "
+        f"CLIP's four similarities included; candidates a second. {machine()}\n\n"
+        "| all together | one pair at a time | factor |\n|---|---|---|\n"
+        f"| {rates[0]:.2f} | {rates[1]:.2f} | {rates[0] / rates[1]:.2f} |\n",
+    )
+
+
+def _seconds(run: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
