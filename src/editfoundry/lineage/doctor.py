@@ -78,7 +78,7 @@ class Examination:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every stage can run here now."""
+        """Whether every stage of the main line can run here now."""
         return all(stage.verdict == READY for stage in self.stages)
 
     def to_dict(self) -> dict[str, Any]:

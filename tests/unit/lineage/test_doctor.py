@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from editfoundry.cli import app
 from editfoundry.lineage.doctor import GIB, READY, REFUSED, TOO_SMALL, WAITS, Examination, examine
 from editfoundry.lineage.params import Params, load_params
-from editfoundry.lineage.stages import STAGES
+from editfoundry.lineage.stages import MAIN_LINE
 
 
 def with_post_edit(profile: str) -> Params:
@@ -57,7 +57,7 @@ def test_the_embedded_profile_is_ready_and_the_json_says_all_of_it(tmp_path, mon
     printed = CliRunner().invoke(app, ["doctor", "--json"])
     found = json.loads(printed.stdout.splitlines()[-1])
     assert found["is_ready"] and found["problems"] == []
-    assert [stage["stage"] for stage in found["stages"]] == [stage.name for stage in STAGES]
+    assert [stage["stage"] for stage in found["stages"]] == [stage.name for stage in MAIN_LINE]
     assert all(role["is_here"] and role["fetch"] is None for role in found["roles"])
     assert all(
         phase["needed"] if "needed" in phase else phase["weights"] for s in found["stages"] for phase in s["phases"]
