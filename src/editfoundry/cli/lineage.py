@@ -31,14 +31,14 @@ def lineage_write_dvc(
 ) -> None:
     """Write dvc.yaml from the stages' records. Example: editfoundry lineage write-dvc."""
     from editfoundry.lineage.dvc_file import is_current, write_dvc
-    from editfoundry.lineage.stages import STAGES
+    from editfoundry.lineage.stages import MAIN_LINE
 
     if check:
         current = is_current(file)
         print_facts({"file": str(file), "current": current}, as_json)
         raise typer.Exit(0 if current else 1)
     write_dvc(file)
-    print_facts({"file": str(file), "stages": len(STAGES)}, as_json)
+    print_facts({"file": str(file), "stages": len(MAIN_LINE)}, as_json)
 
 
 @lineage_app.command("write-params")

@@ -7,7 +7,7 @@ from typing import Any
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.execution.stage_record import Stage
-from editfoundry.lineage.stages import STAGES, stage_named
+from editfoundry.lineage.stages import MAIN_LINE, stage_named
 
 DVC_FILE = "dvc.yaml"
 _HEADER = """\
@@ -30,7 +30,7 @@ def dvc_text() -> str:
     def dump(value: object) -> str:
         return yaml.dump(value, Dumper=Indented, sort_keys=False, width=1000)
 
-    stages = ["".join(f"  {line}\n" for line in dump({s.name: _entry(s)}).splitlines()) for s in STAGES]
+    stages = ["".join(f"  {line}\n" for line in dump({s.name: _entry(s)}).splitlines()) for s in MAIN_LINE]
     return f"{_HEADER}stages:\n" + "\n".join(stages)
 
 
