@@ -67,7 +67,7 @@ def lineage_write_params(
 def lineage_run(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="STAGE...", help="Stages by their names in dvc.yaml, in order."),
+        typer.Argument(metavar="STAGE...", help="Stages by name, as in Dagster, in order."),
     ],
     root: Annotated[Path, typer.Option(help="The project's folder.")] = Path("."),
     profile: ProfileOption = None,

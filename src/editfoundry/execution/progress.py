@@ -37,3 +37,19 @@ class StageProgress:
         if done < self._total or self._told < done:
             self._progress(done, self._total)
         self._told = done
+
+
+class DoneSoFar:
+    """Tells how many records are done, and the same number again as a sign of life."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell, self._done = tell, 0
+
+    def tell(self, done: int) -> None:
+        """Tell a number."""
+        self._done = done
+        self._tell(done)
+
+    def tell_again(self) -> None:
+        """Tell the last number again."""
+        self._tell(self._done)

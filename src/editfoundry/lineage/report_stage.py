@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,8 @@ def run_report(request: StageRequest) -> Path:
     Raises:
         BadInputError: there is no editor, or the output holds something else.
     """
-    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow
-    from editfoundry.evaluation.reports.read_run import runs_folder
-    from editfoundry.tracking.mlflow_client import only_watching
-
     dataset, editor = request.sources
-    params: Any = request.params
-    runs = runs_folder(request.root, request.output)
-    made = evaluate_checkpoint(params, editor, request.output, dataset=dataset, progress=request.progress, runs=runs)
-    if made:
-        with only_watching("the evaluation"):
-            log_to_mlflow(request.output, params, request.root)
-    return request.output
+    return _evaluate(request, request.params, editor, dataset=dataset)
 
 
 def run_instruct_pix2pix_report(request: StageRequest) -> Path:
@@ -40,46 +31,45 @@ def run_instruct_pix2pix_report(request: StageRequest) -> Path:
     Raises:
         BadInputError: there is no editor, or the output holds something else.
     """
-    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow
-    from editfoundry.evaluation.reports.read_run import runs_folder
-    from editfoundry.tracking.mlflow_client import only_watching
-
     whole: Any = request.params
     params = dataclasses.replace(
         whole, editworld_report=whole.instruct_pix2pix_report, editworld=whole.instruct_pix2pix
     )
-    runs = runs_folder(request.root, request.output)
-    made = evaluate_checkpoint(
+    return _evaluate(
+        request,
         params,
         request.source,
-        request.output,
         benchmarks=PLAIN_FIRST,
-        progress=request.progress,
-        runs=runs,
         title="InstructPix2Pix on tinyworld",
         subtitle=f"{params.profile} profile: the base editor against one trained on synthesized pairs alone",
     )
-    if made:
-        with only_watching("the evaluation"):
-            log_to_mlflow(request.output, params, request.root)
-    return request.output
 
 
 PLAIN_FIRST = ("tinyworld-plain",)
 """Benchmarks of InstructPix2Pix's report: its instructions are plain edits."""
 
 
-def check_instruct_pix2pix_report(request: StageRequest) -> None:
-    """Raise BadInputError where a setting of the post-edit is wrong, or a role has no model that can play it."""
-    params: ReportParams = request.params.instruct_pix2pix_report
-    profile = load_profile(request.params.profile)
-    params.post_edit_config(profile)
-    check_models(profile, ("editor_base", "clip"))
+def _evaluate(request: StageRequest, params: Any, editor: Path, **how: Any) -> Path:
+    """Write the report of an editor, and log it where it was made anew; ``how`` is of `evaluate_checkpoint`."""
+    from editfoundry.evaluation.lineage_report import evaluate_checkpoint, log_to_mlflow
+    from editfoundry.evaluation.reports.read_run import runs_folder
+    from editfoundry.tracking.mlflow_client import only_watching
+
+    runs = runs_folder(request.root, request.output)
+    if evaluate_checkpoint(params, editor, request.output, progress=request.progress, runs=runs, **how):
+        with only_watching("the evaluation"):
+            log_to_mlflow(request.output, params, request.root)
+    return request.output
 
 
-def check_report(request: StageRequest) -> None:
-    """Raise BadInputError where a setting of the post-edit is wrong, or a role has no model that can play it."""
-    params: ReportParams = request.params.editworld_report
+def check_report(request: StageRequest, section: str) -> None:
+    """Raise BadInputError where a setting of the post-edit is wrong, or a role has no model that can play it.
+
+    Args:
+        request: whose parameters are checked.
+        section: of the parameters, a `ReportParams`.
+    """
+    params: ReportParams = getattr(request.params, section)
     profile = load_profile(request.params.profile)
     asks_for_post_edit = params.post_edit_config(profile) is not None
     check_models(profile, ("editor_base", "clip", *(POST_EDIT_ROLES if asks_for_post_edit else ())))
@@ -95,7 +85,7 @@ EDITWORLD_REPORT = Stage(
     "pictures.",
     config=ReportParams,
     run=run_report,
-    check=check_report,
+    check=partial(check_report, section="editworld_report"),
     commands=("evaluate --editor {sources[1]} --benchmark tinyworld --out {output}",),
     loads_models=True,
     kinds=("html", "json"),
@@ -112,7 +102,7 @@ INSTRUCT_PIX2PIX_REPORT = Stage(
     "the base, with pictures.",
     config=ReportParams,
     run=run_instruct_pix2pix_report,
-    check=check_instruct_pix2pix_report,
+    check=partial(check_report, section="instruct_pix2pix_report"),
     commands=("lineage run instruct_pix2pix_report",),
     loads_models=True,
     kinds=("html", "json"),

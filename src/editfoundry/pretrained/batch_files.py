@@ -15,6 +15,7 @@ from typing import Any
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.hashing import input_hash
+from editfoundry.data.untrusted import parse_json
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.chat import REFUSED, WAITING, ChatAnswer
 from editfoundry.pretrained.chat_completion import BrokenAnswer, PromptRefused, read_answer
@@ -72,8 +73,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
+                row = parse_json(line)
+            except ValueError as error:
                 raise BadInputError(f"{path}: line {number} is no JSON ({error}); fetch the answers again") from error
             if not isinstance(row, dict) or "custom_id" not in row:
                 raise BadInputError(f"{path}: line {number} has no custom_id; put files of answers here, and no others")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+from editfoundry.data.stage_result import StageResult
 from editfoundry.pretrained.chat import LanguageModel, Prices
 from editfoundry.pretrained.endpoint_settings import endpoint_prices
 from editfoundry.pretrained.identity import model_identity
@@ -36,3 +39,12 @@ def language_model_identity(profile: Profile, role: str = ROLE) -> list[str]:
 def language_model_prices(profile: Profile, role: str = ROLE) -> Prices | None:
     """Return the prices that the profile's options or the environment give; None where there are none."""
     return endpoint_prices(profile, role)
+
+
+def with_cost(result: StageResult, profile: Profile, role: str = ROLE) -> StageResult:
+    """Add what the tokens of a result cost, where prices of the role's model are given."""
+    prices = language_model_prices(profile, role)
+    if prices is None:
+        return result
+    cost = prices.cost(result.totals.get("prompt_tokens", 0), result.totals.get("completion_tokens", 0))
+    return dataclasses.replace(result, totals={**result.totals, "cost": round(cost, 6)})

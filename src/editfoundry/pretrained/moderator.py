@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.opening import opening
+from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import Passes
 from editfoundry.pretrained.placement import device_of, place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime, choose_runtime
@@ -101,8 +101,8 @@ def _load_classifier(reference: ModelReference, runtime: Runtime) -> TextClassif
 
     safe, threshold = _options(reference)
     with opening(reference, "a classifier of texts") as options:
-        model: Any = AutoModelForSequenceClassification.from_pretrained(
-            reference.location, dtype=runtime.dtype, use_safetensors=True, **options
+        model = load_whole(
+            AutoModelForSequenceClassification, reference, dtype=runtime.dtype, use_safetensors=True, **options
         )
         tokenizer = AutoTokenizer.from_pretrained(reference.location, **options)
     labels = {int(number): str(label) for number, label in model.config.id2label.items()}

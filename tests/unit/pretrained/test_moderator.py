@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
@@ -81,3 +82,12 @@ def test_a_profile_without_moderator_has_none_and_a_missing_one_is_told(tmp_path
     assert load_moderator(load_profile("embedded")) is None
     with pytest.raises(MissingModelError, match="role 'moderator'"):
         moderator_of(tmp_path / "nothing")
+
+
+def test_a_classifier_without_its_head_is_refused_and_given_no_random_one(tmp_path):
+    folder = save_classifier(tmp_path / "model", ["OK", "violence"])
+    weights = load_file(folder / "model.safetensors")
+    del weights["classifier.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BadInputError, match=r"lacks 1 of the weights .*classifier\.weight"):
+        moderator_of(folder)

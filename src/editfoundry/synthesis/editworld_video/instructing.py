@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import Rejection
+from editfoundry.pretrained.asking import Asker
 from editfoundry.pretrained.chat import ChatAnswer, Request, Sampling
 from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
 from editfoundry.synthesis.editworld_video.storyline_prompts import StorylinePrompts
@@ -19,7 +20,6 @@ from editfoundry.synthesis.quadruples.answers import (
     read_category,
     read_quadruple,
 )
-from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 from editfoundry.synthesis.quadruples.seeding import seed_of
 

@@ -26,6 +26,7 @@ from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.judging import PROMPT_VERSION, JudgeConfig
 from editfoundry.judging.missing_scores import TripletScorer
+from editfoundry.pretrained.asking import Asker
 from editfoundry.pretrained.chat import LanguageModel
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.identity import model_identity
@@ -39,7 +40,6 @@ from editfoundry.synthesis.editworld_video.clip_frames import storyline_frames
 from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
 from editfoundry.synthesis.editworld_video.instructing import Described, Refused, write_instructions
 from editfoundry.synthesis.editworld_video.storyline_prompts import StorylinePrompts, load_storyline_prompts
-from editfoundry.synthesis.quadruples.asking import Asker
 
 RECIPE = "editworld-video"
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from editfoundry.data.record import short_hash
 from editfoundry.errors import Rejection
-from editfoundry.judging.clip_similarity import plain_text
-from editfoundry.synthesis.instructions.instruction_format import MARKS
+from editfoundry.synthesis.instructions.instruction_format import MARKS, is_same_caption
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
@@ -65,7 +64,7 @@ def read_pair(row: object, number: int, place: str) -> CaptionPair:
         mark = next((mark for mark in MARKS if mark in text), None)
         if mark is not None:
             raise Rejection(MARK_INSIDE, f"{name} holds {mark!r}")
-    if plain_text(texts["input_caption"]) == plain_text(texts["output_caption"]):
+    if is_same_caption(texts["input_caption"], texts["output_caption"]):
         raise Rejection(EQUAL_CAPTIONS, texts["output_caption"][:_MAX_CHARACTERS])
     known = [str(row[name]) for name in ("id", "url") if isinstance(row.get(name), str | int) and row[name] != ""]
     category = row.get("category")

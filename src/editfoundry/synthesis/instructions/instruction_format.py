@@ -6,6 +6,7 @@ One delimiter ends the caption, one stands between the two answers, and a text e
 from __future__ import annotations
 
 from editfoundry.errors import Rejection
+from editfoundry.judging.clip_similarity import plain_text
 from editfoundry.pretrained.chat import Chat, ChatAnswer, Message
 from editfoundry.synthesis.quadruples.answers import check_answered
 
@@ -64,11 +65,7 @@ def mark_inside(text: str) -> str | None:
 
 def is_same_caption(first: str, second: str) -> bool:
     """Return whether captions are equal, letter case and final punctuation aside."""
-    return _bare(first) == _bare(second)
-
-
-def _bare(caption: str) -> str:
-    return " ".join(caption.lower().split()).strip(".!? ")
+    return plain_text(first) == plain_text(second)
 
 
 def shown(text: str) -> str:

@@ -12,14 +12,15 @@ from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.record import Caption
 from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import count_rows, read_rows, table_paths
-from editfoundry.execution.progress import Progress
+from editfoundry.execution.progress import DoneSoFar, Progress
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import RowStore, ShardNotes
+from editfoundry.pretrained.asking import Asker, LoadModel
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.journal import journal_path
 from editfoundry.pretrained.language_model import ROLE as LANGUAGE_MODEL
-from editfoundry.pretrained.language_model import language_model_identity, load_language_model
+from editfoundry.pretrained.language_model import language_model_identity, load_language_model, with_cost
 from editfoundry.profiles import ModelReference, Profile
 from editfoundry.sources.laion_filters import SeenRows
 from editfoundry.synthesis.instructions.config import InstructionConfig
@@ -31,8 +32,6 @@ from editfoundry.synthesis.instructions.instruction_rows import (
 from editfoundry.synthesis.instructions.moderating import LoadModerator, Moderating, moderation_journal_path
 from editfoundry.synthesis.instructions.text_lengths import TextLengths, load_text_lengths
 from editfoundry.synthesis.instructions.writing_rounds import Tools, sampling_facts, write_rows_of
-from editfoundry.synthesis.quadruples.asking import Asker, LoadModel
-from editfoundry.synthesis.quadruples.model_stage import DoneSoFar, with_cost
 
 STAGE = "instructions"
 ROLE, MODERATOR = "instruction_model", "moderator"
@@ -155,6 +154,11 @@ class InstructionStage(ShardStage[CaptionShard, InstructionModels, InstructionRo
     name: ClassVar[str] = STAGE
     store: ClassVar[InstructionStore] = InstructionStore()
 
+    @cached_property
+    def _hashes(self) -> dict[Path, str]:
+        """Each shard's hash, which those behind it need again."""
+        return {path: file_hash(path) for path in table_paths(self.source)}
+
     def shards(self) -> list[Shard[CaptionShard]]:
         """Return the caption shards."""
         paths = table_paths(self.source)
@@ -165,8 +169,8 @@ class InstructionStage(ShardStage[CaptionShard, InstructionModels, InstructionRo
 
     def digest(self, shard: Shard[CaptionShard], target: Path) -> str:
         """Hash the captions, those before them, and the writer's parameters."""
-        before = [file_hash(path) for path in shard.source.before]
-        return input_hash(shard.source.path, before, self.writer.parameters())
+        before = [self._hashes[path] for path in shard.source.before]
+        return input_hash(self._hashes[shard.source.path], before, self.writer.parameters())
 
     def setup(self) -> InstructionModels:
         """Return what loads the models."""

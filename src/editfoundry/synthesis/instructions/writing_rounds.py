@@ -10,6 +10,7 @@ from typing import Any
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
+from editfoundry.pretrained.asking import Asker
 from editfoundry.pretrained.chat import ChatAnswer, Request, Sampling
 from editfoundry.sources.laion_filters import SeenRows
 from editfoundry.synthesis.instructions.config import InstructionConfig
@@ -26,7 +27,6 @@ from editfoundry.synthesis.instructions.instruction_rows import InstructionRow
 from editfoundry.synthesis.instructions.moderating import Moderating
 from editfoundry.synthesis.instructions.text_lengths import TextLengths
 from editfoundry.synthesis.quadruples.answers import PROMPT_FAILED, PROMPT_REFUSED
-from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.seeding import seed_of
 
 _FINAL = (PROMPT_REFUSED, PROMPT_FAILED)

@@ -9,6 +9,7 @@ from typing import Any
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
+from editfoundry.pretrained.asking import Asker
 from editfoundry.pretrained.chat import ChatAnswer, Request
 from editfoundry.synthesis.quadruples.answers import (
     PROMPT_FAILED,
@@ -17,7 +18,6 @@ from editfoundry.synthesis.quadruples.answers import (
     json_objects,
     read_quadruple,
 )
-from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.near_copies import NearCopies
 from editfoundry.synthesis.quadruples.seeding import seed_of
 from editfoundry.synthesis.quadruples.verification import verify

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache, partial
@@ -14,18 +13,18 @@ from editfoundry.data.record import Caption, Quadruple
 from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import read_rows
 from editfoundry.errors import BadInputError
-from editfoundry.execution.progress import Progress
+from editfoundry.execution.progress import DoneSoFar, Progress
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard
 from editfoundry.execution.shard_store import ShardNotes
+from editfoundry.pretrained.asking import Asker, LoadModel
 from editfoundry.pretrained.language_model import (
     ROLE,
     language_model_identity,
-    language_model_prices,
     load_language_model,
+    with_cost,
 )
 from editfoundry.profiles import Profile
-from editfoundry.synthesis.quadruples.asking import Asker, LoadModel
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 from editfoundry.synthesis.quadruples.free import write_freely
 from editfoundry.synthesis.quadruples.from_captions import write_from_captions
@@ -147,22 +146,6 @@ class FreeStage(QuadrupleStage[int, LoadModel]):
         return [self.store.path(target.parent, f"{number:05d}") for number in range(shard.source)]
 
 
-class DoneSoFar:
-    """Tells how many quadruples are done, and the same number again as a sign of life."""
-
-    def __init__(self, tell: Callable[[int], None]) -> None:
-        self._tell, self._done = tell, 0
-
-    def tell(self, done: int) -> None:
-        """Tell a number."""
-        self._done = done
-        self._tell(done)
-
-    def tell_again(self) -> None:
-        """Tell the last number again."""
-        self._tell(self._done)
-
-
 def write_model_quadruples(
     captions: Path,
     output: Path,
@@ -218,12 +201,3 @@ def write_free_quadruples(
         raise BadInputError(f"{count} quadruples were asked for; ask for at least 1")
     stage = FreeStage(count, ModelWriter(config, profile, device))
     return with_cost(run_stage(stage, output, only=only, progress=progress, replace=replace), profile)
-
-
-def with_cost(result: StageResult, profile: Profile, role: str = ROLE) -> StageResult:
-    """Add what the tokens of a result cost, where prices of the role's model are given."""
-    prices = language_model_prices(profile, role)
-    if prices is None:
-        return result
-    cost = prices.cost(result.totals.get("prompt_tokens", 0), result.totals.get("completion_tokens", 0))
-    return dataclasses.replace(result, totals={**result.totals, "cost": round(cost, 6)})

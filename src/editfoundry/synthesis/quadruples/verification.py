@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import Rejection
+from editfoundry.pretrained.asking import Asker
 from editfoundry.pretrained.chat import FAILED, ChatAnswer, Request, Sampling
 from editfoundry.synthesis.quadruples.answers import check_answered, read_category
-from editfoundry.synthesis.quadruples.asking import Asker
 from editfoundry.synthesis.quadruples.seeding import seed_of
 from editfoundry.synthesis.quadruples.writing import Writing
 
