@@ -124,6 +124,9 @@ def _encode(file: object, reel: Reel, size: int) -> None:
     with av.open(file, "w", format="mp4") as container:
         # One thread: what several write depends on how many there are.
         options = {"crf": _CRF, "preset": "veryfast", "threads": "1"}
+        if size % 64:
+            # x264's fast look-ahead takes four macroblocks at a time, and past a row's last one what lay in memory.
+            options["x264-params"] = "cpu-independent=1"
         stream: Any = container.add_stream("libx264", rate=reel.fps, options=options)
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"

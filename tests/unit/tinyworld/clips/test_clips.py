@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import av
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,6 +13,7 @@ from editfoundry.data.hashing import file_hash
 from editfoundry.data.videos import open_video
 from editfoundry.errors import BadInputError
 from editfoundry.sources.internvid_columns import parse_clip_row
+from editfoundry.tinyworld.clips import writing
 from editfoundry.tinyworld.clips.clip_kinds import KINDS, NUM_GOOD_KINDS, sample_clip
 from editfoundry.tinyworld.clips.film import film
 from editfoundry.tinyworld.clips.reel import plan_reels
@@ -83,6 +86,27 @@ def test_the_same_parameters_give_the_same_bytes_and_another_seed_others(world, 
     assert not {p.name for p in (tmp_path / "other" / "videos").iterdir()} & {
         p.name for p in (world / "videos").iterdir()
     }
+
+
+@pytest.mark.parametrize("size", [32, 80])
+def test_a_video_s_bytes_do_not_depend_on_what_lay_in_memory_before(size, monkeypatch):
+    random, lying_about = np.random.default_rng(0), []
+    picture = random.integers(0, 256, (size, size, 3), dtype=np.uint8)
+
+    def pictures(*_):
+        for number in range(60):
+            lying_about.append(np.full(random.integers(100, 200_000), random.integers(256), np.uint8))
+            del lying_about[: -random.integers(1, 20)]
+            yield np.roll(picture, number // 3, 1)
+
+    monkeypatch.setattr(writing, "_pictures", pictures)
+    (reel,) = plan_reels(1, 0, "train")
+    written = set()
+    for _ in range(60):
+        file = BytesIO()
+        writing._encode(file, reel, size)
+        written.add(file.getvalue())
+    assert len(written) == 1
 
 
 def test_what_is_there_in_full_is_kept(world):
