@@ -30,6 +30,17 @@ def test_a_steps_draws_depend_on_seed_and_step_alone() -> None:
         assert not torch.equal(first.noise, other.noise) and not torch.equal(first.indices, other.indices)
 
 
+def test_a_steps_draws_are_torchs_by_the_seed_and_leave_its_global_numbers_alone() -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    draws = draw_step(replace(CONFIG, horizontal_flip=True), 5)
+    assert torch.equal(torch.get_rng_state(), before)
+    generator = torch.Generator().manual_seed(3 * 1_000_003 + 5)
+    assert torch.equal(draws.flips, (torch.rand(400, generator=generator) < 0.5).long())
+    assert torch.equal(draws.drop_text, torch.rand(400, generator=generator) < 2 * CONFIG.conditioning_dropout)
+    assert torch.equal(draws.timesteps, torch.randint(1000, (400,), generator=generator))
+
+
 def test_flips_are_off_unless_asked_for_and_then_hit_half_of_the_pairs() -> None:
     assert not draw_step(CONFIG, 0).flips.any()
     share = draw_step(replace(CONFIG, horizontal_flip=True), 0).flips.float().mean()
