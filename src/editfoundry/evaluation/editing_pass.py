@@ -137,6 +137,7 @@ def _request(
         mask=item.open_mask() if "mask" in reads else None,
         input_caption=item.input_caption if "input_caption" in reads else None,
         output_caption=item.output_caption if "output_caption" in reads else None,
+        task=item.task if "task" in reads else None,
         history=tuple(_history(item, sessions, folder)) if "history" in reads else (),
         truth=item.open_truth() if "truth" in reads else None,
     )

@@ -25,6 +25,8 @@ class EditCase:
     wrong_outputs: np.ndarray
     """``(K, H, W, 3)`` uint8 RGB: plausible outcomes that the instruction does not ask for; K is at least 12 in
     tinyworld."""
+    task: str = ""
+    """One of Emu Edit's sixteen tasks, where the edit was drawn for one."""
     changes: str = ""
     """What the edit changes: a kind of object, ``background``, or nothing where it is not known."""
 

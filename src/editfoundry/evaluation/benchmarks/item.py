@@ -25,6 +25,8 @@ class BenchmarkItem:
     input_image: PictureSource
     input_caption: str | None = None
     output_caption: str | None = None
+    task: str | None = None
+    """One of Emu Edit's sixteen tasks, where the benchmark names one of them."""
     mask: PictureSource | None = None
     """White where to edit."""
     truth: PictureSource | None = None

@@ -21,6 +21,7 @@ def item_of_case(case: EditCase) -> BenchmarkItem:
         input_image=Image.fromarray(case.input_image),
         input_caption=case.input_caption,
         output_caption=case.output_caption,
+        task=case.task or None,
         truth=Image.fromarray(case.true_output),
         case=case,
     )

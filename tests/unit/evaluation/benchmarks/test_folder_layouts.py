@@ -120,6 +120,7 @@ def test_emu_edit_goes_by_the_rows_own_split_and_counts_repeated_files_once(tmp_
     benchmark = read_benchmark("emu-edit", tmp_path)
     assert [item.id for item in benchmark.items] == ["0", "1", "2", "3", "4", "5", "8"]
     assert [item.category for item in benchmark.items[:2]] == ["local", "add"]
+    assert [item.task for item in benchmark.items[:2]] == ["local", "add"]
     assert pixels(benchmark.items[3].open_input()) == pixels(tiny_image(3, (16, 16)))
     assert len(benchmark.extra) == 5 and noted(benchmark) == {("7", "input")}
     facts = benchmark.facts
