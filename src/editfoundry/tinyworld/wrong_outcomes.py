@@ -137,7 +137,7 @@ def _listed(edit: Edit) -> Iterator[Scene]:
     for scene, thing in _things(edit):
         others = tuple(o for o in scene.objects if o is not thing)
         yield replace(scene, objects=others)
-        for variant in _variants(thing):
+        for variant in variants(thing):
             yield replace(scene, objects=tuple(variant if o is thing else o for o in scene.objects))
 
 
@@ -149,7 +149,7 @@ def _things(edit: Edit) -> Iterator[tuple[Scene, SceneObject]]:
                 yield scene, thing
 
 
-def _variants(thing: SceneObject) -> Iterator[SceneObject]:
+def variants(thing: SceneObject) -> Iterator[SceneObject]:
     """Yield the thing in every state, at every position, in every size and in every colour, one change at a time."""
     kind = KINDS[thing.kind]
     yield from (replace(thing, state=state) for state in kind.states)

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from editfoundry.data.canny_edges import canny_edges
 from editfoundry.diffusion.attention import attention_mask, collected_attention
 from editfoundry.diffusion.blended_inpainting import inpaint
-from editfoundry.diffusion.canny import canny_edges, control_images
+from editfoundry.diffusion.canny import control_images
 from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.encoding import encode
 from editfoundry.diffusion.image_conditions import ImageConditions
