@@ -9,6 +9,9 @@ from editfoundry.profiles import load_profile
 from editfoundry.sources.caption_stage import CAPTIONS
 from editfoundry.synthesis.instruct_pix2pix.config import RECIPE, ROLES, PairConfig
 
+LINE = "instruct_pix2pix"
+"""Line of the lineage that begins with these pairs."""
+
 
 def run_pairs(request: StageRequest) -> StageResult:
     """Paint and choose pairs of each caption pair.
@@ -57,5 +60,5 @@ INSTRUCT_PIX2PIX_PAIRS = Stage(
     kinds=("pytorch", "webdataset"),
     recipe=RECIPE,
     branch="instruct-pix2pix",
-    by_itself=True,
+    line=LINE,
 )
