@@ -20,6 +20,7 @@ from editfoundry.cli.shared import (
     print_facts,
     progress_bar,
 )
+from editfoundry.errors import BadInputError
 from editfoundry.pretraining.card import PRETRAININGS, RECIPES
 
 
@@ -259,13 +260,22 @@ def tinyworld_measure(
 def tinyworld_truth(
     triplets: Annotated[Path, typer.Argument(help="Folder of triplet shards made from tinyworld's captions.")],
     dataset: Annotated[Path | None, typer.Option(help="Data set made of them: scores kept and dropped apart.")] = None,
+    kept: Annotated[
+        Path | None, typer.Option(help="Folder of triplet shards that a filter kept of them: likewise.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count triplets that show the true outcome. Example: editfoundry tinyworld truth data/triplets/editworld-text."""
     from editfoundry.curation.curate import kept_ids
+    from editfoundry.data.shards import read_fields
     from editfoundry.pretraining.triplet_truth import triplet_truth
 
-    print_facts(triplet_truth(triplets, None if dataset is None else kept_ids(dataset)).to_dict(), as_json)
+    if dataset is not None and kept is not None:
+        raise BadInputError("--dataset and --kept both say what was kept: give one of them")
+    ids = None if dataset is None else kept_ids(dataset)
+    if kept is not None:
+        ids = {row["id"] for row in read_fields(kept)}
+    print_facts(triplet_truth(triplets, ids).to_dict(), as_json)
 
 
 @tinyworld_app.command("ablation")
