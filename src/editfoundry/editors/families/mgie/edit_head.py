@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
@@ -35,7 +37,7 @@ class EditHead(ModelMixin, ConfigMixin):  # type: ignore[misc]
         super().__init__()
         self.project_in = nn.Linear(state_dim, hidden_dim)
         self.queries = nn.Parameter(torch.randn(num_queries, hidden_dim))
-        plain = {"dropout": 0.0, "batch_first": True, "norm_first": True}
+        plain: dict[str, Any] = {"dropout": 0.0, "batch_first": True, "norm_first": True}
         layer = nn.TransformerEncoderLayer(hidden_dim, num_heads, feedforward_dim, **plain)
         # What nn.Transformer would build itself, but for a warning that nested tensors need post-norm.
         encoder = nn.TransformerEncoder(layer, num_layers, nn.LayerNorm(hidden_dim), enable_nested_tensor=False)
