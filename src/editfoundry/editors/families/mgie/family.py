@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from editfoundry.editors.editor import Editor, WordedEdit
-from editfoundry.editors.editor_family import EditorFamily, EditorSource
+from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining
 from editfoundry.editors.families.instruct_pix2pix.family import PER_REQUEST_OPTIONS, InstructPix2PixOptions
+from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -44,4 +45,5 @@ MGIE = EditorFamily(
     edit=_edit,
     explains_itself=True,
     per_request_options=PER_REQUEST_OPTIONS,
+    training=FamilyTraining(MgieTraining, "editfoundry.editors.families.mgie.trainee:MgieTrainee"),
 )
