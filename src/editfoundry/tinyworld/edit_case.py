@@ -27,6 +27,8 @@ class EditCase:
     tinyworld."""
     changes: str = ""
     """What the edit changes: a kind of object, ``background``, or nothing where it is not known."""
+    event: str = ""
+    """Of an instruction that only the picture makes clear: what happens, in whatever wording; see `ambiguous`."""
 
     def __post_init__(self) -> None:
         shape = self.input_image.shape
