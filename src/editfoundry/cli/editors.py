@@ -98,7 +98,10 @@ def edit(
     post_edit: Annotated[bool, typer.Option("--post-edit", help="Change only what the instruction is about.")] = False,
     explain: Annotated[
         Path | None,
-        typer.Option(help="Folder that gets every step of the post-edit as a picture; implies --post-edit."),
+        typer.Option(
+            help="Folder that gets every step of the post-edit as a picture, and implies --post-edit; of an editor "
+            "that explains itself (MGIE), its words."
+        ),
     ] = None,
     profile: ProfileOption = None,
     device: DeviceOption = "auto",
@@ -118,7 +121,7 @@ def edit(
     chosen = ChosenEditor(
         name=_editor_name(editor, profile), profile=profile or "embedded", device=device, options=options
     )
-    used = edit_file(
+    edited = edit_file(
         image,
         instruction,
         out,
@@ -130,8 +133,11 @@ def edit(
         post_edit=post_edit,
         explain=explain,
     )
-    shown = {} if explain is None else {"steps": str(explain / "sheet.png")}
-    print_facts({"out": str(out), "editor": used, **shown}, as_json)
+    said = {} if edited.words is None else {"words": edited.words.text}
+    if edited.words is not None and edited.words.note:
+        said["words_note"] = edited.words.note
+    shown = {} if explain is None or said else {"steps": str(explain / "sheet.png")}
+    print_facts({"out": str(out), "editor": edited.editor, **said, **shown}, as_json)
 
 
 @app.command()

@@ -111,6 +111,21 @@ def tinyworld_measure_instructions(
     print_facts(measure_instructions(roles, chosen.instructions, num, chosen.device), as_json)
 
 
+@tinyworld_app.command("ambiguous-triplets")
+def tinyworld_ambiguous_triplets(
+    out: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
+    num: Annotated[int, typer.Option(min=1, help="Triplets.")] = 8_000,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    plain_share: Annotated[float, typer.Option(min=0, max=1, help="Share of plain edits among them.")] = 0.25,
+    as_json: JsonOption = False,
+) -> None:
+    """Write edits that only the picture makes clear. Example: editfoundry tinyworld ambiguous-triplets data/ambiguous."""  # noqa: E501
+    from editfoundry.pretraining.ambiguous_triplets import write_ambiguous_triplets
+
+    write_ambiguous_triplets(out, num, seed, plain_share)
+    print_facts({"triplets": str(out), "num_triplets": num}, as_json)
+
+
 @tinyworld_app.command("clips")
 def tinyworld_clips(
     out: Annotated[Path, typer.Argument(help="Folder of clips.parquet, videos/ and truth.jsonl.")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,12 @@ from editfoundry.errors import BadInputError, one_line
 from editfoundry.profiles import Profile, load_profile
 
 if TYPE_CHECKING:
-    from editfoundry.editors.editor import Editor, EditRequest
+    from editfoundry.editors.editor import Editor, EditRequest, EditWords
     from editfoundry.editors.editor_family import EditorSource
     from editfoundry.pretrained.runtime import Runtime
 
+WORDS_FILE = "words.json"
+"""In the folder of ``explain``: the instruction and what the editor said of it."""
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -37,6 +40,16 @@ class ChosenEditor:
     """Such as ``num_inference_steps`` and ``guidance_scale``; those that are None keep the editor's defaults."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class EditedFile:
+    """What came of an edit, beside the picture."""
+
+    editor: str
+    """The one that was used."""
+    words: EditWords | None = None
+    """What it said of the edit, where it says anything."""
+
+
 def edit_file(
     image: Path,
     instruction: str,
@@ -49,7 +62,7 @@ def edit_file(
     output_caption: str | None = None,
     post_edit: bool = False,
     explain: Path | None = None,
-) -> str:
+) -> EditedFile:
     """Edit ``image`` as ``instruction`` says and write ``out`` at the picture's own size.
 
     An editor that was made for other pictures than this one edits it all the same, after a warning on stderr.
@@ -64,10 +77,11 @@ def edit_file(
         input_caption: what the picture shows, for editors that read it.
         output_caption: what the edit must show, for editors that read it.
         post_edit: change only the region that the instruction is about, with the profile's models.
-        explain: folder that gets every step of the post-edit as a picture; implies ``post_edit``.
+        explain: folder that gets every step of the post-edit as a picture, and implies ``post_edit``; of an editor
+            that explains itself, it gets the words instead.
 
     Returns:
-        The editor that was used.
+        The editor that was used, and its words.
 
     Raises:
         BadInputError: the picture, the instruction, the editor, an option or the output's name cannot be used, or the
@@ -93,12 +107,16 @@ def edit_file(
     )
     _warn_of_foreign_pictures(source, image, picture)
     opened, runtime = _open(source, editor)
-    if post_edit or explain is not None:
+    words = None
+    if post_edit or (explain is not None and not source.family.explains_itself):
         edited = _post_edit(opened, profile, runtime, request, explain)
     else:
-        edited = opened.edit([request])[0].require()
+        result = opened.edit([request])[0]
+        edited, words = result.require(), result.words
+        if explain is not None and words is not None:
+            _write_words(explain / WORDS_FILE, instruction, words)
     _save(edited, out)
-    return _shown_name(source, profile)
+    return EditedFile(editor=_shown_name(source, profile), words=words)
 
 
 def sweep_file(
@@ -189,6 +207,11 @@ def _post_edit(
     if explain is not None:
         write_explanation(explain, made)
     return edited
+
+
+def _write_words(path: Path, instruction: str, words: EditWords) -> None:
+    with atomic_file(path) as file:
+        file.write(f"{json.dumps({'instruction': instruction, **words.to_dict()}, indent=2)}\n".encode())
 
 
 def _check_output(out: Path) -> None:

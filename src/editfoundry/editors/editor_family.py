@@ -17,7 +17,7 @@ from editfoundry.pretrained.identity import model_identity
 if TYPE_CHECKING:
     from PIL import Image
 
-    from editfoundry.editors.editor import Editor, EditRequest
+    from editfoundry.editors.editor import Editor, EditRequest, WordedEdit
     from editfoundry.pretrained.runtime import Runtime
     from editfoundry.profiles import Profile
     from editfoundry.training.loop_config import LoopConfig
@@ -43,9 +43,9 @@ class EditorFamily:
     """Editors that are loaded and run in one way."""
 
     name: str
-    edit: Callable[[Editor, Sequence[EditRequest]], Sequence[Image.Image]]
-    """Edits requests of any sizes; returns one RGB picture a request, of the request's size. It may raise ``Rejection``
-    with a reason of the family's own."""
+    edit: Callable[[Editor, Sequence[EditRequest]], Sequence[Image.Image | WordedEdit]]
+    """Edits requests of any sizes; returns one RGB picture a request, of the request's size, with the editor's words
+    where it has any. It may raise ``Rejection`` with a reason of the family's own."""
     load: Callable[[EditorSource, Runtime], Any] = lambda source, runtime: None
     """Loads what ``Editor.model`` holds."""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +62,8 @@ class EditorFamily:
     """Parts that it looks at where they are there, also ``history``."""
     supports_post_edit: bool = False
     """Whether ``Editor.model`` has a ``unet`` whose cross-attention says where an instruction applies."""
+    explains_itself: bool = False
+    """Whether its edits come with the editor's words."""
     per_request_options: tuple[str, ...] = ()
     """Options in which the requests of a batch may differ, see ``EditRequest.options``."""
     training: FamilyTraining | None = None

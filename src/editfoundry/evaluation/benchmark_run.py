@@ -212,7 +212,8 @@ def _score(
             by_id = {p.item.id: scores for p, scores in zip(readable, scored[str(number)], strict=True)}
             for item in batch:
                 row = _row(arm.editor, item, by_id.get(item.id, nothing), arm.failures.get(item.id), seed)
-                rows[number].append({**row, "asked": asked.get(item.id)})
+                words = arm.folder.words.get(item.id)
+                rows[number].append({**row, "asked": asked.get(item.id), **({"words": words} if words else {})})
     return rows, bounds
 
 

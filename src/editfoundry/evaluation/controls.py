@@ -55,6 +55,9 @@ def _asks_for_another(item: BenchmarkItem, other: BenchmarkItem) -> bool:
         return False
     if item.case is None or other.case is None or not item.case.changes:
         return True
+    if item.case.event and item.case.event == other.case.event:
+        # In other words it asks for the same.
+        return False
     return item.case.changes != other.case.changes
 
 

@@ -121,7 +121,8 @@ def _edit(
     for item, edit in edits.items():
         if edit.failure is not None:
             failures[item.id] = Failure(edit.failure, edit.detail)
-    folder.add(made, seconds if made else 0.0, peak_memory_mb())
+    words = {item.id: edit.words.to_dict() for item, edit in edits.items() if edit.words is not None}
+    folder.add(made, seconds if made else 0.0, peak_memory_mb(), words)
 
 
 def _request(

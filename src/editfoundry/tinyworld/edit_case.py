@@ -29,6 +29,8 @@ class EditCase:
     """One of Emu Edit's sixteen tasks, where the edit was drawn for one."""
     changes: str = ""
     """What the edit changes: a kind of object, ``background``, or nothing where it is not known."""
+    event: str = ""
+    """Of an instruction that only the picture makes clear: what happens, in whatever wording; see `ambiguous`."""
 
     def __post_init__(self) -> None:
         shape = self.input_image.shape

@@ -23,7 +23,9 @@ def editor(tmp_path_factory):
 
 
 def edit(image, out, editor, instruction="melt it", seed=0):
-    return edit_file(image, instruction, out, ChosenEditor(name=editor, device="cpu", options=OPTIONS), seed=seed)
+    return edit_file(
+        image, instruction, out, ChosenEditor(name=editor, device="cpu", options=OPTIONS), seed=seed
+    ).editor
 
 
 PICTURES = {
@@ -76,7 +78,8 @@ def test_an_editor_that_edits_by_captions_takes_them_and_asks_for_them(tmp_path)
     chosen = ChosenEditor(name="sdedit", profile=str(profile), device="cpu", options={"num_inference_steps": 2})
     with pytest.raises(BadInputError, match="no-caption: .*a.png has no output_caption, which sdedit edits by"):
         edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen)
-    assert edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen, output_caption="a cat") == "sdedit"
+    edited = edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen, output_caption="a cat")
+    assert (edited.editor, edited.words) == ("sdedit", None)
     tiny_image(0, (8, 8)).save(tmp_path / "mask.png")
     with pytest.raises(BadInputError, match="the mask is 8x8, but the picture is 32x32"):
         edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen, mask=tmp_path / "mask.png")

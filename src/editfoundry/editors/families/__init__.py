@@ -7,6 +7,7 @@ from editfoundry.editors.families.bounds.family import INPUT, TRUTH
 from editfoundry.editors.families.diffedit.family import DIFFEDIT
 from editfoundry.editors.families.diffusers_pipeline.family import DIFFUSERS_PIPELINE
 from editfoundry.editors.families.instruct_pix2pix.family import INSTRUCT_PIX2PIX
+from editfoundry.editors.families.mgie.family import MGIE
 from editfoundry.editors.families.prompt_to_prompt.family import PROMPT_TO_PROMPT
 from editfoundry.editors.families.sdedit.family import SDEDIT
 
@@ -14,6 +15,7 @@ FAMILIES: list[EditorFamily] = [
     INPUT,
     TRUTH,
     INSTRUCT_PIX2PIX,
+    MGIE,
     SDEDIT,
     DIFFEDIT,
     PROMPT_TO_PROMPT,

@@ -15,7 +15,7 @@ from torch import Tensor
 from editfoundry.editors.triplet_training.draws import EpochOrder, normal_rows
 from editfoundry.editors.triplet_training.dropout import conditioning_dropout
 from editfoundry.editors.triplet_training.pair_latents import PairLatents
-from editfoundry.editors.triplet_training.text_cache import TextCache
+from editfoundry.editors.triplet_training.text_cache import Texts
 from editfoundry.editors.triplet_training.triplet_config import TripletConfig
 from editfoundry.editors.triplet_training.triplet_pixels import CENTRED
 
@@ -61,7 +61,9 @@ class PairBatch:
     pictures: tuple[Tensor, ...]
     """What `PairLatents.read` gave."""
     texts: Tensor
-    """What `TextCache.read` gave."""
+    """What `Texts.read` gave."""
+    drop_text: Tensor
+    """``(B,)`` bool, for families whose null condition is no text's."""
     drop_image: Tensor
     """``(B,)`` bool."""
     timesteps: Tensor
@@ -174,11 +176,12 @@ def validation_draws(
     return replace(draws, timesteps=spread)
 
 
-def read_batch(draws: Draws, latents: PairLatents, texts: TextCache) -> PairBatch:
+def read_batch(draws: Draws, latents: PairLatents, texts: Texts) -> PairBatch:
     """Read what the samples of ``draws`` need."""
     return PairBatch(
         pictures=latents.read(draws.indices, draws.flips, draws.crops),
         texts=texts.read(draws.indices, draws.drop_text, draws.drop_tokens),
+        drop_text=draws.drop_text,
         drop_image=draws.drop_image,
         timesteps=draws.timesteps,
         posterior_noise=draws.posterior_noise,

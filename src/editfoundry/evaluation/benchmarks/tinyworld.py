@@ -28,19 +28,24 @@ def item_of_case(case: EditCase) -> BenchmarkItem:
 
 
 def _draw(name: str, default: int, num_items: int | None, seed: int, side: int | None = None) -> Benchmark:
-    from editfoundry.tinyworld.benchmark import plain_cases, world_cases
+    from editfoundry.tinyworld.ambiguous import ambiguous_rules, text_only_bound
+    from editfoundry.tinyworld.benchmark import ambiguous_cases, plain_cases, world_cases
     from editfoundry.tinyworld.scene import IMAGE_SIZE
 
     count = default if num_items is None else num_items
     if count < 1:
         raise BadInputError(f"{name}: {count} items; ask for at least one")
     size = side or IMAGE_SIZE
+    facts: dict[str, object] = {"seed": seed} if size == IMAGE_SIZE else {"seed": seed, "side": size}
     if name == PLAIN.name:
         cases = plain_cases(count, seed, side=size)
+    elif name == AMBIGUOUS.name:
+        cases, rules = ambiguous_cases(count, seed, side=size), ambiguous_rules()
+        asked = [rules[number % len(rules)] for number in range(count)]
+        facts["text_only_bound"] = round(text_only_bound(asked), 3)
     else:
         cases = world_cases("test" if name == WORLD.name else "test-new-rules", count, seed, side=size)
     title = next(known.title for known in TINYWORLD if known.name == name)
-    facts: dict[str, object] = {"seed": seed} if size == IMAGE_SIZE else {"seed": seed, "side": size}
     return Benchmark(name=name, title=title, items=tuple(map(item_of_case, cases)), facts=facts)
 
 
@@ -53,4 +58,5 @@ WORLD = _definition(
 )
 NEW_RULES = _definition("tinyworld-new-rules", "tinyworld: rules that no training data shows", 50)
 PLAIN = _definition("tinyworld-plain", "tinyworld: plain add, change and remove edits", 60)
-TINYWORLD = (WORLD, NEW_RULES, PLAIN)
+AMBIGUOUS = _definition("tinyworld-ambiguous", "tinyworld: instructions that only the picture makes clear", 129)
+TINYWORLD = (WORLD, NEW_RULES, PLAIN, AMBIGUOUS)

@@ -38,6 +38,8 @@ def edit_images(
     image_guidance_scale: Scale = 1.5,
     guidance_rescale: float = 0.0,
     scheduler: str | None = None,
+    prompt_embeds: Tensor | None = None,
+    negative_prompt_embeds: Tensor | None = None,
 ) -> list[Image.Image]:
     """Edit a batch of equally large images, each by its own instruction.
 
@@ -52,6 +54,9 @@ def edit_images(
             ``s_I < 1``.
         guidance_rescale: in [0, 1], see `rescale_guidance`.
         scheduler: name of the sampler, see `scheduler_by_name`; by default the editor's own.
+        prompt_embeds: ``(B, L, D)``, what stands in the place of the instructions' embeddings; by default the
+            pipeline's text encoder says it.
+        negative_prompt_embeds: ``(1, L, D)``, the null condition beside ``prompt_embeds``.
 
     Returns:
         RGB images of the size that the VAE decodes to.
@@ -64,7 +69,11 @@ def edit_images(
         return []
     guidance = _Guidance.of(guidance_scale, image_guidance_scale, guidance_rescale, len(images))
     device = pipeline._execution_device
-    prompt_embeds = _prompt_embeds(pipeline, instructions, device, guidance.is_on)
+    if prompt_embeds is None:
+        prompt_embeds = _prompt_embeds(pipeline, instructions, device, guidance.is_on)
+    elif guidance.is_on and negative_prompt_embeds is not None:
+        null = negative_prompt_embeds.expand(2 * len(images), -1, -1)
+        prompt_embeds = torch.cat([null, prompt_embeds]).to(device)
     sampler = pipeline.scheduler if scheduler is None else scheduler_by_name(scheduler, pipeline.scheduler)
     sampler.set_timesteps(num_inference_steps, device=device)
     image_latents = _image_latents(pipeline, images, device, prompt_embeds.dtype)
