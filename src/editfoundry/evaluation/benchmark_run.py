@@ -240,6 +240,7 @@ def _row(editor: str, item: BenchmarkItem, scores: ItemScores, failure: Failure 
         "turn": item.turn,
         "category": item.category,
         "branch": item.branch,
+        **({"parts": dict(item.parts)} if item.parts else {}),
         "instruction": item.instruction,
         "seed": seed_of(item.id, seed),
         "failure": None if failure is None else failure.reason,

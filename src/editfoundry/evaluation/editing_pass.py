@@ -54,7 +54,7 @@ def edit_benchmark(
         items = [item for item in benchmark.items if item.turn == turn]
         for start in range(0, len(items), batch_size):
             batch = items[start : start + batch_size]
-            missing = [item for item in batch if item.group in anew or not folder.has(item)]
+            missing = [item for item in batch if (turn and item.group in anew) or not folder.has(item)]
             for item in missing:
                 folder.forget(item)
                 anew.add(item.group)
