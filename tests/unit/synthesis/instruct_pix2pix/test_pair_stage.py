@@ -169,6 +169,30 @@ def test_a_painter_that_gives_no_numbers_or_black_is_a_recorded_rejection(
     assert (result.num_out, result.rejected) == (0, {reason: 15})
 
 
+def test_a_picture_with_something_in_one_colour_alone_is_not_blank(profile, source, tmp_path, monkeypatch):
+    from editfoundry.synthesis.instruct_pix2pix import painting
+
+    pixels = np.full((32, 32, 3), 90, dtype=np.uint8)
+    pixels[8:24, 8:24, 0] = 200
+    monkeypatch.setattr(painting, "decode", lambda _, latents: [Image.fromarray(pixels)] * len(latents))
+    assert BLANK not in synthesize_pairs(source, tmp_path / "out", CONFIG, profile, "cpu").rejected
+
+
+@pytest.mark.parametrize(("attention", "cross", "itself"), [("cross", 5, 0), ("self", 0, 4), ("both", 4, 4)])
+def test_attention_is_shared_in_the_drawn_share_of_the_steps(attention, cross, itself, monkeypatch):
+    """In p of the steps (the paper), or while p > i / (steps - 1), where self-attention is shared (released code)."""
+    from editfoundry.synthesis.instruct_pix2pix import painting
+
+    told, sample = {}, painting.sample_pairs
+    monkeypatch.setattr(painting, "sample_pairs", lambda *a, **k: (told.update(k), sample(*a, **k))[1])
+    pair = CaptionPair(input_caption="a cat", instruction="wet it", output_caption="a wet cat")
+    config = PairConfig(num_candidates=2, num_inference_steps=5, attention=attention)
+    [painted] = PairPainter(tiny_painter.tiny_painter()).paint([pair], config)
+    shares = torch.tensor([one.share for one in painted])
+    for name, of_steps in (("num_cross_steps", cross), ("num_self_steps", itself)):
+        torch.testing.assert_close(torch.as_tensor(told[name]) + torch.zeros(2), shares * of_steps)
+
+
 def test_what_falls_is_counted_by_the_threshold_that_it_misses(profile, source, tmp_path):
     config = PairConfig(**{**asdict(CONFIG), "thresholds": ClipThresholds(clip_image=1.1)})
     result = synthesize_pairs(source, tmp_path / "out", config, profile, "cpu")
