@@ -30,6 +30,7 @@ def item_of_case(case: EditCase) -> BenchmarkItem:
 def _draw(name: str, default: int, num_items: int | None, seed: int, side: int | None = None) -> Benchmark:
     from editfoundry.tinyworld.benchmark import plain_cases, world_cases
     from editfoundry.tinyworld.scene import IMAGE_SIZE
+    from editfoundry.tinyworld.tasks.task_benchmark import task_cases
 
     count = default if num_items is None else num_items
     if count < 1:
@@ -37,6 +38,8 @@ def _draw(name: str, default: int, num_items: int | None, seed: int, side: int |
     size = side or IMAGE_SIZE
     if name == PLAIN.name:
         cases = plain_cases(count, seed, side=size)
+    elif name == TASKS.name:
+        cases = task_cases(count, seed, side=size)
     else:
         cases = world_cases("test" if name == WORLD.name else "test-new-rules", count, seed, side=size)
     title = next(known.title for known in TINYWORLD if known.name == name)
@@ -53,4 +56,5 @@ WORLD = _definition(
 )
 NEW_RULES = _definition("tinyworld-new-rules", "tinyworld: rules that no training data shows", 50)
 PLAIN = _definition("tinyworld-plain", "tinyworld: plain add, change and remove edits", 60)
-TINYWORLD = (WORLD, NEW_RULES, PLAIN)
+TASKS = _definition("tinyworld-tasks", "tinyworld: Emu Edit's tasks in unseen combinations and wordings", 150)
+TINYWORLD = (WORLD, NEW_RULES, PLAIN, TASKS)
