@@ -16,10 +16,13 @@ from editfoundry.cli.shared import (
     JsonOption,
     ParamsOption,
     ProfileOption,
+    ReplaceOption,
     chosen_params,
     print_facts,
     progress_bar,
+    show_result,
 )
+from editfoundry.data.edit_tasks import EditTask
 from editfoundry.errors import BadInputError
 from editfoundry.pretraining.card import PRETRAININGS, RECIPES
 
@@ -90,6 +93,34 @@ def tinyworld_instruction_rows(
     chosen: Literal["train", "test"] = "test" if split is WorldSplit.TEST else "train"
     write_instruction_rows(out, (InstructionRow(**row) for row in plain_edit_rows(num, seed, chosen)))
     print_facts({"rows": str(out), "num_rows": num}, as_json)
+
+
+@tinyworld_app.command("tasks")
+def tinyworld_tasks(
+    output: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
+    num: Annotated[int, typer.Option(min=1, help="Triplets; the tasks take turns.")] = 1500,
+    task: Annotated[list[EditTask] | None, typer.Option(help="A task alone; may be given several times.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    split: Annotated[WorldSplit, typer.Option(help="Scenes of training, or held-out ones.")] = WorldSplit.TRAIN,
+    held_out_wording: Annotated[bool, typer.Option(help="Word instructions as training never words them.")] = False,
+    replace: ReplaceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write true triplets of Emu Edit's tasks. Example: editfoundry tinyworld tasks data/tasks --num 3000."""
+    from editfoundry.synthesis.tinyworld_tasks.config import TaskTripletConfig
+    from editfoundry.synthesis.tinyworld_tasks.stage import write_task_triplets
+    from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS
+
+    config = TaskTripletConfig(
+        num_triplets=num,
+        tasks=tuple(task or MADE_TASKS),
+        seed=seed,
+        split="test" if split is WorldSplit.TEST else "train",
+        held_out_wording=held_out_wording,
+    )
+    with progress_bar("triplets") as progress:
+        result = write_task_triplets(output, config, progress, replace=replace)
+    show_result(result, output, as_json)
 
 
 @tinyworld_app.command("measure-instructions")

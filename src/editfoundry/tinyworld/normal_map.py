@@ -25,7 +25,7 @@ def normal_map(scene: Scene, size: int = IMAGE_SIZE) -> np.ndarray:
     side = size * SUPERSAMPLING
     heights = 1 - (np.arange(side) + 0.5) / side
     normals = np.empty((side, side, 3), dtype=np.float32)
-    normals[:] = np.where(heights[:, None, None] < HORIZON, np.array(GROUND, np.float32), np.array(FACING, np.float32))
+    normals[:] = np.where(heights[:, None, None] < HORIZON, np.array(GROUND), np.array(FACING))
     for shown in silhouettes(scene, size):
         normals[shown] = _cushion(shown)[shown]
     reduced = normals.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, 3).mean(axis=(1, 3))

@@ -31,6 +31,7 @@ def _draw(name: str, default: int, num_items: int | None, seed: int, side: int |
     from editfoundry.tinyworld.ambiguous import ambiguous_rules, text_only_bound
     from editfoundry.tinyworld.benchmark import ambiguous_cases, plain_cases, world_cases
     from editfoundry.tinyworld.scene import IMAGE_SIZE
+    from editfoundry.tinyworld.tasks.task_benchmark import task_cases
 
     count = default if num_items is None else num_items
     if count < 1:
@@ -43,6 +44,8 @@ def _draw(name: str, default: int, num_items: int | None, seed: int, side: int |
         cases, rules = ambiguous_cases(count, seed, side=size), ambiguous_rules()
         asked = [rules[number % len(rules)] for number in range(count)]
         facts["text_only_bound"] = round(text_only_bound(asked), 3)
+    elif name == TASKS.name:
+        cases = task_cases(count, seed, side=size)
     else:
         cases = world_cases("test" if name == WORLD.name else "test-new-rules", count, seed, side=size)
     title = next(known.title for known in TINYWORLD if known.name == name)
@@ -59,4 +62,5 @@ WORLD = _definition(
 NEW_RULES = _definition("tinyworld-new-rules", "tinyworld: rules that no training data shows", 50)
 PLAIN = _definition("tinyworld-plain", "tinyworld: plain add, change and remove edits", 60)
 AMBIGUOUS = _definition("tinyworld-ambiguous", "tinyworld: instructions that only the picture makes clear", 129)
-TINYWORLD = (WORLD, NEW_RULES, PLAIN, AMBIGUOUS)
+TASKS = _definition("tinyworld-tasks", "tinyworld: Emu Edit's tasks in unseen combinations and wordings", 150)
+TINYWORLD = (WORLD, NEW_RULES, PLAIN, AMBIGUOUS, TASKS)

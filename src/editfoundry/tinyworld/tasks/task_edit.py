@@ -95,7 +95,8 @@ def case_of_task_edit(identifier: str, edit: TaskEdit, wrong: list[Drawing], sid
     before, truth = edit.before(side), edit.after(side)
     return EditCase(
         id=identifier,
-        category=edit.task,
+        category=str(edit.task),
+        task=str(edit.task),
         rule="",
         instruction=edit.instruction,
         input_caption=edit.input_caption,
