@@ -93,7 +93,7 @@ def words_of(answer: AnswerWithStates, instruction: str) -> EditWords:
     note = notes[answer.stopped_by]
     if not answer.text:
         note = "empty"
-    elif _scripts(instruction) and not _scripts(answer.text) & _scripts(instruction):
+    elif _scripts(instruction) and _scripts(answer.text) and not _scripts(answer.text) & _scripts(instruction):
         note = "other-script"
     return EditWords(answer.text, note)
 

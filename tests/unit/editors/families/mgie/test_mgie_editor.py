@@ -135,6 +135,7 @@ def test_what_is_amiss_with_an_answer_is_noted() -> None:
     assert note("a puddle a puddle", "limit") == "endless"
     assert note("", "tail") == "empty"
     assert note("лужа в поле", "tail") == "other-script"
+    assert note("1", "tail") == ""
 
 
 def test_an_instruction_cannot_write_the_picture_tokens_itself(model: MgieModel) -> None:
