@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.images import open_image
+from editfoundry.editors.families.inpainting.family import INPAINTING_NAME
+from editfoundry.editors.masks import box_mask, open_mask, seems_inverted
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.profiles import Profile, load_profile
 
@@ -101,7 +104,7 @@ def edit_file(
         instruction=instruction,
         seed=seed,
         id=str(image),
-        mask=None if mask is None else _open_mask(mask, picture),
+        mask=None if mask is None else open_mask(mask, picture),
         input_caption=input_caption,
         output_caption=output_caption,
     )
@@ -117,6 +120,60 @@ def edit_file(
             _write_words(explain / WORDS_FILE, instruction, words)
     _save(edited, out)
     return EditedFile(editor=_shown_name(source, profile), words=words)
+
+
+def inpaint_file(
+    image: Path,
+    mask: Path | str,
+    prompt: str,
+    out: Path,
+    editor: ChosenEditor,
+    *,
+    seed: int = 0,
+    is_inverted: bool = False,
+) -> str:
+    """Paint ``prompt`` inside the mask of ``image`` and write ``out``; outside it no pixel changes.
+
+    A mask that seems to be white where to keep the picture is taken at its word, after a warning on stderr.
+
+    Args:
+        image: any picture that ``open_image`` reads.
+        mask: a file, see `open_mask`, or a box ``x0,y0,x1,y1``, see `box_mask`.
+        prompt: what the mask is to show.
+        out: ``.png``, ``.jpg`` or ``.webp``; JPEG and WebP change pixels everywhere.
+        editor: one that needs a mask; with no name, the profile's ``text_to_image`` with blended latents.
+        seed: of the noise.
+        is_inverted: the file is white where to keep the picture.
+
+    Returns:
+        The editor that was used.
+
+    Raises:
+        BadInputError: picture, mask, prompt, editor, option or output's name cannot be used.
+    """
+    _check_output(out)
+    if not prompt.strip():
+        raise BadInputError("the prompt is empty: say what the mask is to show")
+    picture = open_image(image)
+    hole = box_mask(mask, picture) if isinstance(mask, str) else open_mask(mask, picture, is_inverted=is_inverted)
+    profile = load_profile(editor.profile)
+    source = _find(replace(editor, name=editor.name or INPAINTING_NAME), profile)
+    if "mask" not in source.family.needs:
+        raise BadInputError(f"{source.name} takes no mask: name an inpainting checkpoint, or leave --editor out")
+    if seems_inverted(hole):
+        share = np.asarray(hole, dtype=float).mean() / 255
+        print(
+            f"warning: {mask} is white, where to paint, on {share:.0%} of the picture and along its border; if it is "
+            "black where to paint, add --invert",
+            file=sys.stderr,
+        )
+    from editfoundry.editors.editor import EditRequest
+
+    request = EditRequest(image=picture, instruction=prompt, seed=seed, id=str(image), mask=hole)
+    _warn_of_foreign_pictures(source, image, picture)
+    opened, _ = _open(source, editor)
+    _save(opened.edit([request])[0].require(), out)
+    return _shown_name(source, profile)
 
 
 def sweep_file(
@@ -170,14 +227,6 @@ def _open(source: EditorSource, editor: ChosenEditor) -> tuple[Editor, Runtime]:
 
 def _given(editor: ChosenEditor) -> dict[str, Any]:
     return {name: value for name, value in editor.options.items() if value is not None}
-
-
-def _open_mask(path: Path, picture: Image.Image) -> Image.Image:
-    mask = open_image(path).convert("L")
-    if mask.size != picture.size:
-        sizes = [f"{width}x{height}" for width, height in (mask.size, picture.size)]
-        raise BadInputError(f"{path}: the mask is {sizes[0]}, but the picture is {sizes[1]}: make them one size")
-    return mask
 
 
 def _warn_of_foreign_pictures(source: EditorSource, image: Path, picture: Image.Image) -> None:
