@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,6 +63,10 @@ class PairBatch:
     """What `PairLatents.read` gave."""
     texts: Tensor
     """What `TextCache.read` gave."""
+    triplets: Tensor
+    """``(B,)`` int64 numbers of the data set's triplets, in the order of its shards."""
+    drop_text: Tensor
+    """``(B,)`` bool, samples whose ``texts`` are the empty instruction."""
     drop_image: Tensor
     """``(B,)`` bool."""
     timesteps: Tensor
@@ -174,11 +179,13 @@ def validation_draws(
     return replace(draws, timesteps=spread)
 
 
-def read_batch(draws: Draws, latents: PairLatents, texts: TextCache) -> PairBatch:
-    """Read what the samples of ``draws`` need."""
+def read_batch(draws: Draws, latents: PairLatents, texts: TextCache, numbers: np.ndarray) -> PairBatch:
+    """Read what the samples of ``draws`` need; ``numbers`` are those of the triplets that are drawn from."""
     return PairBatch(
         pictures=latents.read(draws.indices, draws.flips, draws.crops),
         texts=texts.read(draws.indices, draws.drop_text, draws.drop_tokens),
+        triplets=torch.from_numpy(numbers)[draws.indices],
+        drop_text=draws.drop_text,
         drop_image=draws.drop_image,
         timesteps=draws.timesteps,
         posterior_noise=draws.posterior_noise,
