@@ -63,8 +63,11 @@ def edit_file(
     mask: Path | None = None,
     input_caption: str | None = None,
     output_caption: str | None = None,
+    task: str | None = None,
     post_edit: bool = False,
     explain: Path | None = None,
+    later: Sequence[str] = (),
+    keep_below: float | None = None,
 ) -> EditedFile:
     """Edit ``image`` as ``instruction`` says and write ``out`` at the picture's own size.
 
@@ -79,9 +82,14 @@ def edit_file(
         mask: picture of the same size, white where to edit, for editors that need one.
         input_caption: what the picture shows, for editors that read it.
         output_caption: what the edit must show, for editors that read it.
+        task: of the edit, for editors that know tasks: one of Emu Edit's, or the path of a learnt one.
         post_edit: change only the region that the instruction is about, with the profile's models.
         explain: folder that gets every step of the post-edit as a picture, and implies ``post_edit``; of an editor
             that explains itself, it gets the words instead.
+        later: instructions of further turns, each of which edits what the turn before it made; the turns before the
+            last are written beside ``out`` as ``NAME.turn1.png``, ``NAME.turn2.png``...
+        keep_below: keep the pixels of a turn's input where it changed less than this, see `kept_where_alike`; by
+            default none of a single edit's, and the paper's 0.03 where there are ``later`` turns.
 
     Returns:
         The editor that was used, and its words.
@@ -91,6 +99,8 @@ def edit_file(
             editor needs a caption or a mask that was not given.
     """
     _check_output(out)
+    if later and (post_edit or explain is not None):
+        raise BadInputError("later turns and the post-edit cannot be combined: leave one of them out")
     if not instruction.strip():
         raise BadInputError("the instruction is empty: say what to change")
     picture = open_image(image)
@@ -107,12 +117,17 @@ def edit_file(
         mask=None if mask is None else open_mask(mask, picture),
         input_caption=input_caption,
         output_caption=output_caption,
+        task=task,
     )
+    if task is not None and "task" not in source.family.reads:
+        raise BadInputError(f"{source.name}: knows no tasks: leave --task out, or name an emu_edit editor")
     _warn_of_foreign_pictures(source, image, picture)
     opened, runtime = _open(source, editor)
     words = None
     if post_edit or (explain is not None and not source.family.explains_itself):
         edited = _post_edit(opened, profile, runtime, request, explain)
+    elif later or keep_below is not None:
+        edited = _edit_turns(opened, request, out, later, keep_below)
     else:
         result = opened.edit([request])[0]
         edited, words = result.require(), result.words
@@ -174,6 +189,24 @@ def inpaint_file(
     opened, _ = _open(source, editor)
     _save(opened.edit([request])[0].require(), out)
     return _shown_name(source, profile)
+
+
+def _edit_turns(
+    opened: Editor, request: EditRequest, out: Path, later: Sequence[str], keep_below: float | None
+) -> Image.Image:
+    """Return the last turn's picture; the others are written beside ``out``."""
+    from editfoundry.editors.multi_turn import KEEP_BELOW, edit_turns
+
+    threshold = KEEP_BELOW if keep_below is None else keep_below
+    for number, edited in enumerate(edit_turns(opened, request, later, threshold), start=1):
+        if number <= len(later):
+            _save(edited, turn_path(out, number))
+    return edited
+
+
+def turn_path(out: Path, number: int) -> Path:
+    """Return where the picture of an earlier turn, counted from 1, is written."""
+    return out.with_name(f"{out.stem}.turn{number}{out.suffix}")
 
 
 def sweep_file(

@@ -36,6 +36,8 @@ class FamilyTraining:
     """A training's file has its fields."""
     trainee: str
     """``MODULE:CLASS`` of its trainee, whose ``load`` takes configuration and Accelerate; imported to train only."""
+    inversion: FamilyTraining | None = None
+    """How one more task is learnt by an editor that stays as it is (``--invert-task``), where the family can."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +56,8 @@ class EditorFamily:
     """The profile's roles that the editors of ``names`` are made of."""
     pipeline_classes: tuple[str, ...] = ()
     """Classes of checkpoints that it opens, as ``model_index.json`` names them."""
+    marker: str = ""
+    """A folder that its checkpoints have beside what others of the same class have; empty for none."""
     options_class: type[Any] | Callable[[EditorSource], type[Any]] = NoOptions
     """Keyword-only dataclass of the options, by diffusers' names, with its defaults; or what makes it."""
     needs: tuple[str, ...] = ()

@@ -63,7 +63,7 @@ def _asks_for_another(item: BenchmarkItem, other: BenchmarkItem) -> bool:
 
 def _with_another_instruction(benchmark: Benchmark) -> Benchmark:
     asked = [
-        replace(item, instruction=other.instruction, output_caption=other.output_caption)
+        replace(item, instruction=other.instruction, output_caption=other.output_caption, task=other.task)
         for item, other in zip(benchmark.items, another_items(benchmark.items), strict=True)
         if other is not None
     ]
@@ -71,7 +71,7 @@ def _with_another_instruction(benchmark: Benchmark) -> Benchmark:
 
 
 def _without_instruction(benchmark: Benchmark) -> Benchmark:
-    asked = [replace(item, instruction="", output_caption=item.input_caption) for item in benchmark.items]
+    asked = [replace(item, instruction="", output_caption=item.input_caption, task=None) for item in benchmark.items]
     return replace(benchmark, items=tuple(asked))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,8 +63,10 @@ class PairBatch:
     """What `PairLatents.read` gave."""
     texts: Tensor
     """What `Texts.read` gave."""
+    triplets: Tensor
+    """``(B,)`` int64 numbers of the data set's triplets, in the order of its shards."""
     drop_text: Tensor
-    """``(B,)`` bool, for families whose null condition is no text's."""
+    """``(B,)`` bool, samples without instruction, whose ``texts`` are the empty one's where the family has texts."""
     drop_image: Tensor
     """``(B,)`` bool."""
     timesteps: Tensor
@@ -176,11 +179,12 @@ def validation_draws(
     return replace(draws, timesteps=spread)
 
 
-def read_batch(draws: Draws, latents: PairLatents, texts: Texts) -> PairBatch:
-    """Read what the samples of ``draws`` need."""
+def read_batch(draws: Draws, latents: PairLatents, texts: Texts, numbers: np.ndarray) -> PairBatch:
+    """Read what the samples of ``draws`` need; ``numbers`` are those of the triplets that are drawn from."""
     return PairBatch(
         pictures=latents.read(draws.indices, draws.flips, draws.crops),
         texts=texts.read(draws.indices, draws.drop_text, draws.drop_tokens),
+        triplets=torch.from_numpy(numbers)[draws.indices],
         drop_text=draws.drop_text,
         drop_image=draws.drop_image,
         timesteps=draws.timesteps,

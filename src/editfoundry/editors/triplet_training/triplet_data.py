@@ -52,6 +52,8 @@ class SizeGroup:
     latents: PairLatents
     texts: Texts
     order: EpochOrder
+    numbers: np.ndarray
+    """``(N,)`` int64: each one's number in the data set."""
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -84,7 +86,7 @@ class TripletData:
             latent_shape=group.latents.latent_shape,
             num_tokens=group.texts.num_tokens,
         )
-        return read_batch(draws, group.latents, group.texts)
+        return read_batch(draws, group.latents, group.texts, group.numbers)
 
     def validation(self) -> list[tuple[int, Callable[[slice], PairBatch]]]:
         """Return of each size the number of samples that every validation takes, and what reads some of them."""
@@ -100,7 +102,7 @@ class TripletData:
         config = replace(self.config, num_validation_samples=max(1, wanted))
         shape, num_tokens = group.latents.latent_shape, group.texts.num_tokens
         draws = validation_draws(config, len(group), self.num_timesteps, shape, num_tokens)
-        return len(draws.indices), lambda part: read_batch(draws.part(part), group.latents, group.texts)
+        return len(draws.indices), lambda part: read_batch(draws.part(part), group.latents, group.texts, group.numbers)
 
     @cached_property
     def _schedule(self) -> SizeSchedule:
@@ -148,7 +150,7 @@ def open_triplets(
         config,
         num_timesteps,
         [
-            SizeGroup(of_size, texts.of(numbers), EpochOrder(config.seed, len(numbers)))
+            SizeGroup(of_size, texts.of(numbers), EpochOrder(config.seed, len(numbers)), numbers)
             for numbers, of_size in zip(pictures.numbers, pictures.latents, strict=True)
         ],
     )

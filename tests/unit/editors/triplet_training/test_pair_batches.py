@@ -110,6 +110,7 @@ def test_outputs_are_scaled_inputs_are_not_and_a_dropped_input_is_zero() -> None
     batch = PairBatch(
         pictures=(),
         texts=nothing,
+        triplets=nothing,
         drop_text=torch.tensor([False, False]),
         drop_image=torch.tensor([False, True]),
         timesteps=nothing,
@@ -142,6 +143,6 @@ def test_a_validation_takes_each_triplet_once_at_timesteps_evenly_spread_and_dro
 
 def test_a_batch_and_its_pictures_are_moved_in_one() -> None:
     halves = torch.zeros(2, dtype=torch.float16)
-    batch = PairBatch((halves, halves), *[halves] * 6)
+    batch = PairBatch((halves, halves), *[halves] * 7)
     moved = batch.on(torch.device("meta"))
     assert [part.device.type for part in (*moved.pictures, moved.texts, moved.noise)] == ["meta"] * 4
