@@ -75,10 +75,6 @@ def edit_with_tasks(editor: TaskEditor, requests: Sequence[EditRequest], options
         denoiser = editor.conditioned([task_of(request, options.task) for request in requests])
     except ValueError as error:
         raise Rejection(UNKNOWN_TASK, str(error)) from error
-    scales = {
-        name: [request.options.get(name, getattr(options, name)) for request in requests]
-        for name in ("guidance_scale", "image_guidance_scale")
-    }
     return edit_images(
         editor.pipeline,
         [request.image for request in requests],
@@ -88,5 +84,8 @@ def edit_with_tasks(editor: TaskEditor, requests: Sequence[EditRequest], options
         guidance_rescale=options.guidance_rescale,
         scheduler=options.scheduler,
         denoiser=denoiser,
-        **scales,
+        guidance_scale=[request.options.get("guidance_scale", options.guidance_scale) for request in requests],
+        image_guidance_scale=[
+            request.options.get("image_guidance_scale", options.image_guidance_scale) for request in requests
+        ],
     )

@@ -94,7 +94,7 @@ def open_expressive_triplets(
     opened = open_pictures(
         config, dataset, config.editor_location, pipeline.vae, resolution, place, split, config.revision
     )
-    [pixels], [latents] = opened.pixels, opened.latents
+    [pixels], [latents], [numbers] = opened.pixels, opened.latents, opened.numbers
     num_features: tuple[int, ...] = ()
     if config.sees_picture:
         key = input_hash(opened.data_hash, config.mllm_hash, resolution, config.horizontal_flip)
@@ -111,7 +111,9 @@ def open_expressive_triplets(
         )
     key = input_hash(opened.data_hash, config.mllm_hash, config.expressive_field, num_features)
     chats = _chats(config.work_dir / f"chats-{key[:16]}", pixels.instructions(), told, mllm, num_features)
-    return TripletData(config, num_timesteps, [SizeGroup(latents, chats, EpochOrder(config.seed, len(pixels)))])
+    return TripletData(
+        config, num_timesteps, [SizeGroup(latents, chats, EpochOrder(config.seed, len(pixels)), numbers)]
+    )
 
 
 def _features(folder: Path, pixels: TripletPixels, mllm: VisionLanguageModel, num_flips: int) -> np.ndarray:
