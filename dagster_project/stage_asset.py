@@ -4,7 +4,7 @@ What is worth seeing of an asset's output, and how a stage runs that wants a pro
 they all share is here: options, run, metadata, and the version in DVC.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from dagster_project.rounding import rounded
 from editfoundry.data.stage_result import StageResult
 from editfoundry.execution.stage_record import Run, Stage, StageRequest
 from editfoundry.lineage.params import Params
-from editfoundry.lineage.stages import Paths, check_params, makers, stage_request
+from editfoundry.lineage.stages import MAIN_LINE, Paths, check_params, makers, stage_request
 
 GPU_POOL = "gpu"
 CPU_POOL = "dvc"
@@ -69,13 +69,14 @@ def stage_asset(
     """
     options: dict[str, Any] = {
         "name": stage.name,
-        "description": stage.description,
+        "description": f"{stage.description} {beside_the_main_line(stage)}".strip(),
         "group_name": stage.group,
         "owners": OWNERS,
         "kinds": set(stage.kinds),
         "pool": GPU_POOL if stage.loads_models else CPU_POOL,
         "deps": [maker.name for maker in makers(stage)],
-        "automation_condition": None if stage.by_itself else EAGER,
+        "automation_condition": None if stage.line else EAGER,
+        "output_required": not stage.line,
         "freshness_policy": freshness,
     }
     if in_process is None:
@@ -83,8 +84,8 @@ def stage_asset(
         @dg.asset(**options)
         def asset(
             context: dg.AssetExecutionContext, config: StageConfig, foundry: Foundry, dvc: DvcRepository
-        ) -> dg.MaterializeResult:
-            return materialize_stage(context, config, foundry, dvc, stage, show)
+        ) -> Iterator[dg.MaterializeResult]:
+            yield from materialize_stage(context, config, foundry, dvc, stage, show)
 
         return asset
 
@@ -97,11 +98,27 @@ def stage_asset(
         foundry: Foundry,
         dvc: DvcRepository,
         pipes: dg.PipesSubprocessClient,
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[dg.MaterializeResult]:
         run = partial(run_in_process, context, pipes)
-        return materialize_stage(context, config, foundry, dvc, stage, show, run)
+        yield from materialize_stage(context, config, foundry, dvc, stage, show, run)
 
     return asset_of_a_process
+
+
+def line_job(line: str) -> str:
+    """Return the name of the job that makes a line of its own."""
+    return f"{line}_line"
+
+
+def beside_the_main_line(stage: Stage) -> str:
+    """Return what an asset's page says of a stage of a line of its own: what makes it."""
+    return f'Made by the job `{line_job(stage.line)}` or alone, not by "Materialize all".' if stage.line else ""
+
+
+def is_asked_for_with_all(context: dg.AssetExecutionContext) -> bool:
+    """Return whether a run makes the whole main line, as "Materialize all" on the page of all assets does."""
+    asked = {key.to_user_string() for key in context.job_def.asset_layer.executable_asset_keys}
+    return asked >= {stage.name for stage in MAIN_LINE}
 
 
 def materialize_stage(
@@ -112,8 +129,11 @@ def materialize_stage(
     stage: Stage,
     show: Show,
     run: Run | None = None,
-) -> dg.MaterializeResult:
-    """Run a stage, record its output in DVC, and return what to see of it.
+) -> Iterator[dg.MaterializeResult]:
+    """Run a stage, record its output in DVC, and yield what to see of it.
+
+    Dagster cannot leave an asset out of "Materialize all". So a stage of a line of its own, which may take hours,
+    yields nothing where the whole main line is asked for, and Dagster skips what depends on it.
 
     Args:
         context: takes the stage's log.
@@ -128,6 +148,9 @@ def materialize_stage(
         dg.Failure: bad input, or a service that did not come back; the message is one line.
         dg.RetryRequested: a service does not answer for now.
     """
+    if stage.line and is_asked_for_with_all(context):
+        context.log.warning(f"{stage.name} is left out of a run of everything: start the job {line_job(stage.line)}")
+        return
     with failing_in_one_line(context, foundry):
         params = foundry.params_with(stage.name, config.overrides)
         check_params(params, foundry.folder, foundry.folder / foundry.params_file, [stage])
@@ -135,8 +158,8 @@ def materialize_stage(
         result = (run or stage.run)(request)
         made = StageRun(params=params, paths=foundry.paths, folder=request.output, result=result)
         tracked = foundry.is_as_tracked and not config.overrides
-        data_hash = dvc.record(foundry.folder, stage.name) if tracked else None
-    return dg.MaterializeResult(
+        data_hash = dvc.record(foundry.folder, stage) if tracked else None
+    yield dg.MaterializeResult(
         metadata=rounded({**show(made), **_common(made, foundry, data_hash, config)}),
         data_version=dg.DataVersion(data_hash) if data_hash else None,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from editfoundry.errors import BadInputError
+from editfoundry.execution.stage_record import Stage
 from editfoundry.lineage.params import Params, load_params, with_overrides
 from editfoundry.lineage.stages import Paths
 from editfoundry.tracking.shipped_files import project_file
@@ -78,20 +79,26 @@ class DvcRepository(dg.ConfigurableResource):
     lock_branch: str = ""
     """Git branch on which the gate commits ``dvc.lock`` of each version; empty, a person commits it."""
 
-    def record(self, root: Path, stage: str) -> str | None:
+    def record(self, root: Path, stage: Stage) -> str | None:
         """Commit and push a stage's output; return its hash in ``dvc.lock``, or None where DVC keeps nothing of it.
+
+        The file of a line of its own is written where the project has none yet.
 
         Raises:
             BadInputError: DVC refuses to commit.
             UnavailableError: the remote does not answer; what was committed stays, and a second call pushes it.
         """
+        from editfoundry.lineage.dvc_file import dvc_address, dvc_file, ensure_line
         from editfoundry.tracking.dvc_client import record_stage, tracked_stages
 
         if self.mode not in ("auto", "commit", "off"):
             raise ValueError(f"DVC's mode is {self.mode!r}: use auto, commit or off")
-        if self.mode == "off" or stage not in tracked_stages(root):
+        if self.mode == "off" or not (root / ".dvc").is_dir():
             return None
-        return record_stage(root, stage, push=self.mode == "auto")
+        ensure_line(root, stage.line)
+        if stage.name not in tracked_stages(root, dvc_file(stage.line)):
+            return None
+        return record_stage(root, dvc_address(stage), push=self.mode == "auto")
 
     def commit_lock(self, root: Path, tag: str, message: str) -> str | None:
         """Commit ``dvc.lock`` on the branch of its own; return the tag, or None where no branch is configured.

@@ -2,12 +2,13 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from dagster_project.defs.reports.shown_report import WEEKLY
 from dagster_project.shown import show_of
-from dagster_project.stage_asset import InProcess, stage_asset
+from dagster_project.stage_asset import InProcess, line_job, stage_asset
 from dagster_project.training_process import train_in_a_process
 from editfoundry.execution.stage_record import StageRequest
 from editfoundry.lineage.editor_stage import (
@@ -19,7 +20,7 @@ from editfoundry.lineage.editor_stage import (
     write_training_config,
 )
 from editfoundry.lineage.report_stage import EDITWORLD_REPORT
-from editfoundry.lineage.stages import STAGES
+from editfoundry.lineage.stages import LINES, STAGES, stages_of
 
 
 def train(
@@ -38,21 +39,20 @@ IN_PROCESS: dict[str, InProcess] = {
 FRESHNESS = {EDITWORLD_REPORT.name: WEEKLY}
 
 
-instruct_pix2pix_line = dg.define_asset_job(
-    "instruct_pix2pix_line",
-    selection=[stage.name for stage in STAGES if stage.by_itself],
-    description="InstructPix2Pix's line in one go: pairs painted by prompt-to-prompt, an editor trained on nothing "
-    "else, its report. The captions must be there.",
-)
+def job_of_line(line: str) -> Any:
+    """Return the job that makes a line of its own in one go."""
+    doing = ", ".join(stage.doing for stage in stages_of(line))
+    description = f"The line {line} in one go: {doing}. What it reads of the main line must be there."
+    return dg.define_asset_job(line_job(line), [stage.name for stage in stages_of(line)], description=description)
 
 
 @dg.definitions
 def stages() -> dg.Definitions:
-    """Make the asset of every stage, and the job of the line that is made by itself."""
+    """Make the asset of every stage, and the job of each line beside the main one."""
     return dg.Definitions(
         assets=[
             stage_asset(stage, show_of(stage), IN_PROCESS.get(stage.name), FRESHNESS.get(stage.name))
             for stage in STAGES
         ],
-        jobs=[instruct_pix2pix_line],
+        jobs=[job_of_line(line) for line in LINES if line],
     )

@@ -26,7 +26,7 @@ NUM_PAIRS = 4
 
 
 def test_all_candidates_against_one_pair_at_a_time() -> None:
-    models = load_pair_models(load_profile("embedded"), choose_runtime("cpu"))
+    models = load_pair_models(load_profile("embedded"), choose_runtime("cpu"), CONFIG)
     cases = plain_cases(NUM_PAIRS, 0)
     pairs = [
         CaptionPair(input_caption=c.input_caption, instruction=c.instruction, output_caption=c.output_caption)

@@ -20,9 +20,9 @@ from diffusers import StableDiffusionControlNetPipeline
 from PIL import Image
 from torch import Tensor
 
+from editfoundry.data.canny_edges import canny_edges
 from editfoundry.data.record import Caption, Quadruple
 from editfoundry.diffusion.attention import attention_mask, collected_attention
-from editfoundry.diffusion.canny import canny_edges
 from editfoundry.diffusion.keyword_tokens import keyword_token_weights
 from editfoundry.diffusion.sampling import noise_for, record_generator
 from editfoundry.errors import Rejection

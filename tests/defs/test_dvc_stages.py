@@ -13,15 +13,13 @@ from editfoundry.cli import app
 from editfoundry.data.record import Quadruple
 from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import write_rows
-from editfoundry.lineage.dvc_file import dvc_text
+from editfoundry.lineage.dvc_file import dvc_file, dvc_text, ensure_line
 from editfoundry.lineage.params import load_params
-from editfoundry.lineage.stages import MAIN_LINE, STAGES, Paths, run_stage
+from editfoundry.lineage.stages import LINES, STAGES, Paths, run_stage, stages_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ONLY_IN_DAGSTER = {"source_shards", "champion_gate", "claims_report"}
 """Parts of the stages' outputs, aliases in a registry, and a report that is no stage of the lineage."""
-BY_THEMSELVES = {stage.name for stage in STAGES if stage.by_itself}
-"""Lines beside the main one, which `dvc repro` of a project does not make."""
 WORK = [
     "editfoundry.tinyworld.captions.write_laion_table", "editfoundry.sources.laion.convert_laion",
     "editfoundry.sources.incoming.take_in", "editfoundry.synthesis.quadruples.model_stage.write_model_quadruples",
@@ -36,7 +34,8 @@ WORK = [
 
 @pytest.fixture(scope="module")
 def stages():
-    return yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    """Every line's stages, as DVC's files have them."""
+    return {name: stage for line in LINES for name, stage in yaml.safe_load(dvc_text(line))["stages"].items()}
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +53,24 @@ def test_the_file_is_what_the_records_say():
 
 
 def test_dvc_and_dagster_name_the_same_stages(stages, graph):
-    assert list(stages) == [stage.name for stage in MAIN_LINE]
-    assert set(stages) == {key.to_user_string() for key in graph.get_all_asset_keys()} - ONLY_IN_DAGSTER - BY_THEMSELVES
+    assert list(stages) == [stage.name for stage in STAGES]
+    assert set(stages) == {key.to_user_string() for key in graph.get_all_asset_keys()} - ONLY_IN_DAGSTER
+
+
+def test_a_line_of_its_own_has_a_file_of_its_own_that_works_in_the_projects_folder(tmp_path):
+    """A project has it when the line is wanted, for `dvc pull` and `dvc status` would miss its outputs else."""
+    assert len(LINES) > 1
+    for line in LINES[1:]:
+        assert not (ROOT / dvc_file(line)).exists()
+        ensure_line(tmp_path, line)
+        file = tmp_path / dvc_file(line)
+        written = yaml.safe_load(file.read_text())["stages"]
+        assert list(written) == [stage.name for stage in stages_of(line)]
+        assert {(file.parent / stage["wdir"]).resolve() for stage in written.values()} == {tmp_path.resolve()}
+        file.write_text("stages: {}\n")
+        ensure_line(tmp_path, line)
+        assert file.read_text() == "stages: {}\n"
+    assert not (tmp_path / "dvc.yaml").exists()
 
 
 def test_dvc_and_dagster_agree_on_what_needs_what(stages, graph):
@@ -77,7 +92,7 @@ def test_every_stage_tracks_parameters_that_params_yaml_has(stages):
         assert stage["params"] and all(section.split(".")[0] in params for section in stage["params"]), name
 
 
-@pytest.mark.parametrize("name", [stage.name for stage in MAIN_LINE])
+@pytest.mark.parametrize("name", [stage.name for stage in STAGES])
 def test_a_stage_of_dvc_has_the_same_work_done_as_the_asset(stages, name, tmp_path, monkeypatch):
     """Dagster's assets call the records' functions; DVC's commands must come down to the same calls."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import dagster as dg
 import pytest
@@ -9,8 +10,9 @@ from dagster_project.metadata import distributions, shares, table, text_list
 from dagster_project.progress import log_progress
 from dagster_project.shown import show_of
 from dagster_project.stage_asset import stage_asset
+from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import UnavailableError
-from editfoundry.lineage.stages import stage_named
+from editfoundry.lineage.stages import MAIN_LINE, stage_named
 from editfoundry.profiles import PROFILES_FOLDER
 from editfoundry.sources import laion
 
@@ -49,6 +51,25 @@ def test_a_materialization_shows_counts_columns_folder_profile_and_what_dvc_has(
     columns = {column.name: column.type for column in told["dagster/column_schema"].columns}
     assert columns["caption"] == "string" and columns["punsafe"] == "double"
     assert all(column.description for column in told["dagster/column_schema"].columns)
+
+
+@pytest.mark.parametrize("is_asked_with_all", [False, True])
+def test_a_run_of_everything_leaves_out_a_line_of_its_own_and_what_depends_on_it(foundry, is_asked_with_all):
+    """That is what "Materialize all" on the page of all assets asks for."""
+    pairs = "instruct_pix2pix_pairs"
+    own = replace(stage_named(pairs), run=lambda request: StageResult(num_in=1, num_out=1), check=None)
+    asset = stage_asset(own, lambda made: {})
+    after = dg.asset(name="after", deps=[pairs])(lambda: None)
+    check = dg.asset_check(asset=pairs, name="pairs_are_there", blocking=True)(
+        lambda: dg.AssetCheckResult(passed=False)
+    )
+    main = [dg.asset(name=stage.name)(lambda: None) for stage in MAIN_LINE] if is_asked_with_all else []
+    resources = {"foundry": foundry, "dvc": DvcRepository(mode="off")}
+    result = dg.materialize([asset, after, check, *main], resources=resources, raise_on_error=False)
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert result.success is is_asked_with_all and "after" not in made
+    assert made == ({stage.name for stage in MAIN_LINE} if is_asked_with_all else {pairs})
+    assert "instruct_pix2pix_line" in asset.descriptions_by_key[asset.key]
 
 
 def test_the_launchpad_changes_values_of_the_parameters_file(foundry):

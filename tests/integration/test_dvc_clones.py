@@ -14,8 +14,9 @@ from dvc.repo import Repo
 from tiny_models import tiny_triplets
 
 from editfoundry.data.shards import write_triplets
+from editfoundry.lineage.dvc_file import dvc_address, ensure_line
 from editfoundry.lineage.params import load_params
-from editfoundry.lineage.stages import Paths, run_stage
+from editfoundry.lineage.stages import LINES, Paths, run_stage, stages_of
 from editfoundry.tracking import s3
 from editfoundry.tracking.dvc_client import locked_hashes, set_local_endpoint
 
@@ -35,7 +36,12 @@ PARAMS = {
     "editworld_video": {"seed": 0},
     "rehearsal": {"num_pairs": 4},
     "dataset": {"thresholds": {"clip_input": -1, "clip_output": -1, "clip_image": -1, "clip_direction": -1}},
+    "instruct_pix2pix_pairs": {"num_candidates": 8},
+    "instruct_pix2pix": {"num_steps": 1},
+    "instruct_pix2pix_report": {"num_plain_cases": 1},
 }
+OWN = [stage for line in LINES if line for stage in stages_of(line)]
+"""Stages of lines of their own."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +66,7 @@ def first(tmp_path_factory, server):
     stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {name: stages[name] for name in STAGES}}))
     (root / "params.yaml").write_text(yaml.safe_dump(PARAMS))
-    (root / ".gitignore").write_text("/data/\n")
+    (root / ".gitignore").write_text("/data/\n/checkpoints/\n/reports/\n")
     (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
     git(root, "init", "--quiet")
     set_local_endpoint(root, server.endpoint)
@@ -69,6 +75,10 @@ def first(tmp_path_factory, server):
         run_stage(name, params, root)
     synthesize(root)
     run_stage("dataset", params, root)
+    for stage in OWN:
+        ensure_line(root, stage.line)
+        stage.folder(root).mkdir(parents=True)
+        (stage.folder(root) / "made.bin").write_bytes(stage.name.encode())
     with Repo(str(root)) as repo:
         repo.commit(force=True)
         repo.push()
@@ -92,7 +102,7 @@ def test_after_the_stages_ran_dvc_finds_nothing_changed_and_nothing_to_do(first,
         assert repo.status(cloud=True) == {}
     with Repo(str(first)) as repo:
         assert repo.reproduce() == []
-    assert all(locked_hashes(first, name) for name in STAGES)
+    assert all(locked_hashes(first, name) for name in [*STAGES, *map(dvc_address, OWN)])
 
 
 def test_another_parameter_makes_its_stage_and_no_earlier_one_stale(first):
@@ -102,6 +112,18 @@ def test_another_parameter_makes_its_stage_and_no_earlier_one_stale(first):
         stale = {name.rpartition(":")[2] for name in repo.status()}
     (first / "params.yaml").write_text(params)
     assert stale == {"editworld_text"}
+
+
+def test_a_reproduction_of_the_project_leaves_a_line_of_its_own_alone_that_its_own_file_would_make(first, monkeypatch):
+    monkeypatch.chdir(first)
+    params = (first / "params.yaml").read_text()
+    (first / "params.yaml").write_text(params.replace("num_candidates: 8", "num_candidates: 9"))
+    with Repo(str(first)) as repo:
+        assert {name.rpartition(":")[2] for name in repo.status()} == {"instruct_pix2pix_pairs"}
+        assert repo.reproduce() == []
+        would_be_made = repo.reproduce("lines/instruct_pix2pix/dvc.yaml", dry=True)
+    (first / "params.yaml").write_text(params)
+    assert would_be_made[0].addressing == "lines/instruct_pix2pix/dvc.yaml:instruct_pix2pix_pairs"
 
 
 def test_a_second_clone_pulls_every_data_set_byte_for_byte_when_the_first_is_gone(first, server):
@@ -114,13 +136,17 @@ def test_a_second_clone_pulls_every_data_set_byte_for_byte_when_the_first_is_gon
         with Repo(str(second)) as repo:
             repo.pull()
             assert repo.status() == {}
-        made, pulled = hashes(away / "data"), hashes(second / "data")
+        made, pulled = ({**hashes(clone / "data"), **line_hashes(clone)} for clone in (away, second))
         # DVC leaves alone what no stage names as its output.
         versioned = {name: digest for name, digest in made.items() if name != "tinyworld/captions.parquet"}
         assert pulled == versioned
         assert sum(name.endswith(".tar") for name in pulled) >= 3
     finally:
         away.rename(first)
+
+
+def line_hashes(root: Path) -> dict[str, str]:
+    return {f"{stage.name}/{name}": md5 for stage in OWN for name, md5 in hashes(stage.folder(root)).items()}
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -33,6 +33,7 @@ PLANNED = ("synthesis", "editors/families")
 """Folders whose sub-folders are rooms of one plan: a ``config.py`` in each means the same thing in each."""
 SUBJECTS = (
     "claims/rows", "cli", "data/exchange", "evaluation/benchmarks", "pretrained", "pretraining/recipes",
+    "tinyworld/tasks",
 )  # fmt: skip
 """Folders whose files are named after what each is about: a role, a benchmark, a format, a group of commands."""
 

@@ -6,6 +6,7 @@ from editfoundry.claims.claim import Claim
 from editfoundry.claims.rows.clip_filter import CLIP_FILTER_BEATS_RANDOM
 from editfoundry.claims.rows.guidance import GUIDANCE_TRADES
 from editfoundry.claims.rows.mllm_score import MLLM_ORDERS_EDITORS
+from editfoundry.claims.rows.pair_painting import MANY_CANDIDATES, PROMPT_TO_PROMPT, SHARED_NOISE_HELPS
 from editfoundry.claims.rows.plain_edits import KEEPS_PLAIN_EDITS
 from editfoundry.claims.rows.post_edit import POST_EDIT_PRESERVES
 from editfoundry.claims.rows.video_data import VIDEO_ADDS_SPATIAL
@@ -15,6 +16,7 @@ CLAIMS: dict[str, Claim] = {
     claim.name: claim
     for claim in (
         BEATS_BASE, IN_EVERY_CATEGORY, KEEPS_PLAIN_EDITS, POST_EDIT_PRESERVES, VIDEO_ADDS_SPATIAL,
-        CLIP_FILTER_BEATS_RANDOM, GUIDANCE_TRADES, MLLM_ORDERS_EDITORS,
+        CLIP_FILTER_BEATS_RANDOM, MANY_CANDIDATES, PROMPT_TO_PROMPT, SHARED_NOISE_HELPS,
+        GUIDANCE_TRADES, MLLM_ORDERS_EDITORS,
     )
 }  # fmt: skip

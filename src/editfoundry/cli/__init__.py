@@ -13,6 +13,7 @@ from editfoundry.cli import (  # noqa: F401
     evaluate,
     exchange,
     init,
+    inpaint,
     instructions,
     leaks,
     lineage,

@@ -14,7 +14,7 @@ PANELS = {
         "dataset-report", "check-leaks", "export",
     ),
     "Train": ("train",),
-    "Edit and evaluate": ("edit", "sweep", "evaluate", "trade-off"),
+    "Edit and evaluate": ("edit", "inpaint", "sweep", "evaluate", "trade-off"),
     "Reports": ("report", "compare", "claims"),
     "Project": ("init", "doctor", "demo", "ui", "publish", "lineage", "tinyworld"),
 }  # fmt: skip

@@ -19,6 +19,7 @@ from editfoundry.cli.shared import (
     parsed_options,
     print_facts,
 )
+from editfoundry.data.edit_tasks import TASK_NAMES
 from editfoundry.editors.open_editor import own_names
 from editfoundry.errors import BadInputError
 
@@ -31,6 +32,13 @@ def train(
     accelerate_config: Annotated[
         Path | None, typer.Option(help="Configuration of accelerate launch, as in infra/accelerate.")
     ] = None,
+    invert_task: Annotated[
+        str | None,
+        typer.Option(
+            help="Learn one more task of this name from the data set's few examples; the editor, one of the family "
+            "emu_edit, stays as it is. Leaves OUTPUT/NAME.safetensors, which editfoundry edit --task takes."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune an editor with Accelerate; resumes what was interrupted. Example: editfoundry train params.yaml."""
@@ -39,14 +47,16 @@ def train(
     from editfoundry.lineage.stages import check_params, stage_request
 
     if _holds_lineage(config):
+        if invert_task is not None:
+            raise BadInputError(f"--invert-task needs a training's own file with family: emu_edit, not {config}")
         chosen, root = chosen_params(config, profile), config.resolve().parent
         check_params(chosen, root, config, [EDITWORLD])
         output = train_editor(stage_request(EDITWORLD.name, chosen, root), num_processes, accelerate_config)
     elif profile is not None:
         raise BadInputError(f"--profile needs a params.yaml; {config} names its editor itself")
     else:
-        output = read_training_config(config).output
-        launch_training(config, num_processes, accelerate_config)
+        output = read_training_config(config, invert_task).output
+        launch_training(config, num_processes, accelerate_config, invert_task)
     training = json.loads((output / "training.json").read_text())
     facts = {k: training[k] for k in ("num_steps", "final_loss", "seconds", "samples_per_second") if k in training}
     print_facts({"checkpoint": str(output), **facts}, as_json)
@@ -95,10 +105,33 @@ def edit(
     mask: Annotated[
         Path | None, typer.Option(help="Picture of the same size, white where to edit, for editors that need one.")
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Kind of edit, for editors of the family emu_edit: one of "
+            f"{', '.join(TASK_NAMES)}; or a learnt task: its name or path."
+        ),
+    ] = None,
+    then: Annotated[
+        list[str] | None,
+        typer.Option(help="Instruction of one more turn, which edits what the turn before made; may be repeated."),
+    ] = None,
+    keep_below: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Keep a turn's input pixel where the low-passed RGB difference is below this; by default 0.03 with "
+            "--then, and none kept without.",
+        ),
+    ] = None,
     post_edit: Annotated[bool, typer.Option("--post-edit", help="Change only what the instruction is about.")] = False,
     explain: Annotated[
         Path | None,
-        typer.Option(help="Folder that gets every step of the post-edit as a picture; implies --post-edit."),
+        typer.Option(
+            help="Folder that gets every step of the post-edit as a picture, and implies --post-edit; of an editor "
+            "that explains itself (MGIE), its words."
+        ),
     ] = None,
     profile: ProfileOption = None,
     device: DeviceOption = "auto",
@@ -118,7 +151,7 @@ def edit(
     chosen = ChosenEditor(
         name=_editor_name(editor, profile), profile=profile or "embedded", device=device, options=options
     )
-    used = edit_file(
+    edited = edit_file(
         image,
         instruction,
         out,
@@ -127,11 +160,17 @@ def edit(
         mask=mask,
         input_caption=input_caption,
         output_caption=output_caption,
+        task=task,
         post_edit=post_edit,
         explain=explain,
+        later=then or (),
+        keep_below=keep_below,
     )
-    shown = {} if explain is None else {"steps": str(explain / "sheet.png")}
-    print_facts({"out": str(out), "editor": used, **shown}, as_json)
+    said = {} if edited.words is None else {"words": edited.words.text}
+    if edited.words is not None and edited.words.note:
+        said["words_note"] = edited.words.note
+    shown = {} if explain is None or said else {"steps": str(explain / "sheet.png")}
+    print_facts({"out": str(out), "editor": edited.editor, **said, **shown}, as_json)
 
 
 @app.command()

@@ -23,22 +23,28 @@ from editfoundry.errors import BadInputError
 
 @lineage_app.command("write-dvc")
 def lineage_write_dvc(
-    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("dvc.yaml"),
+    file: Annotated[Path | None, typer.Argument(help="The main line's file. [default: dvc.yaml]")] = None,
+    line: Annotated[
+        str, typer.Option(help="A line beside the main one, such as instruct_pix2pix: lines/LINE/dvc.yaml.")
+    ] = "",
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 where the file is not what would be written.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write dvc.yaml from the stages' records. Example: editfoundry lineage write-dvc."""
-    from editfoundry.lineage.dvc_file import is_current, write_dvc
-    from editfoundry.lineage.stages import MAIN_LINE
+    """Write dvc.yaml from the stages' records. Example: editfoundry lineage write-dvc --line instruct_pix2pix."""
+    from editfoundry.lineage.dvc_file import dvc_file, is_current, write_dvc
+    from editfoundry.lineage.stages import stages_of
 
+    if line and file is not None:
+        raise BadInputError(f"{file}: the file of a line of its own lies at {dvc_file(line)}; leave it out")
+    stages, path = stages_of(line), file or Path(dvc_file(line))
     if check:
-        current = is_current(file)
-        print_facts({"file": str(file), "current": current}, as_json)
+        current = is_current(path, line)
+        print_facts({"file": str(path), "current": current}, as_json)
         raise typer.Exit(0 if current else 1)
-    write_dvc(file)
-    print_facts({"file": str(file), "stages": len(MAIN_LINE)}, as_json)
+    write_dvc(path, line)
+    print_facts({"file": str(path), "stages": len(stages)}, as_json)
 
 
 @lineage_app.command("write-params")

@@ -16,10 +16,14 @@ from editfoundry.cli.shared import (
     JsonOption,
     ParamsOption,
     ProfileOption,
+    ReplaceOption,
     chosen_params,
     print_facts,
     progress_bar,
+    show_result,
 )
+from editfoundry.data.edit_tasks import EditTask
+from editfoundry.errors import BadInputError
 from editfoundry.pretraining.card import PRETRAININGS, RECIPES
 
 
@@ -91,6 +95,34 @@ def tinyworld_instruction_rows(
     print_facts({"rows": str(out), "num_rows": num}, as_json)
 
 
+@tinyworld_app.command("tasks")
+def tinyworld_tasks(
+    output: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
+    num: Annotated[int, typer.Option(min=1, help="Triplets; the tasks take turns.")] = 1500,
+    task: Annotated[list[EditTask] | None, typer.Option(help="A task alone; may be given several times.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    split: Annotated[WorldSplit, typer.Option(help="Scenes of training, or held-out ones.")] = WorldSplit.TRAIN,
+    held_out_wording: Annotated[bool, typer.Option(help="Word instructions as training never words them.")] = False,
+    replace: ReplaceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write true triplets of Emu Edit's tasks. Example: editfoundry tinyworld tasks data/tasks --num 3000."""
+    from editfoundry.synthesis.tinyworld_tasks.config import TaskTripletConfig
+    from editfoundry.synthesis.tinyworld_tasks.stage import write_task_triplets
+    from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS
+
+    config = TaskTripletConfig(
+        num_triplets=num,
+        tasks=tuple(task or MADE_TASKS),
+        seed=seed,
+        split="test" if split is WorldSplit.TEST else "train",
+        held_out_wording=held_out_wording,
+    )
+    with progress_bar("triplets") as progress:
+        result = write_task_triplets(output, config, progress, replace=replace)
+    show_result(result, output, as_json)
+
+
 @tinyworld_app.command("measure-instructions")
 def tinyworld_measure_instructions(
     num: Annotated[int, typer.Option(min=1, help="Held-out captions.")] = 400,
@@ -108,6 +140,21 @@ def tinyworld_measure_instructions(
     roles = load_profile(chosen.profile)
     roles = roles if model is None else with_instruction_model(roles, model)
     print_facts(measure_instructions(roles, chosen.instructions, num, chosen.device), as_json)
+
+
+@tinyworld_app.command("ambiguous-triplets")
+def tinyworld_ambiguous_triplets(
+    out: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
+    num: Annotated[int, typer.Option(min=1, help="Triplets.")] = 8_000,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    plain_share: Annotated[float, typer.Option(min=0, max=1, help="Share of plain edits among them.")] = 0.25,
+    as_json: JsonOption = False,
+) -> None:
+    """Write edits that only the picture makes clear. Example: editfoundry tinyworld ambiguous-triplets data/ambiguous."""  # noqa: E501
+    from editfoundry.pretraining.ambiguous_triplets import write_ambiguous_triplets
+
+    write_ambiguous_triplets(out, num, seed, plain_share)
+    print_facts({"triplets": str(out), "num_triplets": num}, as_json)
 
 
 @tinyworld_app.command("clips")
@@ -259,13 +306,22 @@ def tinyworld_measure(
 def tinyworld_truth(
     triplets: Annotated[Path, typer.Argument(help="Folder of triplet shards made from tinyworld's captions.")],
     dataset: Annotated[Path | None, typer.Option(help="Data set made of them: scores kept and dropped apart.")] = None,
+    kept: Annotated[
+        Path | None, typer.Option(help="Folder of triplet shards that a filter kept of them: likewise.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count triplets that show the true outcome. Example: editfoundry tinyworld truth data/triplets/editworld-text."""
     from editfoundry.curation.curate import kept_ids
+    from editfoundry.data.shards import read_fields
     from editfoundry.pretraining.triplet_truth import triplet_truth
 
-    print_facts(triplet_truth(triplets, None if dataset is None else kept_ids(dataset)).to_dict(), as_json)
+    if dataset is not None and kept is not None:
+        raise BadInputError("--dataset and --kept both say what was kept: give one of them")
+    ids = None if dataset is None else kept_ids(dataset)
+    if kept is not None:
+        ids = {row["id"] for row in read_fields(kept)}
+    print_facts(triplet_truth(triplets, ids).to_dict(), as_json)
 
 
 @tinyworld_app.command("ablation")

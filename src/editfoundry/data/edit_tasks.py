@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from editfoundry.errors import BadInputError
+
 
 class TaskGroup(StrEnum):
     """Where and how a task changes a picture."""
@@ -45,3 +47,17 @@ class EditTask(StrEnum):
     CANNY = "canny", TaskGroup.VISION, "a picture to its Canny edges, or back"
     NORMALS = "normals", TaskGroup.VISION, "a picture to its map of surface normals, or back"
     POSE = "pose", TaskGroup.VISION, "a picture to the stick figures of who is in it, or back"
+
+
+TASK_NAMES = tuple(task.value for task in EditTask)
+
+
+def check_task(name: str) -> str:
+    """Return a task's name where it is one of the sixteen; an empty name, of an edit whose task is not known, passes.
+
+    Raises:
+        BadInputError: it is neither; the one line lists the names.
+    """
+    if name and name not in TASK_NAMES:
+        raise BadInputError(f"unknown task {name!r}: use {', '.join(TASK_NAMES)}")
+    return name

@@ -10,7 +10,7 @@ from PIL import Image
 
 from editfoundry.data.record import Triplet
 
-TEXT_FIELDS = ("instruction", "input_caption", "output_caption", "category", "recipe", "source", "split")
+TEXT_FIELDS = ("instruction", "input_caption", "output_caption", "category", "task", "recipe", "source", "split")
 
 
 def triplet_fields(triplet: Triplet) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from editfoundry.data.atomic import atomic_file
+from editfoundry.data.edit_tasks import TASK_NAMES
 from editfoundry.data.fields import TEXT_FIELDS, to_json
 from editfoundry.data.images import MAX_IMAGE_PIXELS
 from editfoundry.data.parquet_errors import PARQUET_ERRORS
@@ -43,8 +44,9 @@ SCHEMA = pa.schema(
 )
 """``provenance`` and ``scores`` are JSON; offsets and lengths are bytes, null where a record has no mask. ``mask_hash``
 is `record.mask_hash`: a record's id covers its instruction and both pictures, not its mask."""
-ADDED_COLUMNS = frozenset({"mask_hash"})
-"""Columns that indexes written before have not; they are read as if every value were null."""
+ADDED_COLUMNS = frozenset({"mask_hash", "task"})
+"""Columns that indexes written before have not; they are read as if every value were null, or empty where none may be
+null."""
 REQUIRED_COLUMNS = tuple(name for name in SCHEMA.names if name not in ADDED_COLUMNS)
 
 
@@ -213,7 +215,9 @@ def _read_one(tar: Path) -> pa.Table:
     if unknown:
         raise BadInputError(f"{path}: no column {unknown[0]!r}, so it is not the index of a shard of triplets")
     for name in missing:
-        table = table.append_column(SCHEMA.field(name), pa.nulls(table.num_rows, SCHEMA.field(name).type))
+        field = SCHEMA.field(name)
+        empty = pa.nulls(table.num_rows, field.type) if field.nullable else pa.array([""] * table.num_rows, field.type)
+        table = table.append_column(field, empty)
     _check_index(table, path)
     return table
 
@@ -232,6 +236,7 @@ def _check_index(table: pa.Table, path: Path) -> None:
         if column.null_count and not field.nullable:
             raise BadInputError(f"{path}: column {field.name!r} has rows without a value; make the shard again")
     _check_all(pc.match_substring_regex(table.column("id"), "^[0-9a-f]{16}$"), path, "id")
+    _check_all(pc.is_in(table.column("task"), pa.array(["", *TASK_NAMES])), path, "task")
     pixels = pc.multiply(*(pc.cast(table.column(side), pa.int64()) for side in ("width", "height")))
     _check_all(pc.and_(pc.greater(table.column("width"), 0), pc.greater(table.column("height"), 0)), path, "width")
     _check_all(pc.less_equal(pixels, MAX_IMAGE_PIXELS), path, "width")

@@ -9,6 +9,8 @@ from typing import Any
 
 from PIL import Image
 
+from editfoundry.data.edit_tasks import check_task
+
 WORLD_CATEGORIES = (
     "Long-Term",
     "Physical-Trans",
@@ -126,6 +128,8 @@ class Triplet:
     """Words of the input caption whose objects the edit changes."""
     category: str = ""
     """A world category, ``add``, ``change``, ``remove``, or one of Emu Edit's tasks."""
+    task: str = ""
+    """One of the sixteen tasks of Emu Edit; empty where it is not known."""
     recipe: str = ""
     """How it was made: ``editworld-text``, ``editworld-video``, ``instruct-pix2pix``..."""
     source: str = ""
@@ -138,6 +142,9 @@ class Triplet:
     """Name of a score -> its value, for example of ``clip_direction``."""
     split: str = ""
     """``train``, ``validation``, ``test``, or empty before the data set is split."""
+
+    def __post_init__(self) -> None:
+        check_task(self.task)
 
     @property
     def id(self) -> str:

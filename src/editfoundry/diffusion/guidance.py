@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import Tensor
+
+Denoiser = Callable[..., Any]
+"""A UNet, or what is called as one: ``(sample, timestep, encoder_hidden_states=..., return_dict=False)``."""
 
 
 def combine_guidance(

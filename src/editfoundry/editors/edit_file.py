@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.images import open_image
+from editfoundry.editors.families.inpainting.family import INPAINTING_NAME
+from editfoundry.editors.masks import box_mask, open_mask, seems_inverted
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.profiles import Profile, load_profile
 
 if TYPE_CHECKING:
-    from editfoundry.editors.editor import Editor, EditRequest
+    from editfoundry.editors.editor import Editor, EditRequest, EditWords
     from editfoundry.editors.editor_family import EditorSource
     from editfoundry.pretrained.runtime import Runtime
 
+WORDS_FILE = "words.json"
+"""In the folder of ``explain``: the instruction and what the editor said of it."""
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -37,6 +43,16 @@ class ChosenEditor:
     """Such as ``num_inference_steps`` and ``guidance_scale``; those that are None keep the editor's defaults."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class EditedFile:
+    """What came of an edit, beside the picture."""
+
+    editor: str
+    """The one that was used."""
+    words: EditWords | None = None
+    """What it said of the edit, where it says anything."""
+
+
 def edit_file(
     image: Path,
     instruction: str,
@@ -47,9 +63,12 @@ def edit_file(
     mask: Path | None = None,
     input_caption: str | None = None,
     output_caption: str | None = None,
+    task: str | None = None,
     post_edit: bool = False,
     explain: Path | None = None,
-) -> str:
+    later: Sequence[str] = (),
+    keep_below: float | None = None,
+) -> EditedFile:
     """Edit ``image`` as ``instruction`` says and write ``out`` at the picture's own size.
 
     An editor that was made for other pictures than this one edits it all the same, after a warning on stderr.
@@ -63,17 +82,25 @@ def edit_file(
         mask: picture of the same size, white where to edit, for editors that need one.
         input_caption: what the picture shows, for editors that read it.
         output_caption: what the edit must show, for editors that read it.
+        task: of the edit, for editors that know tasks: one of Emu Edit's, or the path of a learnt one.
         post_edit: change only the region that the instruction is about, with the profile's models.
-        explain: folder that gets every step of the post-edit as a picture; implies ``post_edit``.
+        explain: folder that gets every step of the post-edit as a picture, and implies ``post_edit``; of an editor
+            that explains itself, it gets the words instead.
+        later: instructions of further turns, each of which edits what the turn before it made; the turns before the
+            last are written beside ``out`` as ``NAME.turn1.png``, ``NAME.turn2.png``...
+        keep_below: keep the pixels of a turn's input where it changed less than this, see `kept_where_alike`; by
+            default none of a single edit's, and the paper's 0.03 where there are ``later`` turns.
 
     Returns:
-        The editor that was used.
+        The editor that was used, and its words.
 
     Raises:
         BadInputError: the picture, the instruction, the editor, an option or the output's name cannot be used, or the
             editor needs a caption or a mask that was not given.
     """
     _check_output(out)
+    if later and (post_edit or explain is not None):
+        raise BadInputError("later turns and the post-edit cannot be combined: leave one of them out")
     if not instruction.strip():
         raise BadInputError("the instruction is empty: say what to change")
     picture = open_image(image)
@@ -87,18 +114,99 @@ def edit_file(
         instruction=instruction,
         seed=seed,
         id=str(image),
-        mask=None if mask is None else _open_mask(mask, picture),
+        mask=None if mask is None else open_mask(mask, picture),
         input_caption=input_caption,
         output_caption=output_caption,
+        task=task,
     )
+    if task is not None and "task" not in source.family.reads:
+        raise BadInputError(f"{source.name}: knows no tasks: leave --task out, or name an emu_edit editor")
     _warn_of_foreign_pictures(source, image, picture)
     opened, runtime = _open(source, editor)
-    if post_edit or explain is not None:
+    words = None
+    if post_edit or (explain is not None and not source.family.explains_itself):
         edited = _post_edit(opened, profile, runtime, request, explain)
+    elif later or keep_below is not None:
+        edited = _edit_turns(opened, request, out, later, keep_below)
     else:
-        edited = opened.edit([request])[0].require()
+        result = opened.edit([request])[0]
+        edited, words = result.require(), result.words
+        if explain is not None and words is not None:
+            _write_words(explain / WORDS_FILE, instruction, words)
     _save(edited, out)
+    return EditedFile(editor=_shown_name(source, profile), words=words)
+
+
+def inpaint_file(
+    image: Path,
+    mask: Path | str,
+    prompt: str,
+    out: Path,
+    editor: ChosenEditor,
+    *,
+    seed: int = 0,
+    is_inverted: bool = False,
+) -> str:
+    """Paint ``prompt`` inside the mask of ``image`` and write ``out``; outside it no pixel changes.
+
+    A mask that seems to be white where to keep the picture is taken at its word, after a warning on stderr.
+
+    Args:
+        image: any picture that ``open_image`` reads.
+        mask: a file, see `open_mask`, or a box ``x0,y0,x1,y1``, see `box_mask`.
+        prompt: what the mask is to show.
+        out: ``.png``, ``.jpg`` or ``.webp``; JPEG and WebP change pixels everywhere.
+        editor: one that needs a mask; with no name, the profile's ``text_to_image`` with blended latents.
+        seed: of the noise.
+        is_inverted: the file is white where to keep the picture.
+
+    Returns:
+        The editor that was used.
+
+    Raises:
+        BadInputError: picture, mask, prompt, editor, option or output's name cannot be used.
+    """
+    _check_output(out)
+    if not prompt.strip():
+        raise BadInputError("the prompt is empty: say what the mask is to show")
+    picture = open_image(image)
+    hole = box_mask(mask, picture) if isinstance(mask, str) else open_mask(mask, picture, is_inverted=is_inverted)
+    profile = load_profile(editor.profile)
+    source = _find(replace(editor, name=editor.name or INPAINTING_NAME), profile)
+    if "mask" not in source.family.needs:
+        raise BadInputError(f"{source.name} takes no mask: name an inpainting checkpoint, or leave --editor out")
+    if seems_inverted(hole):
+        share = np.asarray(hole, dtype=float).mean() / 255
+        print(
+            f"warning: {mask} is white, where to paint, on {share:.0%} of the picture and along its border; if it is "
+            "black where to paint, add --invert",
+            file=sys.stderr,
+        )
+    from editfoundry.editors.editor import EditRequest
+
+    request = EditRequest(image=picture, instruction=prompt, seed=seed, id=str(image), mask=hole)
+    _warn_of_foreign_pictures(source, image, picture)
+    opened, _ = _open(source, editor)
+    _save(opened.edit([request])[0].require(), out)
     return _shown_name(source, profile)
+
+
+def _edit_turns(
+    opened: Editor, request: EditRequest, out: Path, later: Sequence[str], keep_below: float | None
+) -> Image.Image:
+    """Return the last turn's picture; the others are written beside ``out``."""
+    from editfoundry.editors.multi_turn import KEEP_BELOW, edit_turns
+
+    threshold = KEEP_BELOW if keep_below is None else keep_below
+    for number, edited in enumerate(edit_turns(opened, request, later, threshold), start=1):
+        if number <= len(later):
+            _save(edited, turn_path(out, number))
+    return edited
+
+
+def turn_path(out: Path, number: int) -> Path:
+    """Return where the picture of an earlier turn, counted from 1, is written."""
+    return out.with_name(f"{out.stem}.turn{number}{out.suffix}")
 
 
 def sweep_file(
@@ -154,14 +262,6 @@ def _given(editor: ChosenEditor) -> dict[str, Any]:
     return {name: value for name, value in editor.options.items() if value is not None}
 
 
-def _open_mask(path: Path, picture: Image.Image) -> Image.Image:
-    mask = open_image(path).convert("L")
-    if mask.size != picture.size:
-        sizes = [f"{width}x{height}" for width, height in (mask.size, picture.size)]
-        raise BadInputError(f"{path}: the mask is {sizes[0]}, but the picture is {sizes[1]}: make them one size")
-    return mask
-
-
 def _warn_of_foreign_pictures(source: EditorSource, image: Path, picture: Image.Image) -> None:
     """Say on stderr that the editor was made for other pictures, before it spoils this one."""
     known = source.defaults
@@ -189,6 +289,11 @@ def _post_edit(
     if explain is not None:
         write_explanation(explain, made)
     return edited
+
+
+def _write_words(path: Path, instruction: str, words: EditWords) -> None:
+    with atomic_file(path) as file:
+        file.write(f"{json.dumps({'instruction': instruction, **words.to_dict()}, indent=2)}\n".encode())
 
 
 def _check_output(out: Path) -> None:

@@ -72,6 +72,28 @@ class EditRequest:
 
 
 @dataclass(frozen=True)
+class EditWords:
+    """What an editor said of an edit before it made it."""
+
+    text: str
+    """Such as MGIE's expressive instruction."""
+    note: str = ""
+    """What was amiss with it, in a word, for example ``endless``; empty where nothing was."""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the words, and the note where there is one, as JSON values."""
+        return {"text": self.text, **({"note": self.note} if self.note else {})}
+
+
+@dataclass(frozen=True, eq=False)
+class WordedEdit:
+    """What a family whose editors explain themselves returns for a request."""
+
+    image: Image.Image
+    words: EditWords
+
+
+@dataclass(frozen=True)
 class EditResult:
     """What came of one request: a picture, or the reason why there is none."""
 
@@ -83,6 +105,8 @@ class EditResult:
     detail: str = ""
     error: Exception | None = None
     """Where the editor crashed."""
+    words: EditWords | None = None
+    """Of editors that explain themselves."""
 
     def require(self) -> Image.Image:
         """Return the picture, or raise what stopped the edit: the crash itself, otherwise a BadInputError."""
@@ -222,6 +246,8 @@ def _check_warnings(caught: Sequence[warnings.WarningMessage]) -> None:
 
 
 def _checked(output: object, size: tuple[int, int]) -> EditResult:
+    if isinstance(output, WordedEdit):
+        return dataclasses.replace(_checked(output.image, size), words=output.words)
     if not isinstance(output, Image.Image):
         return EditResult(None, "wrong-type", f"{type(output).__name__} is no PIL image")
     width, height = size

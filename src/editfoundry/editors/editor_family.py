@@ -17,7 +17,7 @@ from editfoundry.pretrained.identity import model_identity
 if TYPE_CHECKING:
     from PIL import Image
 
-    from editfoundry.editors.editor import Editor, EditRequest
+    from editfoundry.editors.editor import Editor, EditRequest, WordedEdit
     from editfoundry.pretrained.runtime import Runtime
     from editfoundry.profiles import Profile
     from editfoundry.training.loop_config import LoopConfig
@@ -36,6 +36,8 @@ class FamilyTraining:
     """A training's file has its fields."""
     trainee: str
     """``MODULE:CLASS`` of its trainee, whose ``load`` takes configuration and Accelerate; imported to train only."""
+    inversion: FamilyTraining | None = None
+    """How one more task is learnt by an editor that stays as it is (``--invert-task``), where the family can."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,9 +45,9 @@ class EditorFamily:
     """Editors that are loaded and run in one way."""
 
     name: str
-    edit: Callable[[Editor, Sequence[EditRequest]], Sequence[Image.Image]]
-    """Edits requests of any sizes; returns one RGB picture a request, of the request's size. It may raise ``Rejection``
-    with a reason of the family's own."""
+    edit: Callable[[Editor, Sequence[EditRequest]], Sequence[Image.Image | WordedEdit]]
+    """Edits requests of any sizes; returns one RGB picture a request, of the request's size, with the editor's words
+    where it has any. It may raise ``Rejection`` with a reason of the family's own."""
     load: Callable[[EditorSource, Runtime], Any] = lambda source, runtime: None
     """Loads what ``Editor.model`` holds."""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +56,8 @@ class EditorFamily:
     """The profile's roles that the editors of ``names`` are made of."""
     pipeline_classes: tuple[str, ...] = ()
     """Classes of checkpoints that it opens, as ``model_index.json`` names them."""
+    marker: str = ""
+    """A folder that its checkpoints have beside what others of the same class have; empty for none."""
     options_class: type[Any] | Callable[[EditorSource], type[Any]] = NoOptions
     """Keyword-only dataclass of the options, by diffusers' names, with its defaults; or what makes it."""
     needs: tuple[str, ...] = ()
@@ -62,6 +66,8 @@ class EditorFamily:
     """Parts that it looks at where they are there, also ``history``."""
     supports_post_edit: bool = False
     """Whether ``Editor.model`` has a ``unet`` whose cross-attention says where an instruction applies."""
+    explains_itself: bool = False
+    """Whether its edits come with the editor's words."""
     per_request_options: tuple[str, ...] = ()
     """Options in which the requests of a batch may differ, see ``EditRequest.options``."""
     training: FamilyTraining | None = None

@@ -51,7 +51,11 @@ def find_editor(name: str, profile: Profile | None = None, cache: Path = REGISTE
         raise BadInputError(f"{name}: no editor here: expected a diffusers folder with {_INDEX}")
     pipeline_class = _pipeline_class(folder / _INDEX)
     source = EditorSource(
-        name=name, family=_family_of(pipeline_class), folder=folder, pipeline_class=pipeline_class, profile=profile
+        name=name,
+        family=_family_of(pipeline_class, folder),
+        folder=folder,
+        pipeline_class=pipeline_class,
+        profile=profile,
     )
     _ = source.option_names  # refuses a class that is no editor
     return source
@@ -99,8 +103,9 @@ def editor_folder(name: str, cache: Path = REGISTERED_CACHE, tracking_uri: str |
     return found[0].parent
 
 
-def _family_of(pipeline_class: str) -> EditorFamily:
-    return next((family for family in FAMILIES if pipeline_class in family.pipeline_classes), DIFFUSERS_PIPELINE)
+def _family_of(pipeline_class: str, folder: Path) -> EditorFamily:
+    fitting = (f for f in FAMILIES if pipeline_class in f.pipeline_classes and (folder / f.marker).is_dir())
+    return next(fitting, DIFFUSERS_PIPELINE)
 
 
 def _pipeline_class(index: Path) -> str:

@@ -48,16 +48,24 @@ def training_config(values: Mapping[str, Any]) -> LoopConfig:
     known, family = trainings(), settings.pop("family", DEFAULT_FAMILY)
     if family not in known:
         raise BadInputError(f"family is {family!r}, but must be one of {', '.join(known)}")
-    return config_from(known[family].config_class, settings)
+    training = known[family]
+    if settings.get("invert_task") is not None:
+        if training.inversion is None:
+            able = ", ".join(name for name, one in known.items() if one.inversion is not None)
+            raise BadInputError(f"invert_task is set, but editors of the family {family} have no tasks: use {able}")
+        training = training.inversion
+    return config_from(training.config_class, settings)
 
 
-def read_training_config(path: Path) -> LoopConfig:
-    """Read a training's file.
+def read_training_config(path: Path, invert_task: str | None = None) -> LoopConfig:
+    """Read a training's file; ``invert_task`` names the task to learn in the place of what the file says of it.
 
     Raises:
         BadInputError: the file is missing, is not a mapping, or a key or value is wrong.
     """
     values = read_settings(path)
+    if invert_task is not None:
+        values = {**values, "invert_task": invert_task}
     try:
         return training_config(values)
     except BadInputError as error:
@@ -68,13 +76,17 @@ def train_editor(config: LoopConfig, should_stop: Callable[[], bool] | None = No
     """Train in this process, see `training.loop.train`; return the content of ``training.json``."""
     from editfoundry.training.loop import train
 
-    [trainee] = [f.trainee for f in trainings().values() if f.config_class is type(config)]
+    known = [one for family in trainings().values() for one in (family, family.inversion) if one is not None]
+    [trainee] = [one.trainee for one in known if one.config_class is type(config)]
     module, _, name = trainee.partition(":")
     return train(config, getattr(import_module(module), name).load, should_stop)
 
 
 def launch_training(
-    config_path: Path, num_processes: int | None = None, accelerate_config: Path | None = None
+    config_path: Path,
+    num_processes: int | None = None,
+    accelerate_config: Path | None = None,
+    invert_task: str | None = None,
 ) -> dict[str, Any]:
     """Train in processes of their own, see `training.launch.launch_module`; none is started for what is there already.
 
@@ -86,10 +98,11 @@ def launch_training(
         TrainingInterrupted: stopped by a signal; running it again resumes.
         TrainingError: anything else; the message says what.
     """
-    config = read_training_config(config_path)
+    config = read_training_config(config_path, invert_task)
     restore_folder(config.output)
     if not is_trained(config):
-        launch_module(MODULE, config_path, config.output, num_processes, accelerate_config)
+        told = [] if invert_task is None else ["--invert-task", invert_task]
+        launch_module(MODULE, config_path, config.output, num_processes, accelerate_config, told)
     return read_summary(config)
 
 
@@ -103,24 +116,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("config", type=Path, help="YAML or JSON file of training settings")
     parser.add_argument("--launch", action="store_true", help="train in processes that are started for it")
     parser.add_argument("--num-processes", type=int, help="with --launch: how many; by default one for each GPU")
+    parser.add_argument("--invert-task", help="learn one more task of this name; the editor stays as it is")
     told = parser.parse_args(arguments)
     if told.launch:
         # Without its owners a trainer saves and ends by itself; to be told so by this process too would end it at once.
-        return reporting_outcome(lambda: launch_training(told.config, told.num_processes))
+        return reporting_outcome(lambda: launch_training(told.config, told.num_processes, None, told.invert_task))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with ending_with_owners():
-        return reporting_outcome(lambda: _train_here(told.config))
+        return reporting_outcome(lambda: _train_here(told.config, told.invert_task))
 
 
-def _train_here(path: Path) -> None:
+def _train_here(path: Path, invert_task: str | None) -> None:
     from diffusers.utils.logging import disable_progress_bar as disable_diffusers_bars
     from transformers.utils.logging import disable_progress_bar as disable_transformers_bars
 
     disable_diffusers_bars()
     disable_transformers_bars()
     with dagster_messages():
-        train_editor(read_training_config(path))
+        train_editor(read_training_config(path, invert_task))
 
 
 if __name__ == "__main__":

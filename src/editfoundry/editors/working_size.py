@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
-from editfoundry.editors.editor import Editor, EditRequest, resized
+from editfoundry.editors.editor import Editor, EditRequest, WordedEdit, resized
+
+Made = TypeVar("Made", Image.Image, WordedEdit)
 
 
 def native_size(pipeline: Any) -> int:
@@ -38,9 +41,9 @@ def editor_size(editor: Editor, size: tuple[int, int]) -> tuple[int, int]:
 def edit_at_working_size(
     pipeline: Any,
     requests: Sequence[EditRequest],
-    edit: Callable[[list[EditRequest]], Sequence[Image.Image]],
+    edit: Callable[[list[EditRequest]], Sequence[Made]],
     area_side: int | None = None,
-) -> list[Image.Image]:
+) -> list[Made]:
     """Edit requests in groups of one working size, and return each edit at its picture's own size.
 
     Args:
@@ -52,9 +55,15 @@ def edit_at_working_size(
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     for place, request in enumerate(requests):
         groups[working_size(pipeline, request.image.size, area_side)].append(place)
-    edited: dict[int, Image.Image] = {}
+    edited: dict[int, Made] = {}
     for size, places in groups.items():
         made = edit([requests[place].at_size(size) for place in places])
-        for place, picture in zip(places, made, strict=True):
-            edited[place] = resized(picture.convert("RGB"), requests[place].image.size)
+        for place, one in zip(places, made, strict=True):
+            edited[place] = _at_size(one, requests[place].image.size)
     return [edited[place] for place in range(len(requests))]
+
+
+def _at_size(made: Made, size: tuple[int, int]) -> Made:
+    if isinstance(made, WordedEdit):
+        return dataclasses.replace(made, image=_at_size(made.image, size))
+    return resized(made.convert("RGB"), size)

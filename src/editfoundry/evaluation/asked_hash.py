@@ -14,11 +14,12 @@ def asked_hash(pictures: ItemPictures, seed: int) -> str:
     """Return 16 hex digits that two runs share exactly where they asked for the same edit and scored it alike.
 
     Args:
-        pictures: input, truth and mask by their pixels; instruction and captions as they stand.
+        pictures: input, truth and mask by their pixels; instruction, captions and task as they stand.
         seed: of the item's noise.
     """
     item = pictures.item
-    digest = hashlib.sha256(json.dumps([item.instruction, item.input_caption, item.output_caption, seed]).encode())
+    told = [item.instruction, item.input_caption, item.output_caption, seed, *([item.task] if item.task else [])]
+    digest = hashlib.sha256(json.dumps(told).encode())
     for image in (pictures.input_image, pictures.truth, item.open_mask()):
         digest.update(_pixels(image))
     return digest.hexdigest()[:16]

@@ -212,7 +212,8 @@ def _score(
             by_id = {p.item.id: scores for p, scores in zip(readable, scored[str(number)], strict=True)}
             for item in batch:
                 row = _row(arm.editor, item, by_id.get(item.id, nothing), arm.failures.get(item.id), seed)
-                rows[number].append({**row, "asked": asked.get(item.id)})
+                words = arm.folder.words.get(item.id)
+                rows[number].append({**row, "asked": asked.get(item.id), **({"words": words} if words else {})})
     return rows, bounds
 
 
@@ -239,6 +240,7 @@ def _row(editor: str, item: BenchmarkItem, scores: ItemScores, failure: Failure 
         "turn": item.turn,
         "category": item.category,
         "branch": item.branch,
+        **({"parts": dict(item.parts)} if item.parts else {}),
         "instruction": item.instruction,
         "seed": seed_of(item.id, seed),
         "failure": None if failure is None else failure.reason,

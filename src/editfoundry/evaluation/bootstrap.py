@@ -53,6 +53,36 @@ def paired_difference(
     return bootstrap_interval(np.asarray(second) - np.asarray(first), seed=seed, num_resamples=num_resamples)
 
 
+def group_difference(
+    values: np.ndarray, is_first: np.ndarray, groups: np.ndarray, *, seed: int, num_resamples: int = NUM_RESAMPLES
+) -> Interval:
+    """Return by how much the mean of some rows is above that of the others, where rows of one group are drawn together.
+
+    All three values are None where one of the two sides has no row.
+
+    Args:
+        values: ``(N,)`` floats.
+        is_first: ``(N,)`` bool, the rows of the first mean.
+        groups: ``(N,)`` integers, the group of each row.
+        seed: of the resampling.
+        num_resamples: resamples of groups, drawn with replacement; those that lack a side are left out.
+    """
+    if is_first.all() or not is_first.any():
+        return Interval(None, None, None, len(values))
+    _, own_groups = np.unique(groups, return_inverse=True)
+    num_groups = int(own_groups.max()) + 1
+    rows = np.stack([is_first * values, is_first, ~is_first * values, ~is_first], axis=1).astype(np.float64)
+    sums = np.zeros((num_groups, 4))
+    np.add.at(sums, own_groups, rows)
+    random = np.random.default_rng(seed)
+    weights = random.multinomial(num_groups, np.full(num_groups, 1 / num_groups), size=num_resamples)
+    first, num_first, second, num_second = (weights @ sums).T
+    is_whole = (num_first > 0) & (num_second > 0)
+    drawn = first[is_whole] / num_first[is_whole] - second[is_whole] / num_second[is_whole]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Interval(float(values[is_first].mean() - values[~is_first].mean()), float(low), float(high), len(values))
+
+
 def bootstrap_columns(
     values: np.ndarray, groups: np.ndarray, *, seed: int, num_resamples: int = NUM_RESAMPLES
 ) -> list[Interval]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from editfoundry.data.edit_tasks import TASK_NAMES
 from editfoundry.data.record import PLAIN_CATEGORIES, WORLD_CATEGORIES, short_hash
 
 
@@ -13,6 +14,6 @@ def seed_of(identifier: str, seed: int) -> int:
 
 
 def order_categories(categories: Iterable[str]) -> list[str]:
-    """Return the distinct categories: world ones first, in the paper's order, then plain ones, then others by name."""
-    known = [*WORLD_CATEGORIES, *PLAIN_CATEGORIES]
+    """Return the distinct categories: world ones, plain ones, Emu Edit's tasks, then others by name."""
+    known = [*WORLD_CATEGORIES, *PLAIN_CATEGORIES, *TASK_NAMES]
     return sorted(set(categories), key=lambda c: (known.index(c) if c in known else len(known), c))

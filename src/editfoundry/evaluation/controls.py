@@ -55,12 +55,15 @@ def _asks_for_another(item: BenchmarkItem, other: BenchmarkItem) -> bool:
         return False
     if item.case is None or other.case is None or not item.case.changes:
         return True
+    if item.case.event and item.case.event == other.case.event:
+        # In other words it asks for the same.
+        return False
     return item.case.changes != other.case.changes
 
 
 def _with_another_instruction(benchmark: Benchmark) -> Benchmark:
     asked = [
-        replace(item, instruction=other.instruction, output_caption=other.output_caption)
+        replace(item, instruction=other.instruction, output_caption=other.output_caption, task=other.task)
         for item, other in zip(benchmark.items, another_items(benchmark.items), strict=True)
         if other is not None
     ]
@@ -68,7 +71,7 @@ def _with_another_instruction(benchmark: Benchmark) -> Benchmark:
 
 
 def _without_instruction(benchmark: Benchmark) -> Benchmark:
-    asked = [replace(item, instruction="", output_caption=item.input_caption) for item in benchmark.items]
+    asked = [replace(item, instruction="", output_caption=item.input_caption, task=None) for item in benchmark.items]
     return replace(benchmark, items=tuple(asked))
 
 

@@ -36,6 +36,8 @@ class EditFolder:
     peak_memory_mb: float = 0.0
     made: dict[str, str] = field(default_factory=dict)
     """Item's id -> hash of what was asked for."""
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Item's id -> what the editor said of the edit, as of `EditWords.to_dict`; only of editors that say something."""
 
     def has(self, item: BenchmarkItem) -> bool:
         """Whether the item's edit is there, whole, and was asked for in these words."""
@@ -44,6 +46,7 @@ class EditFolder:
     def forget(self, item: BenchmarkItem) -> None:
         """Take an edit for not made."""
         self.made.pop(item.id, None)
+        self.words.pop(item.id, None)
 
     def file(self, identifier: str) -> Path:
         """Return where an item's edit is."""
@@ -57,12 +60,19 @@ class EditFolder:
             self.made.pop(identifier)
             return None
 
-    def add(self, edits: Mapping[BenchmarkItem, np.ndarray], seconds: float, peak_memory_mb: float) -> None:
-        """Write a batch's edits, ``(H, W, 3)`` uint8 RGB each, and what they took."""
+    def add(
+        self,
+        edits: Mapping[BenchmarkItem, np.ndarray],
+        seconds: float,
+        peak_memory_mb: float,
+        words: Mapping[str, dict[str, str]] | None = None,
+    ) -> None:
+        """Write a batch's edits, ``(H, W, 3)`` uint8 RGB each, what they took, and what was said of them."""
         for item, image in edits.items():
             with atomic_file(self.file(item.id)) as file:
                 file.write(encode_png(Image.fromarray(image)))
             self.made[item.id] = item_hash(item)
+        self.words |= words or {}
         self.seconds += seconds
         self.num_timed += len(edits)
         self.peak_memory_mb = max(self.peak_memory_mb, peak_memory_mb)
@@ -92,4 +102,5 @@ def _state(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     known = {name.name for name in fields(EditFolder)} - {"path"}
-    return found if isinstance(found, dict) and set(found) == known else {}
+    # Those of before editors had words have none.
+    return found if isinstance(found, dict) and set(found) | {"words"} == known else {}

@@ -54,7 +54,7 @@ def edit_benchmark(
         items = [item for item in benchmark.items if item.turn == turn]
         for start in range(0, len(items), batch_size):
             batch = items[start : start + batch_size]
-            missing = [item for item in batch if item.group in anew or not folder.has(item)]
+            missing = [item for item in batch if (turn and item.group in anew) or not folder.has(item)]
             for item in missing:
                 folder.forget(item)
                 anew.add(item.group)
@@ -121,7 +121,8 @@ def _edit(
     for item, edit in edits.items():
         if edit.failure is not None:
             failures[item.id] = Failure(edit.failure, edit.detail)
-    folder.add(made, seconds if made else 0.0, peak_memory_mb())
+    words = {item.id: edit.words.to_dict() for item, edit in edits.items() if edit.words is not None}
+    folder.add(made, seconds if made else 0.0, peak_memory_mb(), words)
 
 
 def _request(
@@ -137,6 +138,7 @@ def _request(
         mask=item.open_mask() if "mask" in reads else None,
         input_caption=item.input_caption if "input_caption" in reads else None,
         output_caption=item.output_caption if "output_caption" in reads else None,
+        task=item.task if "task" in reads else None,
         history=tuple(_history(item, sessions, folder)) if "history" in reads else (),
         truth=item.open_truth() if "truth" in reads else None,
     )

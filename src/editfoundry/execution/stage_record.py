@@ -108,9 +108,10 @@ class Stage:
     """Name of the recipe whose triplets it makes; empty where it makes none that a data set takes."""
     branch: str = ""
     """What statistics call that recipe's triplets."""
-    by_itself: bool = False
-    """Whether it is a line of its own: neither the demo nor what retrains the lineage's editor makes it, and its
-    triplets go into no other line's data set."""
+    line: str = ""
+    """Name of the line beside the main one that it belongs to; empty for the main line. Such a line has a file of its
+    own for DVC and a job of its own in Dagster: neither the demo nor what retrains the lineage's editor makes it, and
+    its triplets go into no other line's data set."""
     takes_source_shards: bool = False
     """Whether a table that arrived goes through it as a shard of its own."""
     draws_progress: bool = False

@@ -51,6 +51,19 @@ def score_captions(
     return [_scores([likelihoods[id(picture), text] for picture, text in row]) if row else None for row in questions]
 
 
+def caption_contrasts(model: VisionLanguageModel, asked: Sequence[tuple[Image.Image, str, str]]) -> list[float]:
+    """Return how many nats likelier the model finds one caption than another as its description of a picture.
+
+    Args:
+        model: the profile's vision-language model.
+        asked: RGB picture, the caption that should fit, the caption that should not.
+    """
+    images = [(picture,) for picture, _, _ in asked for _ in range(2)]
+    texts = [caption for _, *captions in asked for caption in captions]
+    found = model.log_likelihoods(images, [DESCRIBE] * len(texts), texts).tolist()
+    return [fits - other for fits, other in zip(found[::2], found[1::2], strict=True)]
+
+
 def _questions(pair: EditPair, seen: tuple[str, str]) -> list[tuple[Image.Image, str]]:
     """Return which picture is described by which text, in the order that `_scores` takes; none without captions."""
     if not (pair.input_caption.strip() and pair.output_caption.strip()):

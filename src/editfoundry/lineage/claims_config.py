@@ -25,6 +25,8 @@ class ClaimsConfig:
     """World instructions that the vision-language model judges, of each editor."""
     num_caption_pairs: int = 150
     """Caption pairs that candidates are painted of."""
+    num_painted_pairs: int = 60
+    """Caption pairs that are painted with and without shared attention and noise."""
     num_candidates: int = 8
     """Candidates of a caption pair; InstructPix2Pix's are 100."""
     num_training_triplets: int = 4000

@@ -1,4 +1,8 @@
-"""Writes ``dvc.yaml`` from the stages' records, so that DVC replays what the commands and Dagster do."""
+"""Writes DVC's files from the stages' records, so that DVC replays what the commands and Dagster do.
+
+The main line's file is ``dvc.yaml`` at the top of a project. A line of its own has one in a folder of its own, which is
+written when the line is wanted: DVC would miss its outputs in every project otherwise.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,36 @@ from typing import Any
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.execution.stage_record import Stage
-from editfoundry.lineage.stages import MAIN_LINE, stage_named
+from editfoundry.lineage.stages import MAIN, stage_named, stages_of
+from editfoundry.tracking.dvc_client import DVC_FILE
 
-DVC_FILE = "dvc.yaml"
 _HEADER = """\
 # The lineage, stage by stage, with the commands a person would type; Dagster's assets carry the same names.
 # Written by `editfoundry lineage write-dvc` from the stages' records: edit those, and run it again.
 # `persist` keeps finished shards, so that a stage that was interrupted goes on where it stopped.
 """
+_LINE_HEADER = """\
+# The line {line}, beside the main one of the project's dvc.yaml, which makes what it reads.
+# `dvc repro {file}` makes it; `dvc repro` alone does not.
+"""
 
 
-def dvc_text() -> str:
-    """Return what ``dvc.yaml`` holds."""
+def dvc_file(line: str = MAIN) -> str:
+    """Return where a line's file lies in a project."""
+    return f"lines/{line}/{DVC_FILE}" if line else DVC_FILE
+
+
+def dvc_address(stage: Stage) -> str:
+    """Return how DVC calls a stage in a project's folder."""
+    return f"{dvc_file(stage.line)}:{stage.name}" if stage.line else stage.name
+
+
+def dvc_text(line: str = MAIN) -> str:
+    """Return what a line's file holds.
+
+    Raises:
+        BadInputError: there is no such line.
+    """
     import yaml
 
     class Indented(yaml.SafeDumper):
@@ -30,19 +52,29 @@ def dvc_text() -> str:
     def dump(value: object) -> str:
         return yaml.dump(value, Dumper=Indented, sort_keys=False, width=1000)
 
-    stages = ["".join(f"  {line}\n" for line in dump({s.name: _entry(s)}).splitlines()) for s in MAIN_LINE]
-    return f"{_HEADER}stages:\n" + "\n".join(stages)
+    stages = ["".join(f"  {line}\n" for line in dump({s.name: _entry(s)}).splitlines()) for s in stages_of(line)]
+    header = _LINE_HEADER.format(line=line, file=dvc_file(line)) if line else ""
+    return f"{header}{_HEADER}stages:\n" + "\n".join(stages)
 
 
-def is_current(path: Path) -> bool:
+def is_current(path: Path, line: str = MAIN) -> bool:
     """Return whether the file holds what `write_dvc` would write."""
-    return path.is_file() and path.read_text(encoding="utf-8") == dvc_text()
+    return path.is_file() and path.read_text(encoding="utf-8") == dvc_text(line)
 
 
-def write_dvc(path: Path) -> None:
-    """Write the file, whole or not at all."""
+def write_dvc(path: Path, line: str = MAIN) -> None:
+    """Write a line's file, whole or not at all."""
+    text = dvc_text(line)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as file:
-        file.write(dvc_text().encode())
+        file.write(text.encode())
+
+
+def ensure_line(root: Path, line: str) -> None:
+    """Write the file of a line of its own into a project that has none yet; the main line's is the project's own."""
+    path = root / dvc_file(line)
+    if line and not path.exists():
+        write_dvc(path, line)
 
 
 def dvc_commands(stage: Stage) -> list[str]:
@@ -66,6 +98,8 @@ def _entry(stage: Stage) -> dict[str, Any]:
     deps = [*(stage_named(name).output for name in stage.inputs), *stage.further_inputs]
     outs = [stage.output, *stage.further_outputs]
     return {
+        # DVC runs a stage in its file's folder where nothing else is said.
+        **({"wdir": "/".join([".."] * dvc_file(stage.line).count("/"))} if stage.line else {}),
         "cmd": commands if len(commands) > 1 else commands[0],
         **({"deps": deps} if deps else {}),
         # The profile has a word in every section that the file leaves open.

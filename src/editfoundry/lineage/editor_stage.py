@@ -10,7 +10,7 @@ from typing import Any
 from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.pretrained.fitness import check_models
 from editfoundry.profiles import load_profile
-from editfoundry.synthesis.instruct_pix2pix.recipe import INSTRUCT_PIX2PIX_PAIRS
+from editfoundry.synthesis.instruct_pix2pix.recipe import INSTRUCT_PIX2PIX_PAIRS, LINE
 
 
 @dataclass(frozen=True)
@@ -126,5 +126,5 @@ INSTRUCT_PIX2PIX = Stage(
     loads_models=True,
     kinds=("pytorch", "huggingface"),
     draws_progress=True,
-    by_itself=True,
+    line=LINE,
 )

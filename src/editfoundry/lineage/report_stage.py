@@ -13,6 +13,7 @@ from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.lineage.editor_stage import EDITWORLD, INSTRUCT_PIX2PIX
 from editfoundry.pretrained.fitness import check_models
 from editfoundry.profiles import load_profile
+from editfoundry.synthesis.instruct_pix2pix.recipe import LINE
 
 
 def run_report(request: StageRequest) -> Path:
@@ -106,5 +107,5 @@ INSTRUCT_PIX2PIX_REPORT = Stage(
     commands=("lineage run instruct_pix2pix_report",),
     loads_models=True,
     kinds=("html", "json"),
-    by_itself=True,
+    line=LINE,
 )

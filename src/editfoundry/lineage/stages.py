@@ -30,8 +30,12 @@ TRIPLET_STAGES = tuple(stage for stage in _SYNTHESIS if stage.recipe)
 MAIN_LINE = (*_SYNTHESIS, dataset_stage(TRIPLET_STAGES), EDITWORLD, EDITWORLD_REPORT)
 """EditWorld's line: what the demo runs."""
 STAGES = (*MAIN_LINE, INSTRUCT_PIX2PIX_PAIRS, INSTRUCT_PIX2PIX, INSTRUCT_PIX2PIX_REPORT)
-"""All stages; those behind the main line are ``by_itself``: InstructPix2Pix's pairs, an editor trained on nothing else,
-and its report."""
+"""All stages; those behind the main line belong to lines of their own: InstructPix2Pix's pairs, an editor trained on
+nothing else, and its report."""
+MAIN = ""
+"""What the main line is called where lines are named."""
+LINES = tuple(dict.fromkeys(stage.line for stage in STAGES))
+"""All lines, the main one first."""
 BRANCHES = {stage.recipe: stage.branch for stage in STAGES if stage.recipe}
 """Recipe -> what statistics call its triplets."""
 
@@ -72,6 +76,17 @@ def stage_named(name: str) -> Stage:
         KeyError: there is none of that name.
     """
     return {stage.name: stage for stage in STAGES}[name]
+
+
+def stages_of(line: str) -> tuple[Stage, ...]:
+    """Return the stages of a line, in order.
+
+    Raises:
+        BadInputError: there is no line of that name.
+    """
+    if line not in LINES:
+        raise BadInputError(f"no line {line!r}; beside the main one there are {', '.join(LINES[1:])}")
+    return tuple(stage for stage in STAGES if stage.line == line)
 
 
 def makers(stage: Stage) -> tuple[Stage, ...]:

@@ -23,18 +23,19 @@ _GROUPED_TYPES = ("llava_onevision",)
 def picture_features(model: Any, processor: Any, rows: Sequence[ImageRow]) -> list[list[Tensor]]:
     """Return each row's picture features, ``(L, D)`` each; pictures that rows share, as objects, are computed once."""
     grouped = model.config.model_type in _GROUPED_TYPES
-    units = [[tuple(row)] if grouped else [(image,) for image in row] for row in rows]
+    units = [[tuple(row)] if grouped and row else [(image,) for image in row] for row in rows]
     distinct = {_key(unit): unit for row in units for unit in row}
-    encoded = dict(zip(distinct, _encode(model, processor, list(distinct.values()), grouped), strict=True))
+    features = _encode(model, processor, list(distinct.values()), grouped) if distinct else []
+    encoded = dict(zip(distinct, features, strict=True))
     return [[feature for unit in row for feature in encoded[_key(unit)]] for row in units]
 
 
 def combined(rows: Sequence[ImageRow]) -> list[ImageRow]:
-    """Make one picture of each row's; rows of the same objects get the same picture."""
+    """Make one picture of each row's, if it has any; rows of the same objects get the same picture."""
     made: dict[tuple[int, ...], ImageRow] = {}
     for row in rows:
         if _key(row) not in made:
-            made[_key(row)] = (row[0] if len(row) == 1 else side_by_side(row),)
+            made[_key(row)] = tuple(row) if len(row) < 2 else (side_by_side(row),)
     return [made[_key(row)] for row in rows]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -21,6 +21,20 @@ from editfoundry.profiles import ModelReference, Profile
 _SUPPORTED = " or ".join(SUPPORTED_TYPES)
 _SINGLE_IMAGE_TYPES = ("llava",)
 """Model types trained on one picture a prompt; a checkpoint's configuration may say ``multi_image`` otherwise."""
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerWithStates:
+    """What a model answered, and its states where it is made to say certain tokens next."""
+
+    text: str
+    """Without special tokens and surrounding space."""
+    token_ids: list[int]
+    """What was said before the tail."""
+    stopped_by: Literal["tail", "end", "limit"]
+    """Whether the model itself began the tail, ended its answer without it, or came to no end."""
+    states: Tensor
+    """``(T, D)`` on the device: the last layer's, each at the place from which a token of the tail is predicted."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,81 @@ class VisionLanguageModel:
         return [text.strip() for texts in Passes(self.batch_size).run(len(chats), answer) for text in texts]
 
     @with_model_at_work
+    @torch.no_grad()
+    def answer_with_states(
+        self,
+        images: Sequence[ImageRow],
+        prompts: Sequence[str],
+        tail: Sequence[int],
+        max_new_tokens: int = 96,
+        no_repeat_ngram_size: int = 3,
+    ) -> list[AnswerWithStates]:
+        """Answer each prompt greedily, let ``tail`` follow, and read the states that predict it.
+
+        An answer is what comes before the tail's first token; where the model does not say that token, the tail is
+        put behind what it said all the same.
+
+        Args:
+            images: for each prompt its pictures; none for a question about words alone.
+            prompts: for each what is asked.
+            tail: token ids.
+            max_new_tokens: of an answer, at most.
+            no_repeat_ngram_size: an answer has no run of so many tokens twice; it may have one of the prompt's.
+        """
+        from transformers import NoRepeatNGramLogitsProcessor
+
+        chats = [self._chat(row, prompt) for row, prompt in zip(images, prompts, strict=True)]
+        ends = self._end_tokens()
+
+        def answer(part: slice) -> list[AnswerWithStates]:
+            inputs = self._inputs(images[part], chats[part])
+            drawn = self.model.generate(
+                **inputs,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                logits_processor=[NoRepeatNGramLogitsProcessor(no_repeat_ngram_size)],
+                eos_token_id=[*ends, tail[0]],
+                pad_token_id=self.processor.tokenizer.pad_token_id,
+            ).tolist()
+            stops = [next((n for n, t in enumerate(row) if t in (*ends, tail[0])), len(row)) for row in drawn]
+            said = [row[:stop] for row, stop in zip(drawn, stops, strict=True)]
+            reasons: list[Literal["tail", "end", "limit"]] = [
+                "limit" if stop == len(row) else "tail" if row[stop] == tail[0] else "end"
+                for row, stop in zip(drawn, stops, strict=True)
+            ]
+            texts = self.processor.tokenizer.batch_decode(said, skip_special_tokens=True)
+            states = self._states_before(inputs, said, tail)
+            parts = zip(texts, said, reasons, states, strict=True)
+            return [AnswerWithStates(text.strip(), *others) for text, *others in parts]
+
+        return [one for answers in Passes(self.batch_size).run(len(chats), answer) for one in answers]
+
+    def chat_tokens(
+        self, num_features: Sequence[Sequence[int]], prompts: Sequence[str], answers: Sequence[str]
+    ) -> list[tuple[list[int], list[int]]]:
+        """Return the token ids of each chat and those of its answer, as a training on answers reads them.
+
+        Args:
+            num_features: for each prompt how many features each of its pictures becomes.
+            prompts: for each what is asked.
+            answers: for each what is answered; what ends it is left out.
+        """
+        rows = []
+        for counts, prompt, told in zip(num_features, prompts, answers, strict=True):
+            shown: Any = counts
+            chat, answer = self._chat(shown, prompt), self._plain(told).strip()
+            asked = self._expanded(chat, [range(count) for count in counts])
+            tokens = self.processor.tokenizer(
+                asked + (self._continuation(shown, prompt, answer) if answer else ""),
+                return_offsets_mapping=True,
+                add_special_tokens=self._adds_special_tokens(asked),
+            )
+            count = sum(end <= len(asked) for _, end in tokens["offset_mapping"])
+            rows.append((tokens["input_ids"][:count], tokens["input_ids"][count:]))
+        return rows
+
+    @with_model_at_work
     @torch.inference_mode()
     def log_likelihoods(self, images: Sequence[ImageRow], prompts: Sequence[str], answers: Sequence[str]) -> Tensor:
         """Return how probable whole answers are, with what ends them: ``(N,)`` float32 on the CPU, in nats.
@@ -132,7 +221,7 @@ class VisionLanguageModel:
         return torch.cat(found) if found else torch.empty(0)
 
     def _chat(self, row: ImageRow, prompt: str, answer: str | None = None) -> str:
-        count = len(row) if self.takes_several_images else 1
+        count = len(row) if self.takes_several_images else min(1, len(row))
         content = [{"type": "image"}] * count + [{"type": "text", "text": self._plain(prompt)}]
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if answer is not None:
@@ -155,6 +244,31 @@ class VisionLanguageModel:
     def _adds_special_tokens(self, chat: str) -> bool:
         start = self.processor.tokenizer.bos_token
         return start is None or not chat.startswith(start)
+
+    def _end_tokens(self) -> tuple[int, ...]:
+        told = self.model.generation_config.eos_token_id
+        ends = told if isinstance(told, list) else [told]
+        return tuple(dict.fromkeys(end for end in (*ends, self.processor.tokenizer.eos_token_id) if end is not None))
+
+    def _states_before(
+        self, inputs: dict[str, Tensor], said: Sequence[Sequence[int]], tail: Sequence[int]
+    ) -> list[Tensor]:
+        """Return ``(T, D)`` states a row, from which the tokens of ``tail`` after what was said are predicted."""
+        asked, mask, embed = inputs["inputs_embeds"], inputs["attention_mask"], self.model.get_input_embeddings()
+        longest = max(map(len, said))
+        embeds, masks = [], []
+        for row, ids in enumerate(said):
+            # Padded on the left, so that all rows end with the tail.
+            padding = longest - len(ids)
+            tokens = torch.tensor([*ids, *tail], device=asked.device)
+            embeds.append(torch.cat([asked.new_zeros(padding, asked.shape[-1]), asked[row], embed(tokens).to(asked)]))
+            masks.append(torch.cat([mask.new_zeros(padding), mask[row], mask.new_ones(len(tokens))]))
+        whole = torch.stack(masks)
+        positions = (whole.cumsum(-1) - 1).clamp(min=0)
+        states = self.model.model(
+            inputs_embeds=torch.stack(embeds), attention_mask=whole, position_ids=positions, use_cache=False
+        ).last_hidden_state
+        return list(states[:, -len(tail) - 1 : -1])
 
     def _inputs(
         self, images: Sequence[ImageRow], chats: Sequence[str], suffix: tuple[int, ...] = ()
@@ -182,12 +296,13 @@ class VisionLanguageModel:
         mask = torch.cat([tokens["attention_mask"], torch.ones_like(tail)], dim=1).to(self.runtime.device)
         embeds = self.model.get_input_embeddings()(ids)
         places = (ids == self.model.config.image_token_id)[..., None]
-        pictures = torch.cat([feature for row in features for feature in row]).to(embeds)
-        inputs = {"inputs_embeds": embeds.masked_scatter(places, pictures), "attention_mask": mask}
+        shown = [feature for row in features for feature in row]
+        embeds = embeds.masked_scatter(places, torch.cat(shown).to(embeds)) if shown else embeds
+        inputs = {"inputs_embeds": embeds, "attention_mask": mask}
         lengths = torch.tensor([len(text) for text in texts])
         return inputs, ids, tokens["offset_mapping"][..., 1] - lengths[:, None]
 
-    def _expanded(self, chat: str, features: Sequence[Tensor]) -> str:
+    def _expanded(self, chat: str, features: Sequence[Sized]) -> str:
         """Repeat each image token as often as its picture has features."""
         token = self.processor.image_token
         parts = chat.split(token)
@@ -205,9 +320,14 @@ def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLang
         MissingModelError: the model is not on this machine and cannot be fetched.
         BadInputError: it is of another kind, cannot be loaded, or has no chat template.
     """
+    reference = profile.model("vision_language_model")
+    return open_vision_language_model(reference, runtime.of(reference))
+
+
+def open_vision_language_model(reference: ModelReference, runtime: Runtime) -> VisionLanguageModel:
+    """Load a vision-language model that any reference names; see `load_vision_language_model`."""
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
-    reference = profile.model("vision_language_model")
     multi_image = _multi_image(reference)
     with opening(reference, "a vision-language model") as options:
         kind = AutoConfig.from_pretrained(reference.location, **options).model_type
@@ -220,10 +340,9 @@ def load_vision_language_model(profile: Profile, runtime: Runtime) -> VisionLang
         raise BadInputError(f"{reference}: no chat template beside its processor (chat_template.jinja)")
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    own = runtime.of(reference)
     batch_size = reference.max_pictures_per_pass or PASS_SIZES["vision_language_model"]
-    placed = place(model.eval(), own)
-    return VisionLanguageModel(str(reference), placed, processor, own, batch_size, multi_image)
+    placed = place(model.eval(), runtime)
+    return VisionLanguageModel(str(reference), placed, processor, runtime, batch_size, multi_image)
 
 
 def _multi_image(reference: ModelReference) -> bool | None:

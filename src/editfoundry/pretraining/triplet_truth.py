@@ -13,7 +13,7 @@ from PIL import Image
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.bootstrap import Interval, bootstrap_interval
+from editfoundry.evaluation.bootstrap import Interval, bootstrap_columns, group_difference
 from editfoundry.tinyworld.benchmark import case_of_edit
 from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.edit_case import EditCase
@@ -32,6 +32,8 @@ class TripletTruth:
     """Share of right outcomes among the triplets that were kept; all of them when nothing chose."""
     dropped: Interval
     """Share of right outcomes among the others."""
+    difference: Interval
+    """Kept minus dropped."""
     num_unreadable: int
     """Triplets whose captions are not tinyworld's, or whose change cannot be seen."""
 
@@ -40,11 +42,14 @@ class TripletTruth:
         facts: dict[str, Any] = {"right_share": self.kept.to_dict()}
         if self.dropped.n:
             facts["right_share_of_dropped"] = self.dropped.to_dict()
+            facts["kept_minus_dropped"] = self.difference.to_dict()
         return {**facts, "num_unreadable": self.num_unreadable}
 
 
 def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed: int = 0) -> TripletTruth:
     """Score triplet shards against the outcomes that their captions name.
+
+    Triplets of one pair of captions stand or fall together, so intervals are of pairs drawn anew.
 
     Args:
         triplets: shard, or folder of shards.
@@ -54,18 +59,24 @@ def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed:
     Raises:
         BadInputError: there is no shard, or no triplet whose captions are tinyworld's.
     """
-    right: dict[bool, list[float]] = {True: [], False: []}
+    right, is_kept, groups = [], [], []
+    places: dict[tuple[str, str], int] = {}
     num_unreadable = 0
     for triplet in read_triplets(triplets):
         verdict = triplet_verdict(triplet)
         if verdict is None:
             num_unreadable += 1
         else:
-            right[kept_ids is None or triplet.id in kept_ids].append(float(verdict.right))
-    if not (right[True] or right[False]):
+            right.append(float(verdict.right))
+            is_kept.append(kept_ids is None or triplet.id in kept_ids)
+            groups.append(places.setdefault((triplet.input_caption, triplet.output_caption), len(places)))
+    if not right:
         raise BadInputError(f"{triplets}: no triplet here has captions of tinyworld, so none has a known outcome")
-    intervals = {kept: bootstrap_interval(np.array(values), seed=seed) for kept, values in right.items()}
-    return TripletTruth(kept=intervals[True], dropped=intervals[False], num_unreadable=num_unreadable)
+    values, kept, group = np.array(right), np.array(is_kept), np.array(groups)
+    sides = np.stack([np.where(kept, values, np.nan), np.where(kept, np.nan, values)], axis=1)
+    of_kept, of_dropped = bootstrap_columns(sides, group, seed=seed)
+    difference = group_difference(values, kept, group, seed=seed)
+    return TripletTruth(kept=of_kept, dropped=of_dropped, difference=difference, num_unreadable=num_unreadable)
 
 
 def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:

@@ -58,12 +58,18 @@ def seasons_of(place: str) -> tuple[str, ...]:
 def paint_background(background: Background, size: int) -> Image.Image:
     """Return the empty background as an RGBA image ``SUPERSAMPLING`` times ``size`` pixels wide and high."""
     side = size * SUPERSAMPLING
-    canvas = _sky(background, side) if background.place not in _INDOORS else Image.new("RGBA", (side, side))
+    canvas = Image.new("RGBA", (side, side)) if is_indoors(background) else paint_sky(background, side)
     PLACES[background.place](Pen(canvas, (side / 2, side * (1 - HORIZON)), side), background)
     return canvas
 
 
-def _sky(background: Background, side: int) -> Image.Image:
+def is_indoors(background: Background) -> bool:
+    """Whether the place is a room: it has a wall instead of a sky, and no weather."""
+    return background.place in _INDOORS
+
+
+def paint_sky(background: Background, side: int) -> Image.Image:
+    """Return the sky alone with its sun, moon or stars, RGBA, ``side`` pixels wide and high."""
     top, bottom = (np.array(c, dtype=float) for c in _SKY[background.time])
     share = np.clip(np.linspace(0, 1 / (1 - HORIZON), side), 0, 1)[:, None]
     rows = top + (bottom - top) * share

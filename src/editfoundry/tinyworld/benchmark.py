@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from editfoundry.data.record import PLAIN_CATEGORIES
+from editfoundry.tinyworld.ambiguous import ambiguous_rules, others_outcomes, sample_ambiguous_edit
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.guesses import is_guessed
 from editfoundry.tinyworld.rules import new_rules, trained_rules
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
-from editfoundry.tinyworld.scene_sampling import random_stream
+from editfoundry.tinyworld.scene_sampling import Split, random_stream
 from editfoundry.tinyworld.wrong_outcomes import changed_thing, picture_of, shows, smeared_outcomes, wrong_outcomes
 
 WorldSplit = Literal["test", "test-new-rules"]
@@ -47,6 +49,30 @@ def plain_cases(count: int, seed: int, side: int = IMAGE_SIZE) -> list[EditCase]
         category = PLAIN_CATEGORIES[number % len(PLAIN_CATEGORIES)]
         draw = partial(sample_plain_edit, random, "test", category)
         cases.append(_telling_case(f"plain-{seed}-{number:05d}", draw, random, side))
+    return cases
+
+
+def ambiguous_cases(count: int, seed: int, side: int = IMAGE_SIZE, split: Split = "test") -> list[EditCase]:
+    """Return ``count`` instructions that only the picture makes clear, events and things taking turns.
+
+    Scenes and wordings are held out; wrong outcomes include what the instruction would mean for other things.
+    """
+    cases = []
+    rules = ambiguous_rules()
+    for number in range(count):
+        random = random_stream("benchmark", "ambiguous", split, seed, number)
+        event, rule = rules[number % len(rules)]
+        while True:
+            drawn = sample_ambiguous_edit(random, split, event, rule, held_out_wording=split == "test")
+            if not shows(drawn.edit):
+                continue
+            wrong = [*others_outcomes(random, drawn), *wrong_outcomes(random, drawn.edit)]
+            identifier = f"ambiguous-{seed}-{number:05d}"
+            case = _case(identifier, drawn.edit, wrong, IMAGE_SIZE)
+            if not is_guessed(case):
+                break
+        case = case if side == IMAGE_SIZE else _case(identifier, drawn.edit, wrong, side)
+        cases.append(replace(case, event=event.name))
     return cases
 
 

@@ -25,8 +25,12 @@ class EditCase:
     wrong_outputs: np.ndarray
     """``(K, H, W, 3)`` uint8 RGB: plausible outcomes that the instruction does not ask for; K is at least 12 in
     tinyworld."""
+    task: str = ""
+    """One of Emu Edit's sixteen tasks, where the edit was drawn for one."""
     changes: str = ""
     """What the edit changes: a kind of object, ``background``, or nothing where it is not known."""
+    event: str = ""
+    """Of an instruction that only the picture makes clear: what happens, in whatever wording; see `ambiguous`."""
 
     def __post_init__(self) -> None:
         shape = self.input_image.shape

@@ -92,10 +92,29 @@ def depth_order(scene: Scene) -> list[int]:
 
 def render(scene: Scene, size: int = IMAGE_SIZE, morph: Morph | None = None) -> np.ndarray:
     """Draw the scene; ``(size, size, 3)`` uint8 RGB. ``morph`` draws one object between two states."""
+    return np.asarray(paint(scene, size, morph).reduce(SUPERSAMPLING).convert("RGB"))
+
+
+def paint(scene: Scene, size: int = IMAGE_SIZE, morph: Morph | None = None) -> Image.Image:
+    """Return what ``render`` averages down: RGBA, hard-edged, ``SUPERSAMPLING`` times ``size`` pixels to a side."""
     canvas = paint_background(scene.background, size).copy()
     for index in depth_order(scene):
         _draw_object(canvas, scene, index, morph)
-    return np.asarray(canvas.reduce(SUPERSAMPLING).convert("RGB"))
+    return canvas
+
+
+def silhouettes(scene: Scene, size: int = IMAGE_SIZE) -> np.ndarray:
+    """Return ``(num_objects, side, side)`` bool: what ``paint`` shows of each object, at its resolution."""
+    side = size * SUPERSAMPLING
+    covered = np.zeros((side, side), dtype=bool)
+    shown = np.zeros((len(scene.objects), side, side), dtype=bool)
+    for index in reversed(depth_order(scene)):
+        canvas = Image.new("RGBA", (side, side))
+        _draw_object(canvas, scene, index, None)
+        solid = np.asarray(canvas.getchannel("A")) >= 128
+        shown[index] = solid & ~covered
+        covered |= solid
+    return shown
 
 
 def object_masks(scene: Scene, size: int = IMAGE_SIZE) -> np.ndarray:

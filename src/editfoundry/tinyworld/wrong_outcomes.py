@@ -64,18 +64,18 @@ def wrong_outcomes(random: np.random.Generator, edit: Edit, count: int = NUM_WRO
     while len(chosen) < min(count, NUM_MIXED_OUTCOMES):
         scene = next(drawn)
         picture = picture_of(scene)
-        if all(_differ(picture, other, region) for other in seen):
+        if all(differ(picture, other, region) for other in seen):
             chosen.append(scene)
             seen.append(picture)
     if count <= NUM_MIXED_OUTCOMES:
         return chosen
     told_apart = [before, truth]
     for scene in _listed(edit):
-        if scene not in chosen and all(_differ(picture_of(scene), other, region) for other in told_apart):
+        if scene not in chosen and all(differ(picture_of(scene), other, region) for other in told_apart):
             chosen.append(scene)
     while len(chosen) < count:
         scene = next(drawn)
-        if scene not in chosen and all(_differ(picture_of(scene), other, region) for other in told_apart):
+        if scene not in chosen and all(differ(picture_of(scene), other, region) for other in told_apart):
             chosen.append(scene)
     return chosen
 
@@ -96,7 +96,7 @@ def smeared_outcomes(before: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
     blurred = np.asarray(Image.fromarray(before).filter(ImageFilter.GaussianBlur(radius)))
     filled = before.copy()
     filled[region] = before[region].mean(axis=0).round()
-    return [picture for picture in (blurred, filled) if _differ(picture, truth, region)]
+    return [picture for picture in (blurred, filled) if differ(picture, truth, region)]
 
 
 def _drawn(random: np.random.Generator, edit: Edit) -> Iterator[Scene]:
@@ -137,7 +137,7 @@ def _listed(edit: Edit) -> Iterator[Scene]:
     for scene, thing in _things(edit):
         others = tuple(o for o in scene.objects if o is not thing)
         yield replace(scene, objects=others)
-        for variant in _variants(thing):
+        for variant in variants(thing):
             yield replace(scene, objects=tuple(variant if o is thing else o for o in scene.objects))
 
 
@@ -149,7 +149,7 @@ def _things(edit: Edit) -> Iterator[tuple[Scene, SceneObject]]:
                 yield scene, thing
 
 
-def _variants(thing: SceneObject) -> Iterator[SceneObject]:
+def variants(thing: SceneObject) -> Iterator[SceneObject]:
     """Yield the thing in every state, at every position, in every size and in every colour, one change at a time."""
     kind = KINDS[thing.kind]
     yield from (replace(thing, state=state) for state in kind.states)
@@ -173,5 +173,6 @@ def _added(edit: Edit) -> SceneObject | None:
     return next((o for o in edit.after.objects if o not in edit.before.objects), None)
 
 
-def _differ(first: np.ndarray, second: np.ndarray, region: np.ndarray) -> bool:
+def differ(first: np.ndarray, second: np.ndarray, region: np.ndarray) -> bool:
+    """Whether two pictures, ``(H, W, 3)`` uint8, can be told apart in a region, ``(H, W)`` bool."""
     return float(changed_region(first, second)[region].mean()) >= MIN_DIFFERING_SHARE

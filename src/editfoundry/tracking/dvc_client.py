@@ -16,6 +16,8 @@ from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.tracking.dvc_record import NOT_PUSHED
 
 REMOTE = "storage"
+DVC_FILE = "dvc.yaml"
+"""The file that DVC takes where none is named."""
 CONNECT_SECONDS = 10.0
 """A remote that takes no connection for so long is away."""
 
@@ -46,32 +48,38 @@ def stage_status(root: Path, stage: str) -> StageStatus:
 
 
 def changed_stages(root: Path) -> list[str]:
-    """Return the stages of ``dvc.yaml`` that are not as ``dvc.lock`` has them.
+    """Return the stages of the project's ``dvc.yaml`` that are not as ``dvc.lock`` has them; no other file's.
 
     Raises:
         BadInputError: DVC refuses.
     """
-    reported: dict[str, list[Any]] = json.loads(_dvc(root, "status", "--json") or "{}")
+    reported: dict[str, list[Any]] = json.loads(_dvc(root, "status", "--json", DVC_FILE) or "{}")
     return sorted(reported)
 
 
 def locked_hashes(root: Path, stage: str) -> dict[str, str]:
-    """Return a stage's output path -> md5 as ``dvc.lock`` has them; empty where the stage was never committed."""
+    """Return a stage's output path -> md5 as ``dvc.lock`` has them; empty where the stage was never committed.
+
+    Args:
+        root: the project's folder.
+        stage: its name; of a stage in another file than the project's ``dvc.yaml``, ``FOLDER/dvc.yaml:NAME``.
+    """
     import yaml
 
-    lock = root / "dvc.lock"
+    file, _, name = stage.rpartition(":")
+    lock = (root / (file or DVC_FILE)).with_suffix(".lock")
     if not lock.exists():
         return {}
     content = yaml.safe_load(lock.read_text()) or {}
-    outputs = content.get("stages", {}).get(stage, {}).get("outs", [])
+    outputs = content.get("stages", {}).get(name, {}).get("outs", [])
     return {out["path"]: out["md5"] for out in outputs if "md5" in out}
 
 
-def tracked_stages(root: Path) -> set[str]:
-    """Return the stages of ``dvc.yaml``; none where the folder is no DVC repository."""
+def tracked_stages(root: Path, file: str = DVC_FILE) -> set[str]:
+    """Return the stages of one of DVC's files; none where the folder is no DVC repository."""
     import yaml
 
-    stages = root / "dvc.yaml"
+    stages = root / file
     if not stages.is_file() or not (root / ".dvc").is_dir():
         return set()
     return set((yaml.safe_load(stages.read_text()) or {}).get("stages", {}))
@@ -81,6 +89,11 @@ def record_stage(root: Path, stage: str, *, push: bool = True) -> str:
     """Commit what a stage made, as if DVC had run it, and push it; wait for DVC's lock where another holds it.
 
     Nothing is lost or doubled where this fails half-way: the cache and the remote are addressed by content.
+
+    Args:
+        root: the project's folder.
+        stage: as `locked_hashes` takes it.
+        push: whether to push.
 
     Returns:
         The output's hash in ``dvc.lock``; of several outputs, all of them.

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -24,6 +24,7 @@ def launch_module(
     output: Path,
     num_processes: int | None = None,
     accelerate_config: Path | None = None,
+    arguments: Sequence[str] = (),
 ) -> None:
     """Run ``python -m MODULE CONFIG`` through ``accelerate launch``, in child processes.
 
@@ -36,6 +37,7 @@ def launch_module(
         output: folder of the finished checkpoint, for messages.
         num_processes: one per GPU; by default what ``accelerate config`` set, or one for each GPU there is. Without a
             GPU there is one process, which uses all cores; more of them share the cores.
+        arguments: what the module is told behind the configuration.
         accelerate_config: what ``accelerate launch --config_file`` takes, for example of ``infra/accelerate``.
 
     Raises:
@@ -51,7 +53,7 @@ def launch_module(
         outcome = Path(folder) / "outcome"
         # A session of its own: a Ctrl-C on the terminal reaches the trainer once, through us.
         child = subprocess.Popen(
-            _command([module, str(config_path)], num_processes, accelerate_config),
+            _command([module, str(config_path), *arguments], num_processes, accelerate_config),
             env={**environment, OUTCOME_VARIABLE: str(outcome)},
             start_new_session=True,
         )

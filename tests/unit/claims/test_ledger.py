@@ -26,7 +26,7 @@ from editfoundry.tinyworld.benchmark import plain_cases
 
 TINY = ClaimsConfig(
     num_world_items=8, num_plain_items=20, num_guidance_items=20, num_category_items=2, num_caption_pairs=3,
-    num_candidates=2, num_training_triplets=8, num_training_steps=1, training_batch_size=4, num_inference_steps=1,
+    num_painted_pairs=3, num_candidates=2, num_training_triplets=8, num_training_steps=1, training_batch_size=4, num_inference_steps=1,
 )  # fmt: skip
 
 
@@ -102,6 +102,21 @@ def test_candidates_are_painted_once_and_go_on_where_they_stopped(params, tmp_pa
     assert run() == row
     assert len(painted) == 4
     assert json.loads(lost.read_text())["direction"] == pytest.approx(json.loads(measured)["direction"], abs=1e-2)
+
+
+def test_ways_of_painting_pairs_are_painted_once_and_the_independent_one_is_of_two_noises(
+    params, tmp_path, monkeypatch
+):
+    painted, paint = [], PairPainter.paint
+    monkeypatch.setattr(PairPainter, "paint", lambda self, pairs, c: (painted.append(c), paint(self, pairs, c))[1])
+    names = ["ip2p-prompt-to-prompt", "ip2p-shared-noise"]
+    ledger = run_ledger(tmp_path / "out", params, only=names, work_dir=tmp_path / "work")
+    assert [c.max_share for c in painted] == [0.9, 0.0] * 3
+    sharing, noise = ledger["rows"]
+    assert sharing["effect"]["n"] == noise["effect"]["n"] == 3
+    assert sharing["controls"] == noise["controls"] and sharing["verdict"] == "undecided"
+    # Both are compared with the same independent paintings, which one noise is nearer to.
+    assert sharing["details"][0] == noise["details"][0] and noise["effect"]["value"] > 0
 
 
 def test_arms_are_trained_on_the_categories_of_their_branches(tmp_path):

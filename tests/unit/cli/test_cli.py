@@ -222,6 +222,18 @@ def test_dvc_yaml_is_written_from_the_records_and_checked(invoke, tmp_path):
     assert invoke("lineage", "write-dvc", "--check", "--json") == (0, '{"file": "dvc.yaml", "current": true}\n', "")
 
 
+def test_a_line_of_its_own_gets_dvcs_file_when_it_is_asked_for(invoke, tmp_path):
+    file = "lines/instruct_pix2pix/dvc.yaml"
+    asked = ("lineage", "write-dvc", "--line", "instruct_pix2pix")
+    assert invoke(*asked, "--check")[0] == 1 and not (tmp_path / "lines").exists()
+    assert invoke(*asked) == (0, f"file: {file}\nstages: 3\n", "")
+    assert invoke(*asked, "--check")[0] == 0
+    code, _, err = invoke("lineage", "write-dvc", "--line", "nowhere")
+    assert code == 2 and "no line 'nowhere'; beside the main one there are instruct_pix2pix" in err
+    code, _, err = invoke(*asked, "other.yaml")
+    assert code == 2 and f"lies at {file}" in err and not (tmp_path / "other.yaml").exists()
+
+
 def test_a_recipe_s_command_works_on_one_shard_alone(invoke, monkeypatch):
     asked = []
 

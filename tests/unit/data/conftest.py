@@ -23,6 +23,7 @@ def make_triplet(number: int, **fields: object) -> Triplet:
         "output_caption": 'a "puddle" – très bien',
         "keywords": ("snowman", "winter"),
         "category": "Long-Term",
+        "task": "local",
         "recipe": "editworld-text",
         "source": f"caption {number}",
         "mask": mask,

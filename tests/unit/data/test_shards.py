@@ -10,6 +10,7 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import webdataset
@@ -109,6 +110,28 @@ def test_an_index_from_before_masks_had_a_hash_is_read_alone_and_beside_newer_on
     hashes = read_index(tmp_path).column("mask_hash").to_pylist()
     assert [value is None for value in hashes] == [True, True, True, False]
     assert TripletStore().fits(tmp_path)
+
+
+def test_shards_written_before_triplets_had_a_task_are_read_as_of_no_known_task(tmp_path, triplet):
+    write_triplets(tmp_path / "00000.tar", [triplet(0)])
+    write_triplets(tmp_path / "00001.tar", [triplet(1)])
+    older = index_path(tmp_path / "00000.tar")
+    pq.write_table(pq.read_table(older).drop_columns("task"), older)
+    assert [t.task for t in read_triplets(tmp_path)] == ["", "local"]
+    assert [row["task"] for row in read_fields(tmp_path)] == ["", "local"]
+    assert TripletStore().fits(tmp_path)
+
+
+def test_a_task_that_is_none_of_the_sixteen_is_refused_by_the_record_and_in_an_index(tmp_path, triplet):
+    with pytest.raises(BadInputError, match="unknown task 'fly': use local, remove, add"):
+        triplet(0, task="fly")
+    write_triplets(tmp_path / "00000.tar", [triplet(0), triplet(1)])
+    path = index_path(tmp_path / "00000.tar")
+    table = pq.read_table(path)
+    place = table.column_names.index("task")
+    pq.write_table(table.set_column(place, table.schema.field("task"), pa.array(["local", "fly"])), path)
+    with pytest.raises(BadInputError, match="00000.parquet: row 2 has a task"):
+        read_index(tmp_path)
 
 
 def test_a_folder_is_all_its_shards_in_order(tmp_path, triplet, same):

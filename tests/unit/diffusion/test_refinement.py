@@ -3,8 +3,9 @@ import torch
 from diffusers import StableDiffusionControlNetPipeline, StableDiffusionXLControlNetPipeline
 from tiny_models import psnr, tiny_image
 
+from editfoundry.data.canny_edges import canny_edges
 from editfoundry.diffusion.attention import collected_attention
-from editfoundry.diffusion.canny import canny_edges, control_images
+from editfoundry.diffusion.canny import control_images
 from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.diffusion.refinement import refine

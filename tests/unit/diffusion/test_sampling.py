@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from tiny_models import psnr
@@ -67,11 +69,12 @@ def test_sdxl_is_told_the_size_that_is_painted_as_its_own_pipeline_is():
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
-def test_a_batch_of_two_equals_two_single_samples(either_painter):
+def test_a_batch_of_three_equals_three_single_samples(either_painter):
     painter = either_painter
-    both = sample(painter, ["a cat", "a dog"], [0, 1])
-    one_by_one = [sample(painter, ["a cat"], [0]), sample(painter, ["a dog"], [1])]
-    torch.testing.assert_close(both, torch.cat(one_by_one), atol=1e-4, rtol=1e-4)
+    names = ["a cat", "a dog", "a cup"]
+    together = sample(painter, names, range(3))
+    one_by_one = [sample(painter, [name], [number]) for number, name in enumerate(names)]
+    torch.testing.assert_close(together, torch.cat(one_by_one), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", scheduler_names(tiny_painter().scheduler))
@@ -103,6 +106,24 @@ def test_painting_twice_from_one_noise_gives_one_picture():
 
 def test_sampling_twice_gives_the_same_bits(painter):
     assert torch.equal(sample(painter, ["a cat"], [0]), sample(painter, ["a cat"], [0]))
+
+
+def test_after_each_step_the_latents_may_be_changed_and_the_next_timestep_is_told(painter):
+    noise, told = noise_for(painter, generators(0)), []
+
+    def wipe(latents, upcoming, scheduler):
+        told.append(upcoming)
+        assert upcoming is None or upcoming in scheduler.timesteps
+        return torch.zeros_like(latents)
+
+    assert not denoise(painter, encode_prompts(painter, ["a cat"]), noise, 3, 5.0, wipe).any()
+    scheduler = copy.deepcopy(painter.scheduler)
+    scheduler.set_timesteps(3)
+    assert told == [*scheduler.timesteps[1:], None]
+
+
+def test_a_thousand_candidates_have_seeds_of_their_own():
+    assert len({record_generator(0, "record", "input", number).initial_seed() for number in range(1000)}) == 1000
 
 
 def test_noise_differs_between_records_stages_candidates_and_seeds():

@@ -3,11 +3,12 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from tiny_models import tiny_image, tiny_pipeline
 from tiny_painter import save_models
 
-from editfoundry.editors.edit_file import ChosenEditor, edit_file
+from editfoundry.editors.edit_file import ChosenEditor, edit_file, inpaint_file
+from editfoundry.editors.masks import box_mask
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.errors import BadInputError
 from editfoundry.profiles import load_profile
@@ -23,7 +24,9 @@ def editor(tmp_path_factory):
 
 
 def edit(image, out, editor, instruction="melt it", seed=0):
-    return edit_file(image, instruction, out, ChosenEditor(name=editor, device="cpu", options=OPTIONS), seed=seed)
+    return edit_file(
+        image, instruction, out, ChosenEditor(name=editor, device="cpu", options=OPTIONS), seed=seed
+    ).editor
 
 
 PICTURES = {
@@ -76,7 +79,8 @@ def test_an_editor_that_edits_by_captions_takes_them_and_asks_for_them(tmp_path)
     chosen = ChosenEditor(name="sdedit", profile=str(profile), device="cpu", options={"num_inference_steps": 2})
     with pytest.raises(BadInputError, match="no-caption: .*a.png has no output_caption, which sdedit edits by"):
         edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen)
-    assert edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen, output_caption="a cat") == "sdedit"
+    edited = edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen, output_caption="a cat")
+    assert (edited.editor, edited.words) == ("sdedit", None)
     tiny_image(0, (8, 8)).save(tmp_path / "mask.png")
     with pytest.raises(BadInputError, match="the mask is 8x8, but the picture is 32x32"):
         edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen, mask=tmp_path / "mask.png")
@@ -102,3 +106,36 @@ def test_a_shipped_editor_says_which_pictures_it_knows_and_samples_in_few_steps(
         assert source.options({}).num_inference_steps <= 20
     assert find_editor("base", load_profile("embedded")).defaults == find_editor("package:editor_base").defaults
     assert find_editor("base", load_profile("paper")).options({}).num_inference_steps == 100
+
+
+def test_inpainting_a_file_keeps_what_is_outside_the_box_and_warns_of_foreign_pictures_and_turned_masks(
+    tmp_path, capsys
+):
+    picture = tiny_image(0, (90, 70))
+    picture.save(tmp_path / "a.png")
+    box_mask("20,20,50,40", picture).save(tmp_path / "mask.png")
+    ImageOps.invert(box_mask("20,20,50,40", picture)).save(tmp_path / "turned.png")
+    chosen = ChosenEditor(device="cpu", options={"num_inference_steps": 1})
+
+    def painted(mask, **options):
+        assert inpaint_file(tmp_path / "a.png", mask, "a cup", tmp_path / "o.png", chosen, **options) == "inpainting"
+        return np.asarray(Image.open(tmp_path / "o.png"))
+
+    by_box = painted("20,20,50,40")
+    outside = np.asarray(box_mask("20,20,50,40", picture)) == 0
+    assert (by_box[outside] == np.asarray(picture)[outside]).all() and (by_box != np.asarray(picture)).any()
+    assert "knows nothing but tinyworld's drawn pictures" in capsys.readouterr().err
+    assert (painted(tmp_path / "mask.png") == by_box).all()
+    assert (painted(tmp_path / "turned.png", is_inverted=True) == by_box).all()
+    assert "--invert" not in capsys.readouterr().err
+    painted(tmp_path / "turned.png")
+    assert "add --invert" in capsys.readouterr().err
+
+
+def test_an_editor_without_a_mask_cannot_inpaint_and_an_empty_prompt_is_refused(tmp_path, editor):
+    tiny_image(0).save(tmp_path / "a.png")
+    for name, prompt, message in ((editor, "a cup", "takes no mask"), (None, " ", "the prompt is empty")):
+        with pytest.raises(BadInputError, match=message):
+            inpaint_file(
+                tmp_path / "a.png", "1,1,9,9", prompt, tmp_path / "o.png", ChosenEditor(name=name, device="cpu")
+            )

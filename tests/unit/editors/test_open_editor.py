@@ -95,7 +95,7 @@ def test_any_pipeline_of_an_image_and_a_prompt_edits_and_keeps_the_photographs_s
     ("index", "message"),
     [
         ({"_class_name": "StableDiffusionPipeline"}, "takes no image; an editor takes an image and a prompt"),
-        ({"_class_name": "StableDiffusionInpaintPipeline"}, "needs mask_image too"),
+        ({"_class_name": "StableDiffusion3InpaintPipeline"}, "needs mask_image too"),
         ({"_class_name": "Nonesuch"}, "'Nonesuch' is no pipeline of diffusers"),
         ({"_class_name": ["code.py", "Mine"]}, "is no pipeline of diffusers"),
         ({}, "names no pipeline class"),

@@ -9,6 +9,7 @@ from function_editors import editor_of
 from PIL import Image
 from worlds import ColourEncoder, make_cases, return_the_input, return_the_truth
 
+from editfoundry.editors.editor import EditWords, WordedEdit
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.errors import BadInputError, OutOfMemoryError, UnavailableError
 from editfoundry.evaluation.benchmark_run import run_benchmark
@@ -269,3 +270,15 @@ def test_scores_do_not_depend_on_the_batch_size(tmp_path):
     )
     for first, second in zip(one["items"], many["items"], strict=True):
         assert first["scores"] == pytest.approx(second["scores"], abs=1e-6)
+
+
+def test_what_an_editor_says_of_an_edit_stays_with_it_when_the_run_goes_on(tmp_path):
+    told = [EditWords("a puddle"), EditWords("", "empty")]
+    made = iter(told * 3)
+    worded = editor_of(lambda requests: [WordedEdit(r.image, next(made)) for r in requests])
+    first = run(tmp_path, {"worded": worded, "plain": Recorder().editor})
+    again = run(tmp_path, {"worded": editor_of(return_the_input), "plain": Recorder().editor})
+    for metrics in (first, again):
+        words = [row.get("words") for row in metrics["items"] if row["editor"] == "worded"]
+        assert words == [{"text": "a puddle"}, {"text": "", "note": "empty"}] * 2 + [{"text": "a puddle"}]
+        assert all("words" not in row for row in metrics["items"] if row["editor"] == "plain")

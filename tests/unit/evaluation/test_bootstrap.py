@@ -3,7 +3,13 @@ import pytest
 from scipy import stats
 
 from editfoundry.evaluation import bootstrap
-from editfoundry.evaluation.bootstrap import Interval, bootstrap_columns, bootstrap_interval, paired_difference
+from editfoundry.evaluation.bootstrap import (
+    Interval,
+    bootstrap_columns,
+    bootstrap_interval,
+    group_difference,
+    paired_difference,
+)
 
 
 def test_the_interval_agrees_with_scipys_percentile_bootstrap() -> None:
@@ -60,6 +66,29 @@ def test_items_of_a_group_are_drawn_together():
     assert (together.low, together.high) == pytest.approx((of_sessions.low, of_sessions.high))
     assert together.n == 120
     assert (apart.high - apart.low) < 0.6 * (together.high - together.low)
+
+
+def test_a_difference_of_two_sides_is_that_of_their_means_and_as_wide_as_the_normal_approximation_says():
+    random = np.random.default_rng(2)
+    is_first = np.repeat([True, False], [400, 600])
+    values = np.where(is_first, random.normal(3.0, 2.0, 1000), random.normal(1.0, 1.0, 1000))
+    found = group_difference(values, is_first, np.arange(1000), seed=0)
+    error = np.sqrt(np.var(values[is_first]) / 400 + np.var(values[~is_first]) / 600)
+    assert found.value == pytest.approx(values[is_first].mean() - values[~is_first].mean())
+    assert (found.low, found.high) == pytest.approx((found.value - 1.96 * error, found.value + 1.96 * error), abs=0.03)
+
+
+def test_groups_that_lie_on_both_sides_take_their_own_level_out_of_the_difference():
+    levels = np.random.default_rng(3).normal(0.0, 10.0, 50)
+    values, is_first = np.repeat(levels, 2) + np.tile([1.0, 0.0], 50), np.tile([True, False], 50)
+    together = group_difference(values, is_first, np.repeat(np.arange(50), 2), seed=0)
+    assert (together.value, together.low, together.high) == pytest.approx((1.0, 1.0, 1.0))
+    apart = group_difference(values, is_first, np.arange(100), seed=0)
+    assert apart.low < 0 < apart.high
+
+
+def test_without_a_second_side_there_is_no_difference():
+    assert group_difference(np.ones(3), np.ones(3, dtype=bool), np.arange(3), seed=0).value is None
 
 
 def test_resamples_that_are_drawn_in_parts_are_those_of_one_draw(monkeypatch: pytest.MonkeyPatch):

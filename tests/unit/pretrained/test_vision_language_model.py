@@ -235,3 +235,78 @@ def test_a_missing_model_is_named_in_one_line_with_what_makes_it(tmp_path):
         load_vision_language_model(load_profile(tmp_path / "mine.toml"), CPU)
     message = str(error.value)
     assert message.endswith("editfoundry tinyworld pretrain vision_language_model") and "\n" not in message
+
+
+TAIL = [20, 30, 40]
+
+
+@torch.inference_mode()
+def plain_states(model, row, prompt, said):
+    chat, images = plain_inputs(model, row, prompt)
+    inputs = model.processor(text=[chat], images=images or None, return_tensors="pt")
+    more = torch.tensor([[*said, *TAIL]])
+    inputs["input_ids"] = torch.cat([inputs["input_ids"], more], dim=1)
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    return model.model.model(**inputs).last_hidden_state[0, -len(TAIL) - 1 : -1]
+
+
+def test_the_states_are_those_from_which_the_tail_is_predicted_at_whatever_place_of_a_batch(model):
+    # Three tokens: no run of them can come twice.
+    answers = model.answer_with_states(PAIR_ROWS, PROMPTS, TAIL, max_new_tokens=3)
+    for (row, prompt), answer in zip(CHATS, answers, strict=True):
+        [alone] = model.answer_with_states([row], [prompt], TAIL, max_new_tokens=3)
+        chat, images = plain_inputs(model, row, prompt)
+        inputs = model.processor(text=[chat], images=images, return_tensors="pt")
+        drawn = model.model.generate(**inputs, max_new_tokens=3, do_sample=False, eos_token_id=[0])
+        said = drawn[0, inputs["input_ids"].shape[1] :].tolist()
+        assert answer.token_ids == alone.token_ids == said
+        torch.testing.assert_close(answer.states, plain_states(model, row, prompt, said), atol=1e-4, rtol=1e-3)
+
+
+def test_an_answer_ends_where_the_tail_or_an_end_token_begins_and_says_which(model):
+    said = [one.token_ids for one in model.answer_with_states(PAIR_ROWS, PROMPTS, TAIL, max_new_tokens=2)]
+    place = next(place for place, ids in enumerate(said) if len(set(ids)) == 2)
+    (row, prompt), (first, second) = CHATS[place], said[place]
+    tail = [second, 30, 40]
+    [began] = model.answer_with_states([row], [prompt], tail)
+    [endless] = model.answer_with_states([row], [prompt], TAIL, max_new_tokens=1)
+    before = model.model.generation_config.eos_token_id
+    model.model.generation_config.eos_token_id = first
+    [empty] = model.answer_with_states([row], [prompt], TAIL)
+    model.model.generation_config.eos_token_id = before
+    text = model.processor.tokenizer.decode([first], skip_special_tokens=True).strip()
+    assert (began.stopped_by, began.text) == ("tail", text)
+    assert (endless.stopped_by, endless.text) == ("limit", text)
+    assert (empty.stopped_by, empty.text) == ("end", "")
+    assert began.states.shape == empty.states.shape == endless.states.shape
+
+
+def test_no_run_of_tokens_comes_twice_in_an_answer(model):
+    model.model.generation_config.eos_token_id, before = 0, model.model.generation_config.eos_token_id
+    answers = model.answer_with_states(PAIR_ROWS, PROMPTS, [251], max_new_tokens=90, no_repeat_ngram_size=1)
+    model.model.generation_config.eos_token_id = before
+    assert max(len(answer.token_ids) for answer in answers) > 30
+    for answer in answers:
+        assert len(set(answer.token_ids)) == len(answer.token_ids)
+
+
+def test_a_prompt_without_a_picture_is_about_words_alone(model):
+    [answer] = model.answer_with_states([()], ["what if it melts?"], TAIL, max_new_tokens=3)
+    chat, _ = plain_inputs(model, (FIRST,), "what if it melts?")
+    text = chat.replace(model.processor.image_token + "\n", "").replace(model.processor.image_token, "")
+    asked = model.processor.tokenizer(text, return_tensors="pt")
+    inputs = {"input_ids": asked.input_ids, "attention_mask": asked.attention_mask}
+    drawn = model.model.generate(**inputs, max_new_tokens=3, do_sample=False, eos_token_id=[0])
+    said = drawn[0, asked.input_ids.shape[1] :].tolist()
+    assert answer.text == model.processor.tokenizer.decode(said, skip_special_tokens=True).strip()
+
+
+def test_the_tokens_of_a_chat_and_its_answer_are_those_that_the_processor_makes(model):
+    [(asked, told)] = model.chat_tokens([(16,)], ["what if?"], ["it melts"])
+    chat, images = plain_inputs(model, (tiny_image(0, (32, 32)),), "what if?")
+    space = " " if model.model.config.model_type == "llava" else ""
+    if model.model.config.model_type == "llava":
+        expected = model.processor(text=[chat + space + "it melts"], images=images, return_tensors="pt").input_ids[0]
+        assert asked + told == expected.tolist()
+    assert model.processor.tokenizer.decode(told) == space + "it melts"
+    assert model.chat_tokens([(16,)], ["what if?"], [""])[0] == (asked, [])

@@ -71,8 +71,23 @@ def test_shares_are_counted_apart_for_what_was_kept_and_dropped(tmp_path: Path) 
     write_triplets(tmp_path / "00000.tar", [right, wrong, foreign], input_hash="x")
     truth = triplet_truth(tmp_path, kept_ids={right.id})
     assert (truth.kept.value, truth.dropped.value, truth.num_unreadable) == (1.0, 0.0, 1)
+    assert truth.to_dict()["kept_minus_dropped"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 2}
     everything = triplet_truth(tmp_path)
     assert (everything.kept.value, everything.kept.n, everything.dropped.n) == (0.5, 2, 0)
+
+
+def test_candidates_of_one_pair_of_captions_are_worth_one(tmp_path: Path) -> None:
+    """Eight that are right for one pair and eight that are wrong for another are two witnesses, not sixteen."""
+    after = ["a red apple on the left in a meadow", "a red apple on the right in a meadow"]
+    outcomes = [picture(after[0]), picture("a green apple on the right in a meadow")]
+    made = [
+        triplet(np.bitwise_xor(outcome, number), caption.replace("red", "green"), caption)
+        for outcome, caption in zip(outcomes, after, strict=True)
+        for number in range(8)
+    ]
+    write_triplets(tmp_path / "00000.tar", made, input_hash="x")
+    truth = triplet_truth(tmp_path)
+    assert (truth.kept.value, truth.kept.low, truth.kept.high, truth.kept.n) == (0.5, 0.0, 1.0, 16)
 
 
 def test_shards_without_any_tinyworld_caption_are_refused(tmp_path: Path) -> None:

@@ -82,12 +82,12 @@ def test_the_run_of_a_decision_keeps_the_interval_and_the_rows(root):
 
 def test_a_champion_that_saw_other_cases_or_another_sampler_is_evaluated_again(root):
     champion = alias(root, "champion")
-    evaluated = []
+    evaluated, seed = [], 7
 
     def evaluate(params, editor, output):
         evaluated.append(json.loads((editor / "model_index.json").read_text())["_class_name"])
         output.mkdir(parents=True, exist_ok=True)
-        (output / "metrics.json").write_text(json.dumps(report({"fine_tuned": outcomes(59)}, seed=7)))
+        (output / "metrics.json").write_text(json.dumps(report({"fine_tuned": outcomes(59)}, seed=seed)))
 
     write_candidate(root, "other cases", 50, seed=7)
     assert not pass_gate(PARAMS, root, evaluate).promoted
@@ -96,6 +96,12 @@ def test_a_champion_that_saw_other_cases_or_another_sampler_is_evaluated_again(r
     write_candidate(root, "another sampler", 50, seed=7)
     pass_gate(Params(editworld_report=ReportParams(guidance_scale=1.0)), root, evaluate)
     assert len(evaluated) == 2
+
+    # The champion's own cases: only the sampler differs from that of its kept rows.
+    seed = 1
+    write_candidate(root, "another sampler alone", 50, seed=seed)
+    pass_gate(Params(editworld_report=ReportParams(guidance_scale=1.0)), root, evaluate)
+    assert len(evaluated) == 3
     assert alias(root, "champion") == champion
 
 

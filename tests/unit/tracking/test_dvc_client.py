@@ -70,6 +70,24 @@ def test_a_stage_that_was_never_committed_has_no_hashes(project, tmp_path):
     assert locked_hashes(tmp_path, "copy") == {}
 
 
+def test_a_stage_of_a_file_of_its_own_is_called_by_file_and_name(project):
+    file = project / "lines" / "own" / "dvc.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("stages: {twice: {wdir: ../.., cmd: cp out.txt twice.txt, deps: [out.txt], outs: [twice.txt]}}\n")
+    address = "lines/own/dvc.yaml:twice"
+    dvc(project, "repro", "-q")
+    assert not (project / "twice.txt").exists()
+    assert tracked_stages(project, "lines/own/dvc.yaml") == {"twice"}
+    assert locked_hashes(project, address) == {}
+    (project / "twice.txt").write_text("one")
+    # md5 of the three bytes "one"
+    assert record_stage(project, address, push=False) == "f97c5d29941bfb1b2fdab0874906ab82"
+    assert stage_status(project, address).is_clean
+    (project / "twice.txt").write_text("two")
+    assert not stage_status(project, address).is_clean and changed_stages(project) == []
+    shutil.rmtree(file.parent)
+
+
 def test_an_unknown_stage_is_one_clear_line(project):
     with pytest.raises(BadInputError, match="dvc status .*nothing"):
         stage_status(project, "nothing")

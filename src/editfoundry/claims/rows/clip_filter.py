@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ from editfoundry.claims.workbench import Workbench
 from editfoundry.data.hashing import input_hash
 from editfoundry.evaluation.bootstrap import bootstrap_interval, paired_difference
 from editfoundry.evaluation.json_file import write_json
+from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.synthesis.instruct_pix2pix.caption_pairs import CaptionPair
@@ -30,17 +32,28 @@ from editfoundry.tinyworld.scene import IMAGE_SIZE
 _ANOTHER = "direction_of_another"
 
 
-def _beats_random(bench: Workbench) -> Finding:
-    chosen = bench.config
-    settings = PairConfig(
+def candidate_settings(chosen: ClaimsConfig) -> PairConfig:
+    """Return how the ledger paints candidates."""
+    return PairConfig(
         num_candidates=chosen.num_candidates,
         num_inference_steps=chosen.num_inference_steps,
         min_guidance_scale=chosen.guidance_scale,
         max_guidance_scale=chosen.guidance_scale,
         seed=chosen.seed,
     )
+
+
+def candidate_rows(bench: Workbench) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Paint and score the candidates of the ledger's caption pairs, or take what is there.
+
+    Returns:
+        Each ``(N, C)`` float64: whether the second picture is right, how far the candidate moves as its captions do,
+        and how far it moves as another pair's do.
+    """
+    chosen = bench.config
+    settings = candidate_settings(chosen)
     identity = [model_identity(bench.profile, role) for role in ("text_to_image", "clip")]
-    folder = bench.work_dir / "candidates" / input_hash(identity, asdict(settings), RULE_VERSION)[:16]
+    folder = bench.work_dir / "candidates" / input_hash(identity, _given(settings), RULE_VERSION)[:16]
     cases = plain_cases(chosen.num_caption_pairs, chosen.seed)
     num_at_once = max(1, chosen.batch_size // chosen.num_candidates)
     for start in range(0, len(cases), num_at_once):
@@ -49,7 +62,18 @@ def _beats_random(bench: Workbench) -> Finding:
             bench.progress(min(start + num_at_once, len(cases)), len(cases))
     rows = [json.loads(_file(folder, case).read_text()) for case in cases]
     right, direction, elsewhere = (np.array([row[name] for row in rows]) for name in ("right", "direction", _ANOTHER))
-    picked, by_another = (right[np.arange(len(rows)), values.argmax(axis=1)] for values in (direction, elsewhere))
+    return right, direction, elsewhere
+
+
+def _given(settings: PairConfig) -> dict[str, Any]:
+    """Return the settings that are set: one that came later and is left open changes no name of what was painted."""
+    return {name: value for name, value in asdict(settings).items() if value is not None}
+
+
+def _beats_random(bench: Workbench) -> Finding:
+    chosen = bench.config
+    right, direction, elsewhere = candidate_rows(bench)
+    picked, by_another = (right[np.arange(len(right)), values.argmax(axis=1)] for values in (direction, elsewhere))
     effect = paired_difference(right.mean(axis=1), picked, seed=chosen.seed)
     return Finding(
         effect=effect,
@@ -61,15 +85,16 @@ def _beats_random(bench: Workbench) -> Finding:
             ),
         ),
         details=(
-            _level("Right, drawn at random", right.mean(axis=1), chosen.seed),
-            _level("Right, picked by CLIP", picked, chosen.seed),
-            _level("Right, best of all", right.max(axis=1), chosen.seed),
+            level("Right, drawn at random", right.mean(axis=1), chosen.seed),
+            level("Right, picked by CLIP", picked, chosen.seed),
+            level("Right, best of all", right.max(axis=1), chosen.seed),
         ),
         note=in_doubt("Effect", effect),
     )
 
 
-def _level(label: str, values: np.ndarray, seed: int) -> Detail:
+def level(label: str, values: np.ndarray, seed: int) -> Detail:
+    """Return a mean of one way of painting, no difference."""
     return Detail(label=label, interval=bootstrap_interval(values, seed=seed), is_difference=False)
 
 
@@ -80,12 +105,12 @@ def _measure(
     missing = [place for place in places if not _file(folder, cases[place]).is_file()]
     if not missing:
         return
-    captions = [_caption_pair(cases[place]) for place in missing]
-    others = [_caption_pair(another_case(cases, place)) for place in missing]
+    captions = [caption_pair_of(cases[place]) for place in missing]
+    others = [caption_pair_of(another_case(cases, place)) for place in missing]
     painted = PairPainter(bench.painter).paint(captions, settings)
     directions, by_another = (_directions(bench.clip, asked, painted) for asked in (captions, others))
     for row, place in enumerate(missing):
-        case, outputs = cases[place], [np.asarray(_at_tinyworlds_size(pair.after)) for pair in painted[row]]
+        case, outputs = cases[place], [at_tinyworlds_size(pair.after) for pair in painted[row]]
         right = [float(judge_outcome(output, case).right) for output in outputs]
         write_json(_file(folder, case), {"right": right, "direction": directions[row], _ANOTHER: by_another[row]})
 
@@ -104,14 +129,16 @@ def _directions(
     return [[next(scores)["clip_direction"] for _ in pairs] for pairs in painted]
 
 
-def _caption_pair(case: EditCase) -> CaptionPair:
+def caption_pair_of(case: EditCase) -> CaptionPair:
+    """Return the texts of a case."""
     return CaptionPair(
         input_caption=case.input_caption, instruction=case.instruction, output_caption=case.output_caption
     )
 
 
-def _at_tinyworlds_size(picture: Image.Image) -> Image.Image:
-    return picture.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
+def at_tinyworlds_size(picture: Image.Image) -> np.ndarray:
+    """Return an RGB picture as tinyworld's pictures are, ``(H, W, 3)`` uint8."""
+    return np.asarray(picture.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS))
 
 
 def _file(folder: Path, case: EditCase) -> Path:

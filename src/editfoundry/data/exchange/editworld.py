@@ -39,7 +39,7 @@ BRANCHES = ("generated_img", "video_img", "human_select_img")
 INSTRUCTION = ("instuction", "instruction")
 INPUT_CAPTION = ("original_caption", "input_caption")
 OUTPUT_CAPTION = ("target_cation", "target_caption", "output_caption")
-_KEPT = ("recipe", "source", "provenance", "scores", "split")
+_KEPT = ("task", "recipe", "source", "provenance", "scores", "split")
 
 
 def export_editworld(dataset: Path, output: Path) -> StageResult:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from editfoundry.data.atomic import atomic_folder
-from editfoundry.data.exchange.importing import OWN_KEY, Entry, import_entries, own_fields, text
+from editfoundry.data.exchange.importing import OWN_KEY, Entry, import_entries, known_task, own_fields, text
 from editfoundry.data.exchange.pairs import (
     MISSING_IMAGE,
     checked_instruction,
@@ -49,11 +49,21 @@ MASK_IMAGE = ("mask", "mask_image", "mask_img")
 _INPUT_CAPTION = ("input_caption", "original_prompt", "input", "caption")
 _OUTPUT_CAPTION = ("output_caption", "edited_prompt", "output")
 _KNOWN_COLUMNS = frozenset(
-    (*INPUT_IMAGE, *EDITED_IMAGE, *EDIT_PROMPT, *MASK_IMAGE, *_INPUT_CAPTION, *_OUTPUT_CAPTION, "category", OWN_KEY)
+    (
+        *INPUT_IMAGE,
+        *EDITED_IMAGE,
+        *EDIT_PROMPT,
+        *MASK_IMAGE,
+        *_INPUT_CAPTION,
+        *_OUTPUT_CAPTION,
+        "category",
+        "task",
+        OWN_KEY,
+    )
 )
 ROWS_READ = 4
 """Rows that are decoded at once: each may hold pictures of many megabytes."""
-_KEPT = ("keywords", "category", "recipe", "source", "provenance", "scores", "split")
+_KEPT = ("keywords", "category", "task", "recipe", "source", "provenance", "scores", "split")
 
 
 def export_huggingface(dataset: Path, output: Path) -> StageResult:
@@ -105,7 +115,7 @@ def _schema() -> pa.Schema:
 
     image = ImageFeature()
     columns = {"input_image": image, "edit_prompt": Value("string"), "edited_image": image, "mask": image}
-    texts = ("id", "input_caption", "output_caption", "category", OWN_KEY)
+    texts = ("id", "input_caption", "output_caption", "category", "task", OWN_KEY)
     return Features({**columns, **{name: Value("string") for name in texts}}).arrow_schema
 
 
@@ -138,6 +148,7 @@ def _columns(triplet: Triplet) -> dict[str, Any]:
         "input_caption": triplet.input_caption,
         "output_caption": triplet.output_caption,
         "category": triplet.category,
+        "task": triplet.task,
         OWN_KEY: to_json({key: fields[key] for key in _KEPT}),
     }
 
@@ -204,6 +215,7 @@ def _load(folder: Path, row: Mapping[str, Any], split: str, place: str) -> Tripl
         "input_caption": text(row, *_INPUT_CAPTION),
         "output_caption": text(row, *_OUTPUT_CAPTION),
         "category": text(row, "category"),
+        "task": known_task(row.get("task")),
     }
     return triplet_from_fields(fields, input_image, output_image, mask and checked_mask(mask, input_image.size))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.atomic import atomic_folder
+from editfoundry.data.edit_tasks import check_task
 from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow
@@ -17,7 +18,7 @@ from editfoundry.data.stage_result import StageResult, add_up
 from editfoundry.data.untrusted import parse_json, read_json
 from editfoundry.errors import BadInputError, Rejection
 
-__all__ = ["OWN_KEY", "Entry", "import_entries", "own_fields", "parse_json", "read_json", "text"]
+__all__ = ["OWN_KEY", "Entry", "import_entries", "known_task", "own_fields", "parse_json", "read_json", "text"]
 
 TRIPLETS_PER_SHARD = 1000
 OWN_KEY = "editfoundry"
@@ -91,7 +92,20 @@ def own_fields(row: Mapping[str, Any]) -> dict[str, Any]:
         raise Rejection("unreadable fields", f"{OWN_KEY} is not as an export of ours writes it")
     if not all(isinstance(score, (int, float)) for score in kept.get("scores", {}).values()):
         raise Rejection("unreadable fields", "a score is not a number")
+    known_task(kept.get("task", ""))
     return kept
+
+
+def known_task(name: object) -> str:
+    """Return the name of one of Emu Edit's tasks, or an empty one where an entry names none.
+
+    Raises:
+        Rejection: ``unknown task``.
+    """
+    try:
+        return check_task(name.strip().lower() if isinstance(name, str) else "" if name is None else repr(name))
+    except BadInputError as error:
+        raise Rejection("unknown task", str(error)) from error
 
 
 def text(row: Mapping[str, Any], *names: str) -> str:

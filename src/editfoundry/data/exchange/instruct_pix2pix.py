@@ -44,7 +44,7 @@ SCORES = {
 }
 """Our name of a score -> the name in ``metadata.jsonl``."""
 _SAMPLING = ("p2p_threshold", "cfg_scale")
-_KEPT = ("keywords", "category", "recipe", "source", "provenance", "scores", "split")
+_KEPT = ("keywords", "category", "task", "recipe", "source", "provenance", "scores", "split")
 _JPEG: dict[str, Any] = {"format": "JPEG", "quality": 100, "subsampling": 0}
 
 _TEXTS = {"input_caption", "instruction", "output_caption"}

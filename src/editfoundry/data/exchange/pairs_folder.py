@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from editfoundry.data.exchange.huggingface import SPLIT_WORDS
-from editfoundry.data.exchange.importing import Entry, import_entries, parse_json, text
+from editfoundry.data.exchange.importing import Entry, import_entries, known_task, parse_json, text
 from editfoundry.data.exchange.pairs import checked_instruction, read_mask, read_pair, resolve_inside
 from editfoundry.data.fields import triplet_from_fields
 from editfoundry.data.record import Triplet
@@ -28,6 +28,7 @@ COLUMNS = {
     "output_caption": ("output_caption", "edited_prompt"),
     "mask": ("mask", "mask_image"),
     "category": ("category",),
+    "task": ("task",),
     "split": ("split",),
     "source": ("source", "url"),
 }
@@ -178,6 +179,7 @@ def _load(folder: Path, row: Mapping[str, Any], place: str) -> Triplet:
     mask = read_mask(resolve_inside(folder, values["mask"]), input_image.size) if values["mask"] else None
     captions = {name: values[name] for name in ("input_caption", "output_caption", "category")}
     fields = {**captions, "instruction": instruction, "split": split, "source": values["source"] or place}
+    fields["task"] = known_task(values["task"])
     return triplet_from_fields(fields, input_image, output_image, mask)
 
 

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from PIL import Image
 
+from editfoundry.data.canny_edges import canny_edges
 from editfoundry.diffusion.attention import attention_mask, collected_attention
 from editfoundry.diffusion.blended_inpainting import inpaint
-from editfoundry.diffusion.canny import canny_edges, control_images
+from editfoundry.diffusion.canny import control_images
 from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.encoding import encode
 from editfoundry.diffusion.image_conditions import ImageConditions
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.diffusion.seeded_noise import noise_like, seeded_generators
-from editfoundry.editors.editor import Editor, EditRequest, resized
+from editfoundry.editors.editor import Editor, EditRequest, WordedEdit, resized
 from editfoundry.editors.post_edit.compositing import composite
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
 from editfoundry.editors.post_edit.post_edit_models import PostEditModels
@@ -180,7 +181,8 @@ def _generate(editor: Editor, requests: Sequence[EditRequest], tokens: str) -> t
     weights = instruction_token_weights(pipeline.tokenizer, [request.instruction for request in requests], tokens)
     resolution = map_resolution(pipeline.unet, (height, width))
     with collected_attention(pipeline.unet, weights, resolution, (height, width)) as collector:
-        generated = list(editor.source.family.edit(editor, requests))
+        edits = editor.source.family.edit(editor, requests)
+    generated = [edit.image if isinstance(edit, WordedEdit) else edit for edit in edits]
     maps = collector.maps().float().cpu().numpy()
     size = generated[0].size
     return generated, np.stack([cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR) for heat in maps])

@@ -39,6 +39,16 @@ def editor_hash(editor: str, components: Iterable[str] = ("",), revision: str = 
     return input_hash([(name.as_posix(), file_hash(names[name])) for name in computing])
 
 
+def model_folder_hash(model: str, revision: str = "main") -> str:
+    """Hash the files at the top of a model's folder (transformers' layout); of a hub id, its name and revision."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return editor_hash(model, revision=revision)
+    told = (".safetensors", ".json", ".jinja", ".model")
+    files = sorted(path for path in folder.iterdir() if path.suffix in told and path.name != "card.json")
+    return input_hash([(path.name, file_hash(path)) for path in files])
+
+
 def _check_no_shard_is_missing(dataset: Path, tars: list[Path]) -> None:
     dataset = locate(dataset)
     indexes = dataset.glob("*.parquet") if dataset.is_dir() else [index_path(tar) for tar in tars]

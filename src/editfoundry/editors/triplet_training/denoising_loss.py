@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from editfoundry.diffusion.guidance import Denoiser
 from editfoundry.diffusion.schedulers import on_schedule_of
 from editfoundry.errors import BadInputError
 
@@ -71,7 +72,7 @@ def prediction_target(scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, 
 
 
 def denoising_loss(
-    unet: nn.Module,
+    unet: Denoiser,
     scheduler: DDPMScheduler,
     *,
     latents: Tensor,

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from editfoundry.editors.triplet_training.draws import EpochOrder, normal_rows
 from editfoundry.editors.triplet_training.dropout import conditioning_dropout
 from editfoundry.editors.triplet_training.pair_latents import PairLatents
-from editfoundry.editors.triplet_training.text_cache import TextCache
+from editfoundry.editors.triplet_training.text_cache import Texts
 from editfoundry.editors.triplet_training.triplet_config import TripletConfig
 from editfoundry.editors.triplet_training.triplet_pixels import CENTRED
 
@@ -61,7 +62,11 @@ class PairBatch:
     pictures: tuple[Tensor, ...]
     """What `PairLatents.read` gave."""
     texts: Tensor
-    """What `TextCache.read` gave."""
+    """What `Texts.read` gave."""
+    triplets: Tensor
+    """``(B,)`` int64 numbers of the data set's triplets, in the order of its shards."""
+    drop_text: Tensor
+    """``(B,)`` bool, samples without instruction, whose ``texts`` are the empty one's where the family has texts."""
     drop_image: Tensor
     """``(B,)`` bool."""
     timesteps: Tensor
@@ -174,11 +179,13 @@ def validation_draws(
     return replace(draws, timesteps=spread)
 
 
-def read_batch(draws: Draws, latents: PairLatents, texts: TextCache) -> PairBatch:
-    """Read what the samples of ``draws`` need."""
+def read_batch(draws: Draws, latents: PairLatents, texts: Texts, numbers: np.ndarray) -> PairBatch:
+    """Read what the samples of ``draws`` need; ``numbers`` are those of the triplets that are drawn from."""
     return PairBatch(
         pictures=latents.read(draws.indices, draws.flips, draws.crops),
         texts=texts.read(draws.indices, draws.drop_text, draws.drop_tokens),
+        triplets=torch.from_numpy(numbers)[draws.indices],
+        drop_text=draws.drop_text,
         drop_image=draws.drop_image,
         timesteps=draws.timesteps,
         posterior_noise=draws.posterior_noise,

@@ -18,7 +18,7 @@ Edit = Callable[[list[Image.Image], list[str]], list[Image.Image]]
 def write_sample_grid(pixels: TripletPixels, num_samples: int, edit: Edit, path: Path) -> None:
     """Edit the first triplets of a data set and write the grid as a PNG file."""
     numbers = range(min(num_samples, len(pixels)))
-    pairs = [[_to_image(image) for image in pixels[number]] for number in numbers]
+    pairs = [[to_image(image) for image in pixels[number]] for number in numbers]
     edits = edit([pair[0] for pair in pairs], pixels.instructions()[: len(numbers)])
     width, height = pixels.size
     sheet = Image.new("RGB", (3 * width, len(pairs) * height))
@@ -29,6 +29,7 @@ def write_sample_grid(pixels: TripletPixels, num_samples: int, edit: Edit, path:
         sheet.save(file, "PNG")
 
 
-def _to_image(pixels: torch.Tensor) -> Image.Image:
+def to_image(pixels: torch.Tensor) -> Image.Image:
+    """Return ``(3, H, W)`` pixels in [-1, 1] as an RGB picture."""
     values = ((pixels + 1) * 127.5).round().clamp(0, 255).byte()
     return Image.fromarray(values.permute(1, 2, 0).numpy())

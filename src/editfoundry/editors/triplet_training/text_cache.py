@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,6 +20,23 @@ from editfoundry.editors.triplet_training.memory_maps import new_array
 STAGE = "text cache"
 TEXTS_PER_STEP = 64
 """Instructions that go through the encoder at once."""
+
+
+class Texts(Protocol):
+    """What a denoiser is told of each triplet."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of every text, padding included."""
+
+    def read(self, indices: Tensor, drop_text: Tensor, drop_tokens: Tensor) -> Tensor:
+        """Return what some triplets are trained with, on the CPU; called in a thread of its own.
+
+        Args:
+            indices: ``(B,)`` int64 triplets.
+            drop_text: ``(B,)`` bool, those whose instruction is left out.
+            drop_tokens: ``(B, L)`` bool, tokens to leave out.
+        """
 
 
 @dataclass(frozen=True)

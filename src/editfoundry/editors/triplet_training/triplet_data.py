@@ -26,7 +26,7 @@ from editfoundry.editors.triplet_training.pair_batches import (
     validation_draws,
 )
 from editfoundry.editors.triplet_training.pair_latents import EncodedPairs, PairLatents
-from editfoundry.editors.triplet_training.text_cache import TextCache, text_cache
+from editfoundry.editors.triplet_training.text_cache import TextCache, Texts, text_cache
 from editfoundry.editors.triplet_training.triplet_config import TripletConfig
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.errors import BadInputError
@@ -50,8 +50,10 @@ class SizeGroup:
     """Triplets whose pictures are trained on at one size."""
 
     latents: PairLatents
-    texts: TextCache
+    texts: Texts
     order: EpochOrder
+    numbers: np.ndarray
+    """``(N,)`` int64: each one's number in the data set."""
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -84,7 +86,7 @@ class TripletData:
             latent_shape=group.latents.latent_shape,
             num_tokens=group.texts.num_tokens,
         )
-        return read_batch(draws, group.latents, group.texts)
+        return read_batch(draws, group.latents, group.texts, group.numbers)
 
     def validation(self) -> list[tuple[int, Callable[[slice], PairBatch]]]:
         """Return of each size the number of samples that every validation takes, and what reads some of them."""
@@ -100,7 +102,7 @@ class TripletData:
         config = replace(self.config, num_validation_samples=max(1, wanted))
         shape, num_tokens = group.latents.latent_shape, group.texts.num_tokens
         draws = validation_draws(config, len(group), self.num_timesteps, shape, num_tokens)
-        return len(draws.indices), lambda part: read_batch(draws.part(part), group.latents, group.texts)
+        return len(draws.indices), lambda part: read_batch(draws.part(part), group.latents, group.texts, group.numbers)
 
     @cached_property
     def _schedule(self) -> SizeSchedule:
@@ -139,27 +141,61 @@ def open_triplets(
     Raises:
         BadInputError: as `training_pictures`.
     """
-    data, groups = dataset_hash(dataset), training_pictures(config, dataset, resolution, split)
-    if split != "train":
-        data = input_hash(data, split)
-    vae, pictures = encoders.vae.to(device), [pixels for _, pixels in groups]
-    latents: Sequence[PairLatents] = [EncodedPairs(pixels, vae) for pixels in pictures]
-    if config.cache_latents:
-        flip, sizes = config.horizontal_flip, [pixels.size for pixels in pictures]
-        key = input_hash(data, editor_hash(encoders.editor, ["vae"], encoders.revision), resolution, flip)
-        if config.aspect_ratios:
-            key = input_hash(key, sizes)
-        folder = config.work_dir / f"latents-{key[:16]}"
-        latents = latent_caches(folder, dataset, vae, pictures, horizontal_flip=flip)
+    pictures = open_pictures(
+        config, dataset, encoders.editor, encoders.vae, resolution, device, split, encoders.revision
+    )
+    data = pictures.data_hash
     texts = _open_texts(config, TripletPixels(dataset, resolution, split=split).instructions(), encoders, data, device)
     return TripletData(
         config,
         num_timesteps,
         [
-            SizeGroup(of_size, texts.of(numbers), EpochOrder(config.seed, len(numbers)))
-            for of_size, (numbers, _) in zip(latents, groups, strict=True)
+            SizeGroup(of_size, texts.of(numbers), EpochOrder(config.seed, len(numbers)), numbers)
+            for numbers, of_size in zip(pictures.numbers, pictures.latents, strict=True)
         ],
     )
+
+
+@dataclass(frozen=True)
+class OpenedPictures:
+    """A data set's pictures by size, and their latents."""
+
+    data_hash: str
+    """Of the data set's split; part of the names of caches."""
+    numbers: Sequence[np.ndarray]
+    """Of each size, its triplets' numbers, ``(n,)`` int64."""
+    pixels: Sequence[TripletPixels]
+    latents: Sequence[PairLatents]
+
+
+def open_pictures(
+    config: TripletConfig,
+    dataset: Path,
+    editor: str,
+    vae: AutoencoderKL,
+    resolution: int,
+    device: torch.device,
+    split: str = "train",
+    revision: str = "main",
+) -> OpenedPictures:
+    """Make or open the caches of a data set's latents; the VAE, which is the editor's, is moved to ``device``.
+
+    Raises:
+        BadInputError: as `training_pictures`.
+    """
+    data, groups = dataset_hash(dataset), training_pictures(config, dataset, resolution, split)
+    if split != "train":
+        data = input_hash(data, split)
+    vae, pictures = vae.to(device), [pixels for _, pixels in groups]
+    latents: Sequence[PairLatents] = [EncodedPairs(pixels, vae) for pixels in pictures]
+    if config.cache_latents:
+        flip, sizes = config.horizontal_flip, [pixels.size for pixels in pictures]
+        key = input_hash(data, editor_hash(editor, ["vae"], revision), resolution, flip)
+        if config.aspect_ratios:
+            key = input_hash(key, sizes)
+        folder = config.work_dir / f"latents-{key[:16]}"
+        latents = latent_caches(folder, dataset, vae, pictures, horizontal_flip=flip)
+    return OpenedPictures(data, [numbers for numbers, _ in groups], pictures, latents)
 
 
 def _open_texts(

@@ -23,7 +23,8 @@ Crop = tuple[float, float, float]
 """Sides as a share of the largest crop's of that aspect ratio, in (0, 1], and its place across and down, 0 to 1."""
 CENTRED: Crop = (1.0, 0.5, 0.5)
 _SIDES = ["width", "height"]
-_COLUMNS = ["id", "instruction", "shard", "input_offset", "input_length", "output_offset", "output_length", *_SIDES]
+_PLACES = ("input_offset", "input_length", "output_offset", "output_length")
+_COLUMNS = ["id", "instruction", "task", "shard", *_PLACES, *_SIDES]
 
 
 class TripletPixels(Dataset[Tensor]):
@@ -97,6 +98,11 @@ class TripletPixels(Dataset[Tensor]):
         """Return every triplet's instruction, in order."""
         texts: list[str] = self._rows.column("instruction").to_pylist()
         return texts
+
+    def tasks(self) -> list[str]:
+        """Return every triplet's task, in order; empty where it has none."""
+        names: list[str] = self._rows.column("task").to_pylist()
+        return names
 
 
 def _cropped(image: Image.Image, size: Size, crop: Crop) -> Image.Image:

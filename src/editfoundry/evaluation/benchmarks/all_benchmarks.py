@@ -7,12 +7,14 @@ from editfoundry.evaluation.benchmarks.editbench import EDITBENCH
 from editfoundry.evaluation.benchmarks.editworld import EDITWORLD
 from editfoundry.evaluation.benchmarks.emu_edit import EMU_EDIT, EMU_EDIT_VALIDATION
 from editfoundry.evaluation.benchmarks.magicbrush import MAGICBRUSH, MAGICBRUSH_MULTI_TURN
-from editfoundry.evaluation.benchmarks.tinyworld import NEW_RULES, PLAIN, WORLD
+from editfoundry.evaluation.benchmarks.tinyworld import AMBIGUOUS, NEW_RULES, PLAIN, TASKS, WORLD
 
 BENCHMARKS: tuple[BenchmarkDefinition, ...] = (
     WORLD,
     NEW_RULES,
     PLAIN,
+    AMBIGUOUS,
+    TASKS,
     EDITWORLD,
     EMU_EDIT,
     EMU_EDIT_VALIDATION,

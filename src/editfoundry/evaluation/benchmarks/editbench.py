@@ -1,12 +1,14 @@
 """EditBench: 240 pictures with masks, half natural, half generated, and three prompts each (Imagen Editor, section 4).
 
 ``annotations_<half>.csv`` lists the prompts; ``references_<half>/<aos>.png`` and ``masks_<half>/<aos>.png`` are the
-pictures, named by attribute, object and scene.
+pictures. ``aos`` stands for attribute, object and scene: those are read from columns of these names where the file has
+them, otherwise from the words of ``aos``.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -24,7 +26,18 @@ HALVES = ("natural", "generated")
 PROMPTS = {"Mask-Simple": "prompt_mask-simple", "Mask-Rich": "prompt_mask-rich", "Full": "prompt_full"}
 """Category -> column."""
 EXPECTED = 720
-_HOLE = 127
+PARTS: dict[str, dict[str, str]] = {
+    "attribute": {
+        **{name: name for name in ("material", "colour", "shape", "size", "count", "position")},
+        **{"color": "colour", "number": "count", "counting": "count"},
+    },
+    "object": {**{name: name for name in ("common", "rare", "text")}, "rendering": "text"},
+    "scene": {name: name for name in ("indoor", "outdoor", "realistic", "painting")},
+}
+"""Way in which the benchmark is divided -> a word of ``aos``, or of a column of that name -> the part. ``position`` is
+tinyworld's alone."""
+UNKNOWN = "unknown"
+HOLE = 127
 """Grey level inside the mask: the prompt's object is in the reference and must not be seen."""
 
 
@@ -50,7 +63,11 @@ def read_editbench(folder: Path) -> Benchmark:
         items=tuple(collection.items),
         missing=tuple(collection.missing),
         extra=collection.extra(),
-        facts={"expected": EXPECTED, "hole": f"the masked region is grey ({_HOLE})"},
+        facts={
+            "expected": EXPECTED,
+            "hole": f"the masked region is grey ({HOLE})",
+            "parts": "attribute, object and scene by columns of these names, otherwise by the words of aos",
+        },
         reference="truth",
     )
 
@@ -82,17 +99,34 @@ def _add(collection: Collection, half: str, row: Mapping[str, str]) -> None:
             instruction=prompt,
             output_caption=prompt,
             input_image=partial(_with_hole, reference, mask),
-            mask=mask,
+            mask=partial(_mask, reference, mask),
             truth=reference,
+            group=stem,
+            parts={"half": half, **parts_of(row)},
+            compares="picture" if category == "Full" else "mask-crop",
         )
         collection.add(item)
 
 
+def parts_of(row: Mapping[str, str]) -> dict[str, str]:
+    """Return ``attribute``, ``object`` and ``scene`` of a row; ``unknown`` what neither column nor ``aos`` tells."""
+    found = {}
+    for way, words in PARTS.items():
+        named = re.findall("[a-z]+", (row.get(way) or row["aos"] or "").lower())
+        found[way] = next((words[word] for word in named if word in words), UNKNOWN)
+    return found
+
+
+def _mask(reference: Path, mask: Path) -> Image.Image:
+    """Return the mask at its picture's size, white in the hole."""
+    grey = open_image(mask).convert("L").resize(open_image(reference).size, Image.Resampling.NEAREST)
+    return grey.point(lambda value: 255 * (value >= 128))
+
+
 def _with_hole(reference: Path, mask: Path) -> Image.Image:
     picture = open_image(reference)
-    region = np.asarray(open_image(mask).convert("L").resize(picture.size, Image.Resampling.NEAREST)) >= 128
     pixels = np.array(picture)
-    pixels[region] = _HOLE
+    pixels[np.asarray(_mask(reference, mask)) > 0] = HOLE
     return Image.fromarray(pixels)
 
 

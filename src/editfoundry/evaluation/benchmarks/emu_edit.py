@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from editfoundry.data.edit_tasks import TASK_NAMES
 from editfoundry.data.exchange.importing import text
 from editfoundry.data.images import open_image
 from editfoundry.errors import BadInputError
@@ -118,9 +119,11 @@ def _add(collection: Collection, place: _Place, row: Mapping[str, Any]) -> None:
     except BadInputError as error:
         collection.lacks(identifier, "input", str(error))
         return
+    task = text(row, "task")
     item = BenchmarkItem(
         id=identifier,
-        category=text(row, "task") or "unlabelled",
+        category=task or "unlabelled",
+        task=task if task in TASK_NAMES else None,
         instruction=text(row, "instruction").strip(),
         input_image=partial(_read, place),
         input_caption=text(row, "input_caption") or None,

@@ -12,6 +12,7 @@ from editfoundry.evaluation.benchmarks.picture import PictureSource, open_pictur
 from editfoundry.tinyworld.edit_case import EditCase
 
 Reference = Literal["input", "truth"]
+Compared = Literal["mask-crop", "picture"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,6 +26,8 @@ class BenchmarkItem:
     input_image: PictureSource
     input_caption: str | None = None
     output_caption: str | None = None
+    task: str | None = None
+    """One of Emu Edit's sixteen tasks, where the benchmark names one of them."""
     mask: PictureSource | None = None
     """White where to edit."""
     truth: PictureSource | None = None
@@ -35,6 +38,10 @@ class BenchmarkItem:
     """Place in the session, from 0; turn ``n`` edits the editor's own output of turn ``n - 1``."""
     branch: str = ""
     """``text`` or ``video`` for EditWorld, otherwise empty."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Further ways in which the benchmark is divided: way -> the item's part, as ``{"attribute": "colour"}``."""
+    compares: Compared | None = None
+    """What of a picture is held against the prompt: EditBench takes the mask's crop or the whole picture."""
     case: EditCase | None = None
     """What tinyworld knows of it."""
 

@@ -21,25 +21,34 @@ def item_of_case(case: EditCase) -> BenchmarkItem:
         input_image=Image.fromarray(case.input_image),
         input_caption=case.input_caption,
         output_caption=case.output_caption,
+        task=case.task or None,
         truth=Image.fromarray(case.true_output),
         case=case,
     )
 
 
 def _draw(name: str, default: int, num_items: int | None, seed: int, side: int | None = None) -> Benchmark:
-    from editfoundry.tinyworld.benchmark import plain_cases, world_cases
+    from editfoundry.tinyworld.ambiguous import ambiguous_rules, text_only_bound
+    from editfoundry.tinyworld.benchmark import ambiguous_cases, plain_cases, world_cases
     from editfoundry.tinyworld.scene import IMAGE_SIZE
+    from editfoundry.tinyworld.tasks.task_benchmark import task_cases
 
     count = default if num_items is None else num_items
     if count < 1:
         raise BadInputError(f"{name}: {count} items; ask for at least one")
     size = side or IMAGE_SIZE
+    facts: dict[str, object] = {"seed": seed} if size == IMAGE_SIZE else {"seed": seed, "side": size}
     if name == PLAIN.name:
         cases = plain_cases(count, seed, side=size)
+    elif name == AMBIGUOUS.name:
+        cases, rules = ambiguous_cases(count, seed, side=size), ambiguous_rules()
+        asked = [rules[number % len(rules)] for number in range(count)]
+        facts["text_only_bound"] = round(text_only_bound(asked), 3)
+    elif name == TASKS.name:
+        cases = task_cases(count, seed, side=size)
     else:
         cases = world_cases("test" if name == WORLD.name else "test-new-rules", count, seed, side=size)
     title = next(known.title for known in TINYWORLD if known.name == name)
-    facts: dict[str, object] = {"seed": seed} if size == IMAGE_SIZE else {"seed": seed, "side": size}
     return Benchmark(name=name, title=title, items=tuple(map(item_of_case, cases)), facts=facts)
 
 
@@ -52,4 +61,6 @@ WORLD = _definition(
 )
 NEW_RULES = _definition("tinyworld-new-rules", "tinyworld: rules that no training data shows", 50)
 PLAIN = _definition("tinyworld-plain", "tinyworld: plain add, change and remove edits", 60)
-TINYWORLD = (WORLD, NEW_RULES, PLAIN)
+AMBIGUOUS = _definition("tinyworld-ambiguous", "tinyworld: instructions that only the picture makes clear", 129)
+TASKS = _definition("tinyworld-tasks", "tinyworld: Emu Edit's tasks in unseen combinations and wordings", 150)
+TINYWORLD = (WORLD, NEW_RULES, PLAIN, AMBIGUOUS, TASKS)

@@ -7,6 +7,8 @@ from editfoundry.evaluation.metrics.clip_image import CLIP_IMAGE
 from editfoundry.evaluation.metrics.clip_r_precision import CLIP_R_PRECISION
 from editfoundry.evaluation.metrics.clip_score import CLIP_OUTPUT, CLIP_SCORE
 from editfoundry.evaluation.metrics.dino_similarity import DINO
+from editfoundry.evaluation.metrics.editbench_clip_score import EDITBENCH_CLIP_SCORE
+from editfoundry.evaluation.metrics.editbench_r_precision import EDITBENCH_R_PRECISION
 from editfoundry.evaluation.metrics.judged_edits import (
     JUDGE_IDENTITY,
     JUDGE_QUALITY,
@@ -35,6 +37,8 @@ METRICS: tuple[Metric, ...] = (
     CLIP_IMAGE,
     CLIP_OUTPUT,
     CLIP_R_PRECISION,
+    EDITBENCH_CLIP_SCORE,
+    EDITBENCH_R_PRECISION,
     LPIPS,
     DINO,
     L1,

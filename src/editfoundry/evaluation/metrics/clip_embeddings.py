@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from editfoundry.evaluation.benchmarks.item import BenchmarkItem
 from editfoundry.evaluation.metrics.edited_batch import EditedBatch, ItemBatch, Measurement
 from editfoundry.evaluation.metrics.image_processing import describe_model
 from editfoundry.evaluation.metrics.metric import MetricModel
@@ -64,7 +65,32 @@ def edited_embeds(edits: EditedBatch, rows: Sequence[int]) -> Tensor:
     Raises:
         ValueError: the model gives values that are not finite.
     """
-    embeds = _embeds(edits.batch, edits.images)[list(rows)]
+    return _finite(edits, _embeds(edits.batch, edits.images)[list(rows)])
+
+
+def compared_embeds(edits: EditedBatch, rows: Sequence[int]) -> Tensor:
+    """Return the embeddings of what the rows' items compare: the mask's crop of the edit, or the edit.
+
+    Raises:
+        ValueError: the model gives values that are not finite.
+    """
+    images = edits.once("compared pictures", dict)
+    for row in rows:
+        if row not in images:
+            images[row] = _compared(edits.item(row), edits.edit(row))
+    return _finite(edits, _embeds(edits.batch, [images[row] for row in rows]))
+
+
+def _compared(item: BenchmarkItem, edit: Image.Image) -> Image.Image:
+    """Return the edit, or its crop to the box of the mask's white where the item compares that and has a hole."""
+    mask = item.open_mask() if item.compares == "mask-crop" else None
+    if mask is None:
+        return edit
+    box = mask.resize(edit.size, Image.Resampling.NEAREST).point(lambda grey: 255 * (grey >= 128)).getbbox()
+    return edit if box is None else edit.crop(box)
+
+
+def _finite(edits: EditedBatch, embeds: Tensor) -> Tensor:
     if not torch.isfinite(embeds).all():
         name = edits.batch.measurement.models.by_role["clip"].name
         raise ValueError(f"{name} gives scores that are not finite: run it in float32")

@@ -21,8 +21,9 @@ class Undefined:
 
 
 Value = float | Undefined
-Need = Literal["case", "output_caption", "reference"]
-"""``case``: tinyworld's truth; ``reference``: the picture that the benchmark compares edits with."""
+Need = Literal["case", "compares", "output_caption", "reference"]
+"""``case``: tinyworld's truth; ``compares``: EditBench's part of the picture; ``reference``: the picture that the
+benchmark compares edits with."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,13 +52,16 @@ class MetricScorer:
             BadInputError: ``only`` names no metric.
         """
         self._measurement = Measurement(benchmark, models, seed)
-        has_truth = any(item.case is not None for item in benchmark.items)
+        special = {
+            "case": any(item.case is not None for item in benchmark.items),
+            "compares": any(item.compares is not None for item in benchmark.items),
+        }
         known = {metric.name: metric for metric in all_metrics.METRICS}
         for name in only or ():
             if name not in known:
                 raise BadInputError(f"no metric {name!r}: use {', '.join(known)}")
         chosen = [metric for name, metric in known.items() if only is None or name in only]
-        self.metrics = tuple(metric for metric in chosen if has_truth or "case" not in metric.needs)
+        self.metrics = tuple(m for m in chosen if all(special.get(need, True) for need in m.needs))
 
     def described(self) -> dict[str, dict[str, Any]]:
         """Return the section ``metrics`` of ``metrics.json``."""
@@ -141,6 +144,7 @@ def _lacks(metric: Metric, edits: EditedBatch, row: int) -> bool:
     item = edits.item(row)
     there = {
         "case": item.case is not None,
+        "compares": item.compares is not None,
         "output_caption": item.output_caption is not None,
         "reference": edits.batch.references[row] is not None,
     }

@@ -39,6 +39,7 @@ def render_dataset(statistics: Mapping[str, Any]) -> str:
             "statistics": statistics,
             "colours": colours,
             "whole": _bars(branches, colours),
+            "tasks": _bars(statistics["tasks"], colours),
             "splits": {split: _bars(own, colours) for split, own in statistics["by_split"].items()},
             "branch_totals": {branch: sum(counts.values()) for branch, counts in branches.items()},
             "keywords": _keywords(statistics["keywords"]),

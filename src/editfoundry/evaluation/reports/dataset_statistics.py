@@ -17,7 +17,7 @@ from editfoundry.evaluation.cases import order_categories
 
 NUM_KEYWORDS = 20
 NUM_BINS = 20
-_COLUMNS = ("category", "recipe", "keywords", "scores")
+_COLUMNS = ("category", "task", "recipe", "keywords", "scores")
 
 
 @dataclass
@@ -53,19 +53,23 @@ def dataset_statistics(folder: Path, branches: Mapping[str, str] | None = None) 
 
     Returns:
         ``{"num_triplets", "splits", "branches": {branch: {category: n}}, "by_split": {split: {branch: {category: n}}},
-        "num_with_keywords", "num_keywords", "keywords": [{"word", "n", "share"}], "scores": {name: {"n", "mean", "low",
-        "high", "histogram"}}}``; a keyword's share is that of the triplets that have keywords.
+        "tasks": {branch: {task: n}}, "num_with_keywords", "num_keywords", "keywords": [{"word", "n", "share"}],
+        "scores": {name: {"n", "mean", "low", "high", "histogram"}}}``; a keyword's share is that of the triplets that
+        have keywords, and triplets without a task are left out of ``tasks``.
 
     Raises:
         BadInputError: there is no shard, or an index is not whole.
     """
     shards, branches = _shards(folder), branches or {}
     cells: Counter[tuple[str, str, str]] = Counter()
+    tasks: Counter[tuple[str, str, str]] = Counter()
     words: Counter[str] = Counter()
     scores: dict[str, ScoreRange] = {}
     num_with_keywords = 0
     for split, row in _rows(shards):
-        cells[split, branches.get(row["recipe"], row["recipe"] or "unknown"), row["category"] or "none"] += 1
+        branch = branches.get(row["recipe"], row["recipe"] or "unknown")
+        cells[split, branch, row["category"] or "none"] += 1
+        tasks[split, branch, row["task"]] += bool(row["task"])
         own = {word.strip().lower() for word in row["keywords"]} - {""}
         words.update(own)
         num_with_keywords += bool(own)
@@ -80,6 +84,7 @@ def dataset_statistics(folder: Path, branches: Mapping[str, str] | None = None) 
         "splits": {split: sum(n for cell, n in cells.items() if cell[0] == split) for split in splits},
         "branches": _crossed(cells, None),
         "by_split": {split: _crossed(cells, split) for split in splits},
+        "tasks": _crossed(+tasks, None),
         "num_with_keywords": num_with_keywords,
         "num_keywords": len(words),
         "keywords": [

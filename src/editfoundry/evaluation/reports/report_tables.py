@@ -44,7 +44,7 @@ class Row:
     label: str
     cells: tuple[Cell, ...]
     kind: str = "category"
-    """``all``, ``branch``, ``category`` or ``turn``."""
+    """``all``, ``branch``, ``category``, ``turn``; or ``part``, of a further division such as EditBench's."""
     note: str = ""
     """Why the row has no figures."""
 
@@ -169,7 +169,7 @@ def mean_cell(facts: Mapping[str, Any], interval: Mapping[str, Any]) -> Cell:
 def _parts(scores: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
     """Yield kind, name and label of every part that any of the scores has."""
     yield "all", ALL, ALL
-    for kind, key in (("branch", "by_branch"), ("category", "by_category"), ("turn", "by_turn")):
+    for kind, key in (("branch", "by_branch"), ("category", "by_category"), ("turn", "by_turn"), ("part", "by_part")):
         for name in dict.fromkeys(name for score in scores for name in score.get(key, {})):
             label = f"turn {int(name) + 1}" if kind == "turn" else f"{name} branch" if kind == "branch" else name
             yield kind, name, label

@@ -41,6 +41,8 @@ class ScoredItem:
     """Session of a multi-turn item, else the item's own id."""
     turn: int = 0
     branch: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Further ways in which the benchmark is divided -> the item's part."""
     instruction: str = ""
     failure: str | None = None
     """Why there is no edit."""
@@ -217,6 +219,7 @@ def parse_item(row: Mapping[str, Any], where: str) -> ScoredItem:
             group=row.get("group") or row["id"],
             turn=row.get("turn") or 0,
             branch=row.get("branch") or "",
+            parts=dict(row.get("parts") or {}),
             instruction=row.get("instruction") or "",
             failure=row.get("failure"),
             detail=row.get("detail") or "",
@@ -250,6 +253,13 @@ def row_order(items: Sequence[ScoredItem]) -> list[str]:
     found = Counter(item.row for item in items)
     rows = [f"{branch}: {category}" if branch else category for branch in branches for category in categories]
     return [row for row in rows if found[row]]
+
+
+def part_order(items: Sequence[ScoredItem]) -> list[tuple[str, str]]:
+    """Return the further parts that the items fill, as (way, part): ways as the benchmark has them, parts by name."""
+    ways = list(dict.fromkeys(way for item in items for way in item.parts))
+    found = {way: sorted({item.parts[way] for item in items if way in item.parts}) for way in ways}
+    return [(way, part) for way in ways for part in found[way]]
 
 
 def available_metrics(run: Run) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from editfoundry.evaluation.bootstrap import Interval, bootstrap_columns
 from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION
 from editfoundry.evaluation.preservation import PSNR_CAP
-from editfoundry.evaluation.reports.run_results import OUTCOMES, RIGHT, SHARP, Run, ScoredItem, row_order
+from editfoundry.evaluation.reports.run_results import OUTCOMES, RIGHT, SHARP, Run, ScoredItem, part_order, row_order
 
 
 def summarise_run(run: Run, seed: int = 0) -> dict[str, Any]:
@@ -22,8 +22,9 @@ def summarise_run(run: Run, seed: int = 0) -> dict[str, Any]:
     ``{"benchmark", "title", "num_items", "seed", "editors", "metrics", <editor>: {"overall": {metric: {"value", "low",
     "high", "n"}}, "by_category": {row: ...}, "num_items", "num_failed", "failures", "undefined": {metric: {reason:
     n}}}, "paired": {"B - A": ...}, "bounds": {"input": {metric: mean}, "truth": ...}, "failures"}``. ``by_branch`` and
-    ``by_turn`` are there where a run has more than one, an editor's ``outcomes`` where the truth is known. A difference
-    is the mean of B minus A over the items that both have a score for. A metric without any score has n 0.
+    ``by_turn`` are there where a run has more than one, ``by_part`` (``"attribute: colour"``) where items have parts,
+    an editor's ``outcomes`` where the truth is known. A difference is the mean of B minus A over the items that both
+    have a score for. A metric without any score has n 0.
 
     Args:
         run: of one or more editors.
@@ -113,13 +114,20 @@ def by_part(
         parts = np.array([part(item) for item in items], dtype=object)
         return {name: measured(parts == name) for name in order}
 
+    def divided_further(parts: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        return {
+            f"{way}: {part}": measured(np.array([item.parts.get(way) == part for item in items])) for way, part in parts
+        }
+
     branches = sorted({item.branch for item in items} - {""})
     turns = sorted({item.turn for item in items})
+    parts = part_order(items)
     return {
         "overall": measured(np.ones(len(items), dtype=bool)),
         "by_category": divided(lambda item: item.row, row_order(items)),
         **({"by_branch": divided(lambda item: item.branch, branches)} if len(branches) > 1 else {}),
         **({"by_turn": divided(lambda item: str(item.turn), [str(t) for t in turns])} if len(turns) > 1 else {}),
+        **({"by_part": divided_further(parts)} if parts else {}),
     }
 
 

@@ -13,7 +13,8 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from PIL import Image
 from torch import Tensor, nn
 
-from editfoundry.diffusion.canny import canny_edges, control_images
+from editfoundry.data.canny_edges import canny_edges
+from editfoundry.diffusion.canny import control_images
 from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.image_conditions import ImageConditions
 from editfoundry.diffusion.prompt_embeds import encode_prompts

@@ -20,7 +20,7 @@ from editfoundry.pretraining.model_trainee import PretrainingConfig, Pretraining
 from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.pretraining.recipes.vae import scene_pictures
 from editfoundry.profiles import Profile
-from editfoundry.tinyworld.depth import FAR, nearness_map
+from editfoundry.tinyworld.depth_map import depth_map
 from editfoundry.tinyworld.scene import IMAGE_SIZE, object_masks, render
 from editfoundry.tinyworld.scene_sampling import Split, random_stream, sample_scene
 
@@ -28,6 +28,8 @@ NUM_PICTURES = 16_384
 """As many as the autoencoder's, whose cached pictures are used again."""
 STEPS = 250
 """Of a cached inverse distance between 0 and 1: it is kept in a byte."""
+NEARLY_NOTHING = 0.05
+"""Inverse distances below it are one: the sky's is zero, of which nothing is a share."""
 RATIO = 1.25
 """Of the measure delta: a pixel is right whose inverse distance is off by less than this factor."""
 CONFIG = PretrainingConfig(num_steps=2500, batch_size=16, learning_rate=1e-3, ema_decay=0.995)
@@ -96,7 +98,7 @@ def build_image_processor() -> DPTImageProcessor:
 def scene_nearness(index: int, split: Split) -> np.ndarray:
     """Return a seeded scene's inverse distances, ``(64, 64)`` uint8, ``STEPS`` to one."""
     scene = sample_scene(random_stream("pictures", split, index), split)
-    return (nearness_map(scene) * STEPS).round().astype(np.uint8)
+    return (depth_map(scene) * STEPS).round().astype(np.uint8)
 
 
 def depth_loss(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -104,24 +106,26 @@ def depth_loss(predicted: Tensor, truth: Tensor) -> Tensor:
 
     Args:
         predicted: ``(B, H, W)`` inverse distances, from 0.
-        truth: ``(B, H, W)`` in [``FAR``, 1].
+        truth: ``(B, H, W)`` in [0, 1].
     """
-    # Linear below the smallest truth, where a logarithm would run away.
-    small = predicted < FAR / 2
-    logarithm = torch.where(small, predicted / (FAR / 2) - 1 + np.log(FAR / 2), predicted.clamp(min=FAR / 2).log())
-    return (logarithm - truth.log()).abs().mean()
+    # Linear below it, where a logarithm would run away.
+    small = predicted < NEARLY_NOTHING
+    logarithm = torch.where(
+        small, predicted / NEARLY_NOTHING - 1 + np.log(NEARLY_NOTHING), predicted.clamp(min=NEARLY_NOTHING).log()
+    )
+    return (logarithm - truth.clamp(min=NEARLY_NOTHING).log()).abs().mean()
 
 
 def measure_depth(profile: Profile, runtime: Runtime, num_scenes: int = NUM_MEASURED) -> dict[str, float]:
     """Return the share of held-out pixels within a factor of 1.25, overall and on objects, beside two controls.
 
     ``_without_looking`` has the mean map of training scenes in the place of an estimate, ``_of_another`` the estimate
-    of another scene. Every estimate is first brought to the truth's scale by one factor, that of their medians.
+    of another scene. Every estimate is first brought to the truth's scale by one factor, that of their means.
     """
     scenes = [sample_scene(random_stream("measure", "test", index), "test") for index in range(num_scenes)]
     found = load_depth(profile, runtime).nearness([Image.fromarray(render(scene)) for scene in scenes])
-    truths, things = [nearness_map(scene) for scene in scenes], [object_masks(scene).any(0) for scene in scenes]
-    others = [nearness_map(sample_scene(random_stream("depth control", i), "train")) for i in range(num_scenes)]
+    truths, things = [depth_map(scene) for scene in scenes], [object_masks(scene).any(0) for scene in scenes]
+    others = [depth_map(sample_scene(random_stream("depth control", i), "train")) for i in range(num_scenes)]
     mean = [np.mean(others, axis=0)] * num_scenes
     return {
         "delta_1_25": _share_within(found, truths),
@@ -138,7 +142,8 @@ def _share_within(
     """Return the share of all pixels, or of those in ``where``, that are within ``RATIO`` of the truth."""
     right = []
     for number, (estimate, truth) in enumerate(zip(found, truths, strict=True)):
-        scaled = np.maximum(estimate * np.median(truth) / max(float(np.median(estimate)), 1e-6), 1e-6)
-        within = np.maximum(scaled / truth, truth / scaled) < RATIO
+        scale = np.mean(truth) / max(float(np.mean(estimate)), 1e-6)
+        own, true = np.maximum(estimate * scale, NEARLY_NOTHING), np.maximum(truth, NEARLY_NOTHING)
+        within = np.maximum(own / true, true / own) < RATIO
         right.append(within.ravel() if where is None else within[where[number]])
     return float(np.concatenate(right).mean())

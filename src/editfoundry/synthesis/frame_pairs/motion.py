@@ -178,15 +178,30 @@ def lost_structure(first: Look, second: Look, motion: Motion) -> float:
     return votes.count(False) / len(votes) if len(votes) >= _TILES else 0.0
 
 
-def mixture(first: Look, middle: Look, last: Look) -> tuple[float, float]:
+def mixture(
+    first: Look, middle: Look, last: Look, to_first: Motion | None = None, to_last: Motion | None = None
+) -> tuple[float, float]:
     """Take ``middle`` for a mixture of the two others.
+
+    Args:
+        first: the earlier look.
+        middle: what may be a mixture.
+        last: the later look.
+        to_first: the camera's motion from ``middle`` to ``first``, to be undone; by default it stands still.
+        to_last: from ``middle`` to ``last``.
 
     Returns:
         How much of ``last`` is in it, and what is left when the mixture is taken away, against how far the two others
         are apart: near 0 within a cross-fade, near 1 where things move or grow.
     """
-    start = first.thumbnail.astype(np.float32)
-    return _mixture(middle.thumbnail - start, last.thumbnail - start)
+    start, seen_first = _aligned(middle, first, to_first or NO_MOTION)
+    end, seen_last = _aligned(middle, last, to_last or NO_MOTION)
+    start = start.astype(np.float32)
+    so_far, way_there = middle.thumbnail - start, end - start
+    for seen in (seen_first, seen_last):
+        if seen is not None:
+            so_far[seen == 0] = way_there[seen == 0] = 0
+    return _mixture(so_far, way_there)
 
 
 def rough_mixture(first: Look, middle: Look, last: Look) -> tuple[float, float]:

@@ -209,6 +209,18 @@ class _OpenShot:
         clear = self._recent[0]
         return _is_wiped(seen.look, clear.look, following, between_poses(seen.pose, clear.pose))
 
+    def _is_fading_into(self, seen: _Seen, following: Look) -> bool:
+        """Return whether a late look is mixed with the shot that follows, the camera's motion undone or not.
+
+        The motion beyond the cut is unknown, but of what comes in little shows at first.
+        """
+        clear, motion = self._recent[0], between_poses(seen.pose, self._recent[0].pose)
+        if _is_mixed(clear.look, seen.look, following):
+            return True
+        if not clear.look.shape == seen.look.shape == following.shape:
+            return False
+        return _is_share(*mixture(clear.look, seen.look, following, motion), _MIXTURE_RESIDUE)
+
     def _is_dissolved(self) -> bool:
         first = self._recent[0]
         if self._next.look.time - first.look.time < _SHORTEST_DISSOLVE * self.config.dissolve_seconds:
@@ -229,8 +241,7 @@ class _OpenShot:
         for seen in recent[1:]:
             is_faded = fades and seen.look.contrast < best / _FADE_RATIO
             if is_faded or (
-                following is not None
-                and (_is_mixed(self.clear, seen.look, following) or self._is_leaving(seen, following))
+                following is not None and (self._is_fading_into(seen, following) or self._is_leaving(seen, following))
             ):
                 break
             last = seen.look.time
@@ -243,7 +254,10 @@ def _is_mixed(first: Look, middle: Look, last: Look, max_residue: float = _MIXTU
         return False
     if rough_mixture(first, middle, last)[1] > 2 * _MIXTURE_RESIDUE:
         return False
-    share, residue = mixture(first, middle, last)
+    return _is_share(*mixture(first, middle, last), max_residue)
+
+
+def _is_share(share: float, residue: float, max_residue: float) -> bool:
     return _MIXED < share < 1 - _MIXED and residue < max_residue
 
 

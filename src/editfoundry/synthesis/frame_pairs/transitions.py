@@ -51,7 +51,7 @@ def _is_another_scene(first: HeldFrame, second: HeldFrame) -> bool:
 
 def _clear_ends(held: list[HeldFrame], begin: int, end: int) -> tuple[int, int]:
     """Return the last frame before a transition and the first one after it, which lies between two frames."""
-    shares = [mixture(held[begin].look, frame.look, held[end].look)[0] for frame in held[begin : end + 1]]
+    shares = [_share(held[begin], frame, held[end]) for frame in held[begin : end + 1]]
     entered = next(number for number, share in enumerate(shares) if share > _PURE)
     while entered > 1 and shares[entered - 1] > _TRACE:
         entered -= 1
@@ -59,3 +59,8 @@ def _clear_ends(held: list[HeldFrame], begin: int, end: int) -> tuple[int, int]:
     while left < len(shares) - 2 and shares[left + 1] < 1 - _TRACE:
         left += 1
     return begin + entered - 1, begin + left + 1
+
+
+def _share(first: HeldFrame, middle: HeldFrame, last: HeldFrame) -> float:
+    motions = (between_poses(middle.pose, end.pose) for end in (first, last))
+    return mixture(first.look, middle.look, last.look, *motions)[0]

@@ -1,21 +1,29 @@
-"""Which candidates are kept: CLIP's four similarities, lowest values, and the order by direction (3.1.2)."""
+"""Which candidates are kept: CLIP's four similarities, lowest values, and the order by direction (3.1.2).
+
+Beside the paper's filter a vision-language model may be asked, in nats, how much better the second caption describes
+the second picture than the first caption does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
 from editfoundry.curation.score_filters import check_clip
 from editfoundry.errors import Rejection
+from editfoundry.judging.caption_likelihood import caption_contrasts
 from editfoundry.judging.clip_similarity import direction_similarity, similarity
+from editfoundry.judging.judge_thresholds import CAPTION_PREFIX
 from editfoundry.pretrained.clip import ClipEncoder
+from editfoundry.pretrained.vision_language_model import VisionLanguageModel
 from editfoundry.synthesis.instruct_pix2pix.caption_pairs import CaptionPair
 from editfoundry.synthesis.instruct_pix2pix.config import PairConfig
 from editfoundry.synthesis.instruct_pix2pix.painting import PaintedPair
 
 NOT_FINITE, BLANK, NOT_AMONG_THE_BEST = "no numbers painted", "blank picture", "not among the best"
+CONTRAST = f"{CAPTION_PREFIX}contrast"
 
 
 @dataclass(frozen=True)
@@ -24,13 +32,18 @@ class ScoredPair:
 
     painted: PaintedPair
     scores: dict[str, float]
-    """``clip_input``, ``clip_output``, ``clip_image``, ``clip_direction``: cosines in [-1, 1]."""
+    """``clip_input``, ``clip_output``, ``clip_image``, ``clip_direction``: cosines in [-1, 1]. In nats
+    ``judge_caption_contrast``, of those that passed CLIP where that model is asked."""
     rejection: Rejection | None
     """Why it is not kept."""
 
 
 def choose_pairs(
-    clip: ClipEncoder, pairs: Sequence[CaptionPair], painted: Sequence[Sequence[PaintedPair]], config: PairConfig
+    clip: ClipEncoder,
+    pairs: Sequence[CaptionPair],
+    painted: Sequence[Sequence[PaintedPair]],
+    config: PairConfig,
+    judge: VisionLanguageModel | None = None,
 ) -> list[list[ScoredPair]]:
     """Return each caption pair's candidates: first the kept ones, the best first, then the others as they were painted.
 
@@ -39,9 +52,13 @@ def choose_pairs(
         pairs: the captions.
         painted: each one's candidates.
         config: lowest values, and how many are kept.
+        judge: tells captions apart, where the configuration asks for it.
     """
     scores = iter(score_pairs(clip, pairs, painted))
-    return [_choose([(candidate, next(scores)) for candidate in candidates], config) for candidates in painted]
+    checked = [[_checked(one, next(scores), config) for one in candidates] for candidates in painted]
+    if judge is not None and config.caption_contrast is not None:
+        checked = _contrasted(judge, pairs, checked, config.caption_contrast)
+    return [_ranked(candidates, config) for candidates in checked]
 
 
 def score_pairs(
@@ -62,8 +79,30 @@ def score_pairs(
     return [{name: round(float(value[row]), 6) for name, value in values.items()} for row in range(len(flat))]
 
 
-def _choose(scored: Sequence[tuple[PaintedPair, dict[str, float]]], config: PairConfig) -> list[ScoredPair]:
-    checked = [ScoredPair(painted, scores, _fault(painted, scores, config)) for painted, scores in scored]
+def _contrasted(
+    judge: VisionLanguageModel, pairs: Sequence[CaptionPair], checked: Sequence[Sequence[ScoredPair]], lowest: float
+) -> list[list[ScoredPair]]:
+    """Reject, of the candidates that passed, those whose captions the judge does not tell apart as it should."""
+    asked = [
+        (one.painted.after, pair.output_caption, pair.input_caption)
+        for pair, candidates in zip(pairs, checked, strict=True)
+        for one in candidates
+        if one.rejection is None
+    ]
+    found = iter(caption_contrasts(judge, asked))
+    return [
+        [_with_contrast(one, next(found), lowest) if one.rejection is None else one for one in candidates]
+        for candidates in checked
+    ]
+
+
+def _with_contrast(one: ScoredPair, value: float, lowest: float) -> ScoredPair:
+    contrast = round(value, 4)
+    rejection = None if contrast >= lowest else Rejection(f"low {CONTRAST}", f"{contrast} < {lowest}")
+    return replace(one, scores={**one.scores, CONTRAST: contrast}, rejection=rejection)
+
+
+def _ranked(checked: Sequence[ScoredPair], config: PairConfig) -> list[ScoredPair]:
     passed = [one for one in checked if one.rejection is None]
     # As the released code sorts: the higher seed first where directions are equal.
     passed.sort(key=lambda one: (one.scores["clip_direction"], one.painted.seed), reverse=True)
@@ -74,6 +113,10 @@ def _choose(scored: Sequence[tuple[PaintedPair, dict[str, float]]], config: Pair
         *(ScoredPair(one.painted, one.scores, surplus) for one in passed[config.max_kept :]),
         *fallen,
     ]
+
+
+def _checked(painted: PaintedPair, scores: dict[str, float], config: PairConfig) -> ScoredPair:
+    return ScoredPair(painted, scores, _fault(painted, scores, config))
 
 
 def _fault(painted: PaintedPair, scores: dict[str, float], config: PairConfig) -> Rejection | None:

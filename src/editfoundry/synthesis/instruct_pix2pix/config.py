@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from editfoundry.curation.score_filters import ClipThresholds
+from editfoundry.data.hashing import ONLY_WHEN_SET
 from editfoundry.errors import BadInputError
 
 RECIPE = "instruct-pix2pix"
-ROLES = ("text_to_image", "clip")
+PAINTER_ROLE, CLIP_ROLE, JUDGE_ROLE = "text_to_image", "clip", "vision_language_model"
 ATTENTIONS = ("cross", "self", "both")
 
 
@@ -38,11 +39,19 @@ class PairConfig:
     """Largest such weight; each candidate draws its own, for both its pictures."""
     thresholds: ClipThresholds = field(default_factory=ClipThresholds)
     """Lowest similarities of a pair that is kept."""
+    caption_contrast: float | None = field(default=None, metadata=ONLY_WHEN_SET)
+    """By how many nats the profile's vision-language model must find the second caption likelier than the first as its
+    description of the second picture; None, as in the paper, asks no such model."""
     pairs_per_shard: int = 500
     """Rows of a JSONL file that go into a shard."""
     pairs_per_batch: int = 4
     """Caption pairs whose candidates are painted together, as far as the memory allows."""
     seed: int = 0
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The profile's roles that take part."""
+        return (PAINTER_ROLE, CLIP_ROLE, *(() if self.caption_contrast is None else (JUDGE_ROLE,)))
 
     def __post_init__(self) -> None:
         for name in ("num_candidates", "max_kept", "num_inference_steps", "pairs_per_shard", "pairs_per_batch"):

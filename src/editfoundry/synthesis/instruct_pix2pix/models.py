@@ -11,8 +11,9 @@ from editfoundry.pretrained.passes import Passes
 from editfoundry.pretrained.placement import at_work
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image, parts_of
+from editfoundry.pretrained.vision_language_model import VisionLanguageModel, load_vision_language_model
 from editfoundry.profiles import Profile
-from editfoundry.synthesis.instruct_pix2pix.config import ROLES
+from editfoundry.synthesis.instruct_pix2pix.config import JUDGE_ROLE, PAINTER_ROLE, PairConfig
 from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
 
 
@@ -26,6 +27,8 @@ class PairModels:
     """Role -> model @ revision."""
     runtime: Runtime | None = None
     """Of the painter; None where it always lies on its device."""
+    judge: VisionLanguageModel | None = None
+    """Tells captions apart, where it is asked."""
 
     @contextmanager
     def painting(self) -> Iterator[None]:
@@ -37,19 +40,20 @@ class PairModels:
             yield
 
 
-def load_pair_models(profile: Profile, runtime: Runtime) -> PairModels:
-    """Load the painter and CLIP.
+def load_pair_models(profile: Profile, runtime: Runtime, config: PairConfig) -> PairModels:
+    """Load the painter, CLIP, and the vision-language model where the configuration asks for it.
 
     Raises:
         MissingModelError: a model is not on this machine and cannot be fetched.
         BadInputError: a model is of the wrong class.
     """
-    reference = profile.model("text_to_image")
+    reference = profile.model(PAINTER_ROLE)
     own = runtime.of(reference)
     painter = load_text_to_image(profile, runtime, may_wait=True)
     return PairModels(
         PairPainter(painter, Passes(reference.max_pictures_per_pass, own.device)),
         load_clip(profile, runtime),
-        {role: str(profile.model(role)) for role in ROLES},
+        {role: str(profile.model(role)) for role in config.roles},
         own,
+        load_vision_language_model(profile, runtime) if JUDGE_ROLE in config.roles else None,
     )

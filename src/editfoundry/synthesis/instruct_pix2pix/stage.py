@@ -30,7 +30,7 @@ from editfoundry.synthesis.instruct_pix2pix.caption_parts import (
     read_part,
 )
 from editfoundry.synthesis.instruct_pix2pix.choosing import ScoredPair, choose_pairs
-from editfoundry.synthesis.instruct_pix2pix.config import RECIPE, ROLES, PairConfig
+from editfoundry.synthesis.instruct_pix2pix.config import RECIPE, PairConfig
 from editfoundry.synthesis.instruct_pix2pix.models import PairModels, load_pair_models
 
 TWICE = "caption pair twice"
@@ -54,7 +54,7 @@ class PairStage(ShardStage[CaptionPart, PairModels, Triplet]):
 
     @cached_property
     def _identity(self) -> list[list[str]]:
-        return [model_identity(self.profile, role) for role in ROLES]
+        return [model_identity(self.profile, role) for role in self.config.roles]
 
     @cached_property
     def _are_captions(self) -> bool:
@@ -78,8 +78,8 @@ class PairStage(ShardStage[CaptionPart, PairModels, Triplet]):
         return shard.size
 
     def setup(self) -> PairModels:
-        """Load the painter and CLIP."""
-        return load_pair_models(self.profile, choose_runtime(self.device))
+        """Load the models that paint and choose."""
+        return load_pair_models(self.profile, choose_runtime(self.device), self.config)
 
     def process(
         self, models: PairModels, shard: Shard[CaptionPart], target: Path, notes: ShardNotes
@@ -90,7 +90,7 @@ class PairStage(ShardStage[CaptionPart, PairModels, Triplet]):
         while batch := list(islice(pairs, self.config.pairs_per_batch)):
             with models.painting():
                 painted = models.painter.paint(batch, self.config)
-            chosen = choose_pairs(models.clip, batch, painted, self.config)
+            chosen = choose_pairs(models.clip, batch, painted, self.config, models.judge)
             for pair, candidates in zip(batch, chosen, strict=True):
                 notes.num_derived += len(candidates) - 1
                 yield from self._kept(models, pair, candidates, notes)
@@ -135,9 +135,13 @@ class PairStage(ShardStage[CaptionPart, PairModels, Triplet]):
             category=pair.category,
             recipe=RECIPE,
             source=pair.source,
-            provenance={**models.provenance, **asdict(self.config), **_facts(pair, candidate)},
+            provenance={**models.provenance, **_settings(self.config), **_facts(pair, candidate)},
             scores=candidate.scores,
         )
+
+
+def _settings(config: PairConfig) -> dict[str, Any]:
+    return {name: value for name, value in asdict(config).items() if value is not None}
 
 
 def _facts(pair: CaptionPair, candidate: ScoredPair) -> dict[str, Any]:
@@ -167,7 +171,7 @@ def synthesize_pairs(
         source: a JSONL of caption pairs, a folder of such or of Parquet tables of them, or tinyworld's captions.
         output: folder of triplet shards.
         config: how pairs are painted and chosen.
-        profile: names the roles ``text_to_image`` and ``clip``.
+        profile: names the roles that ``config`` takes.
         device: ``auto``, ``cpu``, ``cuda``.
         progress: called with caption pairs done and caption pairs in all.
         only: a shard to work on alone.

@@ -40,7 +40,12 @@ def write_csv(path, rows, delimiter=","):
 
 def test_a_csv_of_pairs_becomes_triplets_with_all_that_its_columns_say(pictures, tmp_path):
     folder, pairs = pictures
-    said = {"input_caption": "a snowman, à la mode", "output_caption": "a puddle", "category": "Long-Term"}
+    said = {
+        "input_caption": "a snowman, à la mode",
+        "output_caption": "a puddle",
+        "category": "Long-Term",
+        "task": "Local",
+    }
     said |= {"mask": "masks/1.png", "split": "val", "source": "https://example.org/1"}
     write_csv(folder / "pairs.csv", [row(0), row(1, **said)])
     result = import_pairs_folder(folder, tmp_path / "out")
@@ -50,6 +55,7 @@ def test_a_csv_of_pairs_becomes_triplets_with_all_that_its_columns_say(pictures,
     assert (plain.split, plain.source, plain.mask) == ("", "pairs.csv row 1", None)
     assert (full.split, full.source) == ("validation", "https://example.org/1")
     assert (full.input_caption, full.output_caption, full.category) == ("a snowman, à la mode", "a puddle", "Long-Term")
+    assert (plain.task, full.task) == ("", "local")
     assert full.mask.tobytes() == pairs[1].mask.tobytes()
 
 
@@ -85,16 +91,19 @@ def test_each_row_that_cannot_be_used_is_recorded_with_its_place_and_reason(pict
         "identical pair": row(0, output="before/0.png"),
         "no instruction": row(0, instruction=" "),
         "unknown split": row(0, split="holdout"),
+        "unknown task": row(0, task="fly"),
     }
     write_csv(folder / "pairs.csv", [row(0), *bad.values()])
     with (folder / "pairs.csv").open("ab") as file:
         file.write(b"before/1.png,after/1.png\n")
         file.write(b"before/1.png,after/1.png,melt \xff it,\n")
     result = import_pairs_folder(folder, tmp_path / "out")
-    assert (result.num_in, result.num_out) == (9, 1)
+    assert (result.num_in, result.num_out) == (10, 1)
     rejected = [(r.reason, r.id) for r in read_rejections(tmp_path / "out")]
     expected = [(reason, f"pairs.csv row {number}") for number, reason in enumerate(bad, start=2)]
-    assert sorted(rejected) == sorted([*expected, ("broken row", "pairs.csv row 8"), ("broken row", "pairs.csv row 9")])
+    assert sorted(rejected) == sorted(
+        [*expected, ("broken row", "pairs.csv row 9"), ("broken row", "pairs.csv row 10")]
+    )
 
 
 HOSTILE = {

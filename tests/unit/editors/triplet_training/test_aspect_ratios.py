@@ -1,6 +1,7 @@
 from collections import Counter
 
 import pytest
+import torch
 
 from editfoundry.editors.triplet_training.aspect_ratios import (
     RESOLUTIONS,
@@ -72,3 +73,11 @@ def test_a_steps_place_does_not_depend_on_what_was_asked_before() -> None:
     schedule = SizeSchedule(7, sizes, 4)
     assert [schedule.place(step) for step in reversed(range(100))] == straight[::-1]
     assert [SizeSchedule(8, sizes, 4).place(step)[0] for step in range(100)] != [group for group, _ in straight]
+
+
+def test_an_epochs_groups_come_in_torchs_permutation_by_the_seed() -> None:
+    sizes, epoch = [8, 24], 2
+    generator = torch.Generator().manual_seed(5 * 1_000_003 + 700_001 * (epoch + 1))
+    expected = torch.tensor([0] * 2 + [1] * 6)[torch.randperm(8, generator=generator)]
+    schedule = SizeSchedule(5, sizes, 4)
+    assert [schedule.place(8 * epoch + step)[0] for step in range(8)] == expected.tolist()

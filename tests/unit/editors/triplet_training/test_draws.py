@@ -4,7 +4,7 @@ from editfoundry.editors.triplet_training.draws import EpochOrder, normal_rows
 
 
 def test_some_rows_of_a_draw_are_those_of_the_whole_and_the_generator_goes_on_alike() -> None:
-    for shape in ((4, 8, 8), (16,), (4, 3, 5), (1,)):
+    for shape in ((4, 8, 8), (16,), (4, 3, 5), (1,), (15,), (17,)):
         reference = torch.Generator().manual_seed(3)
         whole, after = torch.randn((9, *shape), generator=reference), torch.rand(4, generator=reference)
         for rows in (slice(0, 9), slice(0, 2), slice(2, 7), slice(8, 9), slice(5, 5)):

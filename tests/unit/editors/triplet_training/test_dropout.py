@@ -40,6 +40,9 @@ def test_start_end_and_padding_are_never_dropped() -> None:
     ids = torch.tensor([[START, 1, 2, END], [START, END, END, END]])
     left = token_dropout(ids, torch.ones(2, 4, dtype=torch.bool), end_token=END, pad_token=END)
     assert left.tolist() == [[START, END, END, END]] * 2
+    ids = torch.tensor([[START, 1, 2, END, PAD], [START, 3, END, PAD, PAD]])
+    left = token_dropout(ids, torch.ones(2, 5, dtype=torch.bool), end_token=END, pad_token=PAD)
+    assert left.tolist() == [[START, END, PAD, PAD, PAD]] * 2
 
 
 def test_without_token_dropout_instructions_stay_as_they_are() -> None:

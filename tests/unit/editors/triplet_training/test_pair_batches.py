@@ -30,6 +30,17 @@ def test_a_steps_draws_depend_on_seed_and_step_alone() -> None:
         assert not torch.equal(first.noise, other.noise) and not torch.equal(first.indices, other.indices)
 
 
+def test_a_steps_draws_are_torchs_by_the_seed_and_leave_its_global_numbers_alone() -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    draws = draw_step(replace(CONFIG, horizontal_flip=True), 5)
+    assert torch.equal(torch.get_rng_state(), before)
+    generator = torch.Generator().manual_seed(3 * 1_000_003 + 5)
+    assert torch.equal(draws.flips, (torch.rand(400, generator=generator) < 0.5).long())
+    assert torch.equal(draws.drop_text, torch.rand(400, generator=generator) < 2 * CONFIG.conditioning_dropout)
+    assert torch.equal(draws.timesteps, torch.randint(1000, (400,), generator=generator))
+
+
 def test_flips_are_off_unless_asked_for_and_then_hit_half_of_the_pairs() -> None:
     assert not draw_step(CONFIG, 0).flips.any()
     share = draw_step(replace(CONFIG, horizontal_flip=True), 0).flips.float().mean()
@@ -99,6 +110,8 @@ def test_outputs_are_scaled_inputs_are_not_and_a_dropped_input_is_zero() -> None
     batch = PairBatch(
         pictures=(),
         texts=nothing,
+        triplets=nothing,
+        drop_text=torch.tensor([False, False]),
         drop_image=torch.tensor([False, True]),
         timesteps=nothing,
         posterior_noise=torch.zeros(2, 4, 2, 2),
@@ -130,6 +143,6 @@ def test_a_validation_takes_each_triplet_once_at_timesteps_evenly_spread_and_dro
 
 def test_a_batch_and_its_pictures_are_moved_in_one() -> None:
     halves = torch.zeros(2, dtype=torch.float16)
-    batch = PairBatch((halves, halves), *[halves] * 5)
+    batch = PairBatch((halves, halves), *[halves] * 7)
     moved = batch.on(torch.device("meta"))
     assert [part.device.type for part in (*moved.pictures, moved.texts, moved.noise)] == ["meta"] * 4

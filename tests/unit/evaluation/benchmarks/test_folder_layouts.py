@@ -13,6 +13,7 @@ from PIL import Image
 from tiny_models import tiny_image
 
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.benchmarks.editbench import parts_of
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 
 
@@ -120,6 +121,7 @@ def test_emu_edit_goes_by_the_rows_own_split_and_counts_repeated_files_once(tmp_
     benchmark = read_benchmark("emu-edit", tmp_path)
     assert [item.id for item in benchmark.items] == ["0", "1", "2", "3", "4", "5", "8"]
     assert [item.category for item in benchmark.items[:2]] == ["local", "add"]
+    assert [item.task for item in benchmark.items[:2]] == ["local", "add"]
     assert pixels(benchmark.items[3].open_input()) == pixels(tiny_image(3, (16, 16)))
     assert len(benchmark.extra) == 5 and noted(benchmark) == {("7", "input")}
     facts = benchmark.facts
@@ -216,12 +218,26 @@ def test_editbench_asks_three_prompts_of_each_picture_with_the_mask_as_a_hole(ed
     assert rich.id == "natural-color_common_indoor-mask-rich" and rich.instruction == "a small, red cup"
     source, truth = np.asarray(rich.open_input()), np.asarray(rich.open_truth())
     assert (source[:, :12] == 127).all() and (source[:, 12:] == truth[:, 12:]).all()
+    assert rich.parts == {"half": "natural", "attribute": "colour", "object": "common", "scene": "indoor"}
+    assert [i.compares for i in benchmark.items[:3]] == ["mask-crop", "mask-crop", "picture"]
+    assert len({i.group for i in benchmark.items[:3]}) == 1
     (editbench / "masks_natural" / "count_rare_painting.png").unlink()
     (editbench / "annotations_generated.csv").unlink()
     less = read_benchmark("editbench", editbench)
     assert len(less.items) == 3
     assert noted(less) == {("natural-count_rare_painting", "mask"), ("generated", "entry")}
     assert len(less.extra) == 4
+
+
+def test_editbench_s_parts_are_read_from_columns_where_there_are_some_and_else_from_the_name():
+    assert parts_of({"aos": "17_Material-text_rendering.outdoor"}) == {
+        "attribute": "material",
+        "object": "text",
+        "scene": "outdoor",
+    }
+    told = {"aos": "a17", "attribute": "number", "object": "rare", "scene": "painting"}
+    assert parts_of(told) == {"attribute": "count", "object": "rare", "scene": "painting"}
+    assert parts_of({"aos": "a17"}) == {"attribute": "unknown", "object": "unknown", "scene": "unknown"}
 
 
 def test_a_draw_is_spread_over_the_categories_and_keeps_sessions_whole(magicbrush, editbench):

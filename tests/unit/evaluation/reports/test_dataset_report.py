@@ -29,6 +29,7 @@ def dataset(tmp_path_factory):
             n,
             recipe="editworld-text",
             category=("Long-Term", "Story-Type")[n % 2],
+            task=("", "local", "add")[n % 3],
             keywords=("Egg", f"word{n}"),
             scores={"clip_image": n / 10, "judge_quality": 3.0},
         )
@@ -46,6 +47,7 @@ def test_branches_categories_keywords_and_scores_are_counted(dataset, tmp_path):
     found = write_dataset_report(dataset, tmp_path / "out", BRANCHES)
     assert found["num_triplets"] == 12 and found["splits"] == {"train": 10, "test": 2}
     assert found["branches"] == {"text": {"Long-Term": 6, "Story-Type": 3}, "video": {"Spatial-Trans": 3}}
+    assert found["tasks"] == {"text": {"add": 2, "local": 2}}
     assert found["by_split"]["test"] == {"text": {"Long-Term": 2}}
     assert found["keywords"][0] == {"word": "egg", "n": 9, "share": 1.0}
     assert (found["num_keywords"], found["num_with_keywords"], len(found["keywords"])) == (8, 9, 8)

@@ -5,6 +5,7 @@ import pytest
 from run_folders import item, write_run
 
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.reports.report_tables import metric_table
 from editfoundry.evaluation.reports.run_results import read_run
 from editfoundry.evaluation.reports.run_summary import summarise_run
 
@@ -110,3 +111,17 @@ def test_a_folder_without_metrics_or_with_half_of_them_is_refused(tmp_path):
     (tmp_path / "metrics.json").write_text('{"items": [')
     with pytest.raises(BadInputError, match="not readable as JSON"):
         read_run(tmp_path)
+
+
+def test_further_parts_have_means_of_their_own_over_each_way_in_which_items_are_divided(tmp_path):
+    parts = {"a": {"attribute": "size"}, "b": {"attribute": "colour"}, "d": {"attribute": "size", "scene": "indoor"}}
+    items = [item("A", i, {"clip_score": A[i]}, parts=own) for i, own in parts.items()]
+    found = summarise_run(read_run(write_run(tmp_path, items)))
+    means = {name: part["clip_score"]["value"] for name, part in found["A"]["by_part"].items()}
+    assert means == {
+        "attribute: colour": pytest.approx(0.4),
+        "attribute: size": pytest.approx(0.4),
+        "scene: indoor": pytest.approx(0.6),
+    }
+    labels = [row.label for row in metric_table(found, "clip_score").rows]
+    assert labels == ["All", "Long-Term", "attribute: colour", "attribute: size", "scene: indoor"]

@@ -27,7 +27,7 @@ from editfoundry.errors import BadInputError, Rejection
 from editfoundry.synthesis.frame_pairs.config import FramePairConfig
 from editfoundry.synthesis.frame_pairs.looks import look_at
 from editfoundry.synthesis.frame_pairs.mining import mine_clip
-from editfoundry.synthesis.frame_pairs.motion import NO_MOTION, lost_structure
+from editfoundry.synthesis.frame_pairs.motion import NO_MOTION, Motion, lost_structure, mixture
 from editfoundry.synthesis.frame_pairs.shots import sampled, shots_of
 
 CONFIG = FramePairConfig(decoding_threads=1)
@@ -117,6 +117,32 @@ def transition(kind, seconds, first=1, second=3):
 )
 def test_a_slow_transition_between_still_scenes_is_cut(kind, seconds, tmp_path):
     assert reason_of(video(tmp_path, list(transition(kind, seconds)))) == "cut"
+
+
+@pytest.mark.parametrize(("seconds", "first", "second"), [(0.7, 3, 1), (1.0, 7, 8), (1.6, 2, 4)])
+def test_a_dissolve_under_a_moving_camera_is_cut(seconds, first, second, tmp_path):
+    count, way = round((4.4 + seconds) * FPS), 24
+    scenes = [backdrop(seed, WIDTH + way, HEIGHT) for seed in (first, second)]
+    pictures = []
+    for n, share in enumerate(np.clip((np.arange(count) / FPS - 2.2) / seconds, 0, 1)):
+        one, other = (scene[:, (x := round(way * n / count)) : x + WIDTH] for scene in scenes)
+        pictures.append(cv2.addWeighted(one, 1 - share, other, share, 0))
+    assert reason_of(video(tmp_path, pictures)) == "cut"
+
+
+def test_how_much_of_another_scene_is_in_a_frame_is_told_whatever_the_camera_does_meanwhile():
+    def look(picture):
+        return look_at(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"), 0.0)
+
+    one, other = (backdrop(seed, WIDTH + 40, HEIGHT) for seed in (1, 3))
+    first, last = look(one[:, :WIDTH]), look(other[:, 40:])
+    middle = look(cv2.addWeighted(one, 0.7, other, 0.3, 0)[:, 16 : 16 + WIDTH])
+    # What lies at x in the middle frame lies 16 pixels to the right in the first one and 24 to the left in the last.
+    scale = middle.luma.shape[1] / WIDTH
+    to_first, to_last = (Motion(np.array([[1.0, 0, x * scale], [0, 1, 0], [0, 0, 1]]), 0.0) for x in (16, -24))
+    share, residue = mixture(first, middle, last, to_first, to_last)
+    assert share == pytest.approx(0.3, abs=0.03) and residue < 0.1
+    assert mixture(first, middle, last)[1] > 2 * residue
 
 
 def test_a_pair_never_crosses_a_wipe(tmp_path):

@@ -2,14 +2,10 @@
 
 import hashlib
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import killed_runs
 import numpy as np
 import pytest
 import tiny_painter
@@ -18,11 +14,14 @@ import torch
 from PIL import Image
 
 from editfoundry.curation.score_filters import ClipThresholds
+from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import read_rejections
 from editfoundry.data.shards import read_triplets
 from editfoundry.data.tables import write_rows
 from editfoundry.errors import BadInputError
+from editfoundry.lineage.params import load_params
+from editfoundry.lineage.stages import check_params, stage_named
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
 from editfoundry.synthesis.instruct_pix2pix import stage as pair_stage
@@ -40,27 +39,6 @@ CONFIG = PairConfig(
     num_candidates=3, max_kept=2, num_inference_steps=2, thresholds=OPEN, pairs_per_shard=2, pairs_per_batch=2
 )
 THINGS = ("cat", "dog", "cup", "egg", "hat", "sun")
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from test_pair_stage import CONFIG
-from editfoundry.profiles import load_profile
-from editfoundry.synthesis.instruct_pix2pix.stage import synthesize_pairs
-
-source, output, profile = map(Path, sys.argv[1:4])
-forward, calls = torch.nn.Conv2d.forward, 0
-
-def dying(self, x):
-    global calls
-    calls += 1
-    if calls > int(sys.argv[4]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return forward(self, x)
-
-torch.nn.Conv2d.forward = dying
-synthesize_pairs(source, output, CONFIG, load_profile(profile), "cpu")
-"""
 
 
 def row(thing, **other):
@@ -120,20 +98,29 @@ def test_what_is_there_is_taken_and_only_parts_that_changed_are_made_again(profi
     assert after["00000.tar"] == before["00000.tar"] and after["00002.tar"] != before["00002.tar"]
 
 
-def test_killed_at_random_moments_it_leaves_the_same_bytes(source, tmp_path):
+def paint(output, source, profile):
+    """What `killed_runs` does; every convolution is a moment."""
+    forward = torch.nn.Conv2d.forward
+
+    def ticking(self, x):
+        killed_runs.tick()
+        return forward(self, x)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.Conv2d, "forward", ticking)
+        synthesize_pairs(Path(source), output, CONFIG, load_profile(Path(profile)), "cpu")
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_it_leaves_the_same_bytes(source, tmp_path):
     file = tiny_painter.save_models(tmp_path / "models")
-    synthesize_pairs(source, tmp_path / "whole", CONFIG, load_profile(file), "cpu")
-    here = Path(__file__).parent
-    paths = os.pathsep.join(map(str, (here, here.parents[1], here.parents[3] / "src")))
-    command = [sys.executable, "-c", KILLED, str(source), str(tmp_path / "cut"), str(file)]
-    draw, killed = random.Random(0), 0
-    for _ in range(3):
-        number = str(draw.randint(20, 400))
-        done = subprocess.run([*command, number], env={**os.environ, "PYTHONPATH": paths}, check=False)
-        killed += done.returncode == -signal.SIGKILL
-    assert killed
-    synthesize_pairs(source, tmp_path / "cut", CONFIG, load_profile(file), "cpu")
-    assert hashes(tmp_path / "cut") == hashes(tmp_path / "whole")
+    told = killed_runs.killed_runs(__file__, "paint", tmp_path / "runs", 20, str(source), str(file))
+    assert len(told) == 20 and all(run["is_killed"] for run in told)
+    assert {run["moment"][0] for run in told} == {killed_runs.FILE, killed_runs.STEP}
+    whole = killed_runs.bytes_of(tmp_path / "runs" / "whole")
+    assert sum(name.endswith(".tar") for name in whole) == 3
+    for number in range(20):
+        assert killed_runs.bytes_of(tmp_path / "runs" / f"{number:02}") == whole, told[number]
 
 
 BAD = {
@@ -180,6 +167,30 @@ def test_a_painter_that_gives_no_numbers_or_black_is_a_recorded_rejection(
     monkeypatch.setattr(painting, "decode", lambda _, latents: [black] * len(latents))
     result = synthesize_pairs(source, tmp_path / "out", CONFIG, profile, "cpu")
     assert (result.num_out, result.rejected) == (0, {reason: 15})
+
+
+def test_a_picture_with_something_in_one_colour_alone_is_not_blank(profile, source, tmp_path, monkeypatch):
+    from editfoundry.synthesis.instruct_pix2pix import painting
+
+    pixels = np.full((32, 32, 3), 90, dtype=np.uint8)
+    pixels[8:24, 8:24, 0] = 200
+    monkeypatch.setattr(painting, "decode", lambda _, latents: [Image.fromarray(pixels)] * len(latents))
+    assert BLANK not in synthesize_pairs(source, tmp_path / "out", CONFIG, profile, "cpu").rejected
+
+
+@pytest.mark.parametrize(("attention", "cross", "itself"), [("cross", 5, 0), ("self", 0, 4), ("both", 4, 4)])
+def test_attention_is_shared_in_the_drawn_share_of_the_steps(attention, cross, itself, monkeypatch):
+    """In p of the steps (the paper), or while p > i / (steps - 1), where self-attention is shared (released code)."""
+    from editfoundry.synthesis.instruct_pix2pix import painting
+
+    told, sample = {}, painting.sample_pairs
+    monkeypatch.setattr(painting, "sample_pairs", lambda *a, **k: (told.update(k), sample(*a, **k))[1])
+    pair = CaptionPair(input_caption="a cat", instruction="wet it", output_caption="a wet cat")
+    config = PairConfig(num_candidates=2, num_inference_steps=5, attention=attention)
+    [painted] = PairPainter(tiny_painter.tiny_painter()).paint([pair], config)
+    shares = torch.tensor([one.share for one in painted])
+    for name, of_steps in (("num_cross_steps", cross), ("num_self_steps", itself)):
+        torch.testing.assert_close(torch.as_tensor(told[name]) + torch.zeros(2), shares * of_steps)
 
 
 def test_what_falls_is_counted_by_the_threshold_that_it_misses(profile, source, tmp_path):
@@ -253,5 +264,79 @@ def test_an_input_that_holds_no_captions_is_told(profile, tmp_path):
 
 
 def test_the_models_are_named_in_what_they_make(profile):
-    models = load_pair_models(profile, choose_runtime("cpu"))
-    assert set(models.provenance) == {"text_to_image", "clip"}
+    models = load_pair_models(profile, choose_runtime("cpu"), CONFIG)
+    assert set(models.provenance) == {"text_to_image", "clip"} and models.judge is None
+
+
+class Contrasting:
+    """Finds the second caption likelier than the first by five nats for a cat, by one for anything else."""
+
+    def __init__(self):
+        self.num_asked = 0
+
+    def log_likelihoods(self, images, prompts, answers):
+        self.num_asked += len(answers)
+        return torch.tensor([(5.0 if "cat" in text else 1.0) * ("wet" in text) for text in answers])
+
+
+def with_judge(monkeypatch):
+    """Have the stage load a judge that is no model."""
+    judge, load = Contrasting(), pair_stage.load_pair_models
+    monkeypatch.setattr(
+        pair_stage, "load_pair_models", lambda *args: replace(load(args[0], args[1], CONFIG), judge=judge)
+    )
+    return judge
+
+
+def test_a_candidate_whose_captions_the_judge_does_not_tell_apart_is_rejected_with_its_nats(
+    profile, source, tmp_path, monkeypatch
+):
+    judge = Contrasting()
+    load = pair_stage.load_pair_models
+    monkeypatch.setattr(
+        pair_stage, "load_pair_models", lambda *args: replace(load(args[0], args[1], CONFIG), judge=judge)
+    )
+    config = replace(CONFIG, caption_contrast=2.0)
+    own = replace(profile, models={**profile.models, "vision_language_model": profile.model("clip")})
+    result = synthesize_pairs(source, tmp_path / "out", config, own, "cpu")
+    assert result.rejected == {"low judge_caption_contrast": 12, NOT_AMONG_THE_BEST: 1} and judge.num_asked == 30
+    kept = list(read_triplets(tmp_path / "out"))
+    assert {(t.instruction, t.scores["judge_caption_contrast"]) for t in kept} == {("wet the cat", 5.0)}
+    assert kept[0].provenance["caption_contrast"] == 2.0
+    fallen = [r for r in read_rejections(tmp_path / "out") if r.reason == "low judge_caption_contrast"]
+    assert {(r.detail, r.row["scores"]["judge_caption_contrast"]) for r in fallen} == {("1.0 < 2.0", 1.0)}
+
+
+def test_what_clip_drops_the_judge_is_not_asked_about(profile, source, tmp_path, monkeypatch):
+    judge = Contrasting()
+    load = pair_stage.load_pair_models
+    monkeypatch.setattr(
+        pair_stage, "load_pair_models", lambda *args: replace(load(args[0], args[1], CONFIG), judge=judge)
+    )
+    own = replace(profile, models={**profile.models, "vision_language_model": profile.model("clip")})
+    config = replace(CONFIG, caption_contrast=2.0, thresholds=replace(OPEN, clip_image=1.1))
+    result = synthesize_pairs(source, tmp_path / "out", config, own, "cpu")
+    assert result.rejected == {"low clip_image": 15} and judge.num_asked == 0
+
+
+def test_pairs_that_no_judge_was_asked_about_keep_their_hash_and_say_nothing_of_one(profile, source, tmp_path):
+    assert (
+        input_hash(CONFIG)
+        == input_hash(replace(CONFIG, caption_contrast=None))
+        != input_hash(replace(CONFIG, caption_contrast=0.0))
+    )
+    synthesize_pairs(source, tmp_path / "out", CONFIG, profile, "cpu")
+    assert "caption_contrast" not in next(iter(read_triplets(tmp_path / "out"))).provenance
+
+
+def test_a_judge_behind_an_endpoint_is_refused_before_anything_is_painted(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        '[text_to_image]\nmodel = "package:text_to_image"\n[clip]\nmodel = "package:clip"\n'
+        '[vision_language_model]\nmodel = "endpoint:judge"\n[vision_language_model.options]\nbase_url = "http://a.invalid"\n'
+    )
+    (tmp_path / "params.yaml").write_text(
+        f"profile: {tmp_path / 'mine.toml'}\ninstruct_pix2pix_pairs: {{caption_contrast: 1.5}}\n"
+    )
+    params = load_params(tmp_path / "params.yaml")
+    with pytest.raises(BadInputError, match="caption_contrast is set, but vision_language_model is an endpoint"):
+        check_params(params, tmp_path, stages=[stage_named("instruct_pix2pix_pairs")])

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import killed_runs
 import pytest
 from chat_server import Reply, chat_server
 
@@ -247,6 +248,28 @@ def test_a_run_killed_in_a_shard_goes_on_there_asks_nothing_twice_and_gives_the_
         write_instructions(captions, tmp_path / "undisturbed", InstructionConfig(), load_profile(profile))
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "undisturbed")
     assert json.loads(done.stdout)["num_out"] == 8
+
+
+def write_rows_of(output, captions, profile):
+    """What `killed_runs` does; a moment is an operation on a file, the journal's among them."""
+    write_instructions(Path(captions), output, CONFIG, load_profile(Path(profile)))
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_it_gives_the_same_bytes_and_asks_only_what_was_in_flight_again(
+    tmp_path, captions
+):
+    with chat_server(at_night) as server:
+        profile = write_profile(tmp_path, server.url, num_concurrent=1)
+        arguments = (__file__, "write_rows_of", tmp_path / "runs", 20, str(captions), str(profile))
+        told = killed_runs.killed_runs(*arguments)
+    assert len(told) == 20 and all(run["is_killed"] for run in told)
+    whole = killed_runs.bytes_of(tmp_path / "runs" / "whole")
+    assert len(list(read_instruction_rows(tmp_path / "runs" / "whole"))) == 8
+    for number in range(20):
+        assert killed_runs.bytes_of(tmp_path / "runs" / f"{number:02}") == whole, told[number]
+    # A batch of requests is answered before it is written down: at most one such is asked again after each death.
+    assert 21 * 8 <= len(server.answered) <= 21 * 8 + 20 * CONFIG.requests_per_batch
 
 
 def test_rows_that_are_there_are_kept_until_something_that_shapes_them_changes(tmp_path, captions):

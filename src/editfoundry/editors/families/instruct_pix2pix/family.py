@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from editfoundry.pretrained.runtime import Runtime
 
 MAX_STEPS = 1000
+PER_REQUEST_OPTIONS = ("guidance_scale", "image_guidance_scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,14 @@ def options_in(settings: object) -> dict[str, Any]:
     return {o.name: getattr(settings, o.name) for o in fields(InstructPix2PixOptions) if hasattr(settings, o.name)}
 
 
+def guidance_of(requests: Sequence[EditRequest], options: InstructPix2PixOptions) -> dict[str, Any]:
+    """Return both guidance scales of each request: its own, or else the editor's."""
+    return {
+        name: [request.options.get(name, getattr(options, name)) for request in requests]
+        for name in PER_REQUEST_OPTIONS
+    }
+
+
 def editor_of_pipeline(pipeline: StableDiffusionInstructPix2PixPipeline, name: str = "base", **options: Any) -> Editor:
     """Return a pipeline that is in memory as an editor, with `InstructPix2PixOptions`."""
     source = EditorSource(name=name, family=INSTRUCT_PIX2PIX)
@@ -75,12 +84,9 @@ def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
             [request.instruction for request in group],
             seeds=[request.seed for request in group],
             num_inference_steps=chosen.num_inference_steps,
-            guidance_scale=[request.options.get("guidance_scale", chosen.guidance_scale) for request in group],
-            image_guidance_scale=[
-                request.options.get("image_guidance_scale", chosen.image_guidance_scale) for request in group
-            ],
             guidance_rescale=chosen.guidance_rescale,
             scheduler=chosen.scheduler,
+            **guidance_of(group, chosen),
         )
 
     return edit_at_working_size(editor.model, requests, edit, editor.source.defaults.area_side)
@@ -95,7 +101,7 @@ INSTRUCT_PIX2PIX = EditorFamily(
     load=_load,
     edit=_edit,
     supports_post_edit=True,
-    per_request_options=("guidance_scale", "image_guidance_scale"),
+    per_request_options=PER_REQUEST_OPTIONS,
     training=FamilyTraining(
         InstructPix2PixTraining, "editfoundry.editors.families.instruct_pix2pix.trainee:InstructPix2PixTrainee"
     ),

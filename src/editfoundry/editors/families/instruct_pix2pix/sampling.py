@@ -16,7 +16,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor
 
-from editfoundry.diffusion.guidance import combine_guidance, uses_guidance
+from editfoundry.diffusion.guidance import Denoiser, combine_guidance, uses_guidance
 from editfoundry.diffusion.schedulers import scheduler_by_name, scheduler_step
 from editfoundry.diffusion.seeded_noise import seeded_generators
 from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import embed_instructions
@@ -38,6 +38,9 @@ def edit_images(
     image_guidance_scale: Scale = 1.5,
     guidance_rescale: float = 0.0,
     scheduler: str | None = None,
+    prompt_embeds: Tensor | None = None,
+    negative_prompt_embeds: Tensor | None = None,
+    denoiser: Denoiser | None = None,
 ) -> list[Image.Image]:
     """Edit a batch of equally large images, each by its own instruction.
 
@@ -52,6 +55,11 @@ def edit_images(
             ``s_I < 1``.
         guidance_rescale: in [0, 1], see `rescale_guidance`.
         scheduler: name of the sampler, see `scheduler_by_name`; by default the editor's own.
+        prompt_embeds: ``(B, L, D)``, what stands in the place of the instructions' embeddings; by default the
+            pipeline's text encoder says it.
+        negative_prompt_embeds: ``(1, L, D)``, the null condition beside ``prompt_embeds``.
+        denoiser: called in the place of the pipeline's UNet, which it knows; of ``B`` edits with guidance it is given
+            ``3B`` rows: null condition, image only and full condition, in this order.
 
     Returns:
         RGB images of the size that the VAE decodes to.
@@ -64,7 +72,11 @@ def edit_images(
         return []
     guidance = _Guidance.of(guidance_scale, image_guidance_scale, guidance_rescale, len(images))
     device = pipeline._execution_device
-    prompt_embeds = _prompt_embeds(pipeline, instructions, device, guidance.is_on)
+    if prompt_embeds is None:
+        prompt_embeds = _prompt_embeds(pipeline, instructions, device, guidance.is_on)
+    elif guidance.is_on and negative_prompt_embeds is not None:
+        null = negative_prompt_embeds.expand(2 * len(images), -1, -1)
+        prompt_embeds = torch.cat([null, prompt_embeds]).to(device)
     sampler = pipeline.scheduler if scheduler is None else scheduler_by_name(scheduler, pipeline.scheduler)
     sampler.set_timesteps(num_inference_steps, device=device)
     image_latents = _image_latents(pipeline, images, device, prompt_embeds.dtype)
@@ -73,10 +85,11 @@ def edit_images(
     latents = latents * sampler.init_noise_sigma
     if guidance.is_on:
         image_latents = torch.cat([torch.zeros_like(image_latents), image_latents, image_latents])
+    unet = denoiser or pipeline.unet
     for t in sampler.timesteps:
         model_input = torch.cat([latents] * 3) if guidance.is_on else latents
         model_input = torch.cat([sampler.scale_model_input(model_input, t), image_latents], dim=1)
-        eps = pipeline.unet(model_input, t, encoder_hidden_states=prompt_embeds, return_dict=False)[0]
+        eps = unet(model_input, t, encoder_hidden_states=prompt_embeds, return_dict=False)[0]
         latents = scheduler_step(sampler, guidance.apply(eps), t, latents, generators)
     return _decode(pipeline, latents)
 

@@ -14,6 +14,7 @@ from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline, UNe
 from PIL import Image
 from torch import Tensor
 
+from editfoundry.diffusion.guidance import Denoiser
 from editfoundry.editors.editing_defaults import (
     copy_editing_defaults,
     read_editing_defaults,
@@ -110,11 +111,11 @@ class InstructPix2PixTrainee:
 
     def batch(self, step: int, part: slice) -> PairBatch:
         """Draw and read some of a step's samples."""
-        return self._for_the_device(self.data.batch(step, part))
+        return self.for_the_device(self.data.batch(step, part))
 
     def loss(self, modules: Modules, batch: PairBatch) -> Tensor:
         """Return the denoising loss (InstructPix2Pix, eq. 1) of triplets that are trained on."""
-        return self._loss(modules, batch, self.data)
+        return self.pair_loss(modules[0], modules, batch, self.data)
 
     def validation(self) -> list[Validation]:
         """Return the denoising loss of triplets that are only looked at."""
@@ -123,13 +124,19 @@ class InstructPix2PixTrainee:
 
     def _validation(self, data: TripletData, size: int, read: Callable[[slice], PairBatch]) -> Validation:
         return Validation(
-            lambda part: self._for_the_device(read(part)), size, lambda modules, batch: self._loss(modules, batch, data)
+            lambda part: self.for_the_device(read(part)),
+            size,
+            lambda modules, batch: self.pair_loss(modules[0], modules, batch, data),
         )
 
-    def write_samples(self, path: Path) -> None:
+    def write_samples(self, path: Path, denoiser: Callable[[list[str]], Denoiser] | None = None) -> None:
         """Edit the first triplets of the validation data, or else of the training data, and write the grid.
 
         Of several sizes of pictures, those of the commonest one are taken.
+
+        Args:
+            path: of the PNG file.
+            denoiser: makes of the edits' tasks what is called in the place of the UNet; by default the UNet is.
         """
         config, pipeline = self.config, self.pipeline
         split = "train" if config.validation_dataset is None else "validation"
@@ -137,7 +144,9 @@ class InstructPix2PixTrainee:
 
         def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
             seeds = [config.seed + number for number in range(len(images))]
-            return edit_images(pipeline, images, instructions, seeds=seeds, num_inference_steps=NUM_SAMPLE_STEPS)
+            called = None if denoiser is None else denoiser(pixels.tasks()[: len(images)])
+            steps = NUM_SAMPLE_STEPS
+            return edit_images(pipeline, images, instructions, seeds=seeds, num_inference_steps=steps, denoiser=called)
 
         vae_was_on = pipeline.vae.device
         pipeline.to(pipeline.unet.device)
@@ -175,16 +184,18 @@ class InstructPix2PixTrainee:
         hashes = {f"{name}_hash": value for name, value in self.config.identity().items()}
         return {**hashes, "num_triplets": len(self.data)}
 
-    def _for_the_device(self, batch: PairBatch) -> PairBatch:
+    def for_the_device(self, batch: PairBatch) -> PairBatch:
+        """Return a batch in pinned memory where it will be copied to a GPU."""
         return batch.pinned() if self.device.type == "cuda" else batch
 
-    def _loss(self, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
+    def pair_loss(self, denoiser: Denoiser, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
+        """Return the denoising loss of a batch of ``data``; ``denoiser`` is called in the place of the UNet."""
         config, trains = self.config, self.config.train_text_encoder
         batch = batch.on(self.device)
         pairs = data.latent_pairs(batch, self.pipeline.vae.config.scaling_factor)
         extra = config.change_weight - 1
         return denoising_loss(
-            modules[0],
+            denoiser,
             self.scheduler,
             latents=pairs.outputs,
             image_latents=pairs.inputs,

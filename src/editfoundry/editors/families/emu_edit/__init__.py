@@ -1,0 +1,1 @@
+"""Emu Edit: many tasks, one editor."""

@@ -1,0 +1,67 @@
+"""Emu Edit's editors: InstructPix2Pix's UNet with a learned embedding for each of many tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from editfoundry.editors.editor import Editor
+from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining
+from editfoundry.editors.families.emu_edit.training_config import EmuEditTraining, TaskInversion
+from editfoundry.editors.families.instruct_pix2pix.family import InstructPix2PixOptions
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from editfoundry.editors.editor import EditRequest
+    from editfoundry.editors.families.emu_edit.editing import TaskEditor
+    from editfoundry.pretrained.runtime import Runtime
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmuEditOptions(InstructPix2PixOptions):
+    """Sampling of an Emu Edit editor, with the paper's guidance."""
+
+    guidance_scale: float = 5.0
+    """Weight of the instruction and its task, ``s_T``."""
+    image_guidance_scale: float = 1.5
+    """Weight of the input picture, ``s_I``."""
+    task: str = "given"
+    """``given``: each request's own task, or none where it has none; ``none``; or a task for all edits, by name or by
+    the path of a learnt one."""
+
+
+def _load(source: EditorSource, runtime: Runtime) -> TaskEditor:
+    from editfoundry.editors.families.emu_edit.editing import load_task_editor
+    from editfoundry.pretrained.editor_base import load_editor
+
+    assert source.folder is not None  # The family has no editor of a name of its own.
+    return load_task_editor(load_editor(source.folder, runtime), source.folder)
+
+
+def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
+    from editfoundry.editors.families.emu_edit.editing import edit_with_tasks
+    from editfoundry.editors.working_size import edit_at_working_size
+
+    def edit(group: list[EditRequest]) -> list[Image.Image]:
+        return edit_with_tasks(editor.model, group, editor.options)
+
+    return edit_at_working_size(editor.model.pipeline, requests, edit, editor.source.defaults.area_side)
+
+
+EMU_EDIT = EditorFamily(
+    name="emu_edit",
+    pipeline_classes=("StableDiffusionInstructPix2PixPipeline",),
+    marker="task_embeddings",
+    options_class=EmuEditOptions,
+    load=_load,
+    edit=_edit,
+    also_reads=("task",),
+    per_request_options=("guidance_scale", "image_guidance_scale"),
+    training=FamilyTraining(
+        EmuEditTraining,
+        "editfoundry.editors.families.emu_edit.trainee:EmuEditTrainee",
+        inversion=FamilyTraining(TaskInversion, "editfoundry.editors.families.emu_edit.inversion:TaskInversionTrainee"),
+    ),
+)

@@ -1,0 +1,104 @@
+"""The settings of an MGIE editor's training, beside those of any training on triplets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from editfoundry.editors.triplet_training.content_hashes import dataset_hash, editor_hash, model_folder_hash
+from editfoundry.editors.triplet_training.triplet_config import TripletConfig
+from editfoundry.profiles import ModelReference
+
+EXPRESSIVE_FIELDS = ("output_caption", "instruction")
+"""A triplet's texts that the language model can learn to answer with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MgieTraining(TripletConfig):
+    """Training of an MGIE editor. Relative paths start at the current folder."""
+
+    editor: str
+    """Where UNet, VAE and scheduler come from: an InstructPix2Pix editor, a text-to-image model, whose UNet is widened
+    first, or an MGIE checkpoint, which gives all its parts. A folder, ``package:NAME`` or a hub id."""
+    revision: str = "main"
+    """Commit, tag or branch of a hub id."""
+    mllm: str = ""
+    """The LLaVA: a folder, ``package:NAME`` or a hub id; empty where ``editor`` is an MGIE checkpoint."""
+    mllm_revision: str = "main"
+    """Commit, tag or branch of a hub id."""
+    batch_size: int = 128
+    """Samples an optimizer step, over all processes and accumulation steps together."""
+    weight_decay: float = 0.0
+    """AdamW's; more would shrink the embeddings of words that no instruction has."""
+    mllm_learning_rate: float = 5e-4
+    """Peak rate of token embeddings and language-model head; ``learning_rate`` is that of UNet and edit head."""
+    edit_loss_weight: float = 0.5
+    """Of the denoising loss beside the language model's cross-entropy (MGIE, eq. 6)."""
+    trains_mllm: bool = True
+    """Train the token embeddings and the language-model head; its blocks and its vision tower never are."""
+    sees_picture: bool = True
+    """Show the language model the picture; off, the editor is the paper's LGIE, which knows the instruction alone."""
+    expressive_field: str = "output_caption"
+    """The text of a triplet that the language model learns to answer with: ``output_caption``, or ``instruction`` for
+    the raw instruction."""
+    head_dim: int = 512
+    """Width of the edit head's transformer, see `EditHead`; of a new head alone, as what follows."""
+    head_layers: int = 4
+    """Of its encoder, and of its decoder."""
+    head_heads: int = 4
+    """Attention heads."""
+    head_feedforward_dim: int = 2048
+    """Inner width of its feed-forward layers."""
+    num_queries: int = 77
+    """Tokens that the UNet attends to."""
+    gradient_checkpointing: bool = False
+    """Compute activations of UNet and language model a second time in the backward pass instead of keeping them."""
+
+    CHECKPOINT_FILE: ClassVar[str] = "model_index.json"
+    WITHOUT_EFFECT: ClassVar[frozenset[str]] = TripletConfig.WITHOUT_EFFECT | {"gradient_checkpointing"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_each(("mllm_learning_rate",), lambda value: value > 0, "more than 0")
+        self.check_each(("edit_loss_weight",), lambda value: value > 0, "more than 0")
+        sizes = ("head_dim", "head_layers", "head_heads", "head_feedforward_dim", "num_queries")
+        self.check_each(sizes, lambda value: value >= 1, "at least 1")
+        self.check(self.head_dim % self.head_heads == 0, "head_dim", "a multiple of head_heads")
+        known = ", ".join(EXPRESSIVE_FIELDS)
+        self.check(self.expressive_field in EXPRESSIVE_FIELDS, "expressive_field", f"one of {known}")
+        off = "off: the language model's features of each picture are computed once, of its centred square"
+        self.check_each(("aspect_ratios", "random_crop"), lambda value: not value, off)
+        self.check_each(("train_text_encoder", "token_dropout"), lambda value: not value, "off: there is no encoder")
+
+    def identity(self) -> dict[str, Any]:
+        """Return the hashes of data set, starting editor and language model, taken when first asked for."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        found = {
+            "dataset": dataset_hash(self.dataset),
+            "editor": editor_hash(self.editor_location, revision=self.revision),
+        }
+        if self.mllm:
+            found["mllm"] = self.mllm_hash
+        return found
+
+    @cached_property
+    def mllm_hash(self) -> str:
+        """Hash of the language model's files, or of its hub id."""
+        if not self.mllm:
+            return editor_hash(self.editor_location, ["mllm"], self.revision)
+        # Unlike an editor's, its files lie at the top of the folder.
+        return model_folder_hash(self.mllm_reference.location, self.mllm_revision)
+
+    @property
+    def editor_location(self) -> str:
+        """What ``from_pretrained`` is called with."""
+        return ModelReference(role="editor_base", source=self.editor).location
+
+    @property
+    def mllm_reference(self) -> ModelReference:
+        """The language model to start from, where it is not the editor's."""
+        return ModelReference(role="vision_language_model", source=self.mllm, revision=self.mllm_revision)

@@ -1,0 +1,172 @@
+"""What an MGIE training reads of its triplets: chats as tokens, and each picture's features, both made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from editfoundry.data.atomic import atomic_folder
+from editfoundry.data.hashing import input_hash
+from editfoundry.data.index import read_index, rows_of_split
+from editfoundry.editors.families.mgie.expressive_mllm import IGNORED, features_of
+from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids, question
+from editfoundry.editors.families.mgie.pipeline import MgiePipeline
+from editfoundry.editors.families.mgie.training_config import MgieTraining
+from editfoundry.editors.triplet_training.draws import EpochOrder
+from editfoundry.editors.triplet_training.memory_maps import new_array
+from editfoundry.editors.triplet_training.pair_latents import PairLatents
+from editfoundry.editors.triplet_training.sample_grid import to_image
+from editfoundry.editors.triplet_training.triplet_data import SizeGroup, TripletData, open_pictures
+from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.vision_language_model import VisionLanguageModel
+
+STAGE = "language model cache"
+PICTURES_PER_STEP = 16
+"""Pictures that go through the vision tower at once."""
+
+
+@dataclass(frozen=True)
+class ExpressiveChats:
+    """Distinct chats by row: the question, the expressive answer, the picture tokens, an end token."""
+
+    rows: np.ndarray
+    """``(N,)`` int64: each triplet's row."""
+    tokens: np.ndarray
+    """``(M, 2, L)`` int64, memory-mapped: token ids, padded on the left, and their labels."""
+
+    @property
+    def num_tokens(self) -> int:
+        """The length L of every chat, padding included."""
+        return int(self.tokens.shape[-1])
+
+    def read(self, indices: Tensor, drop_text: Tensor, drop_tokens: Tensor) -> Tensor:
+        """Return ``(B, 2, L)`` int64: ids and labels; a dropped instruction is read all the same, and not edited by."""
+        return torch.from_numpy(self.tokens[self.rows[indices.numpy()]])
+
+
+@dataclass(frozen=True)
+class PicturedLatents:
+    """Latents of pairs with the language model's features of their input images."""
+
+    latents: PairLatents
+    features: np.ndarray
+    """``(N, F, n, D)``, memory-mapped; axis 1 as of `LatentCache`."""
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Channels, height, width."""
+        return self.latents.latent_shape
+
+    def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
+        """Return the features, and what the latents are made of."""
+        features = torch.from_numpy(self.features[indices.numpy(), flips.numpy()])
+        return features, *self.latents.read(indices, flips, crops)
+
+    def encode(self, pictures: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PairLatents`."""
+        return self.latents.encode(pictures[1:], noise)
+
+
+def open_expressive_triplets(
+    config: MgieTraining,
+    dataset: Path,
+    pipeline: MgiePipeline,
+    mllm: VisionLanguageModel,
+    resolution: int,
+    num_timesteps: int,
+    split: str = "train",
+) -> TripletData:
+    """Make or open the caches of a data set; the VAE is moved to the language model's device.
+
+    Raises:
+        BadInputError: the data set cannot be used, or a triplet lacks the text that is to be answered.
+    """
+    place = mllm.runtime.device
+    opened = open_pictures(
+        config, dataset, config.editor_location, pipeline.vae, resolution, place, split, config.revision
+    )
+    [pixels], [latents], [numbers] = opened.pixels, opened.latents, opened.numbers
+    num_features: tuple[int, ...] = ()
+    if config.sees_picture:
+        key = input_hash(opened.data_hash, config.mllm_hash, resolution, config.horizontal_flip)
+        folder = config.work_dir / f"features-{key[:16]}"
+        features = _features(folder, pixels, mllm, 2 if config.horizontal_flip else 1)
+        latents, num_features = PicturedLatents(latents, features), (features.shape[2],)
+    table = rows_of_split(read_index(dataset), split, dataset)
+    told = table.column(config.expressive_field).to_pylist()
+    silent = next((name for name, text in zip(table.column("id").to_pylist(), told, strict=True) if not text), None)
+    if silent is not None:
+        raise BadInputError(
+            f"{dataset}: triplet {silent} has no {config.expressive_field}, which the language model learns to answer "
+            "with: name another expressive_field"
+        )
+    key = input_hash(opened.data_hash, config.mllm_hash, config.expressive_field, num_features)
+    chats = _chats(config.work_dir / f"chats-{key[:16]}", pixels.instructions(), told, mllm, num_features)
+    return TripletData(
+        config, num_timesteps, [SizeGroup(latents, chats, EpochOrder(config.seed, len(pixels)), numbers)]
+    )
+
+
+def _features(folder: Path, pixels: TripletPixels, mllm: VisionLanguageModel, num_flips: int) -> np.ndarray:
+    if not folder.exists():
+        with atomic_folder(folder, STAGE) as partial:
+            _write_features(partial / "features.npy", pixels, mllm, num_flips)
+    found: np.ndarray = np.load(folder / "features.npy", mmap_mode="r")
+    return found
+
+
+def _write_features(path: Path, pixels: TripletPixels, mllm: VisionLanguageModel, num_flips: int) -> None:
+    written: np.memmap | None = None
+    for flip in range(num_flips):
+        for start in range(0, len(pixels), PICTURES_PER_STEP):
+            places = range(start, min(start + PICTURES_PER_STEP, len(pixels)))
+            images = [to_image(pixels.pair(place, bool(flip))[0]) for place in places]
+            found = features_of(mllm.model, mllm.processor, images).float().cpu().numpy()
+            if written is None:
+                written = new_array(path, (len(pixels), num_flips, *found.shape[1:]))
+            written[places.start : places.stop, flip] = found
+    assert written is not None
+    written.flush()
+
+
+def _chats(
+    folder: Path,
+    instructions: Sequence[str],
+    told: Sequence[str],
+    mllm: VisionLanguageModel,
+    num_features: tuple[int, ...],
+) -> ExpressiveChats:
+    if not folder.exists():
+        with atomic_folder(folder, STAGE) as partial:
+            distinct = list(dict.fromkeys(zip(instructions, told, strict=True)))
+            place = {chat: row for row, chat in enumerate(distinct)}
+            rows = [place[chat] for chat in zip(instructions, told, strict=True)]
+            np.save(partial / "rows.npy", np.array(rows, dtype=np.int64))
+            _write_chats(partial / "tokens.npy", distinct, mllm, num_features)
+    return ExpressiveChats(np.load(folder / "rows.npy"), np.load(folder / "tokens.npy", mmap_mode="r"))
+
+
+def _write_chats(
+    path: Path, distinct: Sequence[tuple[str, str]], mllm: VisionLanguageModel, num_features: tuple[int, ...]
+) -> None:
+    tokenizer = mllm.processor.tokenizer
+    ending = [*picture_token_ids(tokenizer), tokenizer.eos_token_id]
+    asked, answers = [question(instruction) for instruction, _ in distinct], [text for _, text in distinct]
+    chats = mllm.chat_tokens([num_features] * len(distinct), asked, answers)
+    length = max(len(question_ids) + len(answer) for question_ids, answer in chats) + len(ending)
+    written = new_array(path, (len(chats), 2, length), np.int64)
+    for row, (question_ids, answer) in zip(written, chats, strict=True):
+        said = [*answer, *ending]
+        row[0], row[1] = tokenizer.pad_token_id, IGNORED
+        row[0, length - len(said) - len(question_ids) :] = [*question_ids, *said]
+        row[1, length - len(said) :] = said
+    written.flush()

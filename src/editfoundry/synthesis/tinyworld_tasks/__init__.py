@@ -1,0 +1,1 @@
+"""True triplets of every task that tinyworld makes, to train and to measure on."""

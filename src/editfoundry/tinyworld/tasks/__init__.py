@@ -1,0 +1,1 @@
+"""Emu Edit's tasks in tinyworld: every one with its exact outcome."""

@@ -1,0 +1,128 @@
+"""The family on random models of the real classes: what a task changes, and what stays InstructPix2Pix."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionInstructPix2PixPipeline
+from function_editors import request
+from tiny_models import tiny_image, tiny_pipeline
+
+from editfoundry.data.edit_tasks import TASK_NAMES
+from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned, add_task_projection
+from editfoundry.editors.families.emu_edit.task_file import InvertedTask, frozen_hash, write_task
+from editfoundry.editors.families.emu_edit.task_table import TaskTable
+from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.editors.open_editor import find_editor, open_editor
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.runtime import choose_runtime
+
+RUNTIME = choose_runtime("cpu")
+STEPS = {"num_inference_steps": 3}
+SCALES = {"guidance_scale": 5.0, "image_guidance_scale": 1.5}
+
+
+def save_editor(folder, vectors=None, prediction_type="v_prediction"):
+    pipeline = tiny_pipeline(prediction_type=prediction_type)
+    add_task_projection(pipeline.unet, seed=1)
+    pipeline.save_pretrained(folder)
+    table = TaskTable.at_random(16, seed=2) if vectors is None else TaskTable(vectors)
+    table.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_editor(tmp_path_factory.mktemp("emu"), torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))
+
+
+def edits(folder, *requests, **options):
+    return [made.require().tobytes() for made in open_editor(str(folder), RUNTIME, **STEPS, **options).edit(requests)]
+
+
+def plain(folder, **options):
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(folder, safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    return edit_images(pipeline, [tiny_image(1)], ["melt it"], seeds=[3], **STEPS, **{**SCALES, **options})[0].tobytes()
+
+
+def test_a_folder_with_a_table_is_of_this_family_and_one_without_is_not(folder, tmp_path):
+    tiny_pipeline().save_pretrained(tmp_path / "plain")
+    assert find_editor(str(folder)).family.name == "emu_edit"
+    assert find_editor(str(tmp_path / "plain")).family.name == "instruct_pix2pix"
+
+
+def test_plain_diffusers_opens_the_folder_and_edits_as_the_family_does_without_a_task(folder):
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(folder, safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(3)
+    theirs = pipeline("melt it", tiny_image(1), generator=generator, **STEPS, **SCALES).images[0]
+    assert edits(folder, request(tiny_image(1), "melt it", 3)) == [theirs.tobytes()]
+
+
+def test_with_a_table_of_zeros_every_task_s_edit_is_instruct_pix2pix_s_bit_for_bit(tmp_path):
+    folder = save_editor(tmp_path / "zeros", torch.zeros(16, 16))
+    asked = [request(tiny_image(1), "melt it", 3, task=task) for task in ("local", "style")]
+    assert edits(folder, asked[0]) == edits(folder, asked[1]) == [plain(folder)]
+
+
+def test_a_task_changes_its_own_edit_alone_and_the_option_overrules_the_requests(folder):
+    one = request(tiny_image(1), "melt it", 3, task="add")
+    none, other = request(tiny_image(1), "melt it", 3), request(tiny_image(1), "melt it", 3, task="style")
+    [added], [untold], [styled] = (edits(folder, asked) for asked in (one, none, other))
+    assert len({added, untold, styled}) == 3
+    assert edits(folder, one, task="none") == [untold] and edits(folder, none, task="style") == [styled]
+    # In one batch the same as alone, up to rounding.
+    for edited, alone in zip(edits(folder, one, none, other), (added, untold, styled), strict=True):
+        assert np.abs(np.frombuffer(edited, np.uint8).astype(int) - np.frombuffer(alone, np.uint8)).max() <= 2
+
+
+def test_the_task_reaches_the_full_condition_alone(folder):
+    pipeline, seen = tiny_pipeline(), []
+
+    def unet(sample, timestep, **told):
+        seen.append(told)
+        return (sample[:, :4],)
+
+    vectors = torch.tensor([[1.0] * 16, [0.0] * 16])
+    conditioned = TaskConditioned(unet, vectors, vectors.ne(0).any(1))
+    images, words = [tiny_image(1), tiny_image(2)], ["melt it", "add a cat"]
+    edit_images(pipeline, images, words, seeds=[1, 2], num_inference_steps=1, denoiser=conditioned)
+    [told] = seen
+    assert told["timestep_cond"].sum(1).tolist() == [0, 0, 0, 0, 16, 0]
+    assert torch.equal(told["encoder_hidden_states"][:, -1], told["timestep_cond"])
+    assert told["encoder_attention_mask"][:, -1].tolist() == [False, False, False, False, True, False]
+    assert told["encoder_attention_mask"][:, :-1].all()
+
+
+def test_an_unknown_task_is_one_line_that_lists_the_names(folder):
+    [good, bad] = open_editor(str(folder), RUNTIME, **STEPS).edit(
+        [request(tiny_image(1), "melt it", task=task) for task in ("add", "fly")]
+    )
+    assert good.failure is None and bad.failure == "unknown-task"
+    assert bad.detail == f"unknown task 'fly': use {', '.join(TASK_NAMES)}"
+
+
+def test_a_learnt_task_is_taken_by_path_and_by_name_and_refused_by_another_editor(folder, tmp_path):
+    learnt = InvertedTask("fog", torch.full((16,), 2.0), frozen_hash(str(folder)))
+    path = write_task(tmp_path, learnt)
+    assert path.name == "fog.safetensors" and path.stat().st_size < 4096
+    asked = [request(tiny_image(1), "melt it", 3, task=name) for name in (str(path), str(tmp_path), None)]
+    [by_path], [by_folder], [untold] = (edits(folder, one) for one in asked)
+    assert by_path == by_folder != untold
+    (folder / "task_embeddings" / path.name).write_bytes(path.read_bytes())
+    assert edits(folder, request(tiny_image(1), "melt it", 3, task="fog")) == [by_path]
+    other = save_editor(tmp_path / "other", prediction_type="epsilon")
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(other, safety_checker=None)
+    pipeline.unet.conv_in.weight.data += 1
+    pipeline.unet.save_pretrained(other / "unet")
+    [refused] = open_editor(str(other), RUNTIME, **STEPS).edit([asked[0]])
+    assert refused.failure == "unknown-task" and "was learnt for another editor" in refused.detail
+
+
+def test_a_table_that_does_not_fit_its_names_is_refused_by_its_folder(tmp_path):
+    folder = save_editor(tmp_path / "emu")
+    (folder / "task_embeddings" / "config.json").write_text(json.dumps({"tasks": ["add"]}))
+    with pytest.raises(BadInputError, match="task_embeddings: config.json does not name the rows"):
+        open_editor(str(folder), RUNTIME)

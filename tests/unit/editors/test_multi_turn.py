@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from function_editors import editor_of, request
+from PIL import Image
+from tiny_models import tiny_image, tiny_pipeline
+
+from editfoundry.editors.edit_file import ChosenEditor, edit_file
+from editfoundry.editors.multi_turn import edit_turns, kept_where_alike
+from editfoundry.errors import BadInputError
+
+
+def shaded(before, square, noise):
+    """The picture with every value raised by ``noise``, and a white square at its middle where ``square``."""
+    pixels = np.asarray(before).astype(int) + noise
+    if square:
+        pixels[28:36, 28:36] = 255
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+GREY = Image.new("RGB", (64, 64), (100, 100, 100))
+
+
+def test_what_hardly_changed_keeps_its_pixels_and_what_changed_is_the_edit_s():
+    edited = shaded(GREY, square=True, noise=5)
+    kept, raw = np.asarray(kept_where_alike(GREY, edited)), np.asarray(edited)
+    assert (kept[28:36, 28:36] == 255).all()
+    far = np.ones((64, 64), bool)
+    far[22:42, 22:42] = False
+    # 5/255 is below 0.03, 10/255 is not.
+    assert (kept[far] == 100).all() and (raw[far] == 105).all()
+    stronger = shaded(GREY, square=False, noise=10)
+    assert np.array_equal(kept_where_alike(GREY, stronger), stronger)
+    assert np.array_equal(kept_where_alike(GREY, edited, keep_below=0), edited)
+
+
+@pytest.mark.parametrize(("keep_below", "left"), [(0.03, 100), (0.0, 115)])
+def test_a_turn_edits_what_the_turn_before_left_and_what_is_kept_does_not_drift(keep_below, left):
+    asked = []
+
+    def edit(requests):
+        asked.extend(requests)
+        return [shaded(one.image, square=False, noise=5) for one in requests]
+
+    first = request(GREY, "one", 4, task="add", mask=GREY.convert("L"))
+    made = list(edit_turns(editor_of(edit), first, ["two", "three"], keep_below))
+    assert [np.asarray(turn).max() for turn in made][-1] == left
+    assert [one.instruction for one in asked] == ["one", "two", "three"]
+    assert len({one.seed for one in asked}) == 3
+    assert (asked[0].task, asked[1].task, asked[1].mask) == ("add", None, None)
+    assert np.array_equal(asked[2].image, made[1])
+
+
+def test_an_editor_that_reads_the_session_is_told_the_earlier_turns():
+    asked = []
+
+    def edit(requests):
+        asked.extend(requests)
+        return [one.image for one in requests]
+
+    list(edit_turns(editor_of(edit, also_reads=("history",)), request(GREY, "one"), ["two", "three"]))
+    assert [[turn.instruction for turn in one.history] for one in asked] == [[], ["one"], ["one", "two"]]
+
+
+def test_a_command_s_turns_are_files_beside_the_last_and_an_empty_one_is_refused(tmp_path):
+    tiny_pipeline().save_pretrained(tmp_path / "editor")
+    tiny_image(0).save(tmp_path / "a.png")
+    chosen = ChosenEditor(name=str(tmp_path / "editor"), device="cpu", options={"num_inference_steps": 2})
+    edit_file(tmp_path / "a.png", "melt it", tmp_path / "out.png", chosen, later=["add a cat", "break it"])
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.png", "out.turn1.png", "out.turn2.png"]
+    with pytest.raises(BadInputError, match="instruction of a later turn is empty"):
+        edit_file(tmp_path / "a.png", "melt it", tmp_path / "no.png", chosen, later=[" "])
+    with pytest.raises(BadInputError, match="knows no tasks"):
+        edit_file(tmp_path / "a.png", "melt it", tmp_path / "no.png", chosen, task="add")
+    with pytest.raises(BadInputError, match="post-edit cannot be combined"):
+        edit_file(tmp_path / "a.png", "melt it", tmp_path / "no.png", chosen, later=["add"], post_edit=True)
+    assert not (tmp_path / "no.png").exists()
