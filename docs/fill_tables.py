@@ -29,6 +29,9 @@ EMBEDDED = ROOT / "src" / "editfoundry" / "embedded"
 HEADLINES = {
     "clip": "retrieval among 64: {retrieval_among_64:.2f} (chance 0.02)",
     "controlnet_canny": "edge agreement {edge_agreement:.2f}; without it {edge_agreement_without:.2f}",
+    "depth": "pixels of objects within a factor of 1.25: {delta_1_25_on_objects:.2f}; without looking "
+    "{delta_1_25_on_objects_without_looking:.2f}",
+    "detector": "mAP at IoU 0.5 {map_50:.2f}; by another phrase {map_50_by_another_phrase:.2f}",
     "editor_base": "plain edits right {plain_right:.2f}, by another's instruction {plain_right_by_another:.2f}; world "
     "instructions {world_right:.2f}",
     "editworld": "world instructions right {world_right:.2f}, by another's instruction {world_right_by_another:.2f}; "

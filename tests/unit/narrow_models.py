@@ -32,6 +32,7 @@ from transformers import CLIPTokenizer, PreTrainedTokenizerFast
 
 from editfoundry.pretrained.configurations import read_configuration
 from editfoundry.pretrained.segmenter import build_sam, save_sam
+from editfoundry.pretraining.recipes.detector import build_tokenizer
 from editfoundry.profiles import PLANNED_ROLES, PROFILES_FOLDER, ModelReference, load_profile
 
 ANSWER = json.dumps(
@@ -188,6 +189,32 @@ def _segmenter(reference: ModelReference, folder: Path) -> None:
     save_sam(build_sam(config), config, folder)
 
 
+def _detector(reference: ModelReference, folder: Path) -> None:
+    config = _published(reference)
+    narrow = {"backbone_config": config["backbone_config"] | {"embed_dim": 32, "depths": [1, 1, 1, 1]}}
+    narrow |= {"text_config": config["text_config"] | {"hidden_size": 24, "intermediate_size": 32}}
+    narrow |= {"d_model": 32, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "encoder_layers": 1, "decoder_layers": 2}
+    values = {name: value for name, value in (config | narrow).items() if name != "model_type"}
+    transformers.GroundingDinoForObjectDetection(transformers.GroundingDinoConfig(**values)).save_pretrained(folder)
+    processor = transformers.GroundingDinoProcessor(
+        transformers.GroundingDinoImageProcessor(), build_tokenizer(folder / "tokenizer")
+    )
+    processor.save_pretrained(folder)
+
+
+def _depth(reference: ModelReference, folder: Path) -> None:
+    config = _published(reference)
+    narrow: dict[str, Any] = {"fusion_hidden_size": 16, "neck_hidden_sizes": [8, 16, 24, 24]}
+    if "backbone_config" in config:
+        narrow |= {"backbone_config": config["backbone_config"] | {"hidden_size": 32}, "reassemble_hidden_size": 32}
+    else:
+        narrow |= {"hidden_size": 32, "intermediate_size": 64}
+    built = transformers.AutoConfig.for_model(**(config | narrow))
+    transformers.AutoModelForDepthEstimation.from_config(built).save_pretrained(folder)
+    side = 518 if "backbone_config" in config else 384
+    transformers.DPTImageProcessor(size={"height": side, "width": side}).save_pretrained(folder)
+
+
 def _lpips(reference: ModelReference, folder: Path) -> None:
     folder.mkdir(parents=True)
     features = torchvision.models.alexnet(weights=None).features.state_dict()
@@ -333,6 +360,8 @@ _SAVERS: dict[str, Callable[[ModelReference, Path], None]] = {
     "clip": _clip,
     "dino": _dino,
     "segmenter": _segmenter,
+    "detector": _detector,
+    "depth": _depth,
     "lpips": _lpips,
     "vision_language_model": _vision_language_model,
     "video_language_model": _video_language_model,

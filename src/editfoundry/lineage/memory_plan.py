@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from editfoundry.execution.stage_record import StageParams
 from editfoundry.pretrained.passes import PASS_SIZES
 from editfoundry.profiles import Profile
+from editfoundry.profiles.profile import FULL_PRECISION_ROLES
 from editfoundry.synthesis.editworld_text.config import roles_of as text_roles
 from editfoundry.synthesis.editworld_video.config import roles_of as video_roles
 
@@ -65,9 +66,9 @@ class Footprints:
         return self._built[role]
 
     def weights(self, role: str) -> int:
-        """Return the bytes of a role's weights; SAM is always in float32."""
+        """Return the bytes of a role's weights; some are always in float32."""
         found = self.skeleton(role)
-        return 0 if found is None else found.num_bytes("float32" if role == "segmenter" else self.dtype)
+        return 0 if found is None else found.num_bytes("float32" if role in FULL_PRECISION_ROLES else self.dtype)
 
     def working(self, role: str) -> int:
         """Return the bytes of a role's pass, of as many pictures as the profile says or its kind takes."""

@@ -13,6 +13,8 @@ KNOWN_TYPES = {
     "text_to_image": ("StableDiffusionPipeline", "StableDiffusionXLPipeline"),
     "vision_language_model": ("llava", "llava_onevision"),
     "video_language_model": ("video_llava", "llava_next_video"),
+    "detector": ("grounding-dino",),
+    "depth": ("dpt", "depth_anything"),
 }
 """Role -> classes of ``model_index.json``, or model types of ``config.json``, that its code knows."""
 CONTROLNET_SHARES = ("in_channels", "block_out_channels", "cross_attention_dim", "addition_embed_type")

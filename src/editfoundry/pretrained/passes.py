@@ -22,6 +22,8 @@ PASS_SIZES = {
     "video_language_model": 8,
     "language_model": 64,
     "segmenter": 1,
+    "detector": 8,
+    "depth": 16,
     "text_to_image": 1,
     "controlnet_canny": 1,
     "editor_base": 1,

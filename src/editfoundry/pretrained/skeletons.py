@@ -99,6 +99,8 @@ def _transformers_model(reference: ModelReference) -> dict[str, nn.Module] | Non
         "instruction_model": transformers.AutoModelForCausalLM,
         "moderator": transformers.AutoModelForSequenceClassification,
         "dino": transformers.AutoModel,
+        "detector": transformers.AutoModelForZeroShotObjectDetection,
+        "depth": transformers.AutoModelForDepthEstimation,
     }
     kind = str(config["model_type"])
     chosen: Any = {
@@ -110,7 +112,8 @@ def _transformers_model(reference: ModelReference) -> dict[str, nn.Module] | Non
     built = AutoConfig.for_model(kind, **_values(config))
     with torch.device("meta"):
         model: Any = chosen.from_config(built) if hasattr(chosen, "from_config") else chosen(built)
-    return {"model": model.eval()}
+    # Grounding DINO makes some of its numbers on the CPU, wherever it is built.
+    return {"model": model.to("meta").eval()}
 
 
 def _controlnet(reference: ModelReference) -> dict[str, nn.Module] | None:

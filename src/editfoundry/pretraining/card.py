@@ -26,6 +26,8 @@ DESCRIPTIONS = {
     "video_language_model": "A transformers VideoLlavaForConditionalGeneration with the first layers of `clip`'s vision tower, trained on; it says what happens between two frames, asked with the storyline prompts `tinyworld`.",  # noqa: E501
     "editworld": "EditWorld's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's training rules.",
     "segmenter": "segment-anything's `Sam` for 64 x 64 pixels, in the layout of transformers: from a point, three masks of a thing.",  # noqa: E501
+    "detector": "A transformers GroundingDinoForObjectDetection for 64 x 64 pixels, with a ConvNeXt in the place of Swin: boxes of what phrases name.",  # noqa: E501
+    "depth": "A transformers DPTForDepthEstimation for 64 x 64 pixels: how near each pixel is, as an inverse distance.",  # noqa: E501
     "ip_adapter": "An IP-Adapter for `text_to_image` in the published layout (4 image tokens); its image encoder is `clip`'s.",  # noqa: E501
 }
 RECIPES = {
@@ -38,6 +40,8 @@ RECIPES = {
     "vision_language_model": "vision_language_model",
     "video_language_model": "video_language_model",
     "segmenter": "segmenter",
+    "detector": "detector",
+    "depth": "depth",
     "editworld": "editworld",
 }
 """The pretraining that makes each role's model."""
@@ -53,6 +57,8 @@ DATA = {
     "video_language_model": "Scenes of tinyworld's training split and their twins with one object in another state, half of them by a rule of the video categories, under a moving camera and noise.",  # noqa: E501
     "editworld": "World edits by tinyworld's training rules with their true outcomes, lastly with paraphrases of their wordings, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
+    "detector": "Scenes of tinyworld's training split with the true boxes of their objects, asked for those and for others.",  # noqa: E501
+    "depth": "Scenes of tinyworld's training split with their exact inverse distances.",
     "ip_adapter": "Twin scenes of tinyworld's training split: one is painted, the other's features are given.",
 }
 

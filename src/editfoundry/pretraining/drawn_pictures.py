@@ -13,6 +13,11 @@ from torch import Tensor
 from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
 
+MOST_SOFTENED = 0.7
+"""Share of the mean of its neighbours that a pixel of `noisy_pixels` gets at most."""
+MOST_NOISE = 0.05
+"""Largest standard deviation of noise, of values in [-1, 1]."""
+
 
 def cached_array(
     path: Path, shape: tuple[int, ...], dtype: str, blocks: Callable[[], Iterable[np.ndarray]]
@@ -51,3 +56,19 @@ def as_pixels(images: Tensor) -> Tensor:
 def to_images(pixels: Tensor) -> np.ndarray:
     """Turn ``(B, 3, H, W)`` float in [-1, 1] into ``(B, H, W, 3)`` uint8."""
     return ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def noisy_pixels(images: np.ndarray, generator: torch.Generator) -> Tensor:
+    """Turn ``(B, H, W, 3)`` uint8 into pixels for what looks at painted pictures, which are not as clean as drawn ones.
+
+    Each is softened by its own share, and gets noise of its own strength.
+
+    Returns:
+        ``(B, 3, H, W)`` float, about [-1, 1].
+    """
+    pixels = to_pixels(images)
+    shares, strengths = torch.rand(2, len(pixels), 1, 1, 1, generator=generator)
+    softened = torch.nn.functional.avg_pool2d(pixels, 3, stride=1, padding=1, count_include_pad=False)
+    pixels = torch.lerp(pixels, softened, MOST_SOFTENED * shares)
+    noise = torch.randn(pixels.shape, generator=generator)
+    return pixels + noise * strengths * MOST_NOISE

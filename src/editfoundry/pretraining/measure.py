@@ -17,11 +17,13 @@ from editfoundry.evaluation.controls import another_items
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.pretraining.measure_detector import measure_detector
 from editfoundry.pretraining.measure_judge import measure_vision_language_model
 from editfoundry.pretraining.measure_language_model import measure_language_model
 from editfoundry.pretraining.measure_video_language_model import measure_video_language_model
 from editfoundry.pretraining.recipes.clip import measure_clip, twin_scenes
 from editfoundry.pretraining.recipes.controlnet import measure_controlnet
+from editfoundry.pretraining.recipes.depth import measure_depth
 from editfoundry.pretraining.recipes.ip_adapter import measure_ip_adapter
 from editfoundry.pretraining.recipes.segmenter import measure_segmenter
 from editfoundry.pretraining.recipes.vae import reconstruction_psnr
@@ -123,6 +125,8 @@ MEASURES = {
     "vision_language_model": measure_vision_language_model,
     "video_language_model": measure_video_language_model,
     "segmenter": measure_segmenter,
+    "detector": measure_detector,
+    "depth": measure_depth,
     "editworld": measure_editworld,
 }
 

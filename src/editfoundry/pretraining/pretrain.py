@@ -26,6 +26,8 @@ from editfoundry.pretraining.model_trainee import PretrainingConfig, Pretraining
 from editfoundry.pretraining.recipes import (
     clip,
     controlnet,
+    depth,
+    detector,
     editworld,
     ip_adapter,
     joint,
@@ -264,6 +266,18 @@ def _segmenter(job: Job) -> Trained:
     return {"segmenter": partial(segmenter.save_segmenter, model)}, result
 
 
+def _detector(job: Job) -> Trained:
+    model, processor, result = detector.train_detector(
+        job.work_dir, job.device, job.config, **job.sizes("num_pictures")
+    )
+    return {"detector": _saver(model, processor)}, result
+
+
+def _depth(job: Job) -> Trained:
+    model, processor, result = depth.train_depth(job.work_dir, job.device, job.config, **job.sizes("num_pictures"))
+    return {"depth": _saver(model, processor)}, result
+
+
 def _editworld(job: Job) -> Trained:
     start = job.shipped or Path(job.models.model("editor_base").location)
     # An editor that is trained on learns from triplets that it has not seen.
@@ -330,6 +344,8 @@ PRETRAININGS = {
         continued_rate=0.5,
     ),
     "segmenter": Pretraining(config=segmenter.CONFIG, train=_segmenter, over_by=0.4, on_gpu=segmenter.ON_GPU),
+    "detector": Pretraining(config=detector.CONFIG, train=_detector, over_by=0.7, on_gpu=detector.ON_GPU),
+    "depth": Pretraining(config=depth.CONFIG, train=_depth, over_by=0.5, on_gpu=depth.ON_GPU),
     "video_language_model": Pretraining(
         config=video_language_model.CONFIG,
         train=_video_language_model,

@@ -17,8 +17,10 @@ ROLES = (
     "task_predictor", "summarizer", "instruction_model", "moderator",
 )  # fmt: skip
 DEFAULT_PROFILE = "embedded"
-PLANNED_ROLES = ("inpainter", "detector", "depth", "task_predictor", "summarizer")
+PLANNED_ROLES = ("inpainter", "task_predictor", "summarizer")
 """Roles that no code loads yet."""
+FULL_PRECISION_ROLES = ("segmenter", "detector")
+"""Roles whose models always compute in float32."""
 _PACKAGE = Path(__file__).parent.parent
 PROFILES_FOLDER = _PACKAGE / "profiles"
 EMBEDDED_FOLDER = _PACKAGE / "embedded"

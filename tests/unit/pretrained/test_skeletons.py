@@ -25,6 +25,9 @@ MILLIONS = {
     "facebook/sam-vit-huge": 641.1,
     "facebook/dino-vits16": 21.7,
     "facebook/dinov2-base": 86.6,
+    "IDEA-Research/grounding-dino-base": 233.0,
+    "Intel/dpt-large": 343.0,
+    "depth-anything/Depth-Anything-V2-Large-hf": 335.3,
 }
 """As the models' cards and papers have them."""
 PLAYED = [
