@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from editfoundry.data.edit_tasks import EditTask
+from editfoundry.data.edit_tasks import TASK_NAMES, EditTask
 from editfoundry.errors import BadInputError
 from editfoundry.synthesis.prompt_files import read_prompt_file
 
@@ -56,4 +56,11 @@ def _task(entry: Mapping[str, Any]) -> TaskExemplars:
     )
     if not exemplars or not entry["verbs"]:
         raise ValueError(f"task {entry['name']} needs verbs and exemplars")
-    return TaskExemplars(task=EditTask(entry["name"]), verbs=tuple(map(str, entry["verbs"])), exemplars=exemplars)
+    return TaskExemplars(task=_named(entry["name"]), verbs=tuple(map(str, entry["verbs"])), exemplars=exemplars)
+
+
+def _named(name: str) -> EditTask:
+    found = next((task for task in EditTask if task.value == name), None)
+    if found is None:
+        raise ValueError(f"{name!r} is no task: use {', '.join(TASK_NAMES)}")
+    return found
