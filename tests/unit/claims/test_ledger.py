@@ -26,7 +26,8 @@ from editfoundry.tinyworld.benchmark import plain_cases
 
 TINY = ClaimsConfig(
     num_world_items=8, num_plain_items=20, num_guidance_items=20, num_category_items=2, num_caption_pairs=3,
-    num_painted_pairs=3, num_candidates=2, num_training_triplets=8, num_training_steps=1, training_batch_size=4, num_inference_steps=1,
+    num_painted_pairs=3, num_candidates=2, num_training_triplets=8, num_training_steps=1, training_batch_size=4,
+    num_inference_steps=1,
 )  # fmt: skip
 
 

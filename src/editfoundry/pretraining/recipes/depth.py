@@ -83,8 +83,7 @@ def build_depth() -> DPTForDepthEstimation:
     """Return an untrained DPT of the embedded size."""
     model: Any = DPTForDepthEstimation(depth_config())
     # The head ends with a ReLU; a model that says zero everywhere would learn nothing.
-    last = [module for module in model.head.modules() if isinstance(module, nn.Conv2d)][-1]
-    assert last.bias is not None
+    last: Any = [module for module in model.head.modules() if isinstance(module, nn.Conv2d)][-1]
     nn.init.constant_(last.bias, 0.5)
     return model
 
@@ -126,7 +125,7 @@ def measure_depth(profile: Profile, runtime: Runtime, num_scenes: int = NUM_MEAS
     scenes = [sample_scene(random_stream("measure", "test", index), "test") for index in range(num_scenes)]
     found = load_depth(profile, runtime).nearness([Image.fromarray(render(scene)) for scene in scenes])
     truths = [depth_map(scene) for scene in scenes]
-    things: list[np.ndarray] = [np.asarray(object_masks(scene).any(axis=0)) for scene in scenes]
+    things = [np.asarray(object_masks(scene).any(0)) for scene in scenes]
     others = [depth_map(sample_scene(random_stream("depth control", i), "train")) for i in range(num_scenes)]
     mean = [np.mean(others, axis=0)] * num_scenes
     return {

@@ -1,4 +1,4 @@
-"""Edits with a table of tasks: each edit with the task that is given, or that the task predictor tells."""
+"""Edits with a table of tasks: each edit with the task that is given, or with none."""
 
 from __future__ import annotations
 
