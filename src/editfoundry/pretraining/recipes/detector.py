@@ -36,7 +36,7 @@ MIN_PIXELS = 16
 """Objects of which less is seen are not asked for."""
 SPECIAL_TOKENS = {"[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
 """Numbers that BERT gives them; Grounding DINO's code knows those of what ends a phrase."""
-CONFIG = PretrainingConfig(num_steps=6000, batch_size=24, learning_rate=8e-4, max_grad_norm=1.0, ema_decay=0.998)
+CONFIG = PretrainingConfig(num_steps=9000, batch_size=24, learning_rate=8e-4, max_grad_norm=1.0, ema_decay=0.998)
 ON_GPU: dict[str, Any] = {"batch_size": 64}
 
 
