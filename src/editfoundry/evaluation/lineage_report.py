@@ -17,7 +17,7 @@ from editfoundry.data.shards import count_triplets
 from editfoundry.data.split_leaks import split_folders
 from editfoundry.data.stage_result import StageResult
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
-from editfoundry.evaluation.benchmarks.tinyworld import TINYWORLD
+from editfoundry.evaluation.benchmarks.tinyworld import NEW_RULES, PLAIN, WORLD
 from editfoundry.evaluation.controls import INSTRUCTION_CONTROLS
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.made_by import made_now
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from editfoundry.pretrained.runtime import Runtime
 
 STAGE = "report"
-BENCHMARKS = tuple(definition.name for definition in TINYWORLD)
+BENCHMARKS = tuple(definition.name for definition in (WORLD, NEW_RULES, PLAIN))
 """The first is the headline."""
 METRICS = (RIGHT, SHARP, "clip_score", "preservation_psnr")
 _FILES = ("report.html", "summary.json", METRICS_FILE, "table.md", "grid.png")
