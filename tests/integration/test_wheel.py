@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.slow
 
@@ -46,4 +47,5 @@ def test_dagster_finds_the_definitions_of_the_wheel_and_works_in_the_folder_it_w
         "from dagster_project.defs.resources import Foundry\n"
         "print(Foundry().folder, Foundry().params.editworld['num_steps'])\n"
     )
-    assert wheel(tmp_path, "ask").stdout.split() == [str(tmp_path), "360"]
+    shipped = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["editworld"]["num_steps"]
+    assert wheel(tmp_path, "ask").stdout.split() == [str(tmp_path), str(shipped)]
