@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rule import Rule
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.scene import render
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
+from editfoundry.tinyworld.true_triplet import true_triplet
 from editfoundry.tinyworld.wrong_outcomes import shows
 
 TEXT_CATEGORIES = ("Long-Term", "Physical-Trans", "Implicit-Logic", "Story-Type", "Real-to-Virtual")
@@ -47,16 +45,7 @@ def _triplets(numbers: range, branches: Sequence[Sequence[str]], seed: int) -> I
     rules = [[rule for rule in trained_rules() if rule.category in branch] for branch in branches]
     for number in numbers:
         turn, branch = divmod(number, len(branches))
-        edit = _edit(rules[branch][turn % len(rules[branch])], number, seed)
-        yield Triplet(
-            instruction=edit.instruction,
-            input_image=Image.fromarray(render(edit.before)),
-            output_image=Image.fromarray(render(edit.after)),
-            input_caption=edit.before.caption,
-            output_caption=edit.after.caption,
-            category=edit.category,
-            recipe="tinyworld",
-        )
+        yield true_triplet(_edit(rules[branch][turn % len(rules[branch])], number, seed))
 
 
 def _edit(rule: Rule, number: int, seed: int) -> Edit:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
-
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.tinyworld.ambiguous import ambiguous_rules, sample_ambiguous_edit
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit
-from editfoundry.tinyworld.scene import render
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
+from editfoundry.tinyworld.true_triplet import true_triplet
 from editfoundry.tinyworld.wrong_outcomes import shows
 
 TRIPLETS_PER_SHARD = 1_000
@@ -32,16 +30,7 @@ def write_ambiguous_triplets(folder: Path, count: int, seed: int = 0, plain_shar
 
 def _triplets(numbers: range, seed: int, plain_share: float) -> Iterator[Triplet]:
     for number in numbers:
-        edit = _edit(number, seed, plain_share)
-        yield Triplet(
-            instruction=edit.instruction,
-            input_image=Image.fromarray(render(edit.before)),
-            output_image=Image.fromarray(render(edit.after)),
-            input_caption=edit.before.caption,
-            output_caption=edit.after.caption,
-            category=edit.category,
-            recipe="tinyworld",
-        )
+        yield true_triplet(_edit(number, seed, plain_share))
 
 
 def _edit(number: int, seed: int, plain_share: float) -> Edit:

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from diffusers import StableDiffusionInstructPix2PixPipeline
-from PIL import Image
 
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Triplet
@@ -22,8 +21,8 @@ from editfoundry.pretraining.parallel_drawing import num_cores
 from editfoundry.pretraining.paraphrases import paraphrase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.scene import render
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
+from editfoundry.tinyworld.true_triplet import true_triplet
 from editfoundry.tinyworld.wrong_outcomes import shows
 
 NUM_TRIPLETS = 32_000
@@ -107,16 +106,7 @@ def _write_shard(folder: Path, count: int, seed: int, start: int) -> None:
 
 def _triplets(start: int, stop: int, seed: int) -> Iterator[Triplet]:
     for number in range(start, stop):
-        edit = _edit(number, seed)
-        yield Triplet(
-            instruction=edit.instruction,
-            input_image=Image.fromarray(render(edit.before)),
-            output_image=Image.fromarray(render(edit.after)),
-            input_caption=edit.before.caption,
-            output_caption=edit.after.caption,
-            category=edit.category,
-            recipe="tinyworld",
-        )
+        yield true_triplet(_edit(number, seed))
 
 
 def _edit(number: int, seed: int) -> Edit:
