@@ -42,6 +42,8 @@ from editfoundry.profiles import EMBEDDED_FOLDER, Profile, load_profile
 from editfoundry.tracking.mlflow_client import default_tracking_uri
 
 VAE_FOLDER = "vae_trained"
+DRAWING_NICENESS = 10
+"""Of processes that draw ahead, while trainings want the cores too."""
 Save = Callable[[Path], dict[str, int]]
 """Saves a trained model into a folder and returns its parameter counts by part."""
 Trained = tuple[dict[str, Save], PretrainingResult]
@@ -62,10 +64,12 @@ class Job:
     """A model to train on, where one is continued."""
     num_examples: int | None = None
     """Pictures, pairs or edits to learn from; by default each recipe's own number."""
+    examples: Mapping[str, int] = field(default_factory=dict)
+    """Those numbers where the device wants others than the recipe's, by the recipe's names for them."""
 
     def sizes(self, *names: str) -> dict[str, int]:
         """Return a recipe's arguments of these names: ``num_examples``, where it is told."""
-        return {} if self.num_examples is None else dict.fromkeys(names, self.num_examples)
+        return dict(self.examples) if self.num_examples is None else dict.fromkeys(names, self.num_examples)
 
     @property
     def runtime(self) -> Runtime:
@@ -115,7 +119,14 @@ def pretrain(
     config = replace(config_on(recipe, target), mlflow_tracking_uri=uri, ends_at=ends_at)
     if num_steps is not None:
         config = replace(config, num_steps=num_steps)
-    job = Job(work_dir=work_dir, device=target, config=config, models=models_in(out), num_examples=num_examples)
+    job = Job(
+        work_dir=work_dir,
+        device=target,
+        config=config,
+        models=models_in(out),
+        num_examples=num_examples,
+        examples=examples_on(recipe, target),
+    )
     before: dict[str, Any] = {}
     if continue_shipped:
         job, before = _continued(name, job, out)
@@ -138,6 +149,26 @@ def pretrain(
 def config_on(recipe: Pretraining, device: torch.device) -> PretrainingConfig:
     """Return a pretraining's settings on a kind of device."""
     return replace(recipe.config, **recipe.on_gpu) if device.type == "cuda" else recipe.config
+
+
+def examples_on(recipe: Pretraining, device: torch.device) -> Mapping[str, int]:
+    """Return the numbers of examples that are others than the recipe's own on a kind of device."""
+    return recipe.examples_on_gpu if device.type == "cuda" else {}
+
+
+def draw_pictures(name: str, work_dir: Path, device: str, num_examples: int | None = None) -> None:
+    """Draw what a training learns from, ahead of it; see `Pretraining.draw`.
+
+    Raises:
+        BadInputError: its pictures cannot be drawn before the models that it starts from are there.
+    """
+    recipe, target = PRETRAININGS[name], choose_runtime(device, "float32").device
+    if recipe.draw is None:
+        raise BadInputError(f"{name}: its pictures are drawn as it begins")
+    numbers = examples_on(recipe, target)
+    if num_examples is not None:
+        numbers = dict.fromkeys(recipe.examples_on_gpu, num_examples)
+    recipe.draw(work_dir, **numbers)
 
 
 def models_in(folder: Path) -> Profile:
@@ -312,6 +343,10 @@ class Pretraining:
     """Role whose shipped model can be trained on, where one can."""
     continued_rate: float = 1.0
     """Share of the learning rate that training on takes."""
+    examples_on_gpu: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of examples that suit a GPU, in the place of the recipe's own, by its names for them."""
+    draw: Callable[..., object] | None = None
+    """``(work_dir, **numbers of examples)``: draws what can be drawn before there are the models it starts from."""
     can_warm_start: bool = False
     """Whether a suite can start it from what is shipped: where that need not fit what the suite trained before."""
 
@@ -320,7 +355,7 @@ PRETRAININGS = {
     "vae": Pretraining(
         config=vae.CONFIG,
         train=_vae,
-        over_by=0.22,
+        over_by=0.2,
         on_gpu=vae.ON_GPU,
         continued_role="text_to_image",
         can_warm_start=True,
@@ -330,8 +365,10 @@ PRETRAININGS = {
         config=joint.CONFIG,
         train=_diffusion,
         after=("vae",),
-        over_by=0.66,
+        over_by=0.62,
         on_gpu=joint.ON_GPU,
+        examples_on_gpu=joint.EXAMPLES_ON_GPU,
+        draw=joint.draw,
         continued_role="editor_base",
         can_warm_start=True,
     ),
@@ -359,6 +396,8 @@ PRETRAININGS = {
         after=("diffusion",),
         over_by=1.0,
         on_gpu=editworld.ON_GPU,
+        examples_on_gpu=editworld.EXAMPLES_ON_GPU,
+        draw=editworld.draw,
         continued_role="editworld",
     ),
     "controlnet_canny": Pretraining(

@@ -37,6 +37,7 @@ OUTPUT = "editworld"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
 ON_GPU = {"batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
+EXAMPLES_ON_GPU = {"num_triplets": 64_000}
 
 
 def train_editworld(
@@ -50,14 +51,20 @@ def train_editworld(
 
     An interrupted run resumes; the trainer chooses the device. Another ``data_seed`` draws other triplets.
     """
-    dataset = work_dir / "data" / f"editworld-{num_triplets}-{data_seed}"
-    write_world_triplets(dataset, num_triplets, data_seed)
+    dataset = draw(work_dir, num_triplets, data_seed)
     summary = train_editor(training_config(work_dir, start, dataset, config))
     pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(work_dir / OUTPUT)
     # Else their configurations are shipped with this machine's path in them.
     for part in (pipeline, pipeline.unet, pipeline.vae):
         part.register_to_config(_name_or_path="")
     return pipeline, PretrainingResult.of_summary(summary)
+
+
+def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -> Path:
+    """Draw the triplets, where that was not done, and return their folder."""
+    dataset = work_dir / "data" / f"editworld-{num_triplets}-{data_seed}"
+    write_world_triplets(dataset, num_triplets, data_seed)
+    return dataset
 
 
 def training_config(work_dir: Path, start: Path, dataset: Path, config: PretrainingConfig) -> InstructPix2PixTraining:
