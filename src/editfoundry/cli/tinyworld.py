@@ -24,7 +24,7 @@ from editfoundry.cli.shared import (
 )
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.errors import BadInputError
-from editfoundry.pretraining.card import PRETRAININGS, RECIPES
+from editfoundry.pretraining.card import CONTROLS, PRETRAININGS, RECIPES
 
 
 class WorldSplit(StrEnum):
@@ -221,7 +221,8 @@ def tinyworld_pretrain(
         typer.Argument(
             metavar="MODEL...",
             help=f"{', '.join(PRETRAININGS)}; all, or several, which are trained in this order and, on a GPU, beside "
-            "each other. diffusion gives text_to_image and editor_base.",
+            f"each other. diffusion gives text_to_image and editor_base. all leaves out {' and '.join(CONTROLS)}, "
+            "which a shipped model is only compared with.",
         ),
     ],
     work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints, logs and MLflow log.")] = Path(".pretrain"),

@@ -20,7 +20,7 @@ from typing import IO
 from editfoundry.data.hashing import input_hash
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.pretraining.card import RECIPES
+from editfoundry.pretraining.card import models_of
 from editfoundry.pretraining.pretrain import PRETRAININGS, VAE_FOLDER, config_on, examples_on
 from editfoundry.pretraining.shared_files import share_equal_files, unshare_files
 from editfoundry.training.failures import TrainingError
@@ -49,7 +49,7 @@ class Suite:
     minutes: float | None = None
     """That it may take; by default each training takes its steps."""
     only: Sequence[str] = ()
-    """Names of `PRETRAININGS`; by default all."""
+    """Names of `PRETRAININGS`; by default all whose models are shipped."""
     num_steps: int | None = None
     """Of each training; by default those of the shipped models."""
     num_examples: int | None = None
@@ -72,7 +72,8 @@ class Suite:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         self.out.mkdir(parents=True, exist_ok=True)
         unshare_files(self.out)
-        names = [name for name in PRETRAININGS if not self.only or name in self.only]
+        shipped = [name for name, recipe in PRETRAININGS.items() if not recipe.is_control]
+        names = [name for name in PRETRAININGS if name in (self.only or shipped)]
         became = {name: "was trained" for name in names if self.is_done(name)}
         run = _Run(self, [name for name in names if name not in became])
         try:
@@ -84,7 +85,7 @@ class Suite:
     def is_done(self, name: str) -> bool:
         """Tell whether a training was finished with today's settings, and from models that still are the newest."""
         path = self._done_path(name)
-        folders = [self.out / role for role, recipe in RECIPES.items() if recipe == name]
+        folders = [self.out / model for model in models_of(name)]
         is_there = all(folder.is_dir() for folder in folders or [self.work_dir / VAE_FOLDER])
         return is_there and path.is_file() and path.read_text() == self.digest(name)
 

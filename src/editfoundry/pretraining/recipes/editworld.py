@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from diffusers import StableDiffusionInstructPix2PixPipeline
 
-from editfoundry.data.hashing import input_hash
-from editfoundry.data.record import Triplet
-from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.train import train_editor
+from editfoundry.pretraining.drawn_triplets import DrawnTriplets
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
-from editfoundry.pretraining.parallel_drawing import num_cores
 from editfoundry.pretraining.paraphrases import paraphrase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
-from editfoundry.tinyworld.true_triplet import true_triplet
 from editfoundry.tinyworld.wrong_outcomes import shows
 
 NUM_TRIPLETS = 32_000
-TRIPLETS_PER_SHARD = 1_000
 PLAIN_SHARE = 0.2
 """Share of plain add, change and remove edits, so that they are not unlearned."""
 PARAPHRASED_SHARE = 0.6
@@ -95,25 +87,8 @@ def training_config(work_dir: Path, start: Path, dataset: Path, config: Pretrain
 
 def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:
     """Write shards of seeded edits with their true outcomes, on all cores; finished shards stay as they are."""
-    starts = range(0, count, TRIPLETS_PER_SHARD)
-    write = partial(_write_shard, folder, count, seed)
-    if len(starts) == 1 or num_cores() == 1:
-        list(map(write, starts))
-        return
-    with ProcessPoolExecutor(min(num_cores(), len(starts)), multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(write, starts))
-
-
-def _write_shard(folder: Path, count: int, seed: int, start: int) -> None:
-    stop, tar = min(start + TRIPLETS_PER_SHARD, count), folder / f"{start // TRIPLETS_PER_SHARD:05}.tar"
-    digest = input_hash("editworld", seed, start, stop, PLAIN_SHARE, PARAPHRASED_SHARE)
-    if not is_done(tar, digest):
-        write_triplets(tar, _triplets(start, stop, seed), input_hash=digest)
-
-
-def _triplets(start: int, stop: int, seed: int) -> Iterator[Triplet]:
-    for number in range(start, stop):
-        yield true_triplet(_edit(number, seed))
+    settings = (PLAIN_SHARE, PARAPHRASED_SHARE)
+    DrawnTriplets(name="editworld", seed=seed, settings=settings, draw=partial(_edit, seed=seed)).write(folder, count)
 
 
 def _edit(number: int, seed: int) -> Edit:
