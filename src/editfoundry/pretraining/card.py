@@ -25,6 +25,8 @@ DESCRIPTIONS = {
     "vision_language_model": "A transformers LlavaForConditionalGeneration with `clip`'s vision tower, frozen; it judges edits by the prompts of `editfoundry.judging` and captions pictures.",  # noqa: E501
     "video_language_model": "A transformers VideoLlavaForConditionalGeneration with the first layers of `clip`'s vision tower, trained on; it says what happens between two frames, asked with the storyline prompts `tinyworld`.",  # noqa: E501
     "editworld": "EditWorld's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's training rules.",
+    "emu_edit": "Emu Edit's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's fifteen tasks, with a table of their embeddings beside its UNet.",  # noqa: E501
+    "task_predictor": "A transformers T5ForSequenceClassification that tells Emu Edit's task of an instruction.",
     "segmenter": "segment-anything's `Sam` for 64 x 64 pixels, in the layout of transformers: from a point, three masks of a thing.",  # noqa: E501
     "detector": "A transformers GroundingDinoForObjectDetection for 64 x 64 pixels, with a ConvNeXt in the place of Swin: boxes of what phrases name.",  # noqa: E501
     "depth": "A transformers DPTForDepthEstimation for 64 x 64 pixels: how near each pixel is, as an inverse distance.",  # noqa: E501
@@ -43,6 +45,8 @@ RECIPES = {
     "detector": "detector",
     "depth": "depth",
     "editworld": "editworld",
+    "emu_edit": "emu_edit",
+    "task_predictor": "task_predictor",
 }
 """The pretraining that makes each role's model."""
 PRETRAININGS = ("vae", *dict.fromkeys(RECIPES.values()))
@@ -56,6 +60,8 @@ DATA = {
     "vision_language_model": "World edits of tinyworld's training split with true, wrong, unchanged, foreign, moved, blurred and noisy outcomes, half of them through the autoencoder, judged by rule from their scenes; first the same edits told in captions alone.",  # noqa: E501
     "video_language_model": "Scenes of tinyworld's training split and their twins with one object in another state, half of them by a rule of the video categories, under a moving camera and noise.",  # noqa: E501
     "editworld": "World edits by tinyworld's training rules with their true outcomes, lastly with paraphrases of their wordings, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
+    "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split and in training wordings; the text encoder stays as it was.",  # noqa: E501
+    "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in some of the recipe's own; no held-out wording.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
     "detector": "Scenes of tinyworld's training split with the true boxes of their objects, asked for those and for others.",  # noqa: E501
     "depth": "Scenes of tinyworld's training split with their exact inverse distances.",

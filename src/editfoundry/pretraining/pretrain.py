@@ -29,16 +29,18 @@ from editfoundry.pretraining.recipes import (
     depth,
     detector,
     editworld,
+    emu_edit,
     ip_adapter,
     joint,
     language_model,
     segmenter,
+    task_predictor,
     vae,
     video_language_model,
     vision_language_model,
 )
 from editfoundry.pretraining.shared_files import share_equal_files, unshare_files
-from editfoundry.profiles import EMBEDDED_FOLDER, Profile, load_profile
+from editfoundry.profiles import EMBEDDED_FOLDER, ROLES, Profile, load_profile
 from editfoundry.tracking.mlflow_client import default_tracking_uri
 
 VAE_FOLDER = "vae_trained"
@@ -178,8 +180,8 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
         raise BadInputError(f"no measure of {role!r}: roles are {', '.join(MEASURES)}")
     chosen = load_profile(profile)
     measured = MEASURES[role](chosen, choose_runtime(device, "float32"))
-    # The finished editor plays no role in other stages, so no profile names it.
-    folder = EMBEDDED_FOLDER / role if role == "editworld" else Path(chosen.model(role).location)
+    # Finished editors play no role in other stages, so no profile names them.
+    folder = Path(chosen.model(role).location) if role in ROLES else EMBEDDED_FOLDER / role
     update_card(folder, role, measured=measured)
     return measured
 
@@ -279,14 +281,40 @@ def _depth(job: Job) -> Trained:
 
 
 def _editworld(job: Job) -> Trained:
-    start = job.shipped or Path(job.models.model("editor_base").location)
-    # An editor that is trained on learns from triplets that it has not seen.
-    parts = training_parts(read_card(job.shipped).get("training", {})) if job.shipped is not None else []
-    seen = sum(part["steps"] for part in parts)
+    start, seed = _start_of_editor(job)
     pipeline, result = editworld.train_editworld(
-        job.work_dir, start, job.config, data_seed=seen, **job.sizes("num_triplets")
+        job.work_dir, start, job.config, data_seed=seed, **job.sizes("num_triplets")
     )
     return {"editworld": _editor_saver(pipeline)}, result
+
+
+def _emu_edit(job: Job) -> Trained:
+    start, seed = _start_of_editor(job)
+    pipeline, table, result = emu_edit.train_emu_edit(
+        job.work_dir, start, job.config, data_seed=seed, **job.sizes("num_triplets")
+    )
+
+    def save(folder: Path) -> dict[str, int]:
+        counts = _editor_saver(pipeline)(folder)
+        table.save(folder)
+        return {**counts, "task_embeddings": table.vectors.numel()}
+
+    return {"emu_edit": save}, result
+
+
+def _task_predictor(job: Job) -> Trained:
+    model, tokenizer, result = task_predictor.train_task_predictor(
+        job.work_dir, job.device, job.config, **job.sizes("num_instructions")
+    )
+    return {"task_predictor": _saver(model, tokenizer)}, result
+
+
+def _start_of_editor(job: Job) -> tuple[Path, int]:
+    """Return the editor that is fine-tuned, and the seed of its triplets: of one that is trained on, unseen ones."""
+    if job.shipped is None:
+        return Path(job.models.model("editor_base").location), 0
+    parts = training_parts(read_card(job.shipped).get("training", {}))
+    return job.shipped, sum(part["steps"] for part in parts)
 
 
 def _trained_vae(job: Job) -> AutoencoderKL:
@@ -361,6 +389,15 @@ PRETRAININGS = {
         on_gpu=editworld.ON_GPU,
         continued_role="editworld",
     ),
+    "emu_edit": Pretraining(
+        config=emu_edit.CONFIG,
+        train=_emu_edit,
+        after=("diffusion",),
+        over_by=1.0,
+        on_gpu=emu_edit.ON_GPU,
+        continued_role="emu_edit",
+    ),
+    "task_predictor": Pretraining(config=task_predictor.CONFIG, train=_task_predictor, over_by=0.5),
     "controlnet_canny": Pretraining(
         config=controlnet.CONFIG, train=_controlnet, after=("diffusion",), over_by=0.95, on_gpu=controlnet.ON_GPU
     ),
