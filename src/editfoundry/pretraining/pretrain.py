@@ -29,11 +29,13 @@ from editfoundry.pretraining.recipes import (
     depth,
     detector,
     editworld,
+    emu_edit,
     ip_adapter,
     joint,
     language_model,
     mgie,
     segmenter,
+    task_predictor,
     vae,
     video_language_model,
     vision_language_model,
@@ -311,12 +313,9 @@ def _depth(job: Job) -> Trained:
 
 
 def _editworld(job: Job) -> Trained:
-    start = job.shipped or Path(job.models.model("editor_base").location)
-    # An editor that is trained on learns from triplets that it has not seen.
-    parts = training_parts(read_card(job.shipped).get("training", {})) if job.shipped is not None else []
-    seen = sum(part["steps"] for part in parts)
+    start, seed = _start_of_editor(job)
     pipeline, result = editworld.train_editworld(
-        job.work_dir, start, job.config, data_seed=seen, **job.sizes("num_triplets")
+        job.work_dir, start, job.config, data_seed=seed, **job.sizes("num_triplets")
     )
     return {"editworld": _editor_saver(pipeline)}, result
 
@@ -334,6 +333,35 @@ def _mgie_baseline(job: Job) -> Trained:
     start = job.models.model("editor_base").location
     pipeline, result = mgie.train_baseline(job.work_dir, start, job.config, **job.sizes("num_triplets"))
     return {"mgie_baseline": _editor_saver(pipeline)}, result
+
+
+def _emu_edit(job: Job) -> Trained:
+    start, seed = _start_of_editor(job)
+    pipeline, table, result = emu_edit.train_emu_edit(
+        job.work_dir, start, job.config, data_seed=seed, **job.sizes("num_triplets")
+    )
+
+    def save(folder: Path) -> dict[str, int]:
+        counts = _editor_saver(pipeline)(folder)
+        table.save(folder)
+        return {**counts, "task_embeddings": table.vectors.numel()}
+
+    return {"emu_edit": save}, result
+
+
+def _task_predictor(job: Job) -> Trained:
+    model, tokenizer, result = task_predictor.train_task_predictor(
+        job.work_dir, job.device, job.config, **job.sizes("num_instructions")
+    )
+    return {"task_predictor": _saver(model, tokenizer)}, result
+
+
+def _start_of_editor(job: Job) -> tuple[Path, int]:
+    """Return the editor that is fine-tuned, and the seed of its triplets: of one that is trained on, unseen ones."""
+    if job.shipped is None:
+        return Path(job.models.model("editor_base").location), 0
+    parts = training_parts(read_card(job.shipped).get("training", {}))
+    return job.shipped, sum(part["steps"] for part in parts)
 
 
 def _trained_vae(job: Job) -> AutoencoderKL:
@@ -418,6 +446,16 @@ PRETRAININGS = {
         draw=editworld.draw,
         continued_role="editworld",
     ),
+    "emu_edit": Pretraining(
+        config=emu_edit.CONFIG,
+        train=_emu_edit,
+        after=("diffusion",),
+        over_by=1.0,
+        on_gpu=emu_edit.ON_GPU,
+        draw=emu_edit.draw,
+        continued_role="emu_edit",
+    ),
+    "task_predictor": Pretraining(config=task_predictor.CONFIG, train=_task_predictor, over_by=0.5),
     "controlnet_canny": Pretraining(
         config=controlnet.CONFIG, train=_controlnet, after=("diffusion",), over_by=0.95, on_gpu=controlnet.ON_GPU
     ),
@@ -442,6 +480,7 @@ PRETRAININGS = {
             after=("diffusion", "vision_language_model"),
             over_by=1.0,
             on_gpu=mgie.ON_GPU,
+            draw=mgie.draw if name == "mgie" else None,
             is_control=name != "mgie",
         )
         for name, train in {

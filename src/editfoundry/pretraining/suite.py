@@ -28,7 +28,7 @@ from editfoundry.training.owners import owners_environment
 
 log = logging.getLogger(__name__)
 
-AT_ONCE_ON_GPU = 5
+AT_ONCE_ON_GPU = 10
 """Small models leave a GPU idle while their next step is prepared."""
 TOLD_EVERY = 10.0
 """Seconds between two lines of one training that are told; its log has them all."""
