@@ -62,8 +62,8 @@ CONFIG = ImagenEditorPretraining(
 ON_GPU = {"num_steps": 16_000, "batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
 SAMPLING = EditingDefaults(
     options={
-        "num_inference_steps": 30,
-        "super_resolution_steps": 12,
+        "num_inference_steps": 25,
+        "super_resolution_steps": 10,
         "guidance_scale": 6.0,
         "low_guidance_scale": 1.0,
         "super_resolution_guidance": 2.0,

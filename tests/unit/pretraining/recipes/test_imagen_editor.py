@@ -52,7 +52,7 @@ def test_it_is_trained_saved_and_opened_by_its_folder(tmp_path: Path) -> None:
     assert facts["models"] == "imagen_editor" and (tmp_path / "work" / "imagen_editor_random").is_dir()
     assert read_editing_defaults(folder) == SAMPLING
     editor = open_editor(str(folder), choose_runtime("cpu"))
-    assert (editor.options.num_inference_steps, editor.model.side) == (30, 64)
+    assert (editor.options.num_inference_steps, editor.model.side) == (25, 64)
 
 
 def test_a_masking_that_there_is_not_and_a_setting_of_another_model_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The cascade: what a stage sees, what it was before it was trained, how it paints, and how its folder opens."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from tiny_models import tiny_image
 
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder, masked_picture
 from editfoundry.editors.families.imagen_editor.options import ImagenEditorOptions
-from editfoundry.editors.families.imagen_editor.stage import CascadeStage, StageDraws, stage_loss, stage_of
+from editfoundry.editors.families.imagen_editor.sampling import paint_holes
+from editfoundry.editors.families.imagen_editor.stage import CascadeStage, StageDraws, shrink, stage_loss, stage_of
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
@@ -151,3 +153,32 @@ def _error_weight(stage: CascadeStage, known: Any, known_weight: float, place: t
 
     plain = stage_loss(stage, *known, known_weight=known_weight)
     return abs(float((stage_loss(off, *known, known_weight=known_weight) - plain).detach()))
+
+
+class Oracle(torch.nn.Module):
+    """A UNet that knows the pictures, and tells the velocity to them."""
+
+    def __init__(self, unet: Any, answers: torch.Tensor, scheduler: Any) -> None:
+        super().__init__()
+        self.config, self.dtype, self.device = unet.config, torch.float32, torch.device("cpu")
+        self.answers, self.scheduler = answers, scheduler
+
+    def forward(self, seen: torch.Tensor, timestep: Any, embeds: Any, **_: Any) -> tuple[torch.Tensor]:
+        signal = self.scheduler.alphas_cumprod[timestep].double()
+        noisy, clean = seen[:, :3].double(), shrink(self.answers, seen.shape[-1]).double().repeat(2, 1, 1, 1)
+        noise = (noisy - signal.sqrt() * clean) / (1 - signal).sqrt()
+        return ((signal.sqrt() * noise - (1 - signal).sqrt() * clean).float(),)
+
+
+def test_models_that_know_the_picture_paint_it() -> None:
+    pipeline = tiny_cascade()
+    answers = torch.rand(2, 3, 16, 16) * 1.8 - 0.9
+    stages = [
+        CascadeStage(Oracle(stage.unet, answers, pipeline.scheduler), stage.mask_encoder)  # type: ignore[arg-type]
+        for stage in pipeline.stages
+    ]
+    known = SimpleNamespace(stages=stages, embed=pipeline.embed, scheduler=pipeline.scheduler, unet=stages[0].unet)
+    options = ImagenEditorOptions(num_inference_steps=10, super_resolution_steps=5, guidance_scale=5.0)
+    holes = torch.ones(2, 1, 16, 16, dtype=torch.bool)
+    painted = paint_holes(known, ["a cup", "a dog"], answers, holes, [0, 1], options)  # type: ignore[arg-type]
+    assert (painted - answers).abs().max() < 1e-3
