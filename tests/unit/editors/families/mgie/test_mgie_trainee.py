@@ -241,3 +241,8 @@ def test_a_triplet_without_the_text_to_be_answered_is_named(tmp_path: Path) -> N
     with pytest.raises(BadInputError, match="has no output_caption"):
         loaded_trainee(config)
     loaded_trainee(replace(config, expressive_field="instruction"))
+
+
+def test_a_resolution_that_the_autoencoder_cannot_halve_is_refused(config: MgieTraining) -> None:
+    with pytest.raises(BadInputError, match="resolution is 17, but must be a multiple of"):
+        MgieTrainee.load(replace(config, resolution=17), Accelerator(cpu=True))
