@@ -21,7 +21,7 @@ from editfoundry.editors.editing_defaults import (
 )
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
-from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
+from editfoundry.editors.families.instruct_pix2pix.widen import untrained, widen_conv_in
 from editfoundry.editors.triplet_training.lora import LORA_FOLDER, add_lora, merge_lora
 from editfoundry.editors.triplet_training.pair_batches import PairBatch
 from editfoundry.editors.triplet_training.sample_grid import write_sample_grid
@@ -63,7 +63,7 @@ class InstructPix2PixTrainee(TripletTrainee):
         device = accelerator.device
         if config.train_text_encoder and accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
             raise BadInputError("train_text_encoder is on, but FSDP and DeepSpeed train one model: turn it off there")
-        pipeline, was_widened = load_editor_to_train(config.editor_location, config.revision)
+        pipeline, was_widened = _starting_editor(config)
         scheduler = forward_process(config, pipeline)
         pipeline.vae.requires_grad_(False)
         pipeline.text_encoder.requires_grad_(config.train_text_encoder)
@@ -158,8 +158,15 @@ class InstructPix2PixTrainee(TripletTrainee):
         return self.denoising_loss(denoiser, batch, data, prompt_embeds, self.pipeline.vae.config.scaling_factor)
 
 
-def load_editor_to_train(editor: str, revision: str = "main") -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
+def load_editor_to_train(
+    editor: str, revision: str = "main", channels_seed: int | None = None
+) -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
     """Load an editor in float32; a text-to-image model's UNet is widened, and the second value tells so.
+
+    Args:
+        editor: folder or hub id.
+        revision: of a hub id.
+        channels_seed: see `widen_conv_in`.
 
     Raises:
         BadInputError: the folder is missing or is not in diffusers' layout.
@@ -169,8 +176,19 @@ def load_editor_to_train(editor: str, revision: str = "main") -> tuple[StableDif
     pipeline = open_pipeline(StableDiffusionInstructPix2PixPipeline, reference, in_memory)
     is_narrow = pipeline.unet.config.in_channels == pipeline.unet.config.out_channels
     if is_narrow:
-        widen_conv_in(pipeline.unet)
+        widen_conv_in(pipeline.unet, channels_seed)
     return pipeline, is_narrow
+
+
+def _starting_editor(config: InstructPix2PixTraining) -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
+    is_random = config.image_channels == "random"
+    seed = config.seed if is_random else None
+    pipeline, was_widened = load_editor_to_train(config.editor_location, config.revision, seed)
+    if is_random and not was_widened:
+        raise BadInputError(f"image_channels is random, but {config.editor} sees pictures already: leave it at zero")
+    if config.from_scratch:
+        pipeline.unet = untrained(pipeline.unet, config.seed)
+    return pipeline, was_widened
 
 
 def switch_on(
