@@ -84,10 +84,8 @@ class TripletConfig(LoopConfig):
         self.check(not is_blind, "prediction_type", v_rule)
         crop_rule = "false where cache_latents is on: each crop has latents of its own"
         self.check(not (self.random_crop and self.cache_latents), "random_crop", crop_rule)
-        is_augmented = self.horizontal_flip or self.random_crop
-        self.check(
-            is_augmented or not self.augment_apart, "augment_apart", "false where nothing is mirrored or cropped"
-        )
+        has_draws = self.horizontal_flip or self.random_crop
+        self.check(has_draws or not self.augment_apart, "augment_apart", "false where nothing is mirrored or cropped")
         is_encoded_once = self.cache_text_embeddings and not self.train_text_encoder
         token_rule = "0 where cache_text_embeddings is on and train_text_encoder off: instructions are encoded once"
         self.check(not (self.token_dropout and is_encoded_once), "token_dropout", token_rule)
