@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editfoundry.claims.scores import ArmScores, scores_of
-from editfoundry.claims.triplets import write_category_triplets
+from editfoundry.claims.triplets import write_category_triplets, write_plain_triplets
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import WORLD_CATEGORIES, short_hash
 from editfoundry.editors.families.instruct_pix2pix.family import options_in
@@ -143,29 +143,58 @@ class Workbench:
 
         An interrupted training resumes, a finished one is taken.
         """
-        from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
-        from editfoundry.editors.train import train_editor
-
         chosen = self.config
         count = chosen.num_training_triplets
         digest = input_hash([list(branch) for branch in branches], count, chosen.seed)[:16]
         dataset = self.work_dir / "triplets" / digest
         write_category_triplets(dataset, count, branches, chosen.seed)
-        # The trainer itself tells whether a checkpoint has other settings, data or starting weights.
-        config = InstructPix2PixTraining(
+        return self._train(
             editor=self.profile.model("editor_base").location,
             dataset=dataset,
-            work_dir=self.work_dir / "training",
             output=self.work_dir / "checkpoints" / digest,
             num_steps=chosen.num_training_steps,
+            train_text_encoder=True,
+        )
+
+    def trained_on_plain_edits(self, settings: Mapping[str, Any], share: float = 1.0) -> str:
+        """Train an editor from the profile's text-to-image model on tinyworld's plain edits; return its folder.
+
+        An interrupted training resumes, a finished one is taken.
+
+        Args:
+            settings: of `InstructPix2PixTraining`, where they differ from those that all arms have.
+            share: of the training triplets, the first ones.
+        """
+        chosen = self.config
+        count = max(1, round(share * chosen.num_training_triplets))
+        dataset = self.work_dir / "triplets" / f"plain-{count}-{chosen.seed}"
+        write_plain_triplets(dataset, count, chosen.seed)
+        digest = input_hash("plain", dict(settings), count, chosen.seed)[:16]
+        return self._train(
+            editor=self.profile.model("text_to_image").location,
+            dataset=dataset,
+            output=self.work_dir / "checkpoints" / digest,
+            num_steps=chosen.num_plain_training_steps,
+            **settings,
+        )
+
+    def _train(self, *, num_steps: int, **settings: Any) -> str:
+        from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+        from editfoundry.editors.train import train_editor
+
+        chosen = self.config
+        # The trainer itself tells whether a checkpoint has other settings, data or starting weights.
+        config = InstructPix2PixTraining(
+            work_dir=self.work_dir / "training",
+            num_steps=num_steps,
             batch_size=chosen.training_batch_size,
             learning_rate=chosen.learning_rate,
-            num_warmup_steps=min(20, chosen.num_training_steps // 4),
+            num_warmup_steps=min(20, num_steps // 4),
             ema_decay=0.98,
-            train_text_encoder=True,
             change_weight=chosen.change_weight,
             checkpoint_every=50,
             seed=chosen.seed,
+            **settings,
         )
         train_editor(config)
         return str(config.output)

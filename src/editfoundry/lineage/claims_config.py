@@ -33,6 +33,8 @@ class ClaimsConfig:
     """Triplets that an arm is trained on."""
     num_training_steps: int = 320
     """Optimizer steps of an arm."""
+    num_plain_training_steps: int = 200
+    """Optimizer steps of an arm that starts at the text-to-image model and learns plain edits."""
     training_batch_size: int = 32
     learning_rate: float = 2e-3
     """Peak rate of AdamW."""

@@ -16,6 +16,7 @@ from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned
 from editfoundry.editors.families.emu_edit.task_file import find_task, read_task
 from editfoundry.editors.families.emu_edit.task_table import TaskTable, read_task_table
+from editfoundry.editors.families.instruct_pix2pix.family import sampling_of
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.errors import Rejection
 
@@ -79,13 +80,6 @@ def edit_with_tasks(editor: TaskEditor, requests: Sequence[EditRequest], options
         editor.pipeline,
         [request.image for request in requests],
         [request.instruction for request in requests],
-        seeds=[request.seed for request in requests],
-        num_inference_steps=options.num_inference_steps,
-        guidance_rescale=options.guidance_rescale,
-        scheduler=options.scheduler,
         denoiser=denoiser,
-        guidance_scale=[request.options.get("guidance_scale", options.guidance_scale) for request in requests],
-        image_guidance_scale=[
-            request.options.get("image_guidance_scale", options.image_guidance_scale) for request in requests
-        ],
+        **sampling_of(requests, options),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from editfoundry.editors.editor import Editor
 from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining
 from editfoundry.editors.families.emu_edit.training_config import EmuEditTraining, TaskInversion
-from editfoundry.editors.families.instruct_pix2pix.family import InstructPix2PixOptions
+from editfoundry.editors.families.instruct_pix2pix.family import PER_REQUEST_OPTIONS, InstructPix2PixOptions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,7 +58,7 @@ EMU_EDIT = EditorFamily(
     load=_load,
     edit=_edit,
     also_reads=("task",),
-    per_request_options=("guidance_scale", "image_guidance_scale"),
+    per_request_options=PER_REQUEST_OPTIONS,
     training=FamilyTraining(
         EmuEditTraining,
         "editfoundry.editors.families.emu_edit.trainee:EmuEditTrainee",
