@@ -64,10 +64,12 @@ class TaskEditor:
         if choice == PREDICTED and self.predictor is None:
             raise BadInputError("task is predicted, but the profile names no model for the role 'task_predictor'")
         own = [ChosenTask(request.task or "" if choice == GIVEN else "") for request in requests]
-        open_places = [place for place, task in enumerate(own) if not task.name]
-        if open_places and self.predictor is not None:
-            found = self.predictor().predict([requests[place].instruction for place in open_places])
-            for place, task in zip(open_places, found, strict=True):
+        texts = [request.instruction for request in requests]
+        # An edit that is asked for nothing, as a control does, has no task.
+        untold = [place for place, task in enumerate(own) if not task.name and texts[place].strip()]
+        if untold and self.predictor is not None:
+            found = self.predictor().predict([texts[place] for place in untold])
+            for place, task in zip(untold, found, strict=True):
                 own[place] = ChosenTask(task if task in self.table.names else "", is_predicted=True)
         return own
 

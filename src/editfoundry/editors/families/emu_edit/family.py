@@ -39,10 +39,10 @@ def _load(source: EditorSource, runtime: Runtime) -> TaskEditor:
     from editfoundry.pretrained.task_predictor import load_task_predictor
 
     assert source.folder is not None  # The family has no editor of a name of its own.
-    profile = source.profile
-    can_predict = profile is not None and "task_predictor" in profile.models
-    # Loaded when the first edit asks for it: where every request has a task, none does.
-    predictor = cache(partial(load_task_predictor, profile, runtime)) if can_predict else None
+    predictor = None
+    if source.profile is not None and "task_predictor" in source.profile.models:
+        # Loaded when the first edit asks for it: where every request has a task, none does.
+        predictor = cache(partial(load_task_predictor, source.profile, runtime))
     return TaskEditor(load_editor(source.folder, runtime), read_task_table(source.folder), source.folder, predictor)
 
 
