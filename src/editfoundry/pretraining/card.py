@@ -61,7 +61,7 @@ DATA = {
     "video_language_model": "Scenes of tinyworld's training split and their twins with one object in another state, half of them by a rule of the video categories, under a moving camera and noise.",  # noqa: E501
     "editworld": "World edits by tinyworld's training rules with their true outcomes, lastly with paraphrases of their wordings, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
     "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split and in training wordings; the text encoder stays as it was.",  # noqa: E501
-    "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in some of the recipe's own; no held-out wording.",  # noqa: E501
+    "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in further ones of the recipe's own; no held-out sentence, but some of their words.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
     "detector": "Scenes of tinyworld's training split with the true boxes of their objects, asked for those and for others.",  # noqa: E501
     "depth": "Scenes of tinyworld's training split with their exact inverse distances.",
