@@ -31,7 +31,7 @@ from editfoundry.pretraining.recipes.segmenter import measure_segmenter
 from editfoundry.pretraining.recipes.task_predictor import measure_task_predictor
 from editfoundry.pretraining.recipes.vae import reconstruction_psnr
 from editfoundry.profiles import Profile
-from editfoundry.tinyworld.benchmark import plain_cases, world_cases
+from editfoundry.tinyworld.benchmark import ambiguous_cases, plain_cases, world_cases
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.scene import IMAGE_SIZE, render
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
@@ -40,6 +40,7 @@ NUM_SCENES = 512
 NUM_GENERATED = 256
 NUM_EDITS = 150
 NUM_WORLD_EDITS = 350
+NUM_AMBIGUOUS_EDITS = 258
 NUM_CHOICES = 16
 NUM_INFERENCE_STEPS = 20
 GUIDANCE_SCALE = 4.0
@@ -99,6 +100,13 @@ def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
     return measures
 
 
+def measure_mgie(profile: Profile, runtime: Runtime) -> Measures:
+    """Return the shares of right edits on instructions that only the picture makes clear, and on plain edits."""
+    editor = open_editor("package:mgie", runtime, **SAMPLING)
+    ambiguous = ambiguous_cases(NUM_AMBIGUOUS_EDITS, seed=1)
+    return {**_shares(editor, ambiguous, "ambiguous"), **_shares(editor, plain_cases(NUM_EDITS, seed=1), "plain")}
+
+
 def _shares(editor: Editor, cases: list[EditCase], name: str) -> Measures:
     """Return the shares of right and of sharp edits, overall and by category, and of right ones by the control."""
     verdicts = edit_verdicts(editor, cases, [case.instruction for case in cases])
@@ -132,6 +140,7 @@ MEASURES = {
     "editworld": measure_editworld,
     "emu_edit": lambda profile, runtime: measure_emu_edit(profile, runtime, **SAMPLING),
     "task_predictor": measure_task_predictor,
+    "mgie": measure_mgie,
 }
 
 

@@ -22,8 +22,8 @@ def profile(tmp_path: Path) -> Profile:
     return Profile(name="tiny", models={"task_predictor": reference})
 
 
-def test_every_model_that_is_trained_is_described_and_measured() -> None:
-    assert set(MEASURES) == set(RECIPES) == set(DESCRIPTIONS) == set(DATA)
+def test_every_model_that_is_trained_is_described_and_what_is_measured_is_trained() -> None:
+    assert set(MEASURES) <= set(RECIPES) == set(DESCRIPTIONS) == set(DATA)
 
 
 def test_an_editor_is_measured_with_each_source_of_its_task(profile: Profile, tmp_path: Path) -> None:

@@ -39,8 +39,7 @@ def train_emu_edit(
     The text encoder stays as it is: it is the base's, and is shipped once for both. An interrupted run resumes; the
     trainer chooses the device. Another ``data_seed`` draws other triplets.
     """
-    dataset = work_dir / "data" / f"emu-edit-{num_triplets}-{data_seed}"
-    write_task_edits(dataset, num_triplets, data_seed)
+    dataset = draw(work_dir, num_triplets, data_seed)
     training = EmuEditTraining(
         editor=str(start),
         dataset=dataset,
@@ -52,6 +51,13 @@ def train_emu_edit(
     summary = train_editor(training)
     table = read_task_table(work_dir / OUTPUT)
     return open_trained(work_dir / OUTPUT), table, PretrainingResult.of_summary(summary)
+
+
+def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -> Path:
+    """Draw the triplets, where that was not done, and return their folder."""
+    dataset = work_dir / "data" / f"emu-edit-{num_triplets}-{data_seed}"
+    write_task_edits(dataset, num_triplets, data_seed)
+    return dataset
 
 
 def write_task_edits(folder: Path, count: int, seed: int = 0) -> None:
