@@ -15,6 +15,7 @@ from editfoundry.data.record import WORLD_CATEGORIES, short_hash
 from editfoundry.editors.families.instruct_pix2pix.family import options_in
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
+from editfoundry.errors import MissingModelError
 from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
 
 Progress = Callable[[int, int], None]
-_SHIPPED = EMBEDDED_FOLDER / "editworld"
+_SHIPPED, _SHIPPED_EMU_EDIT = EMBEDDED_FOLDER / "editworld", EMBEDDED_FOLDER / "emu_edit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +66,20 @@ class Workbench:
         return load_text_to_image(self.profile, self.runtime)
 
     def contestant(
-        self, source: str, given: Mapping[str, Any] | None = None, post_edit: PostEditConfig | None = None
+        self,
+        source: str,
+        given: Mapping[str, Any] | None = None,
+        post_edit: PostEditConfig | None = None,
+        keep_below: float | None = None,
     ) -> Contestant:
         """Return an editor by its name, with the ledger's sampling where ``given`` says nothing else.
 
-        With ``post_edit`` it is the editor followed by EditWorld's post-edit.
+        With ``post_edit`` it is the editor followed by EditWorld's post-edit; with ``keep_below`` the one that keeps
+        its input's pixels where less changed.
         """
         known = find_editor(source, self.profile).option_names
         sampling = {name: value for name, value in options_in(self.config).items() if name in known}
-        options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit)
+        options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit, keep_below=keep_below)
         return contestants_by_name([source], self.profile, self.runtime, options)[-1]
 
     def scores(
@@ -137,6 +143,20 @@ class Workbench:
         if is_embedded and (_SHIPPED / "model_index.json").is_file():
             return str(_SHIPPED)
         return self.trained([WORLD_CATEGORIES])
+
+    def emu_edit(self) -> str:
+        """Return the folder of the shipped Emu Edit editor.
+
+        Raises:
+            MissingModelError: it is not in the package, or the profile's models are others.
+        """
+        is_embedded = self.profile.model("editor_base").source.startswith("package:")
+        if is_embedded and (_SHIPPED_EMU_EDIT / "model_index.json").is_file():
+            return str(_SHIPPED_EMU_EDIT)
+        raise MissingModelError(
+            f"profile {self.profile.name!r} has no Emu Edit editor: use the profile embedded, and train the editor "
+            "with: editfoundry tinyworld pretrain emu_edit"
+        )
 
     def trained(self, branches: Sequence[Sequence[str]]) -> str:
         """Fine-tune the profile's base on tinyworld's pairs of these categories; return the checkpoint's folder.
@@ -204,4 +224,5 @@ def _item_facts(item: BenchmarkItem) -> list[str]:
     """Return what an item's edit and scores depend on."""
     pictures = [item.open_input(), item.open_truth()]
     hashes = [short_hash(picture.tobytes()) for picture in pictures if picture is not None]
-    return [item.id, item.instruction, item.input_caption or "", item.output_caption or "", *hashes]
+    task = [item.task] if item.task else []
+    return [item.id, item.instruction, item.input_caption or "", item.output_caption or "", *task, *hashes]

@@ -31,6 +31,8 @@ class EditCase:
     """What the edit changes: a kind of object, ``background``, or nothing where it is not known."""
     event: str = ""
     """Of an instruction that only the picture makes clear: what happens, in whatever wording; see `ambiguous`."""
+    touched: np.ndarray | None = None
+    """``(H, W)`` bool: of a later turn, where the turns before it truly change the picture; None for no such turn."""
 
     def __post_init__(self) -> None:
         shape = self.input_image.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from diffusers import UNet2DConditionModel
 
 from editfoundry.diffusion.input_channels import add_input_channels
