@@ -36,7 +36,7 @@ def inpaint(
         pipeline: the text-to-image model.
         prompts: the ``B`` output captions.
         original: ``(B, C, H, W)`` clean scaled latents of the input image.
-        mask: ``(B, 1, H, W)`` bool; true where the picture may change.
+        mask: ``(B, 1, H, W)`` bool, true where the picture may change; or float in [0, 1], how far it may.
         noise: see `denoise`; also the noise of ``q``.
         num_inference_steps: steps of the scheduler.
         guidance_scale: weight of the prompts.
@@ -48,10 +48,11 @@ def inpaint(
     Returns:
         ``(B, C, H, W)`` clean scaled latents, equal to ``original`` outside the mask.
     """
+    is_soft = mask.is_floating_point()
 
     def blend(latents: Tensor, timestep: Tensor | None, scheduler: Any) -> Tensor:
         kept = original if timestep is None else scheduler.add_noise(original, noise.latents, timestep.reshape(1))
-        return torch.where(mask, latents, kept)
+        return latents * mask + kept * (1 - mask) if is_soft else torch.where(mask, latents, kept)
 
     return denoise(
         pipeline,
