@@ -23,7 +23,7 @@ def inpaint(
     mask: Tensor,
     noise: SeededNoise,
     num_inference_steps: int,
-    guidance_scale: float,
+    guidance_scale: float | Tensor,
     negative: PromptEmbeds | None = None,
     *,
     conditions: ImageConditions | None = None,
@@ -39,7 +39,7 @@ def inpaint(
         mask: ``(B, 1, H, W)`` bool, true where the picture may change; or float in [0, 1], how far it may.
         noise: see `denoise`; also the noise of ``q``.
         num_inference_steps: steps of the scheduler.
-        guidance_scale: weight of the prompts.
+        guidance_scale: weight of the prompts; one, or each picture's own, ``(B, 1, 1, 1)``.
         negative: the null condition, ``B = 1``; by default the empty prompt.
         conditions: pictures that steer the UNet beside the prompts.
         start: ``(B, C, H, W)`` clean scaled latents that the repainting sets out from, noised, instead of from noise.
