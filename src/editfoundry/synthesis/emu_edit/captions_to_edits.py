@@ -60,7 +60,7 @@ def tasks_of_captions(captions: Sequence[Caption], first: int, config: EmuPairCo
 
 
 def write_true_edits(asked: Sequence[TaskOfCaption], seed: int) -> Written:
-    """Draw a true edit of each of tinyworld's captions."""
+    """EditDraw a true edit of each of tinyworld's captions."""
     written: list[TaskInstruction] = []
     rejected: list[RejectedRow] = []
     for one in asked:

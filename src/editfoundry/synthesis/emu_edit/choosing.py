@@ -23,7 +23,7 @@ CONTRAST, DEPTH_DIFFERENCE = f"{CAPTION_PREFIX}contrast", "depth_difference"
 
 
 @dataclass(frozen=True)
-class ScoredPair:
+class ScoredCandidate:
     """A candidate and what became of it."""
 
     made: MadePair
@@ -38,20 +38,20 @@ class ScoredPair:
         """Whether nothing speaks against it so far."""
         return self.rejection is None
 
-    def but(self, rejection: Rejection | None, **scores: float) -> ScoredPair:
+    def but(self, rejection: Rejection | None, **scores: float) -> ScoredCandidate:
         """Return it with further scores, and with a reason against it."""
         return replace(self, scores={**self.scores, **scores}, rejection=rejection)
 
 
-Filter = Callable[[EmuModels, Sequence[ScoredPair], EmuPairConfig], list[ScoredPair]]
+Filter = Callable[[EmuModels, Sequence[ScoredCandidate], EmuPairConfig], list[ScoredCandidate]]
 """Looks at candidates against which nothing speaks yet, all together."""
 
 
 def choose_pairs(
     models: EmuModels, made: Sequence[Sequence[MadePair]], config: EmuPairConfig
-) -> list[list[ScoredPair]]:
+) -> list[list[ScoredCandidate]]:
     """Return each edit's candidates: first the kept ones, the best first, then the others as they were made."""
-    flat = [ScoredPair(pair, {}, pair.rejection) for candidates in made for pair in candidates]
+    flat = [ScoredCandidate(pair, {}, pair.rejection) for candidates in made for pair in candidates]
     for check in (_clip, _contrast, _depth, _confirmed):
         passed = iter(check(models, [one for one in flat if one.is_open], config))
         flat = [next(passed) if one.is_open else one for one in flat]
@@ -59,7 +59,7 @@ def choose_pairs(
     return [_ranked([next(checked) for _ in candidates], config) for candidates in made]
 
 
-def _clip(models: EmuModels, pairs: Sequence[ScoredPair], config: EmuPairConfig) -> list[ScoredPair]:
+def _clip(models: EmuModels, pairs: Sequence[ScoredCandidate], config: EmuPairConfig) -> list[ScoredCandidate]:
     if not pairs:
         return []
     pictures = [(one.made.before, one.made.after) for one in pairs]
@@ -83,26 +83,28 @@ def _clip_fault(made: MadePair, scores: Mapping[str, float], config: EmuPairConf
     return None
 
 
-def _contrast(models: EmuModels, pairs: Sequence[ScoredPair], config: EmuPairConfig) -> list[ScoredPair]:
-    """Ask the vision-language model which caption fits the picture that was painted second."""
+def _contrast(models: EmuModels, pairs: Sequence[ScoredCandidate], config: EmuPairConfig) -> list[ScoredCandidate]:
+    """Ask the vision-language model of both pictures which caption fits; the one that tells them apart less counts."""
     least = config.caption_contrast
     asked = [one for one in pairs if one.made.draw.edit.task not in READ_TASKS]
     if least is None or models.judge is None or not asked:
         return list(pairs)
     edits = [one.made.draw.edit for one in asked]
-    questions = [
-        (one.made.second, edit.second_caption, edit.first_caption) for one, edit in zip(asked, edits, strict=True)
-    ]
-    found = dict(zip(map(id, asked), caption_contrasts(models.judge, questions), strict=True))
+    inputs = {id(one.made.before): (one.made.before, e.caption, e.output) for one, e in zip(asked, edits, strict=True)}
+    outputs = {id(one.made.after): (one.made.after, e.output, e.caption) for one, e in zip(asked, edits, strict=True)}
+    # The picture that was painted first has many candidates, and is asked about once.
+    questions = {**inputs, **outputs}
+    nats = dict(zip(questions, caption_contrasts(models.judge, list(questions.values())), strict=True))
+    found = {id(one): min(nats[id(one.made.before)], nats[id(one.made.after)]) for one in asked}
     return [one if id(one) not in found else _contrasted(one, round(found[id(one)], 4), least) for one in pairs]
 
 
-def _contrasted(one: ScoredPair, nats: float, least: float) -> ScoredPair:
+def _contrasted(one: ScoredCandidate, nats: float, least: float) -> ScoredCandidate:
     rejection = None if nats >= least else Rejection(f"low {CONTRAST}", f"{nats} < {least}")
     return one.but(rejection, **{CONTRAST: nats})
 
 
-def _depth(models: EmuModels, pairs: Sequence[ScoredPair], config: EmuPairConfig) -> list[ScoredPair]:
+def _depth(models: EmuModels, pairs: Sequence[ScoredCandidate], config: EmuPairConfig) -> list[ScoredCandidate]:
     most = config.max_depth_difference
     if most is None or models.depth is None:
         return list(pairs)
@@ -110,12 +112,12 @@ def _depth(models: EmuModels, pairs: Sequence[ScoredPair], config: EmuPairConfig
     return [one if value is None else _compared(one, value, most) for one, value in zip(pairs, found, strict=True)]
 
 
-def _compared(one: ScoredPair, value: float, most: float) -> ScoredPair:
+def _compared(one: ScoredCandidate, value: float, most: float) -> ScoredCandidate:
     rejection = None if value <= most else Rejection(DEPTH_DIFFERS, f"{value} > {most}")
     return one.but(rejection, **{DEPTH_DIFFERENCE: value})
 
 
-def _confirmed(models: EmuModels, pairs: Sequence[ScoredPair], config: EmuPairConfig) -> list[ScoredPair]:
+def _confirmed(models: EmuModels, pairs: Sequence[ScoredCandidate], config: EmuPairConfig) -> list[ScoredCandidate]:
     if not config.confirms or models.detector is None:
         return list(pairs)
     found = confirmations(models.detector, [one.made for one in pairs])
@@ -129,7 +131,7 @@ def _confirmed(models: EmuModels, pairs: Sequence[ScoredPair], config: EmuPairCo
     return checked
 
 
-def _ranked(checked: Sequence[ScoredPair], config: EmuPairConfig) -> list[ScoredPair]:
+def _ranked(checked: Sequence[ScoredCandidate], config: EmuPairConfig) -> list[ScoredCandidate]:
     """Order by the judge's contrast where it was asked, else by CLIP's direction; a background by its caption."""
     passed = sorted((one for one in checked if one.is_open), key=_worth, reverse=True)
     surplus = Rejection(NOT_AMONG_THE_BEST, f"{len(passed)} passed, {config.max_kept} are kept")
@@ -137,7 +139,7 @@ def _ranked(checked: Sequence[ScoredPair], config: EmuPairConfig) -> list[Scored
     return [*passed[: config.max_kept], *(one.but(surplus) for one in passed[config.max_kept :]), *fallen]
 
 
-def _worth(one: ScoredPair) -> tuple[float, int]:
+def _worth(one: ScoredCandidate) -> tuple[float, int]:
     """Return what candidates are ordered by; equal ones by their seeds, the higher first."""
     by = "clip_output" if one.made.draw.edit.task is EditTask.BACKGROUND else "clip_direction"
     return one.scores.get(CONTRAST, one.scores[by]), one.made.draw.seed

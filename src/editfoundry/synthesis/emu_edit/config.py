@@ -61,8 +61,8 @@ class EmuPairConfig:
     thresholds: ClipThresholds = field(default_factory=ClipThresholds)
     """Lowest similarities of a pair that is kept."""
     caption_contrast: float | None = None
-    """By how many nats the profile's vision-language model must find a picture's own caption likelier than the other
-    one's; None, as in the paper, asks no such model."""
+    """By how many nats the profile's vision-language model must find each picture's own caption likelier than the other
+    picture's; None, as in the paper, asks no such model."""
     max_depth_difference: float | None = 0.1
     """Highest mean absolute difference of the depth maps, where the picture should keep its shapes, as a share of the
     first map's range; None compares none."""

@@ -26,7 +26,7 @@ _NUM_UNIFORM = 4
 
 
 @dataclass(frozen=True)
-class Draw:
+class EditDraw:
     """One try at an edit."""
 
     edit: TaskInstruction
@@ -40,7 +40,7 @@ class Draw:
 class FirstPictures:
     """What ``B`` draws begin with."""
 
-    draws: Sequence[Draw]
+    draws: Sequence[EditDraw]
     noise: SeededNoise
     """That each was painted from."""
     uniform: Tensor
@@ -57,16 +57,16 @@ class FirstPictures:
         return low + self.uniform[list(rows), place] * (high - low)
 
 
-def draws_of(edit: TaskInstruction, config: EmuPairConfig) -> list[Draw]:
+def draws_of(edit: TaskInstruction, config: EmuPairConfig) -> list[EditDraw]:
     """Return an edit's draws, as many as its task's settings say."""
     return [
-        Draw(edit, number, int(short_hash(str(config.seed), edit.id, RECIPE, str(number)), 16) % _SEEDS)
+        EditDraw(edit, number, int(short_hash(str(config.seed), edit.id, RECIPE, str(number)), 16) % _SEEDS)
         for number in range(_num_draws(edit.task, config))
     ]
 
 
 @torch.inference_mode()
-def paint_first(models: EmuModels, draws: Sequence[Draw], config: EmuPairConfig) -> FirstPictures:
+def paint_first(models: EmuModels, draws: Sequence[EditDraw], config: EmuPairConfig) -> FirstPictures:
     """Paint each draw's first caption by DDIM; a picture is the same alone and in any batch."""
     painter = models.painter
     noise = noise_for(painter, seeded_generators([draw.seed for draw in draws]))

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.errors import Rejection
-from editfoundry.synthesis.emu_edit.first_pictures import Draw, FirstPictures
+from editfoundry.synthesis.emu_edit.first_pictures import EditDraw, FirstPictures
 from editfoundry.synthesis.emu_edit.masks import FoundThing
 
 NOT_FOUND, NO_OUTLINE, NOTHING_KEPT = "object not found", "no outline of the object", "nothing before the background"
@@ -20,7 +20,7 @@ NOT_FOUND, NO_OUTLINE, NOTHING_KEPT = "object not found", "no outline of the obj
 class MadePair:
     """One candidate, or why there is none."""
 
-    draw: Draw
+    draw: EditDraw
     before: Image.Image
     """RGB."""
     after: Image.Image

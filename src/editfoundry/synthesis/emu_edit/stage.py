@@ -32,7 +32,7 @@ from editfoundry.synthesis.emu_edit.captions_to_edits import (
     write_by_model,
     write_true_edits,
 )
-from editfoundry.synthesis.emu_edit.choosing import ScoredPair, choose_pairs
+from editfoundry.synthesis.emu_edit.choosing import ScoredCandidate, choose_pairs
 from editfoundry.synthesis.emu_edit.config import RECIPE, EmuPairConfig
 from editfoundry.synthesis.emu_edit.making import make_pairs
 from editfoundry.synthesis.emu_edit.masks import mask_picture
@@ -46,7 +46,7 @@ _WITHOUT_EFFECT = ("requests_per_batch", "edits_per_batch", "num_captions")
 
 
 @dataclass(frozen=True)
-class CaptionPart:
+class CaptionRange:
     """Captions of a table, from its first on."""
 
     path: Path
@@ -64,7 +64,7 @@ class EmuTools:
 
 
 @dataclass(frozen=True)
-class EmuPairStage(ShardStage[CaptionPart, EmuTools, Triplet]):
+class EmuPairStage(ShardStage[CaptionRange, EmuTools, Triplet]):
     """Triplets of captions' edits.
 
     Every candidate is a record: it comes out or is rejected with its scores, its seed, its task and its reason. So is
@@ -84,18 +84,18 @@ class EmuPairStage(ShardStage[CaptionPart, EmuTools, Triplet]):
     def _identity(self) -> list[list[str]]:
         return [model_identity(self.profile, role) for role in roles_of(self.config, self.profile)]
 
-    def shards(self) -> list[Shard[CaptionPart]]:
+    def shards(self) -> list[Shard[CaptionRange]]:
         """Return the caption shards, as many of them as the number of captions that is wanted takes."""
         found, first, wanted = [], 0, self.config.num_captions
         for path in table_paths(self.source):
             rows = count_rows(path)
             count = max(0, min(rows, wanted - first)) if wanted else rows
             if count:
-                found.append(Shard(path.stem, CaptionPart(path, first, count), count * self.config.tasks_per_caption))
+                found.append(Shard(path.stem, CaptionRange(path, first, count), count * self.config.tasks_per_caption))
             first += rows
         return found
 
-    def digest(self, shard: Shard[CaptionPart], target: Path) -> str:
+    def digest(self, shard: Shard[CaptionRange], target: Path) -> str:
         """Hash the captions, the parameters, the exemplars and the models."""
         values = {name: value for name, value in asdict(self.config).items() if name not in _WITHOUT_EFFECT}
         shown = exemplars_path(self.config.agent.exemplars) if self.config.writer == "language_model" else None
@@ -107,7 +107,7 @@ class EmuPairStage(ShardStage[CaptionPart, EmuTools, Triplet]):
         return EmuTools(models, lru_cache(maxsize=1)(partial(load_language_model, self.profile, self.device)))
 
     def process(
-        self, models: EmuTools, shard: Shard[CaptionPart], target: Path, notes: ShardNotes
+        self, models: EmuTools, shard: Shard[CaptionRange], target: Path, notes: ShardNotes
     ) -> Iterator[Triplet]:
         """Yield the pairs that are kept; the edits of a batch are made together."""
         written, rejected = self._written(models, shard, target, notes)
@@ -126,7 +126,7 @@ class EmuPairStage(ShardStage[CaptionPart, EmuTools, Triplet]):
         """Return the language model's journal."""
         return [journal_path(target)]
 
-    def _written(self, tools: EmuTools, shard: Shard[CaptionPart], target: Path, notes: ShardNotes) -> Written:
+    def _written(self, tools: EmuTools, shard: Shard[CaptionRange], target: Path, notes: ShardNotes) -> Written:
         part, config = shard.source, self.config
         captions = list(islice(read_rows(part.path, Caption), part.count))
         asked = tasks_of_captions(captions, part.first, config)
@@ -160,7 +160,7 @@ class EmuPairStage(ShardStage[CaptionPart, EmuTools, Triplet]):
                 continue
             yield edit
 
-    def _kept(self, models: EmuModels, candidates: Sequence[ScoredPair], notes: ShardNotes) -> Iterator[Triplet]:
+    def _kept(self, models: EmuModels, candidates: Sequence[ScoredCandidate], notes: ShardNotes) -> Iterator[Triplet]:
         for candidate in candidates:
             if candidate.rejection is None:
                 yield self._triplet(models, candidate)
@@ -171,7 +171,7 @@ class EmuPairStage(ShardStage[CaptionPart, EmuTools, Triplet]):
             place = ":".join([draw.edit.id, str(draw.seed), *([row["mask"]] if "mask" in row else [])])
             notes.rejected.append(RejectedRow(place, reason, detail, row))
 
-    def _triplet(self, models: EmuModels, candidate: ScoredPair) -> Triplet:
+    def _triplet(self, models: EmuModels, candidate: ScoredCandidate) -> Triplet:
         made, edit = candidate.made, candidate.made.draw.edit
         return Triplet(
             input_caption=edit.caption,
@@ -193,7 +193,7 @@ def _settings(config: EmuPairConfig) -> dict[str, Any]:
     return {name: value for name, value in asdict(config).items() if value is not None}
 
 
-def _facts(candidate: ScoredPair) -> dict[str, Any]:
+def _facts(candidate: ScoredCandidate) -> dict[str, Any]:
     """Return what was drawn for a candidate."""
     return {"candidate_seed": candidate.made.draw.seed, **candidate.made.facts}
 
