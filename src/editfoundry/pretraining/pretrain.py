@@ -334,6 +334,13 @@ class Pretraining:
     """Whether a shipped model is only compared with it: not shipped itself, it is trained only where it is named."""
 
 
+_MGIE = Pretraining(
+    config=mgie.CONFIG,
+    train=_mgie,
+    after=("diffusion", "vision_language_model"),
+    over_by=1.0,
+    on_gpu=mgie.ON_GPU,
+)
 PRETRAININGS = {
     "vae": Pretraining(
         config=vae.CONFIG,
@@ -396,21 +403,9 @@ PRETRAININGS = {
         over_by=0.7,
         on_gpu=vision_language_model.ON_GPU,
     ),
-    **{
-        name: Pretraining(
-            config=mgie.CONFIG,
-            train=train,
-            after=("diffusion", "vision_language_model"),
-            over_by=1.0,
-            on_gpu=mgie.ON_GPU,
-            is_control=name != "mgie",
-        )
-        for name, train in {
-            "mgie": _mgie,
-            "mgie_lgie": partial(_mgie, sees_picture=False),
-            "mgie_baseline": _mgie_baseline,
-        }.items()
-    },
+    "mgie": _MGIE,
+    "mgie_lgie": replace(_MGIE, train=partial(_mgie, sees_picture=False), is_control=True),
+    "mgie_baseline": replace(_MGIE, train=_mgie_baseline, is_control=True),
 }
 """By the names of `card.PRETRAININGS`, in the order in which one after the other is trained."""
 

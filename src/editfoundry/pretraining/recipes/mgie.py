@@ -6,6 +6,7 @@ in the same order for the same steps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,13 @@ from editfoundry.pretraining.model_trainee import PretrainingConfig, Pretraining
 NUM_TRIPLETS = 24_000
 CHANGE_WEIGHT = 4.0
 """As the base was trained: what changes is a small part of most pictures."""
-HEAD = {"head_dim": 128, "head_layers": 2, "head_heads": 4, "head_feedforward_dim": 384, "num_queries": 16}
+HEAD: Mapping[str, Any] = {
+    "head_dim": 128,
+    "head_layers": 2,
+    "head_heads": 4,
+    "head_feedforward_dim": 384,
+    "num_queries": 16,
+}
 """The edit head's sizes: a state is 128 numbers here, not 4,096."""
 MLLM_RATE = 2.0
 """Of token embeddings and language-model head, in units of the denoiser's rate; the paper's are 5 to 1."""
