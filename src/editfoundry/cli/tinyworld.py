@@ -236,7 +236,8 @@ def tinyworld_pretrain(
     continue_shipped: Annotated[
         bool,
         typer.Option(
-            help="Train what is shipped on: vae, diffusion, language_model or editworld; of several, vae and diffusion."
+            help="Train what is shipped on: vae, diffusion, language_model, editworld or emu_edit; of several, vae and "
+            "diffusion."
         ),
     ] = False,
     track: Annotated[bool, typer.Option(help="Write MLflow's log into the work folder.")] = True,
@@ -245,14 +246,16 @@ def tinyworld_pretrain(
     ] = None,
     ends_at: Annotated[float | None, typer.Option(hidden=True)] = None,
     share: Annotated[bool, typer.Option(hidden=True)] = True,
+    only_draw: Annotated[bool, typer.Option(hidden=True)] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Train embedded models; resumes where it stopped. Example: editfoundry tinyworld pretrain all --minutes 10."""
     import logging
+    import os
     import time
 
-    from editfoundry.pretraining.pretrain import pretrain
+    from editfoundry.pretraining.pretrain import DRAWING_NICENESS, draw_pictures, pretrain
     from editfoundry.pretraining.suite import Suite
     from editfoundry.profiles import EMBEDDED_FOLDER
     from editfoundry.training.owners import ending_with_owners
@@ -276,6 +279,10 @@ def tinyworld_pretrain(
     if minutes is not None:
         ends_at = time.time() + 60 * minutes
     with ending_with_owners():
+        if only_draw:
+            os.nice(DRAWING_NICENESS)
+            draw_pictures(models[0], work_dir, device, num_examples)
+            return
         facts = pretrain(
             models[0],
             work_dir,

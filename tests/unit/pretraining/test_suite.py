@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretraining.card import CONTROLS, models_of
 from editfoundry.pretraining.pretrain import PRETRAININGS, VAE_FOLDER
 from editfoundry.pretraining.suite import Suite
@@ -74,7 +76,7 @@ def test_other_settings_train_a_model_anew_and_all_that_start_from_it(suite: Sui
     other = {**PRETRAININGS, "vae": PRETRAININGS["language_model"]}
     monkeypatch.setattr("editfoundry.pretraining.suite.PRETRAININGS", other)
     again = {name for name, became in suite.run().items() if became == "trained"}
-    needing = {"diffusion", "controlnet_canny", "ip_adapter", "editworld", "vision_language_model", "mgie"}
+    needing = {"diffusion", "controlnet_canny", "ip_adapter", "editworld", "vision_language_model", "mgie", "emu_edit"}
     assert {"vae", *needing} == again
 
 
@@ -106,6 +108,30 @@ def test_every_training_of_a_timed_suite_is_over_by_its_share_of_the_time(suite:
     assert all(
         PRETRAININGS[other].over_by < recipe.over_by for recipe in PRETRAININGS.values() for other in recipe.after
     )
+
+
+def test_on_a_gpu_pictures_of_trainings_that_wait_are_drawn_while_others_train(suite: Suite, monkeypatch) -> None:
+    on_gpu = Runtime(torch.device("cuda"), torch.float32)
+    monkeypatch.setattr("editfoundry.pretraining.suite.choose_runtime", lambda *_: on_gpu)
+    monkeypatch.setattr(Suite, "drawing_command", drawing_stub)
+    chosen = ["vae", "diffusion", "editworld"]
+    Suite(work_dir=suite.work_dir, out=suite.out, device="cuda", only=chosen).run()
+    names = [name for name, _ in order(suite)]
+    assert sorted(names) == sorted([*chosen, "draw diffusion", "draw editworld"])
+    assert names.index("draw diffusion") < names.index("diffusion")
+    assert names.index("draw editworld") < names.index("editworld")
+
+
+def drawing_stub(suite: Suite, name: str) -> list[str]:
+    """Return a command that takes longer than a training, and tells that it is over."""
+    line = json.dumps([f"draw {name}", None])
+    code = f"""
+import time
+time.sleep(0.5)
+with open({str(suite.work_dir / "order.txt")!r}, "a") as file:
+    print({line!r}, file=file)
+"""
+    return [sys.executable, "-c", code]
 
 
 def test_an_unknown_training_is_one_line_with_those_there_are(tmp_path: Path) -> None:

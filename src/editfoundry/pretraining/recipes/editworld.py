@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from diffusers import StableDiffusionInstructPix2PixPipeline
 
@@ -29,6 +30,11 @@ OUTPUT = "editworld"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
 ON_GPU = {"batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
+EXAMPLES_ON_GPU = {"num_triplets": 64_000}
+_OF_THE_LOOP = (
+    "num_steps", "batch_size", "learning_rate", "num_warmup_steps", "weight_decay", "ema_decay", "max_grad_norm",
+    "seed", "log_every", "mixed_precision", "ends_at", "mlflow_tracking_uri", "mlflow_experiment",
+)  # fmt: skip
 
 
 def train_editworld(
@@ -42,40 +48,45 @@ def train_editworld(
 
     An interrupted run resumes; the trainer chooses the device. Another ``data_seed`` draws other triplets.
     """
+    dataset = draw(work_dir, num_triplets, data_seed)
+    training = InstructPix2PixTraining(
+        editor=str(start), dataset=dataset, train_text_encoder=True, **trainer_settings(work_dir, OUTPUT, config)
+    )
+    summary = train_editor(training)
+    return open_trained(work_dir / OUTPUT), PretrainingResult.of_summary(summary)
+
+
+def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -> Path:
+    """Draw the triplets, where that was not done, and return their folder."""
     dataset = work_dir / "data" / f"editworld-{num_triplets}-{data_seed}"
     write_world_triplets(dataset, num_triplets, data_seed)
-    summary = train_editor(training_config(work_dir, start, dataset, config))
-    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(work_dir / OUTPUT)
+    return dataset
+
+
+def trainer_settings(work_dir: Path, output: str, config: PretrainingConfig) -> dict[str, Any]:
+    """Return the trainer's settings that the recipes of editors share.
+
+    Args:
+        work_dir: gets the caches, and the checkpoint.
+        output: folder of the checkpoint, in ``work_dir``.
+        config: of the recipe.
+    """
+    return {
+        "output": work_dir / output,
+        "work_dir": work_dir / "data",
+        "change_weight": CHANGE_WEIGHT,
+        "checkpoint_every": 250,
+        **{name: getattr(config, name) for name in _OF_THE_LOOP},
+    }
+
+
+def open_trained(folder: Path) -> StableDiffusionInstructPix2PixPipeline:
+    """Return the editor of a finished training, to be shipped."""
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(folder)
     # Else their configurations are shipped with this machine's path in them.
     for part in (pipeline, pipeline.unet, pipeline.vae):
         part.register_to_config(_name_or_path="")
-    return pipeline, PretrainingResult.of_summary(summary)
-
-
-def training_config(work_dir: Path, start: Path, dataset: Path, config: PretrainingConfig) -> InstructPix2PixTraining:
-    """Return the trainer's settings."""
-    return InstructPix2PixTraining(
-        editor=str(start),
-        dataset=dataset,
-        output=work_dir / OUTPUT,
-        work_dir=work_dir / "data",
-        num_steps=config.num_steps,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        num_warmup_steps=config.num_warmup_steps,
-        weight_decay=config.weight_decay,
-        ema_decay=config.ema_decay,
-        max_grad_norm=config.max_grad_norm,
-        seed=config.seed,
-        train_text_encoder=True,
-        change_weight=CHANGE_WEIGHT,
-        checkpoint_every=250,
-        log_every=config.log_every,
-        mixed_precision=config.mixed_precision,
-        ends_at=config.ends_at,
-        mlflow_tracking_uri=config.mlflow_tracking_uri,
-        mlflow_experiment=config.mlflow_experiment,
-    )
+    return pipeline
 
 
 def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:

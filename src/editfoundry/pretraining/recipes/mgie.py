@@ -36,7 +36,7 @@ HEAD: Mapping[str, Any] = {
 MLLM_RATE = 2.0
 """Of token embeddings and language-model head, in units of the denoiser's rate; the paper's are 5 to 1."""
 CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1e-3, ema_decay=0.999, num_warmup_steps=100)
-ON_GPU = {"num_steps": 6_000, "batch_size": 128, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
+ON_GPU = {"num_steps": 1_500, "batch_size": 128, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
 
 
 def train_mgie(
@@ -96,9 +96,15 @@ def save_in_half(model: MgieModel, folder: Path, editing: EditingDefaults) -> di
     return {name: sum(p.numel() for p in part.parameters()) for name, part in counted.items()}
 
 
-def _settings(work_dir: Path, name: str, start: str, config: PretrainingConfig, num_triplets: int) -> dict[str, Any]:
+def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS) -> Path:
+    """Draw the triplets, where that was not done, and return their folder."""
     dataset = work_dir / "data" / f"ambiguous-{num_triplets}"
     write_ambiguous_triplets(dataset, num_triplets)
+    return dataset
+
+
+def _settings(work_dir: Path, name: str, start: str, config: PretrainingConfig, num_triplets: int) -> dict[str, Any]:
+    dataset = draw(work_dir, num_triplets)
     shared = {
         field: getattr(config, field)
         for field in (
