@@ -320,19 +320,16 @@ def _editworld(job: Job) -> Trained:
     return {"editworld": _editor_saver(pipeline)}, result
 
 
-def _mgie(job: Job, sees_picture: bool = True) -> Trained:
+def _mgie(job: Job, name: str = "mgie") -> Trained:
     start, mllm = (job.models.model(role).location for role in ("editor_base", "vision_language_model"))
-    model, result = mgie.train_mgie(
-        job.work_dir, start, mllm, job.config, sees_picture=sees_picture, **job.sizes("num_triplets")
-    )
-    name = "mgie" if sees_picture else "mgie_lgie"
+    model, result = mgie.train_mgie(job.work_dir, start, mllm, job.config, name, **job.sizes("num_triplets"))
     return {name: partial(mgie.save_in_half, model, editing=EDITING)}, result
 
 
 def _mgie_baseline(job: Job) -> Trained:
     start = job.models.model("editor_base").location
     pipeline, result = mgie.train_baseline(job.work_dir, start, job.config, **job.sizes("num_triplets"))
-    return {"mgie_baseline": _editor_saver(pipeline)}, result
+    return {mgie.BASELINE: _editor_saver(pipeline)}, result
 
 
 def _emu_edit(job: Job) -> Trained:
@@ -482,8 +479,12 @@ PRETRAININGS = {
         on_gpu=vision_language_model.ON_GPU,
     ),
     "mgie": _MGIE,
-    "mgie_lgie": replace(_MGIE, train=partial(_mgie, sees_picture=False), draw=None, is_control=True),
-    "mgie_baseline": replace(_MGIE, train=_mgie_baseline, draw=None, is_control=True),
+    **{
+        name: replace(_MGIE, train=partial(_mgie, name=name), draw=None, is_control=True)
+        for name in mgie.VARIANTS
+        if name != "mgie"
+    },
+    mgie.BASELINE: replace(_MGIE, train=_mgie_baseline, draw=None, is_control=True),
 }
 """By the names of `card.PRETRAININGS`, in the order in which one after the other is trained."""
 
