@@ -34,6 +34,13 @@ class WorldSplit(StrEnum):
     TEST = "test"
 
 
+class Masking(StrEnum):
+    """Training masks of Imagen Editor."""
+
+    OBJECT = "object"
+    RANDOM = "random"
+
+
 @tinyworld_app.command("gallery")
 def tinyworld_gallery(out: Annotated[Path, typer.Option(help="PNG file of the contact sheet.")]) -> None:
     """Draw every object, state and rule. Example: editfoundry tinyworld gallery --out gallery.png."""
@@ -244,6 +251,9 @@ def tinyworld_pretrain(
     num_examples: Annotated[
         int | None, typer.Option(min=1, help="Pictures, pairs or edits to learn from; by default each model's own.")
     ] = None,
+    masking: Annotated[
+        Masking | None, typer.Option(help="Of imagen_editor alone: masks of what is named, or random ones.")
+    ] = None,
     ends_at: Annotated[float | None, typer.Option(hidden=True)] = None,
     share: Annotated[bool, typer.Option(hidden=True)] = True,
     only_draw: Annotated[bool, typer.Option(hidden=True)] = False,
@@ -261,6 +271,8 @@ def tinyworld_pretrain(
     from editfoundry.training.owners import ending_with_owners
 
     into = out or EMBEDDED_FOLDER
+    if masking is not None and models != ["imagen_editor"]:
+        raise BadInputError("--masking is of imagen_editor alone: name that model alone, or leave it out")
     if models == ["all"] or len(models) > 1:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         suite = Suite(
@@ -294,6 +306,7 @@ def tinyworld_pretrain(
             is_tracked=track,
             shares=share,
             num_examples=num_examples,
+            settings=None if masking is None else {"masking": masking.value},
         )
     print_facts(facts, as_json)
 

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusionInstructPix2PixPipeline
 
-from editfoundry.editors.editing_defaults import write_editing_defaults
+from editfoundry.editors.editing_defaults import EditingDefaults, write_editing_defaults
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.ip_adapter import load_image_encoder
@@ -30,6 +30,7 @@ from editfoundry.pretraining.recipes import (
     detector,
     editworld,
     emu_edit,
+    imagen_editor,
     ip_adapter,
     joint,
     language_model,
@@ -91,6 +92,7 @@ def pretrain(
     is_tracked: bool = True,
     shares: bool = True,
     num_examples: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train one of `PRETRAININGS` from tinyworld, resuming what was interrupted.
 
@@ -109,6 +111,7 @@ def pretrain(
         is_tracked: whether MLflow's log is written, into ``work_dir``.
         num_examples: pictures, pairs or edits to learn from; by default each recipe's own number.
         shares: whether equal files in ``out`` are made links; not while others write there.
+        settings: of the pretraining's configuration, in the place of its own, for example ``masking``.
 
     Raises:
         BadInputError: there is no such pretraining, the autoencoder is not there yet, ``continue_shipped`` is asked of
@@ -122,6 +125,7 @@ def pretrain(
     config = replace(config_on(recipe, target), mlflow_tracking_uri=uri, ends_at=ends_at)
     if num_steps is not None:
         config = replace(config, num_steps=num_steps)
+    config = _with_settings(name, config, settings or {})
     job = Job(
         work_dir=work_dir,
         device=target,
@@ -147,6 +151,18 @@ def pretrain(
     if shares:
         share_equal_files(out)
     return {**facts, "models": ", ".join(models)}
+
+
+def _with_settings(name: str, config: PretrainingConfig, settings: Mapping[str, Any]) -> PretrainingConfig:
+    """Return the configuration with some settings of its own.
+
+    Raises:
+        BadInputError: it has no such setting, or the setting cannot have that value.
+    """
+    unknown = sorted(settings.keys() - {field.name for field in fields(config)})
+    if unknown:
+        raise BadInputError(f"{name}: has no setting {unknown[0]!r}: leave it out")
+    return replace(config, **settings)
 
 
 def config_on(recipe: Pretraining, device: torch.device) -> PretrainingConfig:
@@ -361,6 +377,14 @@ def _start_of_editor(job: Job) -> tuple[Path, int]:
     return job.shipped, sum(part["steps"] for part in parts)
 
 
+def _imagen_editor(job: Job) -> Trained:
+    painter = load_text_to_image(job.models, job.runtime)
+    pipeline, result = imagen_editor.train_imagen_editor(
+        job.work_dir, painter.tokenizer, painter.text_encoder, job.device, job.config, **job.sizes("num_scenes")
+    )
+    return {"imagen_editor": _editor_saver(pipeline, imagen_editor.SAMPLING)}, result
+
+
 def _trained_vae(job: Job) -> AutoencoderKL:
     folder = job.work_dir / VAE_FOLDER
     if not folder.is_dir():
@@ -471,6 +495,13 @@ PRETRAININGS = {
         over_by=0.95,
         on_gpu=ip_adapter.ON_GPU,
     ),
+    "imagen_editor": Pretraining(
+        config=imagen_editor.CONFIG,
+        train=_imagen_editor,
+        after=("diffusion",),
+        over_by=1.0,
+        on_gpu=imagen_editor.ON_GPU,
+    ),
     "vision_language_model": Pretraining(
         config=vision_language_model.CONFIG,
         train=_vision_language_model,
@@ -502,10 +533,10 @@ def _saver(model: Any, *extras: Any) -> Save:
     return save
 
 
-def _editor_saver(pipeline: StableDiffusionInstructPix2PixPipeline) -> Save:
+def _editor_saver(pipeline: DiffusionPipeline, editing: EditingDefaults = EDITING) -> Save:
     def save(folder: Path) -> dict[str, int]:
         counts = _saver(pipeline)(folder)
-        write_editing_defaults(folder, EDITING)
+        write_editing_defaults(folder, editing)
         return counts
 
     return save
