@@ -5,6 +5,15 @@ from __future__ import annotations
 from editfoundry.claims.claim import Claim
 from editfoundry.claims.rows.clip_filter import CLIP_FILTER_BEATS_RANDOM
 from editfoundry.claims.rows.guidance import GUIDANCE_TRADES
+from editfoundry.claims.rows.mgie import (
+    BEATS_INSTRUCT_PIX2PIX,
+    BEATS_TEXT_ONLY,
+    END_TO_END_BEATS_FINE_TUNED,
+    END_TO_END_BEATS_FROZEN,
+    EXPRESSIVE_BEATS_RAW,
+    MGIE_KEEPS_PLAIN_EDITS,
+    WORDS_ARE_NEARER,
+)
 from editfoundry.claims.rows.mllm_score import MLLM_ORDERS_EDITORS
 from editfoundry.claims.rows.pair_painting import MANY_CANDIDATES, PROMPT_TO_PROMPT, SHARED_NOISE_HELPS
 from editfoundry.claims.rows.plain_edits import KEEPS_PLAIN_EDITS
@@ -31,5 +40,7 @@ CLAIMS: dict[str, Claim] = {
         GUIDANCE_TRADES, MLLM_ORDERS_EDITORS,
         TASK_EMBEDDING_HELPS, PREDICTED_TASK_DOES, THRESHOLD_KEEPS_TURNS,
         TASK_INVERSION_COMES_CLOSE,
+        BEATS_INSTRUCT_PIX2PIX, BEATS_TEXT_ONLY, MGIE_KEEPS_PLAIN_EDITS, END_TO_END_BEATS_FINE_TUNED,
+        END_TO_END_BEATS_FROZEN, EXPRESSIVE_BEATS_RAW, WORDS_ARE_NEARER,
     )
 }  # fmt: skip

@@ -15,6 +15,8 @@ class ClaimsConfig:
     """World instructions that editors are compared on, about 40 of each category."""
     num_plain_items: int = 120
     """Plain add, change and remove edits."""
+    num_ambiguous_items: int = 258
+    """Instructions that only the picture makes clear."""
     num_category_items: int = 98
     """World instructions of the one category that video data should help."""
     num_guidance_items: int = 150
