@@ -24,7 +24,7 @@ from editfoundry.cli.shared import (
 )
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.errors import BadInputError
-from editfoundry.pretraining.card import PRETRAININGS, RECIPES
+from editfoundry.pretraining.card import CONTROLS, PRETRAININGS, RECIPES
 
 
 class WorldSplit(StrEnum):
@@ -228,7 +228,8 @@ def tinyworld_pretrain(
         typer.Argument(
             metavar="MODEL...",
             help=f"{', '.join(PRETRAININGS)}; all, or several, which are trained in this order and, on a GPU, beside "
-            "each other. diffusion gives text_to_image and editor_base.",
+            f"each other. diffusion gives text_to_image and editor_base. all leaves out {' and '.join(CONTROLS)}, "
+            "which a shipped model is only compared with.",
         ),
     ],
     work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints, logs and MLflow log.")] = Path(".pretrain"),
@@ -242,7 +243,8 @@ def tinyworld_pretrain(
     continue_shipped: Annotated[
         bool,
         typer.Option(
-            help="Train what is shipped on: vae, diffusion, language_model or editworld; of several, vae and diffusion."
+            help="Train what is shipped on: vae, diffusion, language_model, editworld or emu_edit; of several, vae and "
+            "diffusion."
         ),
     ] = False,
     track: Annotated[bool, typer.Option(help="Write MLflow's log into the work folder.")] = True,
@@ -254,14 +256,16 @@ def tinyworld_pretrain(
     ] = None,
     ends_at: Annotated[float | None, typer.Option(hidden=True)] = None,
     share: Annotated[bool, typer.Option(hidden=True)] = True,
+    only_draw: Annotated[bool, typer.Option(hidden=True)] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Train embedded models; resumes where it stopped. Example: editfoundry tinyworld pretrain all --minutes 10."""
     import logging
+    import os
     import time
 
-    from editfoundry.pretraining.pretrain import pretrain
+    from editfoundry.pretraining.pretrain import DRAWING_NICENESS, draw_pictures, pretrain
     from editfoundry.pretraining.suite import Suite
     from editfoundry.profiles import EMBEDDED_FOLDER
     from editfoundry.training.owners import ending_with_owners
@@ -287,6 +291,10 @@ def tinyworld_pretrain(
     if minutes is not None:
         ends_at = time.time() + 60 * minutes
     with ending_with_owners():
+        if only_draw:
+            os.nice(DRAWING_NICENESS)
+            draw_pictures(models[0], work_dir, device, num_examples)
+            return
         facts = pretrain(
             models[0],
             work_dir,

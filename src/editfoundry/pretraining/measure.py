@@ -28,7 +28,7 @@ from editfoundry.pretraining.recipes.ip_adapter import measure_ip_adapter
 from editfoundry.pretraining.recipes.segmenter import measure_segmenter
 from editfoundry.pretraining.recipes.vae import reconstruction_psnr
 from editfoundry.profiles import Profile
-from editfoundry.tinyworld.benchmark import plain_cases, world_cases
+from editfoundry.tinyworld.benchmark import ambiguous_cases, plain_cases, world_cases
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import OutcomeVerdict, judge_outcome
 from editfoundry.tinyworld.scene import IMAGE_SIZE, render
@@ -38,6 +38,7 @@ NUM_SCENES = 512
 NUM_GENERATED = 256
 NUM_EDITS = 150
 NUM_WORLD_EDITS = 350
+NUM_AMBIGUOUS_EDITS = 258
 NUM_CHOICES = 16
 NUM_INFERENCE_STEPS = 20
 GUIDANCE_SCALE = 4.0
@@ -97,6 +98,13 @@ def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
     return measures
 
 
+def measure_mgie(profile: Profile, runtime: Runtime) -> Measures:
+    """Return the shares of right edits on instructions that only the picture makes clear, and on plain edits."""
+    editor = open_editor("package:mgie", runtime, **SAMPLING)
+    ambiguous = ambiguous_cases(NUM_AMBIGUOUS_EDITS, seed=1)
+    return {**_shares(editor, ambiguous, "ambiguous"), **_shares(editor, plain_cases(NUM_EDITS, seed=1), "plain")}
+
+
 def _shares(editor: Editor, cases: list[EditCase], name: str) -> Measures:
     """Return the shares of right and of sharp edits, overall and by category, and of right ones by the control."""
     verdicts = _verdicts(editor, cases, [case.instruction for case in cases])
@@ -128,6 +136,7 @@ MEASURES = {
     "detector": measure_detector,
     "depth": measure_depth,
     "editworld": measure_editworld,
+    "mgie": measure_mgie,
 }
 
 

@@ -29,11 +29,14 @@ from editfoundry.pretraining.recipes import (
     depth,
     detector,
     editworld,
+    emu_edit,
     imagen_editor,
     ip_adapter,
     joint,
     language_model,
+    mgie,
     segmenter,
+    task_predictor,
     vae,
     video_language_model,
     vision_language_model,
@@ -43,6 +46,8 @@ from editfoundry.profiles import EMBEDDED_FOLDER, Profile, load_profile
 from editfoundry.tracking.mlflow_client import default_tracking_uri
 
 VAE_FOLDER = "vae_trained"
+DRAWING_NICENESS = 10
+"""Of processes that draw ahead, while trainings want the cores too."""
 Save = Callable[[Path], dict[str, int]]
 """Saves a trained model into a folder and returns its parameter counts by part."""
 Trained = tuple[dict[str, Save], PretrainingResult]
@@ -63,10 +68,12 @@ class Job:
     """A model to train on, where one is continued."""
     num_examples: int | None = None
     """Pictures, pairs or edits to learn from; by default each recipe's own number."""
+    examples: Mapping[str, int] = field(default_factory=dict)
+    """Those numbers where the device wants others than the recipe's, by the recipe's names for them."""
 
     def sizes(self, *names: str) -> dict[str, int]:
         """Return a recipe's arguments of these names: ``num_examples``, where it is told."""
-        return {} if self.num_examples is None else dict.fromkeys(names, self.num_examples)
+        return dict(self.examples) if self.num_examples is None else dict.fromkeys(names, self.num_examples)
 
     @property
     def runtime(self) -> Runtime:
@@ -119,7 +126,14 @@ def pretrain(
     if num_steps is not None:
         config = replace(config, num_steps=num_steps)
     config = _with_settings(name, config, settings or {})
-    job = Job(work_dir=work_dir, device=target, config=config, models=models_in(out), num_examples=num_examples)
+    job = Job(
+        work_dir=work_dir,
+        device=target,
+        config=config,
+        models=models_in(out),
+        num_examples=num_examples,
+        examples=examples_on(recipe, target),
+    )
     before: dict[str, Any] = {}
     if continue_shipped:
         job, before = _continued(name, job, out)
@@ -154,6 +168,26 @@ def _with_settings(name: str, config: PretrainingConfig, settings: Mapping[str, 
 def config_on(recipe: Pretraining, device: torch.device) -> PretrainingConfig:
     """Return a pretraining's settings on a kind of device."""
     return replace(recipe.config, **recipe.on_gpu) if device.type == "cuda" else recipe.config
+
+
+def examples_on(recipe: Pretraining, device: torch.device) -> Mapping[str, int]:
+    """Return the numbers of examples that are others than the recipe's own on a kind of device."""
+    return recipe.examples_on_gpu if device.type == "cuda" else {}
+
+
+def draw_pictures(name: str, work_dir: Path, device: str, num_examples: int | None = None) -> None:
+    """Draw what a training learns from, ahead of it; see `Pretraining.draw`.
+
+    Raises:
+        BadInputError: its pictures cannot be drawn before the models that it starts from are there.
+    """
+    recipe, target = PRETRAININGS[name], choose_runtime(device, "float32").device
+    if recipe.draw is None:
+        raise BadInputError(f"{name}: its pictures are drawn as it begins")
+    numbers = examples_on(recipe, target)
+    if num_examples is not None:
+        numbers = dict.fromkeys(recipe.examples_on_gpu, num_examples)
+    recipe.draw(work_dir, **numbers)
 
 
 def models_in(folder: Path) -> Profile:
@@ -194,8 +228,8 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
         raise BadInputError(f"no measure of {role!r}: roles are {', '.join(MEASURES)}")
     chosen = load_profile(profile)
     measured = MEASURES[role](chosen, choose_runtime(device, "float32"))
-    # The finished editor plays no role in other stages, so no profile names it.
-    folder = EMBEDDED_FOLDER / role if role == "editworld" else Path(chosen.model(role).location)
+    # Finished editors play no role in other stages, so no profile names them.
+    folder = Path(chosen.model(role).location) if role in chosen.models else EMBEDDED_FOLDER / role
     update_card(folder, role, measured=measured)
     return measured
 
@@ -295,12 +329,9 @@ def _depth(job: Job) -> Trained:
 
 
 def _editworld(job: Job) -> Trained:
-    start = job.shipped or Path(job.models.model("editor_base").location)
-    # An editor that is trained on learns from triplets that it has not seen.
-    parts = training_parts(read_card(job.shipped).get("training", {})) if job.shipped is not None else []
-    seen = sum(part["steps"] for part in parts)
+    start, seed = _start_of_editor(job)
     pipeline, result = editworld.train_editworld(
-        job.work_dir, start, job.config, data_seed=seen, **job.sizes("num_triplets")
+        job.work_dir, start, job.config, data_seed=seed, **job.sizes("num_triplets")
     )
     return {"editworld": _editor_saver(pipeline)}, result
 
@@ -311,6 +342,50 @@ def _imagen_editor(job: Job) -> Trained:
         job.work_dir, painter.tokenizer, painter.text_encoder, job.device, job.config, **job.sizes("num_scenes")
     )
     return {"imagen_editor": _editor_saver(pipeline, imagen_editor.SAMPLING)}, result
+
+
+def _mgie(job: Job, sees_picture: bool = True) -> Trained:
+    start, mllm = (job.models.model(role).location for role in ("editor_base", "vision_language_model"))
+    model, result = mgie.train_mgie(
+        job.work_dir, start, mllm, job.config, sees_picture=sees_picture, **job.sizes("num_triplets")
+    )
+    name = "mgie" if sees_picture else "mgie_lgie"
+    return {name: partial(mgie.save_in_half, model, editing=EDITING)}, result
+
+
+def _mgie_baseline(job: Job) -> Trained:
+    start = job.models.model("editor_base").location
+    pipeline, result = mgie.train_baseline(job.work_dir, start, job.config, **job.sizes("num_triplets"))
+    return {"mgie_baseline": _editor_saver(pipeline)}, result
+
+
+def _emu_edit(job: Job) -> Trained:
+    start, seed = _start_of_editor(job)
+    pipeline, table, result = emu_edit.train_emu_edit(
+        job.work_dir, start, job.config, data_seed=seed, **job.sizes("num_triplets")
+    )
+
+    def save(folder: Path) -> dict[str, int]:
+        counts = _editor_saver(pipeline)(folder)
+        table.save(folder)
+        return {**counts, "task_embeddings": table.vectors.numel()}
+
+    return {"emu_edit": save}, result
+
+
+def _task_predictor(job: Job) -> Trained:
+    model, tokenizer, result = task_predictor.train_task_predictor(
+        job.work_dir, job.device, job.config, **job.sizes("num_instructions")
+    )
+    return {"task_predictor": _saver(model, tokenizer)}, result
+
+
+def _start_of_editor(job: Job) -> tuple[Path, int]:
+    """Return the editor that is fine-tuned, and the seed of its triplets: of one that is trained on, unseen ones."""
+    if job.shipped is None:
+        return Path(job.models.model("editor_base").location), 0
+    parts = training_parts(read_card(job.shipped).get("training", {}))
+    return job.shipped, sum(part["steps"] for part in parts)
 
 
 def _trained_vae(job: Job) -> AutoencoderKL:
@@ -336,15 +411,21 @@ class Pretraining:
     """Role whose shipped model can be trained on, where one can."""
     continued_rate: float = 1.0
     """Share of the learning rate that training on takes."""
+    examples_on_gpu: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of examples that suit a GPU, in the place of the recipe's own, by its names for them."""
+    draw: Callable[..., object] | None = None
+    """``(work_dir, **numbers of examples)``: draws what can be drawn before there are the models it starts from."""
     can_warm_start: bool = False
     """Whether a suite can start it from what is shipped: where that need not fit what the suite trained before."""
+    is_control: bool = False
+    """Whether a shipped model is only compared with it: not shipped itself, it is trained only where it is named."""
 
 
 PRETRAININGS = {
     "vae": Pretraining(
         config=vae.CONFIG,
         train=_vae,
-        over_by=0.22,
+        over_by=0.2,
         on_gpu=vae.ON_GPU,
         continued_role="text_to_image",
         can_warm_start=True,
@@ -354,8 +435,10 @@ PRETRAININGS = {
         config=joint.CONFIG,
         train=_diffusion,
         after=("vae",),
-        over_by=0.66,
+        over_by=0.62,
         on_gpu=joint.ON_GPU,
+        examples_on_gpu=joint.EXAMPLES_ON_GPU,
+        draw=joint.draw,
         continued_role="editor_base",
         can_warm_start=True,
     ),
@@ -383,8 +466,20 @@ PRETRAININGS = {
         after=("diffusion",),
         over_by=1.0,
         on_gpu=editworld.ON_GPU,
+        examples_on_gpu=editworld.EXAMPLES_ON_GPU,
+        draw=editworld.draw,
         continued_role="editworld",
     ),
+    "emu_edit": Pretraining(
+        config=emu_edit.CONFIG,
+        train=_emu_edit,
+        after=("diffusion",),
+        over_by=1.0,
+        on_gpu=emu_edit.ON_GPU,
+        draw=emu_edit.draw,
+        continued_role="emu_edit",
+    ),
+    "task_predictor": Pretraining(config=task_predictor.CONFIG, train=_task_predictor, over_by=0.5),
     "controlnet_canny": Pretraining(
         config=controlnet.CONFIG, train=_controlnet, after=("diffusion",), over_by=0.95, on_gpu=controlnet.ON_GPU
     ),
@@ -401,14 +496,32 @@ PRETRAININGS = {
         after=("diffusion",),
         over_by=1.0,
         on_gpu=imagen_editor.ON_GPU,
+        examples_on_gpu=imagen_editor.EXAMPLES_ON_GPU,
+        draw=imagen_editor.draw,
     ),
     "vision_language_model": Pretraining(
         config=vision_language_model.CONFIG,
         train=_vision_language_model,
         after=("vae", "clip"),
-        over_by=0.95,
+        over_by=0.7,
         on_gpu=vision_language_model.ON_GPU,
     ),
+    **{
+        name: Pretraining(
+            config=mgie.CONFIG,
+            train=train,
+            after=("diffusion", "vision_language_model"),
+            over_by=1.0,
+            on_gpu=mgie.ON_GPU,
+            draw=mgie.draw if name == "mgie" else None,
+            is_control=name != "mgie",
+        )
+        for name, train in {
+            "mgie": _mgie,
+            "mgie_lgie": partial(_mgie, sees_picture=False),
+            "mgie_baseline": _mgie_baseline,
+        }.items()
+    },
 }
 """By the names of `card.PRETRAININGS`, in the order in which one after the other is trained."""
 

@@ -28,6 +28,7 @@ MILLIONS = {
     "IDEA-Research/grounding-dino-base": 233.0,
     "Intel/dpt-large": 343.0,
     "depth-anything/Depth-Anything-V2-Large-hf": 335.3,
+    "google/flan-t5-xl": 2849.8,
 }
 """As the models' cards and papers have them."""
 PLAYED = [

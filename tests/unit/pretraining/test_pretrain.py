@@ -18,7 +18,7 @@ from editfoundry.profiles import EMBEDDED_FOLDER
 
 
 def test_only_some_models_are_continued_from_what_is_shipped(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="^clip: only vae, diffusion, language_model, editworld can be continued"):
+    with pytest.raises(BadInputError, match="^clip: only vae, diffusion, language_model, editworld, emu_edit can be"):
         pretrain("clip", tmp_path, 1, "cpu", continue_shipped=True)
     assert not list(tmp_path.iterdir())
 
