@@ -336,14 +336,6 @@ def _editworld(job: Job) -> Trained:
     return {"editworld": _editor_saver(pipeline)}, result
 
 
-def _imagen_editor(job: Job) -> Trained:
-    painter = load_text_to_image(job.models, job.runtime)
-    pipeline, result = imagen_editor.train_imagen_editor(
-        job.work_dir, painter.tokenizer, painter.text_encoder, job.device, job.config, **job.sizes("num_scenes")
-    )
-    return {"imagen_editor": _editor_saver(pipeline, imagen_editor.SAMPLING)}, result
-
-
 def _mgie(job: Job, sees_picture: bool = True) -> Trained:
     start, mllm = (job.models.model(role).location for role in ("editor_base", "vision_language_model"))
     model, result = mgie.train_mgie(
@@ -386,6 +378,14 @@ def _start_of_editor(job: Job) -> tuple[Path, int]:
         return Path(job.models.model("editor_base").location), 0
     parts = training_parts(read_card(job.shipped).get("training", {}))
     return job.shipped, sum(part["steps"] for part in parts)
+
+
+def _imagen_editor(job: Job) -> Trained:
+    painter = load_text_to_image(job.models, job.runtime)
+    pipeline, result = imagen_editor.train_imagen_editor(
+        job.work_dir, painter.tokenizer, painter.text_encoder, job.device, job.config, **job.sizes("num_scenes")
+    )
+    return {"imagen_editor": _editor_saver(pipeline, imagen_editor.SAMPLING)}, result
 
 
 def _trained_vae(job: Job) -> AutoencoderKL:

@@ -60,7 +60,7 @@ class ImagenEditorPretraining(PretrainingConfig):
 CONFIG = ImagenEditorPretraining(
     num_steps=12_000, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200
 )
-ON_GPU = {"num_steps": 16_000, "batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
+ON_GPU = {"num_steps": 16_000, "batch_size": 64, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
 EXAMPLES_ON_GPU = {"num_scenes": NUM_SCENES}
 SAMPLING = EditingDefaults(
     options={
