@@ -145,6 +145,24 @@ def tinyworld_tasks(
     show_result(result, output, as_json)
 
 
+@tinyworld_app.command("editbench")
+def tinyworld_editbench(
+    out: Annotated[Path, typer.Argument(help="Folder to make; an earlier one of this command is replaced.")],
+    num: Annotated[int, typer.Option(min=1, help="Pictures, each with a mask and three prompts.")] = 240,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    side: Annotated[int, typer.Option(min=64, help="Pixels to a side, a multiple of 64.")] = 64,
+    as_json: JsonOption = False,
+) -> None:
+    """Write pictures with holes and prompts in EditBench's files, with the truth. Example: editfoundry tinyworld editbench EditBench."""  # noqa: E501
+    from editfoundry.tinyworld.editbench.editbench_files import write_editbench
+
+    if side % 64:
+        raise BadInputError(f"--side is {side}, but must be a multiple of 64")
+    with progress_bar("pictures") as progress:
+        write_editbench(out, num, seed, side, progress)
+    print_facts({"editbench": str(out), "num_pictures": num, "num_prompts": 3 * num}, as_json)
+
+
 @tinyworld_app.command("measure-instructions")
 def tinyworld_measure_instructions(
     num: Annotated[int, typer.Option(min=1, help="Held-out captions.")] = 400,
