@@ -504,6 +504,8 @@ PRETRAININGS = {
         after=("diffusion",),
         over_by=1.0,
         on_gpu=imagen_editor.ON_GPU,
+        examples_on_gpu=imagen_editor.EXAMPLES_ON_GPU,
+        draw=imagen_editor.draw,
     ),
     "vision_language_model": Pretraining(
         config=vision_language_model.CONFIG,
