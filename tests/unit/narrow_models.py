@@ -322,7 +322,7 @@ def _language_model(reference: ModelReference, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _task_predictor(reference: ModelReference, folder: Path) -> None:
+def _t5(reference: ModelReference, folder: Path) -> None:
     tokenizer = byte_tokenizer({"<pad>": 300}, start=None)
     tokenizer.pad_token = "<pad>"
     narrow = {"d_model": 16, "d_ff": 32, "d_kv": 4, "num_layers": NUM_LAYERS, "num_decoder_layers": NUM_LAYERS}
@@ -376,5 +376,6 @@ _SAVERS: dict[str, Callable[[ModelReference, Path], None]] = {
     "vision_language_model": _vision_language_model,
     "video_language_model": _video_language_model,
     "language_model": _language_model,
-    "task_predictor": _task_predictor,
+    "task_predictor": _t5,
+    "summarizer": _t5,
 }

@@ -15,6 +15,8 @@ class ClaimsConfig:
     """World instructions that editors are compared on, about 40 of each category."""
     num_plain_items: int = 120
     """Plain add, change and remove edits."""
+    num_ambiguous_items: int = 258
+    """Instructions that only the picture makes clear."""
     num_category_items: int = 98
     """World instructions of the one category that video data should help."""
     num_guidance_items: int = 150
@@ -39,6 +41,8 @@ class ClaimsConfig:
     """Triplets that an arm is trained on."""
     num_training_steps: int = 320
     """Optimizer steps of an arm."""
+    num_plain_training_steps: int = 200
+    """Optimizer steps of an arm that starts at the text-to-image model and learns plain edits."""
     num_task_training_triplets: int = 14_000
     """Triplets of all tasks but one that an editor is trained on, which learns that one from few examples."""
     num_task_training_steps: int = 2000

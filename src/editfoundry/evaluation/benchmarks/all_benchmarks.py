@@ -8,6 +8,7 @@ from editfoundry.evaluation.benchmarks.editworld import EDITWORLD
 from editfoundry.evaluation.benchmarks.emu_edit import EMU_EDIT, EMU_EDIT_VALIDATION
 from editfoundry.evaluation.benchmarks.magicbrush import MAGICBRUSH, MAGICBRUSH_MULTI_TURN
 from editfoundry.evaluation.benchmarks.tinyworld import AMBIGUOUS, NEW_RULES, PLAIN, TASKS, TURNS, WORLD
+from editfoundry.evaluation.benchmarks.tinyworld_editbench import TINYWORLD_EDITBENCH
 
 BENCHMARKS: tuple[BenchmarkDefinition, ...] = (
     WORLD,
@@ -22,4 +23,5 @@ BENCHMARKS: tuple[BenchmarkDefinition, ...] = (
     MAGICBRUSH,
     MAGICBRUSH_MULTI_TURN,
     EDITBENCH,
+    TINYWORLD_EDITBENCH,
 )

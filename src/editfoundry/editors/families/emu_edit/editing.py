@@ -15,7 +15,7 @@ from editfoundry.editors.editor import EditRequest, EditWords, WordedEdit
 from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned
 from editfoundry.editors.families.emu_edit.task_file import find_task, read_task
 from editfoundry.editors.families.emu_edit.task_table import TaskTable
-from editfoundry.editors.families.instruct_pix2pix.family import guidance_of
+from editfoundry.editors.families.instruct_pix2pix.family import sampling_of
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.errors import BadInputError, MissingModelError, Rejection
 from editfoundry.pretrained.task_predictor import TaskPredictor
@@ -113,11 +113,7 @@ def edit_with_tasks(editor: TaskEditor, requests: Sequence[EditRequest], options
         editor.pipeline,
         [request.image for request in requests],
         [request.instruction for request in requests],
-        seeds=[request.seed for request in requests],
-        num_inference_steps=options.num_inference_steps,
-        guidance_rescale=options.guidance_rescale,
-        scheduler=options.scheduler,
         denoiser=denoiser,
-        **guidance_of(requests, options),
+        **sampling_of(requests, options),
     )
     return [WordedEdit(image, task.words) for image, task in zip(images, tasks, strict=True)]
