@@ -9,7 +9,6 @@ from typing import Any
 
 import killed_runs
 import pytest
-import tiny_emu
 import torch
 from tiny_emu import ANSWERS, CONFIG, Agent, captions
 
