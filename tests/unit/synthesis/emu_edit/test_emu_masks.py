@@ -11,7 +11,6 @@ from PIL import Image
 
 from editfoundry.pretrained.detector import FoundBox
 from editfoundry.synthesis.emu_edit.masks import (
-    MASK_KINDS,
     background_mask,
     find_things,
     kept_things,
@@ -20,7 +19,7 @@ from editfoundry.synthesis.emu_edit.masks import (
     region_masks,
     things_named,
 )
-from editfoundry.synthesis.emu_edit.task_settings import MaskSettings
+from editfoundry.synthesis.emu_edit.task_settings import MASK_KINDS, MaskSettings
 
 SETTINGS = MaskSettings()
 
@@ -36,6 +35,7 @@ def test_the_second_mask_holds_the_first_and_reaches_beyond_it_softly_and_the_th
     assert np.array_equal(masks["precise"] == 1, disc(8))
     assert (masks["dilated"][disc(8)] == 1).all() and masks["dilated"][disc(11)].min() > 0.5
     assert not masks["dilated"][~disc(20)].any() and 0 < np.median(masks["dilated"][disc(13) & ~disc(12)]) < 1
+    assert list(region_masks(disc(8), MaskSettings(kinds=("box",)))) == ["box"]
     assert masks["box"].sum() == 17 * 17 and (masks["box"][disc(8)] == 1).all()
 
 
