@@ -120,7 +120,8 @@ def _signed(read: _Read) -> np.ndarray:
     told = _SIGN.search(read.edit.second_caption)
     if told is None or told["board"] not in COLOURS or told["ink"] not in COLOURS:
         raise Rejection(NO_SIGN, read.edit.second_caption)
-    return Sign(**told.groupdict()).drawn_on(read.picture)
+    sign = Sign(word=told["word"], ink=told["ink"], board=told["board"], position=told["position"])
+    return sign.drawn_on(read.picture)
 
 
 _READINGS: dict[EditTask, Callable[[_Read], np.ndarray]] = {
