@@ -98,7 +98,7 @@ def open_expressive_triplets(
     [pixels], [latents], [numbers] = opened.pixels, opened.latents, opened.numbers
     num_features: tuple[int, ...] = ()
     if config.sees_picture:
-        key = input_hash(opened.data_hash, config.mllm_hash, resolution, config.horizontal_flip)
+        key = input_hash(opened.data_hash, config.features_key, resolution, config.horizontal_flip)
         folder = config.work_dir / f"features-{key[:16]}"
         features = _features(folder, pixels, mllm, 2 if config.horizontal_flip else 1)
         latents, num_features = PicturedLatents(latents, features), (features.shape[2],)

@@ -1,11 +1,12 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from safetensors.torch import load_file
 from tiny_mgie import tiny_mgie_training
@@ -254,3 +255,28 @@ def test_a_triplet_without_the_text_to_be_answered_is_named(tmp_path: Path) -> N
     with pytest.raises(BadInputError, match="has no output_caption"):
         loaded_trainee(config)
     loaded_trainee(replace(config, expressive_field="instruction"))
+
+
+@pytest.fixture
+def another_precision() -> Iterator[None]:
+    """Accelerate settles it once a process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_a_language_model_in_half_precision_trains_nearly_as_a_whole_one(
+    config: MgieTraining, tmp_path: Path, another_precision: None
+) -> None:
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        chosen = replace(config, mixed_precision="bf16", mllm_precision=precision, output=tmp_path / precision)
+        losses.append(train_editor(replace(chosen, sample_every=2))["final_loss"])
+    assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.02)
+    opened = load_mgie(tmp_path / "bfloat16", CPU).mllm.model
+    table = load_file(tmp_path / "bfloat16" / "mllm" / "model.safetensors")
+    kept = {name: value.dtype for name, value in table.items()}
+    assert {kept.pop(name) for name in list(kept) if "embed_tokens" in name or "lm_head" in name} == {torch.float32}
+    assert set(kept.values()) == {torch.bfloat16} and opened.dtype == torch.float32
+    with pytest.raises(BadInputError, match=r"^mllm_precision is 'bfloat16', but must be float32 where mixed_prec"):
+        replace(config, mllm_precision="bfloat16")
