@@ -10,7 +10,7 @@ from editfoundry.editors.triplet_training.content_hashes import dataset_hash, ed
 from editfoundry.editors.triplet_training.triplet_config import TripletConfig
 from editfoundry.profiles import ModelReference
 
-EXPRESSIVE_FIELDS = ("output_caption", "instruction")
+EXPRESSIVE_FIELDS = ("output_caption", "expressive_instruction", "instruction")
 """A triplet's texts that the language model can learn to answer with."""
 
 MLLM_PRECISIONS = ("float32", "bfloat16")
@@ -48,8 +48,8 @@ class MgieTraining(TripletConfig):
     sees_picture: bool = True
     """Show the language model the picture; off, the editor is the paper's LGIE, which knows the instruction alone."""
     expressive_field: str = "output_caption"
-    """The text of a triplet that the language model learns to answer with: ``output_caption``, or ``instruction`` for
-    the raw instruction."""
+    """The text of a triplet that the language model learns to answer with: ``output_caption``, the
+    ``expressive_instruction`` that ``editfoundry express`` wrote, or the raw ``instruction``."""
     head_dim: int = 512
     """Width of the edit head's transformer, see `EditHead`; of a new head alone, as what follows."""
     head_layers: int = 4

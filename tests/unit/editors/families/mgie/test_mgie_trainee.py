@@ -13,13 +13,14 @@ from tiny_mgie import tiny_mgie_training
 from tiny_models import tiny_image
 
 from editfoundry.editors.families.mgie.model import load_mgie
-from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids, question
+from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids
 from editfoundry.editors.families.mgie.trainee import MgieTrainee
 from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.editors.train import read_training_config, train_editor
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.synthesis.expressive.question import question
 from editfoundry.training.failures import TrainingInterrupted
 from editfoundry.training.optimizer import make_optimizer
 from editfoundry.training.trainee import Modules
