@@ -16,6 +16,9 @@ from editfoundry.cli.shared import JsonOption, ParamsOption, ProfileOption, chos
 if TYPE_CHECKING:
     from editfoundry.lineage.doctor import Examination
 
+GPU_SIZES = (24, 40, 80)
+"""GiB of common GPUs."""
+
 
 @app.command()
 def doctor(
@@ -24,9 +27,16 @@ def doctor(
     memory: Annotated[
         float | None, typer.Option(min=1, help="Suppose a GPU of so many GiB in the place of this machine's devices.")
     ] = None,
+    training: Annotated[
+        Path | None, typer.Option(help="Say instead what a GPU needs for a training, one of the family mgie.")
+    ] = None,
+    num_processes: Annotated[int, typer.Option(min=1, help="With --training: GPUs that share its batch.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a profile needs, what is here, and which stages can run. Example: editfoundry doctor --profile paper."""
+    if training is not None:
+        _show_training(training, num_processes, as_json)
+        return
     from editfoundry.lineage.doctor import GIB, examine
 
     found = examine(chosen_params(params, profile), Path.cwd(), None if memory is None else int(memory * GIB))
@@ -41,6 +51,26 @@ def doctor(
     for stage in found.stages:
         if stage.reason:
             console.print(f"{stage.stage}: {stage.verdict}: {stage.reason}", markup=False, soft_wrap=True)
+
+
+def _show_training(path: Path, num_processes: int, as_json: bool) -> None:
+    from editfoundry.editors.train import read_training_config, training_memory
+    from editfoundry.lineage.doctor import GIB, USABLE, gib
+
+    rows = training_memory(read_training_config(path), num_processes)
+    if as_json:
+        print(json.dumps([{"label": r.label, "num_samples": r.num_samples, "bytes": dict(r.parts)} for r in rows]))
+        return
+    names = list(rows[0].parts)
+    table = Table(title=f"{path}: GiB of each of {num_processes} GPU{'s' if num_processes > 1 else ''}")
+    for name in ("settings", "samples", *names, "together", "fits into"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        fits = next((f"{size} GiB" for size in GPU_SIZES if row.num_bytes <= USABLE * size * GIB), "none")
+        table.add_row(
+            row.label, str(row.num_samples), *(gib(row.parts[name]) for name in names), gib(row.num_bytes), fits
+        )
+    Console().print(table)
 
 
 def _models(found: Examination) -> Table:

@@ -38,6 +38,25 @@ class FamilyTraining:
     """``MODULE:CLASS`` of its trainee, whose ``load`` takes configuration and Accelerate; imported to train only."""
     inversion: FamilyTraining | None = None
     """How one more task is learnt by an editor that stays as it is (``--invert-task``), where the family can."""
+    memory: str = ""
+    """``MODULE:FUNCTION`` that takes a configuration and a number of processes and returns rows of `TrainingMemory`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingMemory:
+    """What a GPU needs for a training with some settings."""
+
+    label: str
+    """The settings, in a few words."""
+    num_samples: int
+    """That go through the models at once, on each GPU."""
+    parts: Mapping[str, int]
+    """What takes memory -> bytes."""
+
+    @property
+    def num_bytes(self) -> int:
+        """All of it."""
+        return sum(self.parts.values())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -18,7 +18,7 @@ from editfoundry.pretrained.files import fetch_command, model_files
 from editfoundry.profiles import BYTES_OF, PLANNED_ROLES, Profile, load_profile
 
 GIB = 2**30
-_USABLE = 0.95
+USABLE = 0.95
 """Share of a device's memory that models can have; the rest is the driver's and the allocator's."""
 READY, WAITS, TOO_SMALL, REFUSED = "ready", "fetch models first", "does not fit", "refused"
 
@@ -182,7 +182,7 @@ def _stage(
     verdict, reason = READY, ""
     if problems := list(problems):
         verdict, reason = REFUSED, "; ".join(problems)
-    elif largest is not None and needed > device.num_bytes * _USABLE:
+    elif largest is not None and needed > device.num_bytes * USABLE:
         verdict = TOO_SMALL
         reason = f"{largest.name} takes {gib(needed)} of the {gib(device.num_bytes)} of {device.name}"
     elif missing:
