@@ -21,6 +21,7 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -95,12 +96,20 @@ def byte_tokenizer(marks: Mapping[str, int], start: str | None = "<s>", end: str
 
 
 def _painter(reference: ModelReference, folder: Path) -> None:
+    _xl_pipeline(StableDiffusionXLPipeline, reference, folder)
+
+
+def _inpainter(reference: ModelReference, folder: Path) -> None:
+    _xl_pipeline(StableDiffusionXLInpaintPipeline, reference, folder)
+
+
+def _xl_pipeline(pipeline_class: Any, reference: ModelReference, folder: Path) -> None:
     tokenizers = {"tokenizer": clip_tokenizer(), "tokenizer_2": clip_tokenizer(pad_token="!")}
     schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
     encoders = {part: _text_encoder(_published(reference, part)) for part in ("text_encoder", "text_encoder_2")}
     unet = _unet(_published(reference, "unet"), 32, sample_size=64)
     parts = {**tokenizers, **encoders, "unet": unet, "vae": _vae(_published(reference, "vae"))}
-    StableDiffusionXLPipeline(
+    pipeline_class(
         **parts, scheduler=EulerDiscreteScheduler(**schedule, timestep_spacing="leading"), add_watermarker=False
     ).save_pretrained(folder)
 
@@ -354,6 +363,7 @@ def _published(reference: ModelReference, folder: str = "") -> dict[str, Any]:
 
 _SAVERS: dict[str, Callable[[ModelReference, Path], None]] = {
     "text_to_image": _painter,
+    "inpainter": _inpainter,
     "editor_base": _editor,
     "controlnet_canny": _controlnet,
     "ip_adapter": _ip_adapter,

@@ -54,6 +54,8 @@ class EditorFamily:
     """Editors that are opened by a name of their own, and what each does, in one line."""
     roles: tuple[str, ...] = ()
     """The profile's roles that the editors of ``names`` are made of."""
+    roles_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of names that are made of other roles than ``roles``."""
     pipeline_classes: tuple[str, ...] = ()
     """Classes of checkpoints that it opens, as ``model_index.json`` names them."""
     marker: str = ""
@@ -105,9 +107,12 @@ class EditorSource:
             weights = [*self.folder.glob("**/*.safetensors"), self.folder / "model_index.json"]
             area = () if self.defaults.area_side is None else (f"area_side {self.defaults.area_side}",)
             return (*(file_hash(path) for path in sorted(weights)), *area)
-        return tuple(part for role in self.family.roles for part in model_identity(self.own_profile, role)) or (
-            self.name,
-        )
+        return tuple(part for role in self.roles for part in model_identity(self.own_profile, role)) or (self.name,)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The profile's roles that an editor is made of which is no checkpoint."""
+        return self.family.roles_of.get(self.name, self.family.roles)
 
     @property
     def option_names(self) -> tuple[str, ...]:
@@ -124,8 +129,8 @@ class EditorSource:
     def defaults(self) -> EditingDefaults:
         """What the checkpoint's own folder says about editing with it."""
         folder = self.folder
-        if folder is None and len(self.family.roles) == 1 and self.profile is not None:
-            folder = Path(self.own_profile.model(self.family.roles[0]).location)
+        if folder is None and len(self.roles) == 1 and self.profile is not None:
+            folder = Path(self.own_profile.model(self.roles[0]).location)
         return EditingDefaults() if folder is None else read_editing_defaults(folder)
 
     def options(self, given: Mapping[str, Any], over: Any = None) -> Any:

@@ -10,6 +10,7 @@ from editfoundry.profiles import PLANNED_ROLES, PUBLISHED_FOLDER, load_profile
 
 MILLIONS = {
     "stabilityai/stable-diffusion-xl-base-1.0": 2567.5 + 83.7 + 123.1 + 694.7,
+    "diffusers/stable-diffusion-xl-1.0-inpainting-0.1": 2567.5 + 83.7 + 123.1 + 694.7,
     "diffusers/controlnet-canny-sdxl-1.0": 1251.0,
     "xinsir/controlnet-canny-sdxl-1.0": 1251.0,
     # Image encoder ViT-bigG, and an adapter of 703 MB in float16.
