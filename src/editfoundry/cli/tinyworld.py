@@ -85,6 +85,21 @@ def tinyworld_captions(
     print_facts({"table": str(out), "rows": rows}, False)
 
 
+@tinyworld_app.command("captioned-pictures")
+def tinyworld_captioned_pictures(
+    out: Annotated[Path, typer.Argument(help="Folder of WebDataset tars.")],
+    num: Annotated[int, typer.Option(min=1, help="Pictures.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    split: Annotated[WorldSplit, typer.Option(help="Scenes of training, or held-out ones.")] = WorldSplit.TRAIN,
+    as_json: JsonOption = False,
+) -> None:
+    """Write pictures, captions and boxes that inpainters are trained on. Example: editfoundry tinyworld captioned-pictures data/pictures --num 2000."""  # noqa: E501
+    from editfoundry.tinyworld.captioned_scenes import write_captioned_scenes
+
+    chosen: Literal["train", "test"] = "test" if split is WorldSplit.TEST else "train"
+    print_facts({"pictures": str(out), "num_pictures": write_captioned_scenes(out, num, seed, chosen)}, as_json)
+
+
 @tinyworld_app.command("instruction-rows")
 def tinyworld_instruction_rows(
     out: Annotated[Path, typer.Argument(help="JSONL file of input, edit and output.")],
@@ -246,7 +261,7 @@ def tinyworld_pretrain(
         typer.Argument(
             metavar="MODEL...",
             help=f"{', '.join(PRETRAININGS)}; all, or several, which are trained in this order and, on a GPU, beside "
-            f"each other. diffusion gives text_to_image and editor_base. all leaves out {' and '.join(CONTROLS)}, "
+            f"each other. diffusion gives text_to_image and editor_base. all leaves out {', '.join(CONTROLS)}, "
             "which a shipped model is only compared with.",
         ),
     ],

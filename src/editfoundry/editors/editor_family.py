@@ -56,6 +56,8 @@ class EditorFamily:
     """The profile's roles that the editors of ``names`` are made of."""
     roles_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of names that are made of other roles than ``roles``."""
+    helper_roles: tuple[str, ...] = ()
+    """The profile's roles, where it has them, that help its checkpoints edit."""
     pipeline_classes: tuple[str, ...] = ()
     """Classes of checkpoints that it opens, as ``model_index.json`` names them."""
     marker: str = ""
@@ -106,13 +108,21 @@ class EditorSource:
         if self.folder is not None:
             weights = [*self.folder.glob("**/*.safetensors"), self.folder / "model_index.json"]
             area = () if self.defaults.area_side is None else (f"area_side {self.defaults.area_side}",)
-            return (*(file_hash(path) for path in sorted(weights)), *area)
+            return (*(file_hash(path) for path in sorted(weights)), *area, *self._helpers_identity)
         return tuple(part for role in self.roles for part in model_identity(self.own_profile, role)) or (self.name,)
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The profile's roles that an editor is made of which is no checkpoint."""
         return self.family.roles_of.get(self.name, self.family.roles)
+
+    @property
+    def _helpers_identity(self) -> tuple[str, ...]:
+        profile = self.profile
+        if profile is None:
+            return ()
+        roles = [role for role in self.family.helper_roles if role in profile.models]
+        return tuple(part for role in roles for part in model_identity(profile, role))
 
     @property
     def option_names(self) -> tuple[str, ...]:
