@@ -5,6 +5,7 @@ from __future__ import annotations
 from editfoundry.claims.claim import Claim
 from editfoundry.claims.rows.clip_filter import CLIP_FILTER_BEATS_RANDOM
 from editfoundry.claims.rows.guidance import GUIDANCE_TRADES
+from editfoundry.claims.rows.inpainting import LEARNED_DOWNSAMPLING, OBJECT_MASKING, OSCILLATING_GUIDANCE
 from editfoundry.claims.rows.mllm_score import MLLM_ORDERS_EDITORS
 from editfoundry.claims.rows.pair_painting import MANY_CANDIDATES, PROMPT_TO_PROMPT, SHARED_NOISE_HELPS
 from editfoundry.claims.rows.plain_edits import KEEPS_PLAIN_EDITS
@@ -18,5 +19,6 @@ CLAIMS: dict[str, Claim] = {
         BEATS_BASE, IN_EVERY_CATEGORY, KEEPS_PLAIN_EDITS, POST_EDIT_PRESERVES, VIDEO_ADDS_SPATIAL,
         CLIP_FILTER_BEATS_RANDOM, MANY_CANDIDATES, PROMPT_TO_PROMPT, SHARED_NOISE_HELPS,
         GUIDANCE_TRADES, MLLM_ORDERS_EDITORS,
+        OBJECT_MASKING, LEARNED_DOWNSAMPLING, OSCILLATING_GUIDANCE,
     )
 }  # fmt: skip
