@@ -64,7 +64,7 @@ def test_painter_and_editors_share_an_autoencoder_and_open_in_plain_diffusers(mo
     assert find_editor(str(models / "editworld")).defaults.side == 64
 
 
-@pytest.mark.parametrize("name", ["mgie", "mgie_lgie", "mgie_baseline"])
+@pytest.mark.parametrize("name", ["mgie", *CONTROLS])
 def test_the_language_models_editor_and_what_it_is_compared_with_edit(models: Path, name: str) -> None:
     editor = open_editor(str(models / name), choose_runtime("cpu"), num_inference_steps=1)
     edited = editor.edit([EditRequest(image=Image.new("RGB", (64, 64)), instruction="It gets old.", seed=0)])

@@ -268,7 +268,7 @@ def tinyworld_pretrain(
         typer.Argument(
             metavar="MODEL...",
             help=f"{', '.join(PRETRAININGS)}; all, or several, which are trained in this order and, on a GPU, beside "
-            f"each other. diffusion gives text_to_image and editor_base. all leaves out {' and '.join(CONTROLS)}, "
+            f"each other. diffusion gives text_to_image and editor_base. all leaves out {', '.join(CONTROLS)}, "
             "which a shipped model is only compared with.",
         ),
     ],

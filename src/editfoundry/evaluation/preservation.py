@@ -16,6 +16,9 @@ PSNR_CAP = 60.0
 def preservation_mse(edited: np.ndarray, case: EditCase) -> float | None:
     """Return the mean squared error against the input outside the region that truly changes, or outside its hole.
 
+    Of a later turn, outside the regions of the turns before it, too: what is left, no turn was asked to change, and
+    what it lost it lost by drift.
+
     Args:
         edited: ``(H, W, 3)`` uint8 RGB, the case's size.
         case: the edit that was asked for.
@@ -24,6 +27,8 @@ def preservation_mse(edited: np.ndarray, case: EditCase) -> float | None:
         In squared steps of 255; 0 when untouched; None when every pixel truly changes and nothing is left to preserve.
     """
     outside = ~judged_region(case)
+    if case.touched is not None:
+        outside &= ~case.touched
     if not outside.any():
         return None
     difference = edited[outside].astype(np.float64) - case.input_image[outside]

@@ -25,6 +25,7 @@ PASS_SIZES = {
     "detector": 8,
     "depth": 16,
     "task_predictor": 64,
+    "summarizer": 16,
     "text_to_image": 1,
     "controlnet_canny": 1,
     "editor_base": 1,

@@ -102,6 +102,7 @@ def _transformers_model(reference: ModelReference) -> dict[str, nn.Module] | Non
         "detector": transformers.AutoModelForZeroShotObjectDetection,
         "depth": transformers.AutoModelForDepthEstimation,
         "task_predictor": transformers.AutoModelForSeq2SeqLM,
+        "summarizer": transformers.AutoModelForSeq2SeqLM,
     }
     kind = str(config["model_type"])
     chosen: Any = {

@@ -27,6 +27,9 @@ DESCRIPTIONS = {
     "editworld": "EditWorld's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's training rules.",
     "mgie": "MGIE's editor: `editor_base` and `vision_language_model` trained together by `editfoundry train`; the language model looks at the picture and says what it will become.",  # noqa: E501
     "mgie_lgie": "LGIE, the text-only twin of `mgie`: what that is compared with.",
+    "mgie_fz": "`mgie` with a language model that stays as it is: what that is compared with.",
+    "mgie_ft": "`mgie` with a language model that learns to answer alone: what that is compared with.",
+    "mgie_raw": "`mgie` whose language model answers with the raw instruction: what that is compared with.",
     "mgie_baseline": "`editor_base` trained on the triplets of `mgie`: what that is compared with.",
     "emu_edit": "Emu Edit's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's fifteen tasks, with a table of their embeddings beside its UNet.",  # noqa: E501
     "task_predictor": "A transformers T5ForSequenceClassification that tells Emu Edit's task of an instruction.",
@@ -55,7 +58,7 @@ RECIPES = {
     "task_predictor": "task_predictor",
 }
 """The pretraining that makes each shipped model."""
-CONTROLS = ("mgie_lgie", "mgie_baseline")
+CONTROLS = ("mgie_lgie", "mgie_fz", "mgie_ft", "mgie_raw", "mgie_baseline")
 """Pretrainings of models that are not shipped: what shipped ones are compared with."""
 PRETRAININGS = ("vae", *dict.fromkeys(RECIPES.values()), *CONTROLS)
 """In the order to run them: each needs only models of those before it."""
@@ -73,7 +76,7 @@ DATA = {
         "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and a quarter of plain edits; no held-out combination or wording.",  # noqa: E501
     ),
     "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split and in training wordings; the text encoder stays as it was.",  # noqa: E501
-    "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in some of the recipe's own; no held-out wording.",  # noqa: E501
+    "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in further ones of the recipe's own; no held-out sentence, but some of their words.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
     "detector": "Scenes of tinyworld's training split with the true boxes of their objects, asked for those and for others.",  # noqa: E501
     "depth": "Scenes of tinyworld's training split with their exact inverse distances.",

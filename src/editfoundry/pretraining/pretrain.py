@@ -336,19 +336,16 @@ def _editworld(job: Job) -> Trained:
     return {"editworld": _editor_saver(pipeline)}, result
 
 
-def _mgie(job: Job, sees_picture: bool = True) -> Trained:
+def _mgie(job: Job, name: str = "mgie") -> Trained:
     start, mllm = (job.models.model(role).location for role in ("editor_base", "vision_language_model"))
-    model, result = mgie.train_mgie(
-        job.work_dir, start, mllm, job.config, sees_picture=sees_picture, **job.sizes("num_triplets")
-    )
-    name = "mgie" if sees_picture else "mgie_lgie"
+    model, result = mgie.train_mgie(job.work_dir, start, mllm, job.config, name, **job.sizes("num_triplets"))
     return {name: partial(mgie.save_in_half, model, editing=EDITING)}, result
 
 
 def _mgie_baseline(job: Job) -> Trained:
     start = job.models.model("editor_base").location
     pipeline, result = mgie.train_baseline(job.work_dir, start, job.config, **job.sizes("num_triplets"))
-    return {"mgie_baseline": _editor_saver(pipeline)}, result
+    return {mgie.BASELINE: _editor_saver(pipeline)}, result
 
 
 def _emu_edit(job: Job) -> Trained:
@@ -422,6 +419,15 @@ class Pretraining:
     """Whether a shipped model is only compared with it: not shipped itself, it is trained only where it is named."""
 
 
+_MGIE = Pretraining(
+    config=mgie.CONFIG,
+    train=_mgie,
+    after=("diffusion", "vision_language_model"),
+    over_by=1.0,
+    on_gpu=mgie.ON_GPU,
+    examples_on_gpu=mgie.EXAMPLES_ON_GPU,
+    draw=mgie.draw,
+)
 PRETRAININGS = {
     "vae": Pretraining(
         config=vae.CONFIG,
@@ -508,23 +514,13 @@ PRETRAININGS = {
         over_by=0.7,
         on_gpu=vision_language_model.ON_GPU,
     ),
+    "mgie": _MGIE,
     **{
-        name: Pretraining(
-            config=mgie.CONFIG,
-            train=train,
-            after=("diffusion", "vision_language_model"),
-            over_by=1.0,
-            on_gpu=mgie.ON_GPU,
-            examples_on_gpu=mgie.EXAMPLES_ON_GPU,
-            draw=mgie.draw if name == "mgie" else None,
-            is_control=name != "mgie",
-        )
-        for name, train in {
-            "mgie": _mgie,
-            "mgie_lgie": partial(_mgie, sees_picture=False),
-            "mgie_baseline": _mgie_baseline,
-        }.items()
+        name: replace(_MGIE, train=partial(_mgie, name=name), draw=None, is_control=True)
+        for name in mgie.VARIANTS
+        if name != "mgie"
     },
+    mgie.BASELINE: replace(_MGIE, train=_mgie_baseline, draw=None, is_control=True),
 }
 """By the names of `card.PRETRAININGS`, in the order in which one after the other is trained."""
 

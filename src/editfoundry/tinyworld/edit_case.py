@@ -33,6 +33,8 @@ class EditCase:
     """What the edit changes: a kind of object, ``background``, or nothing where it is not known."""
     event: str = ""
     """Of an instruction that only the picture makes clear: what happens, in whatever wording; see `ambiguous`."""
+    touched: np.ndarray | None = None
+    """``(H, W)`` bool: of a later turn, where the turns before it truly change the picture; None for no such turn."""
     hole: Hole | None = None
     """Of a picture with a hole: what is asked into it; such an edit is judged by what it shows there."""
 

@@ -56,3 +56,4 @@ def test_an_unknown_model_is_one_line_with_those_there_are(tmp_path: Path) -> No
     with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, clip, diffusion"):
         pretrain("gan", tmp_path, 1, "cpu")
     assert set(PRETRAININGS) == set(card.PRETRAININGS)
+    assert {name for name, recipe in PRETRAININGS.items() if recipe.is_control} == set(card.CONTROLS)

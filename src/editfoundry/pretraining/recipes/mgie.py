@@ -1,11 +1,12 @@
 """The shipped MGIE editor: embedded base and language model, trained on instructions that the picture makes clear.
 
-Beside it, what it is compared with: its text-only twin LGIE and an InstructPix2Pix editor, which see the same triplets
-in the same order for the same steps.
+Beside it, what it is compared with: an InstructPix2Pix editor, its text-only twin LGIE and the paper's other variants,
+which see the same triplets in the same order for the same steps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,26 @@ from editfoundry.pretraining.model_trainee import PretrainingConfig, Pretraining
 NUM_TRIPLETS = 24_000
 CHANGE_WEIGHT = 4.0
 """As the base was trained: what changes is a small part of most pictures."""
-HEAD = {"head_dim": 128, "head_layers": 2, "head_heads": 4, "head_feedforward_dim": 384, "num_queries": 16}
+HEAD: Mapping[str, Any] = {
+    "head_dim": 128,
+    "head_layers": 2,
+    "head_heads": 4,
+    "head_feedforward_dim": 384,
+    "num_queries": 16,
+}
 """The edit head's sizes: a state is 128 numbers here, not 4,096."""
 MLLM_RATE = 2.0
 """Of token embeddings and language-model head, in units of the denoiser's rate; the paper's are 5 to 1."""
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "mgie": {},
+    "mgie_lgie": {"sees_picture": False},
+    "mgie_fz": {"trains_mllm": False},
+    "mgie_ft": {"edit_loss_reaches_mllm": False},
+    "mgie_raw": {"expressive_field": "instruction"},
+}
+"""Name -> the settings in which a variant differs (MGIE, sections 4.2 and 4.3). LGIE knows the instruction alone; FZ's
+language model stays as it is; FT's learns to answer and nothing else; the last answers with the raw instruction."""
+BASELINE = "mgie_baseline"
 CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1e-3, ema_decay=0.999, num_warmup_steps=100)
 ON_GPU = {"num_steps": 1_500, "batch_size": 128, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
 EXAMPLES_ON_GPU = {"num_triplets": NUM_TRIPLETS}
@@ -38,8 +55,7 @@ def train_mgie(
     start: str,
     mllm: str,
     config: PretrainingConfig = CONFIG,
-    *,
-    sees_picture: bool = True,
+    name: str = "mgie",
     num_triplets: int = NUM_TRIPLETS,
 ) -> tuple[MgieModel, PretrainingResult]:
     """Draw the triplets and train an MGIE editor from an editor and a LLaVA; an interrupted run resumes.
@@ -49,17 +65,16 @@ def train_mgie(
         start: folder of the editor that UNet, autoencoder and scheduler come from.
         mllm: folder of the LLaVA.
         config: schedule and optimizer.
-        sees_picture: off, LGIE is trained, which knows the instruction alone.
+        name: of `VARIANTS`.
         num_triplets: of which three quarters are ambiguous edits and a quarter plain ones.
     """
-    name = "mgie" if sees_picture else "mgie_lgie"
     settings = _settings(work_dir, name, start, config, num_triplets)
     training = MgieTraining(
         **settings,
         mllm=mllm,
         mllm_learning_rate=MLLM_RATE * config.learning_rate,
-        sees_picture=sees_picture,
         **HEAD,
+        **VARIANTS[name],
     )
     summary = train_editor(training)
     model = load_mgie(training.output, Runtime(torch.device("cpu"), torch.float32))
@@ -71,7 +86,7 @@ def train_baseline(
     work_dir: Path, start: str, config: PretrainingConfig = CONFIG, num_triplets: int = NUM_TRIPLETS
 ) -> tuple[StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
     """Train the InstructPix2Pix editor ``start``, text encoder included, on the triplets that `train_mgie` draws."""
-    settings = _settings(work_dir, "mgie_baseline", start, config, num_triplets)
+    settings = _settings(work_dir, BASELINE, start, config, num_triplets)
     training = InstructPix2PixTraining(**settings, train_text_encoder=True)
     summary = train_editor(training)
     pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(training.output)
@@ -112,7 +127,7 @@ def _settings(work_dir: Path, name: str, start: str, config: PretrainingConfig, 
         "editor": start,
         "dataset": dataset,
         "output": work_dir / name,
-        # Not shared: the three may be trained beside each other.
+        # Not shared: several may be trained beside each other.
         "work_dir": work_dir / "data" / name,
         "change_weight": CHANGE_WEIGHT,
         "checkpoint_every_seconds": config.checkpoint_every_seconds,

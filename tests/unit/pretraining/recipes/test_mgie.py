@@ -29,7 +29,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def test_all_three_learn_from_the_same_triplets_in_the_same_order(parts: tuple[str, str], tmp_path: Path) -> None:
     start, mllm = parts
     model, result = mgie.train_mgie(tmp_path, start, mllm, CONFIG, num_triplets=8)
-    twin, _ = mgie.train_mgie(tmp_path, start, mllm, CONFIG, sees_picture=False, num_triplets=8)
+    twin, _ = mgie.train_mgie(tmp_path, start, mllm, CONFIG, "mgie_lgie", num_triplets=8)
     baseline, _ = mgie.train_baseline(tmp_path, start, CONFIG, num_triplets=8)
     assert result.num_steps == 2 and result.final_loss > 0
     assert model.sees_picture and not twin.sees_picture

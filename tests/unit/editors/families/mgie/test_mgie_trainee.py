@@ -134,6 +134,19 @@ def test_embeddings_head_edit_head_and_unet_train_and_nothing_else(trained: Mgie
     assert not torch.equal(after.edit_head.queries, before.edit_head.queries)
 
 
+@pytest.mark.parametrize("reaches", [True, False])
+def test_the_denoising_loss_reaches_the_language_model_unless_it_is_kept_from_it(
+    config: MgieTraining, reaches: bool
+) -> None:
+    gradients = []
+    for weight in (0.5, 5.0):
+        trainee, modules = loaded_trainee(replace(config, edit_loss_weight=weight, edit_loss_reaches_mllm=reaches))
+        trainee.loss(modules, trainee.batch(0, slice(0, 4))).backward()
+        gradients.append(trainee.trained_mllm.embeddings.weight.grad)
+        assert modules[1].queries.grad.abs().max() > 0
+    assert torch.equal(*gradients) == (not reaches)
+
+
 def test_a_trained_editor_edits_in_words(trained: MgieTraining) -> None:
     from function_editors import request
 
@@ -190,8 +203,8 @@ def test_checkpointed_and_encoded_anew_the_loss_is_the_same(config: MgieTraining
 def test_half_the_flips_show_the_language_model_the_mirrored_picture(config: MgieTraining) -> None:
     trainee, _ = loaded_trainee(replace(config, horizontal_flip=True))
     latents = trainee.data.groups[0].latents
-    crops = torch.tensor([(1.0, 0.5, 0.5)])
-    plain, mirrored = (latents.read(torch.tensor([0]), torch.tensor([flip]), crops)[0] for flip in (0, 1))
+    crops = torch.tensor([[(1.0, 0.5, 0.5)] * 2])
+    plain, mirrored = (latents.read(torch.tensor([0]), torch.tensor([[flip, flip]]), crops)[0] for flip in (0, 1))
     from editfoundry.editors.families.mgie.expressive_mllm import features_of
 
     mllm, image = trainee.model.mllm, tiny_image(0)
@@ -241,3 +254,8 @@ def test_a_triplet_without_the_text_to_be_answered_is_named(tmp_path: Path) -> N
     with pytest.raises(BadInputError, match="has no output_caption"):
         loaded_trainee(config)
     loaded_trainee(replace(config, expressive_field="instruction"))
+
+
+def test_a_resolution_that_the_autoencoder_cannot_halve_is_refused(config: MgieTraining) -> None:
+    with pytest.raises(BadInputError, match="resolution is 17, but must be a multiple of"):
+        MgieTrainee.load(replace(config, resolution=17), Accelerator(cpu=True))
