@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class TripletTruth:
     """Share of right outcomes among the others."""
     difference: Interval
     """Kept minus dropped."""
+    ranking: Mapping[str, float] = field(default_factory=dict)
+    """Score -> how often a right triplet has more of it than a wrong one; 0.5 is chance. Of scores that all have."""
     num_unreadable: int
     """Triplets whose captions are not tinyworld's, or whose change cannot be seen."""
 
@@ -43,10 +45,14 @@ class TripletTruth:
         if self.dropped.n:
             facts["right_share_of_dropped"] = self.dropped.to_dict()
             facts["kept_minus_dropped"] = self.difference.to_dict()
+        if self.ranking:
+            facts["ranking"] = dict(self.ranking)
         return {**facts, "num_unreadable": self.num_unreadable}
 
 
-def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed: int = 0) -> TripletTruth:
+def triplet_truth(
+    triplets: Path, kept_ids: Collection[str] | None = None, seed: int = 0, category: str | None = None
+) -> TripletTruth:
     """Score triplet shards against the outcomes that their captions name.
 
     Triplets of one pair of captions stand or fall together, so intervals are of pairs drawn anew.
@@ -55,28 +61,53 @@ def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed:
         triplets: shard, or folder of shards.
         kept_ids: what a later stage kept of them; None means all.
         seed: of the bootstrap.
+        category: of the triplets to score; None means all.
 
     Raises:
-        BadInputError: there is no shard, or no triplet whose captions are tinyworld's.
+        BadInputError: there is no shard, or no triplet of that category whose captions are tinyworld's.
     """
-    right, is_kept, groups = [], [], []
+    right, is_kept, groups, scores = [], [], [], []
     places: dict[tuple[str, str], int] = {}
     num_unreadable = 0
     for triplet in read_triplets(triplets):
+        if category not in (None, triplet.category):
+            continue
         verdict = triplet_verdict(triplet)
         if verdict is None:
             num_unreadable += 1
         else:
             right.append(float(verdict.right))
+            scores.append(triplet.scores)
             is_kept.append(kept_ids is None or triplet.id in kept_ids)
             groups.append(places.setdefault((triplet.input_caption, triplet.output_caption), len(places)))
     if not right:
-        raise BadInputError(f"{triplets}: no triplet here has captions of tinyworld, so none has a known outcome")
+        which = "triplet" if category is None else f"triplet of the category {category}"
+        raise BadInputError(f"{triplets}: no {which} here has captions of tinyworld, so none has a known outcome")
     values, kept, group = np.array(right), np.array(is_kept), np.array(groups)
     sides = np.stack([np.where(kept, values, np.nan), np.where(kept, np.nan, values)], axis=1)
     of_kept, of_dropped = bootstrap_columns(sides, group, seed=seed)
     difference = group_difference(values, kept, group, seed=seed)
-    return TripletTruth(kept=of_kept, dropped=of_dropped, difference=difference, num_unreadable=num_unreadable)
+    return TripletTruth(
+        kept=of_kept,
+        dropped=of_dropped,
+        difference=difference,
+        ranking=_ranking(values, scores),
+        num_unreadable=num_unreadable,
+    )
+
+
+def _ranking(right: np.ndarray, scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return for each score the area under the curve: the chance that it ranks a right triplet above a wrong one."""
+    names = sorted(set.intersection(*map(set, scores)))
+    wrong = right == 0
+    if wrong.all() or not wrong.any():
+        return {}
+    areas = {}
+    for name in names:
+        values = np.array([score[name] for score in scores])
+        low, high = (np.searchsorted(np.sort(values[wrong]), values[~wrong], side) for side in ("left", "right"))
+        areas[name] = round(float((low + high).mean() / 2 / wrong.sum()), 4)
+    return areas
 
 
 def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
