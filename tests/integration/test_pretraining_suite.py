@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState
 from diffusers import DiffusionPipeline
+from PIL import Image
 
-from editfoundry.editors.open_editor import find_editor
+from editfoundry.editors.editor import EditRequest
+from editfoundry.editors.open_editor import find_editor, open_editor
 from editfoundry.pretrained.controlnet_canny import load_controlnet_canny
 from editfoundry.pretrained.ip_adapter import load_ip_adapter
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining import pretrain as pretraining
-from editfoundry.pretraining.card import RECIPES, read_card
+from editfoundry.pretraining.card import CONTROLS, RECIPES, read_card
 from editfoundry.pretraining.recipes.vae import LATENT_CHANNELS
 from editfoundry.pretraining.shared_files import share_equal_files
 
@@ -49,8 +51,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_model_is_there_with_a_card(models: Path) -> None:
-    assert {path.name for path in models.iterdir()} == set(RECIPES)
-    assert all(read_card(models / role)["training"]["steps"] == 2 for role in RECIPES)
+    assert {path.name for path in models.iterdir()} == {*RECIPES, *CONTROLS}
+    assert all(read_card(models / role)["training"]["steps"] == 2 for role in (*RECIPES, *CONTROLS))
 
 
 def test_painter_and_editors_share_an_autoencoder_and_open_in_plain_diffusers(models: Path) -> None:
@@ -60,6 +62,14 @@ def test_painter_and_editors_share_an_autoencoder_and_open_in_plain_diffusers(mo
         pipeline = DiffusionPipeline.from_pretrained(models / role)
         assert pipeline.unet.config.out_channels == pipeline.vae.config.latent_channels == LATENT_CHANNELS
     assert find_editor(str(models / "editworld")).defaults.side == 64
+
+
+@pytest.mark.parametrize("name", ["mgie", *CONTROLS])
+def test_the_language_models_editor_and_what_it_is_compared_with_edit(models: Path, name: str) -> None:
+    editor = open_editor(str(models / name), choose_runtime("cpu"), num_inference_steps=1)
+    edited = editor.edit([EditRequest(image=Image.new("RGB", (64, 64)), instruction="It gets old.", seed=0)])
+    assert edited[0].require().size == (64, 64)
+    assert (models / name / "vae" / "diffusion_pytorch_model.safetensors").is_symlink()
 
 
 def test_what_steers_the_painter_fits_it(models: Path) -> None:

@@ -322,6 +322,16 @@ def _language_model(reference: ModelReference, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def _t5(reference: ModelReference, folder: Path) -> None:
+    tokenizer = byte_tokenizer({"<pad>": 300}, start=None)
+    tokenizer.pad_token = "<pad>"
+    narrow = {"d_model": 16, "d_ff": 32, "d_kv": 4, "num_layers": NUM_LAYERS, "num_decoder_layers": NUM_LAYERS}
+    sizes = {**narrow, "num_heads": 4, "vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id}
+    config = transformers.T5Config(**{**_own(_published(reference)), **sizes})
+    transformers.T5ForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def _narrow_parts(config: dict[str, Any]) -> dict[str, Any]:
     """Return a LLaVA's configuration with a narrow tower and a narrow language model of few layers each."""
     vision, text = _narrow(config["vision_config"]), _narrow({"num_attention_heads": 32} | config["text_config"])
@@ -366,4 +376,6 @@ _SAVERS: dict[str, Callable[[ModelReference, Path], None]] = {
     "vision_language_model": _vision_language_model,
     "video_language_model": _video_language_model,
     "language_model": _language_model,
+    "task_predictor": _t5,
+    "summarizer": _t5,
 }

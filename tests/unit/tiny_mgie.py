@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tiny_llava import loaded, saved_profile, tiny_llava
 from tiny_models import tiny_pipeline, tiny_triplets
+from torch import Tensor, nn
 
 from editfoundry.data.shards import write_triplets
 from editfoundry.editors.families.mgie.edit_head import EditHead
@@ -60,3 +61,21 @@ def tiny_mgie_training(folder: Path, **settings: Any) -> MgieTraining:
         "num_queries": HEAD["num_queries"],
     }
     return MgieTraining(**{**values, **settings})
+
+
+def released_mllm(width: int = 12, vocabulary: int = 20) -> dict[str, Tensor]:
+    """As the public code names them: ``EditMapper`` has llm2hid, query, mapper (an ``nn.Transformer``), hid2feat."""
+    torch.manual_seed(0)
+    transformer = nn.Transformer(8, 4, 2, 2, 16, dropout=0.0, batch_first=True, norm_first=True)
+    mapper = {f"edit_head.mapper.{name}": value for name, value in transformer.state_dict().items()}
+    return {
+        "model.embed_tokens.weight": torch.randn(vocabulary, width),
+        "lm_head.weight": torch.randn(vocabulary, width),
+        "edit_head.llm2hid.weight": torch.randn(8, width),
+        "edit_head.llm2hid.bias": torch.randn(8),
+        "edit_head.query": torch.randn(1, 5, 8),
+        "edit_head.hid2feat.weight": torch.randn(6, 8),
+        "edit_head.hid2feat.bias": torch.randn(6),
+        **mapper,
+        "emb": torch.randn(1, 8, width),
+    }

@@ -40,6 +40,7 @@ def run_ledger(
     only: Sequence[str] = (),
     work_dir: Path = WORK_DIR,
     editor: Path | None = None,
+    mgie: Path | None = None,
     progress: Report | None = None,
 ) -> dict[str, Any]:
     """Test claims and write the ledger; rows of claims that are not tested now stay as they were.
@@ -53,6 +54,7 @@ def run_ledger(
         only: names of claims; none, all.
         work_dir: keeps the arms.
         editor: EditWorld's editor; by default the shipped one, or one that is trained here.
+        mgie: folder of MGIE's arms, see `Workbench`; by default they are trained here.
         progress: see `Report`.
 
     Returns:
@@ -70,7 +72,7 @@ def run_ledger(
         rows = _earlier_rows(output / LEDGER_FILE)
         ledger: dict[str, Any] = {}
         for claim in chosen:
-            bench = Workbench(profile, runtime, params.claims, work_dir, editor, _of_claim(progress, claim))
+            bench = Workbench(profile, runtime, params.claims, work_dir, editor, mgie, _of_claim(progress, claim))
             finding = _tested(claim, bench)
             pictures = keep_pictures(output, claim.name, bench.arms, params.claims.seed)
             rows[claim.name] = {**_row(claim, finding, profile.name), PICTURES: pictures}

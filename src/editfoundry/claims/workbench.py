@@ -15,6 +15,7 @@ from editfoundry.data.record import WORLD_CATEGORIES, short_hash
 from editfoundry.editors.families.instruct_pix2pix.family import options_in
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
+from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
@@ -29,6 +30,7 @@ from editfoundry.pretrained.clip import ClipEncoder, load_clip
 from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.pretraining.model_trainee import PretrainingConfig
 from editfoundry.profiles import EMBEDDED_FOLDER, Profile
 from editfoundry.tinyworld.outcome import RULE_VERSION
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
 
 Progress = Callable[[int, int], None]
-_SHIPPED = EMBEDDED_FOLDER / "editworld"
+_SHIPPED, _SHIPPED_EMU_EDIT = EMBEDDED_FOLDER / "editworld", EMBEDDED_FOLDER / "emu_edit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,8 @@ class Workbench:
     work_dir: Path
     editor: Path | None = None
     """EditWorld's editor, where the person names one; otherwise the shipped one, or one trained here."""
+    mgie: Path | None = None
+    """Folder of MGIE's arms by their names in `recipes.mgie`, where a person names one; else they are trained here."""
     progress: Progress | None = None
     """Called with edits done and edits in all of the arm at hand."""
     arms: list[Run] = field(default_factory=list)
@@ -65,15 +69,20 @@ class Workbench:
         return load_text_to_image(self.profile, self.runtime)
 
     def contestant(
-        self, source: str, given: Mapping[str, Any] | None = None, post_edit: PostEditConfig | None = None
+        self,
+        source: str,
+        given: Mapping[str, Any] | None = None,
+        post_edit: PostEditConfig | None = None,
+        keep_below: float | None = None,
     ) -> Contestant:
         """Return an editor by its name, with the ledger's sampling where ``given`` says nothing else.
 
-        With ``post_edit`` it is the editor followed by EditWorld's post-edit.
+        With ``post_edit`` it is the editor followed by EditWorld's post-edit; with ``keep_below`` the one that keeps
+        its input's pixels where less changed.
         """
         known = find_editor(source, self.profile).option_names
         sampling = {name: value for name, value in options_in(self.config).items() if name in known}
-        options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit)
+        options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit, keep_below=keep_below)
         return contestants_by_name([source], self.profile, self.runtime, options)[-1]
 
     def scores(
@@ -138,6 +147,20 @@ class Workbench:
             return str(_SHIPPED)
         return self.trained([WORLD_CATEGORIES])
 
+    def emu_edit(self) -> str:
+        """Return the folder of the shipped Emu Edit editor.
+
+        Raises:
+            MissingModelError: it is not in the package, or the profile's models are others.
+        """
+        is_embedded = self.profile.model("editor_base").source.startswith("package:")
+        if is_embedded and (_SHIPPED_EMU_EDIT / "model_index.json").is_file():
+            return str(_SHIPPED_EMU_EDIT)
+        raise MissingModelError(
+            f"profile {self.profile.name!r} has no Emu Edit editor: use the profile embedded, and train the editor "
+            "with: editfoundry tinyworld pretrain emu_edit"
+        )
+
     def trained(self, branches: Sequence[Sequence[str]]) -> str:
         """Fine-tune the profile's base on tinyworld's pairs of these categories; return the checkpoint's folder.
 
@@ -199,9 +222,46 @@ class Workbench:
         train_editor(config)
         return str(config.output)
 
+    def trained_on_ambiguous(self, name: str) -> str:
+        """Return the folder of one of MGIE's arms: of those that are named, or one trained here.
+
+        All arms learn from the same triplets for the same steps; an interrupted training resumes, a finished one is
+        taken.
+
+        Args:
+            name: of `recipes.mgie.VARIANTS`, or `recipes.mgie.BASELINE`, the InstructPix2Pix editor.
+
+        Raises:
+            BadInputError: the folder that is named lacks the arm.
+        """
+        from editfoundry.pretraining.recipes import mgie
+
+        if self.mgie is not None:
+            folder = self.mgie / name
+            if not (folder / "model_index.json").is_file():
+                raise BadInputError(f"{folder}: no editor; editfoundry tinyworld pretrain {name} --out {self.mgie}")
+            return str(folder)
+        chosen, work_dir = self.config, self.work_dir / "mgie"
+        config = PretrainingConfig(
+            num_steps=chosen.num_training_steps,
+            batch_size=chosen.training_batch_size,
+            learning_rate=chosen.learning_rate,
+            num_warmup_steps=min(20, chosen.num_training_steps // 4),
+            ema_decay=0.98,
+            seed=chosen.seed,
+        )
+        base, count = self.profile.model("editor_base").location, chosen.num_training_triplets
+        if name == mgie.BASELINE:
+            mgie.train_baseline(work_dir, base, config, count)
+        else:
+            mllm = self.profile.model("vision_language_model").location
+            mgie.train_mgie(work_dir, base, mllm, config, name, count)
+        return str(work_dir / name)
+
 
 def _item_facts(item: BenchmarkItem) -> list[str]:
     """Return what an item's edit and scores depend on."""
     pictures = [item.open_input(), item.open_truth()]
     hashes = [short_hash(picture.tobytes()) for picture in pictures if picture is not None]
-    return [item.id, item.instruction, item.input_caption or "", item.output_caption or "", *hashes]
+    task = [item.task] if item.task else []
+    return [item.id, item.instruction, item.input_caption or "", item.output_caption or "", *task, *hashes]

@@ -25,6 +25,13 @@ def claims(
     editor: Annotated[
         Path | None, typer.Option(help="EditWorld's editor; by default the shipped one, or one trained here.")
     ] = None,
+    mgie: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of MGIE's arms, as tinyworld pretrain mgie mgie_lgie mgie_baseline leaves them; by default "
+            "they are trained here."
+        ),
+    ] = None,
     work_dir: Annotated[Path, typer.Option(help="Keeps finished arms.")] = Path(".cache/claims"),
     profile: ProfileOption = None,
     params: ParamsOption = None,
@@ -51,6 +58,7 @@ def claims(
             only=only or (),
             work_dir=work_dir,
             editor=editor,
+            mgie=mgie,
             progress=lambda name, done, total: bar(done, total),
         )
     if as_json:

@@ -24,7 +24,7 @@ from editfoundry.cli.shared import (
 )
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.errors import BadInputError
-from editfoundry.pretraining.card import PRETRAININGS, RECIPES
+from editfoundry.pretraining.card import CONTROLS, PRETRAININGS, RECIPES
 
 
 class WorldSplit(StrEnum):
@@ -32,6 +32,13 @@ class WorldSplit(StrEnum):
 
     TRAIN = "train"
     TEST = "test"
+
+
+class Masking(StrEnum):
+    """Training masks of Imagen Editor."""
+
+    OBJECT = "object"
+    RANDOM = "random"
 
 
 @tinyworld_app.command("gallery")
@@ -78,6 +85,21 @@ def tinyworld_captions(
     print_facts({"table": str(out), "rows": rows}, False)
 
 
+@tinyworld_app.command("captioned-pictures")
+def tinyworld_captioned_pictures(
+    out: Annotated[Path, typer.Argument(help="Folder of WebDataset tars.")],
+    num: Annotated[int, typer.Option(min=1, help="Pictures.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    split: Annotated[WorldSplit, typer.Option(help="Scenes of training, or held-out ones.")] = WorldSplit.TRAIN,
+    as_json: JsonOption = False,
+) -> None:
+    """Write pictures, captions and boxes that inpainters are trained on. Example: editfoundry tinyworld captioned-pictures data/pictures --num 2000."""  # noqa: E501
+    from editfoundry.tinyworld.captioned_scenes import write_captioned_scenes
+
+    chosen: Literal["train", "test"] = "test" if split is WorldSplit.TEST else "train"
+    print_facts({"pictures": str(out), "num_pictures": write_captioned_scenes(out, num, seed, chosen)}, as_json)
+
+
 @tinyworld_app.command("instruction-rows")
 def tinyworld_instruction_rows(
     out: Annotated[Path, typer.Argument(help="JSONL file of input, edit and output.")],
@@ -121,6 +143,24 @@ def tinyworld_tasks(
     with progress_bar("triplets") as progress:
         result = write_task_triplets(output, config, progress, replace=replace)
     show_result(result, output, as_json)
+
+
+@tinyworld_app.command("editbench")
+def tinyworld_editbench(
+    out: Annotated[Path, typer.Argument(help="Folder to make; an earlier one of this command is replaced.")],
+    num: Annotated[int, typer.Option(min=1, help="Pictures, each with a mask and three prompts.")] = 240,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    side: Annotated[int, typer.Option(min=64, help="Pixels to a side, a multiple of 64.")] = 64,
+    as_json: JsonOption = False,
+) -> None:
+    """Write pictures with holes and prompts in EditBench's files, with the truth. Example: editfoundry tinyworld editbench EditBench."""  # noqa: E501
+    from editfoundry.tinyworld.editbench.editbench_files import write_editbench
+
+    if side % 64:
+        raise BadInputError(f"--side is {side}, but must be a multiple of 64")
+    with progress_bar("pictures") as progress:
+        write_editbench(out, num, seed, side, progress)
+    print_facts({"editbench": str(out), "num_pictures": num, "num_prompts": 3 * num}, as_json)
 
 
 @tinyworld_app.command("measure-instructions")
@@ -221,7 +261,8 @@ def tinyworld_pretrain(
         typer.Argument(
             metavar="MODEL...",
             help=f"{', '.join(PRETRAININGS)}; all, or several, which are trained in this order and, on a GPU, beside "
-            "each other. diffusion gives text_to_image and editor_base.",
+            f"each other. diffusion gives text_to_image and editor_base. all leaves out {', '.join(CONTROLS)}, "
+            "which a shipped model is only compared with.",
         ),
     ],
     work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints, logs and MLflow log.")] = Path(".pretrain"),
@@ -235,28 +276,36 @@ def tinyworld_pretrain(
     continue_shipped: Annotated[
         bool,
         typer.Option(
-            help="Train what is shipped on: vae, diffusion, language_model or editworld; of several, vae and diffusion."
+            help="Train what is shipped on: vae, diffusion, language_model, editworld or emu_edit; of several, vae and "
+            "diffusion."
         ),
     ] = False,
     track: Annotated[bool, typer.Option(help="Write MLflow's log into the work folder.")] = True,
     num_examples: Annotated[
         int | None, typer.Option(min=1, help="Pictures, pairs or edits to learn from; by default each model's own.")
     ] = None,
+    masking: Annotated[
+        Masking | None, typer.Option(help="Of imagen_editor alone: masks of what is named, or random ones.")
+    ] = None,
     ends_at: Annotated[float | None, typer.Option(hidden=True)] = None,
     share: Annotated[bool, typer.Option(hidden=True)] = True,
+    only_draw: Annotated[bool, typer.Option(hidden=True)] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Train embedded models; resumes where it stopped. Example: editfoundry tinyworld pretrain all --minutes 10."""
     import logging
+    import os
     import time
 
-    from editfoundry.pretraining.pretrain import pretrain
+    from editfoundry.pretraining.pretrain import DRAWING_NICENESS, draw_pictures, pretrain
     from editfoundry.pretraining.suite import Suite
     from editfoundry.profiles import EMBEDDED_FOLDER
     from editfoundry.training.owners import ending_with_owners
 
     into = out or EMBEDDED_FOLDER
+    if masking is not None and models != ["imagen_editor"]:
+        raise BadInputError("--masking is of imagen_editor alone: name that model alone, or leave it out")
     if models == ["all"] or len(models) > 1:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         suite = Suite(
@@ -275,6 +324,10 @@ def tinyworld_pretrain(
     if minutes is not None:
         ends_at = time.time() + 60 * minutes
     with ending_with_owners():
+        if only_draw:
+            os.nice(DRAWING_NICENESS)
+            draw_pictures(models[0], work_dir, device, num_examples)
+            return
         facts = pretrain(
             models[0],
             work_dir,
@@ -286,6 +339,7 @@ def tinyworld_pretrain(
             is_tracked=track,
             shares=share,
             num_examples=num_examples,
+            settings=None if masking is None else {"masking": masking.value},
         )
     print_facts(facts, as_json)
 

@@ -14,6 +14,7 @@ KNOWN_TYPES = {
     "vision_language_model": ("llava", "llava_onevision"),
     "video_language_model": ("video_llava", "llava_next_video"),
     "detector": ("grounding-dino",),
+    "summarizer": ("t5",),
     "depth": ("dpt", "depth_anything"),
 }
 """Role -> classes of ``model_index.json``, or model types of ``config.json``, that its code knows."""

@@ -24,6 +24,8 @@ PASS_SIZES = {
     "segmenter": 1,
     "detector": 8,
     "depth": 16,
+    "task_predictor": 64,
+    "summarizer": 16,
     "text_to_image": 1,
     "controlnet_canny": 1,
     "editor_base": 1,

@@ -101,6 +101,8 @@ def _transformers_model(reference: ModelReference) -> dict[str, nn.Module] | Non
         "dino": transformers.AutoModel,
         "detector": transformers.AutoModelForZeroShotObjectDetection,
         "depth": transformers.AutoModelForDepthEstimation,
+        "task_predictor": transformers.AutoModelForSeq2SeqLM,
+        "summarizer": transformers.AutoModelForSeq2SeqLM,
     }
     kind = str(config["model_type"])
     chosen: Any = {

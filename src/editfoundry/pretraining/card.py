@@ -25,9 +25,18 @@ DESCRIPTIONS = {
     "vision_language_model": "A transformers LlavaForConditionalGeneration with `clip`'s vision tower, frozen; it judges edits by the prompts of `editfoundry.judging` and captions pictures.",  # noqa: E501
     "video_language_model": "A transformers VideoLlavaForConditionalGeneration with the first layers of `clip`'s vision tower, trained on; it says what happens between two frames, asked with the storyline prompts `tinyworld`.",  # noqa: E501
     "editworld": "EditWorld's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's training rules.",
+    "mgie": "MGIE's editor: `editor_base` and `vision_language_model` trained together by `editfoundry train`; the language model looks at the picture and says what it will become.",  # noqa: E501
+    "mgie_lgie": "LGIE, the text-only twin of `mgie`: what that is compared with.",
+    "mgie_fz": "`mgie` with a language model that stays as it is: what that is compared with.",
+    "mgie_ft": "`mgie` with a language model that learns to answer alone: what that is compared with.",
+    "mgie_raw": "`mgie` whose language model answers with the raw instruction: what that is compared with.",
+    "mgie_baseline": "`editor_base` trained on the triplets of `mgie`: what that is compared with.",
+    "emu_edit": "Emu Edit's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's fifteen tasks, with a table of their embeddings beside its UNet.",  # noqa: E501
+    "task_predictor": "A transformers T5ForSequenceClassification that tells Emu Edit's task of an instruction.",
     "segmenter": "segment-anything's `Sam` for 64 x 64 pixels, in the layout of transformers: from a point, three masks of a thing.",  # noqa: E501
     "detector": "A transformers GroundingDinoForObjectDetection for 64 x 64 pixels, with a ConvNeXt in the place of Swin: boxes of what phrases name.",  # noqa: E501
     "depth": "A transformers DPTForDepthEstimation for 64 x 64 pixels: how near each pixel is, as an inverse distance.",  # noqa: E501
+    "imagen_editor": "Imagen Editor's cascade in pixel space (32, then 64 pixels), in the layout of diffusers: paints by a prompt where a mask allows; its text encoder is `text_to_image`'s.",  # noqa: E501
     "ip_adapter": "An IP-Adapter for `text_to_image` in the published layout (4 image tokens); its image encoder is `clip`'s.",  # noqa: E501
 }
 RECIPES = {
@@ -35,6 +44,7 @@ RECIPES = {
     "clip": "clip",
     "editor_base": "diffusion",
     "controlnet_canny": "controlnet_canny",
+    "imagen_editor": "imagen_editor",
     "ip_adapter": "ip_adapter",
     "language_model": "language_model",
     "vision_language_model": "vision_language_model",
@@ -43,9 +53,14 @@ RECIPES = {
     "detector": "detector",
     "depth": "depth",
     "editworld": "editworld",
+    "mgie": "mgie",
+    "emu_edit": "emu_edit",
+    "task_predictor": "task_predictor",
 }
-"""The pretraining that makes each role's model."""
-PRETRAININGS = ("vae", *dict.fromkeys(RECIPES.values()))
+"""The pretraining that makes each shipped model."""
+CONTROLS = ("mgie_lgie", "mgie_fz", "mgie_ft", "mgie_raw", "mgie_baseline")
+"""Pretrainings of models that are not shipped: what shipped ones are compared with."""
+PRETRAININGS = ("vae", *dict.fromkeys(RECIPES.values()), *CONTROLS)
 """In the order to run them: each needs only models of those before it."""
 DATA = {
     "text_to_image": "Captioned scenes of tinyworld's training split; one network with `editor_base`, whose plain edits it saw too.",  # noqa: E501
@@ -56,11 +71,25 @@ DATA = {
     "vision_language_model": "World edits of tinyworld's training split with true, wrong, unchanged, foreign, moved, blurred and noisy outcomes, half of them through the autoencoder, judged by rule from their scenes; first the same edits told in captions alone.",  # noqa: E501
     "video_language_model": "Scenes of tinyworld's training split and their twins with one object in another state, half of them by a rule of the video categories, under a moving camera and noise.",  # noqa: E501
     "editworld": "World edits by tinyworld's training rules with their true outcomes, lastly with paraphrases of their wordings, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
+    **dict.fromkeys(
+        ("mgie", *CONTROLS),
+        "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and a quarter of plain edits; no held-out combination or wording.",  # noqa: E501
+    ),
+    "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split and in training wordings; the text encoder stays as it was.",  # noqa: E501
+    "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in further ones of the recipe's own; no held-out sentence, but some of their words.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
     "detector": "Scenes of tinyworld's training split with the true boxes of their objects, asked for those and for others.",  # noqa: E501
     "depth": "Scenes of tinyworld's training split with their exact inverse distances.",
+    "imagen_editor": "Captioned scenes of tinyworld's training split, and phrases that name one thing of them; masks are true boxes of what is named, random ones, and unions of both.",  # noqa: E501
     "ip_adapter": "Twin scenes of tinyworld's training split: one is painted, the other's features are given.",
 }
+
+
+def models_of(pretraining: str) -> list[str]:
+    """Return the models that a pretraining makes, by the names of their folders; none for the autoencoder."""
+    if pretraining in CONTROLS:
+        return [pretraining]
+    return [role for role, recipe in RECIPES.items() if recipe == pretraining]
 
 
 def machine_name(device: torch.device) -> str:
@@ -106,7 +135,12 @@ def update_card(folder: Path, role: str, **sections: dict[str, Any]) -> dict[str
 
 def _markdown(role: str, facts: dict[str, Any]) -> str:
     lines = ["---", "license: apache-2.0", "---", "", f"# editfoundry embedded `{role}`", "", DESCRIPTIONS[role], ""]
-    lines += [f"Trained on: {DATA[role]}", "", f"Made by `editfoundry tinyworld pretrain {RECIPES[role]}`.", ""]
+    lines += [
+        f"Trained on: {DATA[role]}",
+        "",
+        f"Made by `editfoundry tinyworld pretrain {RECIPES.get(role, role)}`.",
+        "",
+    ]
     for title, section in facts.items():
         lines += [f"## {title.capitalize()}", ""]
         lines += [f"* {name.replace('_', ' ')}: {_text(value)}" for name, value in section.items()]

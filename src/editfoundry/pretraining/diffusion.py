@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from editfoundry.pretraining.drawn_pictures import cached_array, to_pixels
+from editfoundry.pretraining.drawn_pictures import cached_array, rendered, to_pixels
 from editfoundry.pretraining.model_trainee import weights_hash
 from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.pretraining.text import HIDDEN_SIZE
 from editfoundry.tinyworld.scene import Scene, render
 
+ENCODED_AT_ONCE = 512
+"""Pictures, of those that are drawn already."""
 LATENT_SIZE = 16
 """Side of the latents of 64 x 64 pixels."""
 
@@ -104,8 +106,23 @@ def cached_latents(
     """
     path = folder / f"{name}-{len(scenes)}-{weights_hash(vae)[:12]}.npy"
     shape = (len(scenes), vae.config.latent_channels, LATENT_SIZE, LATENT_SIZE)
-    pictures = partial(drawn, render, scenes)
+    ahead = _ahead_path(folder, name, len(scenes))
+    pictures = partial(_blocks, ahead) if ahead.exists() else partial(drawn, render, scenes)
     return cached_array(path, shape, "float16", lambda: (_means(vae, block, device) for block in pictures()))
+
+
+def draw_ahead(folder: Path, name: str, scenes: Sequence[Scene]) -> None:
+    """Draw the pictures that `cached_latents` will encode, while there is no autoencoder yet."""
+    rendered(_ahead_path(folder, name, len(scenes)), scenes)
+
+
+def _ahead_path(folder: Path, name: str, count: int) -> Path:
+    return folder / f"{name}-{count}-pictures.npy"
+
+
+def _blocks(path: Path) -> Iterator[np.ndarray]:
+    pictures = np.load(path, mmap_mode="r")
+    return (pictures[start : start + ENCODED_AT_ONCE] for start in range(0, len(pictures), ENCODED_AT_ONCE))
 
 
 def _means(vae: Any, pictures: np.ndarray, device: torch.device) -> np.ndarray:

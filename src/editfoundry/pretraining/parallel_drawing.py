@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+
+from editfoundry.data.stage_result import StageResult
+from editfoundry.execution.executors import ShardWorker, Task, Tell, in_process
+from editfoundry.execution.shard_stage import ShardStage
 
 BLOCK = 64
 """Pictures that are drawn, and handed on, at once."""
@@ -41,9 +45,26 @@ def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
         yield from pool.map(partial(_map_block, function), blocks)
 
 
+def on_all_cores(
+    stage: ShardStage[Any, Any, Any], tasks: Iterable[Task[Any]], tell: Tell
+) -> Iterator[tuple[str, StageResult]]:
+    """Make a stage's shards as an `Executor`: where there are several, in a process for each core."""
+    waiting = list(tasks)
+    num_processes = min(num_cores(), len(waiting))
+    if num_processes <= 1:
+        yield from in_process(stage, waiting, tell)
+        return
+    with ProcessPoolExecutor(num_processes, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(partial(_make_shard, stage), waiting)
+
+
 def num_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _make_shard(stage: ShardStage[Any, Any, Any], task: Task[Any]) -> tuple[str, StageResult]:
+    return task.shard.name, ShardWorker(stage).make(task, lambda done: None)
 
 
 def _map_block(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusionInstructPix2PixPipeline
 
-from editfoundry.editors.editing_defaults import write_editing_defaults
+from editfoundry.editors.editing_defaults import EditingDefaults, write_editing_defaults
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.ip_adapter import load_image_encoder
@@ -29,10 +29,14 @@ from editfoundry.pretraining.recipes import (
     depth,
     detector,
     editworld,
+    emu_edit,
+    imagen_editor,
     ip_adapter,
     joint,
     language_model,
+    mgie,
     segmenter,
+    task_predictor,
     vae,
     video_language_model,
     vision_language_model,
@@ -42,6 +46,8 @@ from editfoundry.profiles import EMBEDDED_FOLDER, Profile, load_profile
 from editfoundry.tracking.mlflow_client import default_tracking_uri
 
 VAE_FOLDER = "vae_trained"
+DRAWING_NICENESS = 10
+"""Of processes that draw ahead, while trainings want the cores too."""
 Save = Callable[[Path], dict[str, int]]
 """Saves a trained model into a folder and returns its parameter counts by part."""
 Trained = tuple[dict[str, Save], PretrainingResult]
@@ -62,10 +68,12 @@ class Job:
     """A model to train on, where one is continued."""
     num_examples: int | None = None
     """Pictures, pairs or edits to learn from; by default each recipe's own number."""
+    examples: Mapping[str, int] = field(default_factory=dict)
+    """Those numbers where the device wants others than the recipe's, by the recipe's names for them."""
 
     def sizes(self, *names: str) -> dict[str, int]:
         """Return a recipe's arguments of these names: ``num_examples``, where it is told."""
-        return {} if self.num_examples is None else dict.fromkeys(names, self.num_examples)
+        return dict(self.examples) if self.num_examples is None else dict.fromkeys(names, self.num_examples)
 
     @property
     def runtime(self) -> Runtime:
@@ -84,6 +92,7 @@ def pretrain(
     is_tracked: bool = True,
     shares: bool = True,
     num_examples: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train one of `PRETRAININGS` from tinyworld, resuming what was interrupted.
 
@@ -102,6 +111,7 @@ def pretrain(
         is_tracked: whether MLflow's log is written, into ``work_dir``.
         num_examples: pictures, pairs or edits to learn from; by default each recipe's own number.
         shares: whether equal files in ``out`` are made links; not while others write there.
+        settings: of the pretraining's configuration, in the place of its own, for example ``masking``.
 
     Raises:
         BadInputError: there is no such pretraining, the autoencoder is not there yet, ``continue_shipped`` is asked of
@@ -115,7 +125,15 @@ def pretrain(
     config = replace(config_on(recipe, target), mlflow_tracking_uri=uri, ends_at=ends_at)
     if num_steps is not None:
         config = replace(config, num_steps=num_steps)
-    job = Job(work_dir=work_dir, device=target, config=config, models=models_in(out), num_examples=num_examples)
+    config = _with_settings(name, config, settings or {})
+    job = Job(
+        work_dir=work_dir,
+        device=target,
+        config=config,
+        models=models_in(out),
+        num_examples=num_examples,
+        examples=examples_on(recipe, target),
+    )
     before: dict[str, Any] = {}
     if continue_shipped:
         job, before = _continued(name, job, out)
@@ -135,9 +153,41 @@ def pretrain(
     return {**facts, "models": ", ".join(models)}
 
 
+def _with_settings(name: str, config: PretrainingConfig, settings: Mapping[str, Any]) -> PretrainingConfig:
+    """Return the configuration with some settings of its own.
+
+    Raises:
+        BadInputError: it has no such setting, or the setting cannot have that value.
+    """
+    unknown = sorted(settings.keys() - {field.name for field in fields(config)})
+    if unknown:
+        raise BadInputError(f"{name}: has no setting {unknown[0]!r}: leave it out")
+    return replace(config, **settings)
+
+
 def config_on(recipe: Pretraining, device: torch.device) -> PretrainingConfig:
     """Return a pretraining's settings on a kind of device."""
     return replace(recipe.config, **recipe.on_gpu) if device.type == "cuda" else recipe.config
+
+
+def examples_on(recipe: Pretraining, device: torch.device) -> Mapping[str, int]:
+    """Return the numbers of examples that are others than the recipe's own on a kind of device."""
+    return recipe.examples_on_gpu if device.type == "cuda" else {}
+
+
+def draw_pictures(name: str, work_dir: Path, device: str, num_examples: int | None = None) -> None:
+    """Draw what a training learns from, ahead of it; see `Pretraining.draw`.
+
+    Raises:
+        BadInputError: its pictures cannot be drawn before the models that it starts from are there.
+    """
+    recipe, target = PRETRAININGS[name], choose_runtime(device, "float32").device
+    if recipe.draw is None:
+        raise BadInputError(f"{name}: its pictures are drawn as it begins")
+    numbers = examples_on(recipe, target)
+    if num_examples is not None:
+        numbers = dict.fromkeys(recipe.examples_on_gpu, num_examples)
+    recipe.draw(work_dir, **numbers)
 
 
 def models_in(folder: Path) -> Profile:
@@ -178,8 +228,8 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
         raise BadInputError(f"no measure of {role!r}: roles are {', '.join(MEASURES)}")
     chosen = load_profile(profile)
     measured = MEASURES[role](chosen, choose_runtime(device, "float32"))
-    # The finished editor plays no role in other stages, so no profile names it.
-    folder = EMBEDDED_FOLDER / role if role == "editworld" else Path(chosen.model(role).location)
+    # Finished editors play no role in other stages, so no profile names them.
+    folder = Path(chosen.model(role).location) if role in chosen.models else EMBEDDED_FOLDER / role
     update_card(folder, role, measured=measured)
     return measured
 
@@ -279,14 +329,60 @@ def _depth(job: Job) -> Trained:
 
 
 def _editworld(job: Job) -> Trained:
-    start = job.shipped or Path(job.models.model("editor_base").location)
-    # An editor that is trained on learns from triplets that it has not seen.
-    parts = training_parts(read_card(job.shipped).get("training", {})) if job.shipped is not None else []
-    seen = sum(part["steps"] for part in parts)
+    start, seed = _start_of_editor(job)
     pipeline, result = editworld.train_editworld(
-        job.work_dir, start, job.config, data_seed=seen, **job.sizes("num_triplets")
+        job.work_dir, start, job.config, data_seed=seed, **job.sizes("num_triplets")
     )
     return {"editworld": _editor_saver(pipeline)}, result
+
+
+def _mgie(job: Job, name: str = "mgie") -> Trained:
+    start, mllm = (job.models.model(role).location for role in ("editor_base", "vision_language_model"))
+    model, result = mgie.train_mgie(job.work_dir, start, mllm, job.config, name, **job.sizes("num_triplets"))
+    return {name: partial(mgie.save_in_half, model, editing=EDITING)}, result
+
+
+def _mgie_baseline(job: Job) -> Trained:
+    start = job.models.model("editor_base").location
+    pipeline, result = mgie.train_baseline(job.work_dir, start, job.config, **job.sizes("num_triplets"))
+    return {mgie.BASELINE: _editor_saver(pipeline)}, result
+
+
+def _emu_edit(job: Job) -> Trained:
+    start, seed = _start_of_editor(job)
+    pipeline, table, result = emu_edit.train_emu_edit(
+        job.work_dir, start, job.config, data_seed=seed, **job.sizes("num_triplets")
+    )
+
+    def save(folder: Path) -> dict[str, int]:
+        counts = _editor_saver(pipeline)(folder)
+        table.save(folder)
+        return {**counts, "task_embeddings": table.vectors.numel()}
+
+    return {"emu_edit": save}, result
+
+
+def _task_predictor(job: Job) -> Trained:
+    model, tokenizer, result = task_predictor.train_task_predictor(
+        job.work_dir, job.device, job.config, **job.sizes("num_instructions")
+    )
+    return {"task_predictor": _saver(model, tokenizer)}, result
+
+
+def _start_of_editor(job: Job) -> tuple[Path, int]:
+    """Return the editor that is fine-tuned, and the seed of its triplets: of one that is trained on, unseen ones."""
+    if job.shipped is None:
+        return Path(job.models.model("editor_base").location), 0
+    parts = training_parts(read_card(job.shipped).get("training", {}))
+    return job.shipped, sum(part["steps"] for part in parts)
+
+
+def _imagen_editor(job: Job) -> Trained:
+    painter = load_text_to_image(job.models, job.runtime)
+    pipeline, result = imagen_editor.train_imagen_editor(
+        job.work_dir, painter.tokenizer, painter.text_encoder, job.device, job.config, **job.sizes("num_scenes")
+    )
+    return {"imagen_editor": _editor_saver(pipeline, imagen_editor.SAMPLING)}, result
 
 
 def _trained_vae(job: Job) -> AutoencoderKL:
@@ -312,15 +408,31 @@ class Pretraining:
     """Role whose shipped model can be trained on, where one can."""
     continued_rate: float = 1.0
     """Share of the learning rate that training on takes."""
+    examples_on_gpu: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of examples that suit a GPU, in the place of the recipe's own, by its names for them."""
+    draw: Callable[..., object] | None = None
+    """``(work_dir, **numbers of examples)``: draws what can be drawn before there are the models it starts from; the
+    numbers are those of ``examples_on_gpu``."""
     can_warm_start: bool = False
     """Whether a suite can start it from what is shipped: where that need not fit what the suite trained before."""
+    is_control: bool = False
+    """Whether a shipped model is only compared with it: not shipped itself, it is trained only where it is named."""
 
 
+_MGIE = Pretraining(
+    config=mgie.CONFIG,
+    train=_mgie,
+    after=("diffusion", "vision_language_model"),
+    over_by=1.0,
+    on_gpu=mgie.ON_GPU,
+    examples_on_gpu=mgie.EXAMPLES_ON_GPU,
+    draw=mgie.draw,
+)
 PRETRAININGS = {
     "vae": Pretraining(
         config=vae.CONFIG,
         train=_vae,
-        over_by=0.22,
+        over_by=0.2,
         on_gpu=vae.ON_GPU,
         continued_role="text_to_image",
         can_warm_start=True,
@@ -330,8 +442,10 @@ PRETRAININGS = {
         config=joint.CONFIG,
         train=_diffusion,
         after=("vae",),
-        over_by=0.66,
+        over_by=0.62,
         on_gpu=joint.ON_GPU,
+        examples_on_gpu=joint.EXAMPLES_ON_GPU,
+        draw=joint.draw,
         continued_role="editor_base",
         can_warm_start=True,
     ),
@@ -359,8 +473,21 @@ PRETRAININGS = {
         after=("diffusion",),
         over_by=1.0,
         on_gpu=editworld.ON_GPU,
+        examples_on_gpu=editworld.EXAMPLES_ON_GPU,
+        draw=editworld.draw,
         continued_role="editworld",
     ),
+    "emu_edit": Pretraining(
+        config=emu_edit.CONFIG,
+        train=_emu_edit,
+        after=("diffusion",),
+        over_by=1.0,
+        on_gpu=emu_edit.ON_GPU,
+        examples_on_gpu=emu_edit.EXAMPLES_ON_GPU,
+        draw=emu_edit.draw,
+        continued_role="emu_edit",
+    ),
+    "task_predictor": Pretraining(config=task_predictor.CONFIG, train=_task_predictor, over_by=0.5),
     "controlnet_canny": Pretraining(
         config=controlnet.CONFIG, train=_controlnet, after=("diffusion",), over_by=0.95, on_gpu=controlnet.ON_GPU
     ),
@@ -371,13 +498,29 @@ PRETRAININGS = {
         over_by=0.95,
         on_gpu=ip_adapter.ON_GPU,
     ),
+    "imagen_editor": Pretraining(
+        config=imagen_editor.CONFIG,
+        train=_imagen_editor,
+        after=("diffusion",),
+        over_by=1.0,
+        on_gpu=imagen_editor.ON_GPU,
+        examples_on_gpu=imagen_editor.EXAMPLES_ON_GPU,
+        draw=imagen_editor.draw,
+    ),
     "vision_language_model": Pretraining(
         config=vision_language_model.CONFIG,
         train=_vision_language_model,
         after=("vae", "clip"),
-        over_by=0.95,
+        over_by=0.7,
         on_gpu=vision_language_model.ON_GPU,
     ),
+    "mgie": _MGIE,
+    **{
+        name: replace(_MGIE, train=partial(_mgie, name=name), draw=None, is_control=True)
+        for name in mgie.VARIANTS
+        if name != "mgie"
+    },
+    mgie.BASELINE: replace(_MGIE, train=_mgie_baseline, draw=None, is_control=True),
 }
 """By the names of `card.PRETRAININGS`, in the order in which one after the other is trained."""
 
@@ -395,10 +538,10 @@ def _saver(model: Any, *extras: Any) -> Save:
     return save
 
 
-def _editor_saver(pipeline: StableDiffusionInstructPix2PixPipeline) -> Save:
+def _editor_saver(pipeline: DiffusionPipeline, editing: EditingDefaults = EDITING) -> Save:
     def save(folder: Path) -> dict[str, int]:
         counts = _saver(pipeline)(folder)
-        write_editing_defaults(folder, EDITING)
+        write_editing_defaults(folder, editing)
         return counts
 
     return save

@@ -20,15 +20,15 @@ from typing import IO
 from editfoundry.data.hashing import input_hash
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.pretraining.card import RECIPES
-from editfoundry.pretraining.pretrain import PRETRAININGS, VAE_FOLDER, config_on
+from editfoundry.pretraining.card import models_of
+from editfoundry.pretraining.pretrain import PRETRAININGS, VAE_FOLDER, config_on, examples_on
 from editfoundry.pretraining.shared_files import share_equal_files, unshare_files
 from editfoundry.training.failures import TrainingError
 from editfoundry.training.owners import owners_environment
 
 log = logging.getLogger(__name__)
 
-AT_ONCE_ON_GPU = 5
+AT_ONCE_ON_GPU = 10
 """Small models leave a GPU idle while their next step is prepared."""
 TOLD_EVERY = 10.0
 """Seconds between two lines of one training that are told; its log has them all."""
@@ -49,7 +49,7 @@ class Suite:
     minutes: float | None = None
     """That it may take; by default each training takes its steps."""
     only: Sequence[str] = ()
-    """Names of `PRETRAININGS`; by default all."""
+    """Names of `PRETRAININGS`; by default all whose models are shipped."""
     num_steps: int | None = None
     """Of each training; by default those of the shipped models."""
     num_examples: int | None = None
@@ -72,7 +72,8 @@ class Suite:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         self.out.mkdir(parents=True, exist_ok=True)
         unshare_files(self.out)
-        names = [name for name in PRETRAININGS if not self.only or name in self.only]
+        shipped = [name for name, recipe in PRETRAININGS.items() if not recipe.is_control]
+        names = [name for name in PRETRAININGS if name in (self.only or shipped)]
         became = {name: "was trained" for name in names if self.is_done(name)}
         run = _Run(self, [name for name in names if name not in became])
         try:
@@ -84,7 +85,7 @@ class Suite:
     def is_done(self, name: str) -> bool:
         """Tell whether a training was finished with today's settings, and from models that still are the newest."""
         path = self._done_path(name)
-        folders = [self.out / role for role, recipe in RECIPES.items() if recipe == name]
+        folders = [self.out / model for model in models_of(name)]
         is_there = all(folder.is_dir() for folder in folders or [self.work_dir / VAE_FOLDER])
         return is_there and path.is_file() and path.read_text() == self.digest(name)
 
@@ -95,9 +96,10 @@ class Suite:
     def digest(self, name: str) -> str:
         """Return a hash of a training's settings and of those of the trainings whose models it starts from."""
         recipe = PRETRAININGS[name]
-        config = config_on(recipe, choose_runtime(self.device, "float32").device)
+        device = choose_runtime(self.device, "float32").device
+        config, numbers = config_on(recipe, device), self.num_examples or dict(examples_on(recipe, device))
         before = [self.digest(other) for other in recipe.after if not self.only or other in self.only]
-        return input_hash(name, config, self.num_steps, self.num_examples, self._warm_starts(name), before)
+        return input_hash(name, config, self.num_steps, numbers, self._warm_starts(name), before)
 
     def command(self, name: str, ends_at: float | None) -> list[str]:
         """Return the command line that trains one of them."""
@@ -108,6 +110,10 @@ class Suite:
         options += ["--continue-shipped"] if self._warm_starts(name) else []
         options += ["--no-share"] + ([] if self.is_tracked else ["--no-track"])
         return [sys.executable, "-m", "editfoundry", "tinyworld", "pretrain", name, *map(str, options)]
+
+    def drawing_command(self, name: str) -> list[str]:
+        """Return the command line that draws, ahead of it, what one of them learns from."""
+        return [*self.command(name, None), "--only-draw"]
 
     def _warm_starts(self, name: str) -> bool:
         return self.continue_shipped and PRETRAININGS[name].can_warm_start
@@ -123,6 +129,10 @@ class _Run:
     suite: Suite
     waiting: list[str]
     under_way: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    to_draw: list[str] = field(default_factory=list)
+    """Trainings whose pictures are drawn while they wait, in this order, one after the other."""
+    drawing: subprocess.Popen[str] | None = None
+    """What draws for the first of them."""
     relays: dict[str, threading.Thread] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     started_at: float = field(default_factory=time.time)
@@ -132,44 +142,63 @@ class _Run:
         is_on_gpu = choose_runtime(self.suite.device, "float32").device.type == "cuda"
         at_once = AT_ONCE_ON_GPU if is_on_gpu else 1
         try:
+            if is_on_gpu:
+                self.to_draw = self._drawn_ahead()
             while self.waiting or self.under_way:
                 for name in self._ready()[: at_once - len(self.under_way)]:
                     self._begin(name)
-                if not self.under_way:
+                if not self.under_way and not self.to_draw:
                     break
                 time.sleep(_POLL_SECONDS)
                 self._take_finished()
         finally:
             # SIGTERM lets a training save its state.
-            for child in self.under_way.values():
+            children = [*self.under_way.values(), *([self.drawing] if self.drawing else [])]
+            for child in children:
                 child.terminate()
-            for child in self.under_way.values():
+            for child in children:
                 child.wait()
         if self.failed:
             logs = ", ".join(str(self._log_path(name)) for name in self.failed)
             left = f"; not begun: {', '.join(self.waiting)}" if self.waiting else ""
             raise TrainingError(f"{', '.join(self.failed)} failed: {logs} says why{left}; the same command goes on")
 
+    def _drawn_ahead(self) -> list[str]:
+        """Return for which trainings the cores draw while a GPU is at work on those that they wait for."""
+        return [
+            name
+            for name in self.waiting
+            if PRETRAININGS[name].draw is not None and {*self.waiting} & {*PRETRAININGS[name].after}
+        ]
+
+    def _draw(self) -> None:
+        """Go on drawing."""
+        if self.drawing is not None and self.drawing.poll() is not None:
+            # One that failed leaves it to the training, which says what is wrong.
+            self.drawing = None
+            self.to_draw.pop(0)
+        if self.drawing is None and self.to_draw:
+            self.drawing = self._child(self.suite.drawing_command(self.to_draw[0]), subprocess.DEVNULL)
+
     def _ready(self) -> list[str]:
+        self._draw()
         pending = {*self.waiting, *self.under_way, *self.failed}
-        return [name for name in self.waiting if not pending & {*PRETRAININGS[name].after}]
+        return [name for name in self.waiting if name not in self.to_draw and not pending & {*PRETRAININGS[name].after}]
 
     def _begin(self, name: str) -> None:
         self.waiting.remove(name)
         log.info("%s: begins", name)
-        child = subprocess.Popen(
-            self.suite.command(name, self._ends_at(name)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **owners_environment()},
-        )
+        child = self._child(self.suite.command(name, self._ends_at(name)), subprocess.PIPE)
         self.under_way[name] = child
         assert child.stdout is not None
         self.relays[name] = threading.Thread(
             target=_relay, args=(name, child.stdout, self._log_path(name)), daemon=True
         )
         self.relays[name].start()
+
+    def _child(self, command: list[str], output: int) -> subprocess.Popen[str]:
+        environment = {**os.environ, **owners_environment()}
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True, env=environment)
 
     def _ends_at(self, name: str) -> float | None:
         if self.suite.minutes is None:

@@ -17,7 +17,7 @@ ROLES = (
     "task_predictor", "summarizer", "instruction_model", "moderator",
 )  # fmt: skip
 DEFAULT_PROFILE = "embedded"
-PLANNED_ROLES = ("inpainter", "task_predictor", "summarizer")
+PLANNED_ROLES = ("inpainter",)
 """Roles that no code loads yet."""
 FULL_PRECISION_ROLES = ("segmenter", "detector")
 """Roles whose models always compute in float32."""

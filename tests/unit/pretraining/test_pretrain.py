@@ -1,5 +1,6 @@
 """Which models can be pretrained, which of the shipped ones trained on, and how they are saved."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,16 @@ from editfoundry.profiles import EMBEDDED_FOLDER
 
 
 def test_only_some_models_are_continued_from_what_is_shipped(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="^clip: only vae, diffusion, language_model, editworld can be continued"):
+    with pytest.raises(BadInputError, match="^clip: only vae, diffusion, language_model, editworld, emu_edit can be"):
         pretrain("clip", tmp_path, 1, "cpu", continue_shipped=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in PRETRAININGS.items() if recipe.draw is not None])
+def test_what_is_drawn_ahead_can_be_told_how_many_examples_there_are(name: str) -> None:
+    recipe = PRETRAININGS[name]
+    assert recipe.examples_on_gpu
+    assert {*recipe.examples_on_gpu} <= {*inspect.signature(recipe.draw).parameters}
 
 
 @pytest.mark.parametrize("role", ["editor_base", "editworld"])
@@ -48,3 +56,4 @@ def test_an_unknown_model_is_one_line_with_those_there_are(tmp_path: Path) -> No
     with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, clip, diffusion"):
         pretrain("gan", tmp_path, 1, "cpu")
     assert set(PRETRAININGS) == set(card.PRETRAININGS)
+    assert {name for name, recipe in PRETRAININGS.items() if recipe.is_control} == set(card.CONTROLS)

@@ -3,12 +3,15 @@
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from editfoundry.errors import BadInputError
-from editfoundry.pretraining.card import RECIPES
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretraining.card import CONTROLS, models_of
 from editfoundry.pretraining.pretrain import PRETRAININGS, VAE_FOLDER
 from editfoundry.pretraining.suite import Suite
 from editfoundry.training.failures import TrainingError
@@ -20,8 +23,8 @@ def stub(suite: Suite, name: str, ends_at: float | None) -> list[str]:
     """Return a command that leaves what a training would, with the time it was told."""
     if (suite.work_dir / f"{name}.{FAILS}").exists():
         return [sys.executable, "-c", "raise SystemExit(1)"]
-    roles = [suite.out / role for role, recipe in RECIPES.items() if recipe == name]
-    folders = [str(folder) for folder in roles or [suite.work_dir / VAE_FOLDER]]
+    models = [suite.out / model for model in models_of(name)]
+    folders = [str(folder) for folder in models or [suite.work_dir / VAE_FOLDER]]
     code = f"""
 import json, pathlib
 for folder in {folders!r}:
@@ -52,8 +55,10 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
 def test_every_training_comes_after_those_whose_models_it_starts_from(suite: Suite) -> None:
     assert set(suite.run().values()) == {"trained"}
     names = [name for name, _ in order(suite)]
-    assert sorted(names) == sorted(PRETRAININGS)
+    assert sorted(names) == sorted({*PRETRAININGS} - {*CONTROLS})
     for name, recipe in PRETRAININGS.items():
+        if recipe.is_control:
+            continue
         assert all(names.index(other) < names.index(name) for other in recipe.after)
     assert (suite.work_dir / "logs" / "clip.log").read_text() == "step 1/1\n"
 
@@ -71,7 +76,8 @@ def test_other_settings_train_a_model_anew_and_all_that_start_from_it(suite: Sui
     other = {**PRETRAININGS, "vae": PRETRAININGS["language_model"]}
     monkeypatch.setattr("editfoundry.pretraining.suite.PRETRAININGS", other)
     again = {name for name, became in suite.run().items() if became == "trained"}
-    assert {"vae", "diffusion", "controlnet_canny", "ip_adapter", "editworld", "vision_language_model"} == again
+    starting = {"diffusion", "controlnet_canny", "ip_adapter", "editworld", "vision_language_model"}
+    assert {"vae", *starting, "mgie", "emu_edit", "imagen_editor"} == again
 
 
 def test_a_training_that_fails_holds_up_only_those_that_need_it(suite: Suite) -> None:
@@ -80,7 +86,16 @@ def test_a_training_that_fails_holds_up_only_those_that_need_it(suite: Suite) ->
     with pytest.raises(TrainingError, match=r"^clip failed: .*clip\.log says why; not begun: .*ip_adapter"):
         suite.run()
     done = {name for name, _ in order(suite)}
-    assert done == {*PRETRAININGS} - {"clip", "video_language_model", "vision_language_model", "ip_adapter"}
+    assert done == {*PRETRAININGS} - {
+        *("clip", "video_language_model", "vision_language_model", "ip_adapter", "mgie"),
+        *CONTROLS,
+    }
+
+
+def test_what_shipped_models_are_compared_with_is_trained_only_where_it_is_named(suite: Suite) -> None:
+    named = replace(suite, only=("mgie_lgie", "mgie_baseline"))
+    assert named.run() == {"mgie_lgie": "trained", "mgie_baseline": "trained"}
+    assert named.run() == {"mgie_lgie": "was trained", "mgie_baseline": "was trained"}
 
 
 def test_every_training_of_a_timed_suite_is_over_by_its_share_of_the_time(suite: Suite) -> None:
@@ -93,6 +108,30 @@ def test_every_training_of_a_timed_suite_is_over_by_its_share_of_the_time(suite:
     assert all(
         PRETRAININGS[other].over_by < recipe.over_by for recipe in PRETRAININGS.values() for other in recipe.after
     )
+
+
+def test_on_a_gpu_pictures_of_trainings_that_wait_are_drawn_while_others_train(suite: Suite, monkeypatch) -> None:
+    on_gpu = Runtime(torch.device("cuda"), torch.float32)
+    monkeypatch.setattr("editfoundry.pretraining.suite.choose_runtime", lambda *_: on_gpu)
+    monkeypatch.setattr(Suite, "drawing_command", drawing_stub)
+    chosen = ["vae", "diffusion", "editworld"]
+    Suite(work_dir=suite.work_dir, out=suite.out, device="cuda", only=chosen).run()
+    names = [name for name, _ in order(suite)]
+    assert sorted(names) == sorted([*chosen, "draw diffusion", "draw editworld"])
+    assert names.index("draw diffusion") < names.index("diffusion")
+    assert names.index("draw editworld") < names.index("editworld")
+
+
+def drawing_stub(suite: Suite, name: str) -> list[str]:
+    """Return a command that takes longer than a training, and tells that it is over."""
+    line = json.dumps([f"draw {name}", None])
+    code = f"""
+import time
+time.sleep(0.5)
+with open({str(suite.work_dir / "order.txt")!r}, "a") as file:
+    print({line!r}, file=file)
+"""
+    return [sys.executable, "-c", code]
 
 
 def test_an_unknown_training_is_one_line_with_those_there_are(tmp_path: Path) -> None:

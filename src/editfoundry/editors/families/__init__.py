@@ -7,6 +7,7 @@ from editfoundry.editors.families.bounds.family import INPUT, TRUTH
 from editfoundry.editors.families.diffedit.family import DIFFEDIT
 from editfoundry.editors.families.diffusers_pipeline.family import DIFFUSERS_PIPELINE
 from editfoundry.editors.families.emu_edit.family import EMU_EDIT
+from editfoundry.editors.families.imagen_editor.family import IMAGEN_EDITOR
 from editfoundry.editors.families.inpainting.family import INPAINTING
 from editfoundry.editors.families.instruct_pix2pix.family import INSTRUCT_PIX2PIX
 from editfoundry.editors.families.mgie.family import MGIE
@@ -23,6 +24,7 @@ FAMILIES: list[EditorFamily] = [
     DIFFEDIT,
     PROMPT_TO_PROMPT,
     INPAINTING,
+    IMAGEN_EDITOR,
     DIFFUSERS_PIPELINE,
 ]
 """All families; a name, or a checkpoint's class, belongs to the first that has it (and whose

@@ -6,6 +6,7 @@ image the mode is kept, which is what the editor is shown.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,15 @@ from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.verify import verify_once
 from editfoundry.editors.triplet_training.memory_maps import new_array
 from editfoundry.editors.triplet_training.pair_latents import latent_shape
+from editfoundry.editors.triplet_training.pair_reading import pairs_in_order
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 
 STAGE = "latent cache"
 VERIFIED = "verified.json"
 """Of which bytes of the data set's shards the cache was made."""
 PAIRS_PER_STEP = 32
-"""Pairs that go through the VAE at once."""
+"""Pairs that go through the VAE at once; on a GPU more, while they have no more pixels than the next."""
+PIXELS_PER_STEP = 2**20
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,12 @@ def _encode_all(folder: Path, pixels: TripletPixels, vae: AutoencoderKL, num_fli
     num_channels, *sides = latent_shape(vae, pixels.size)
     modes = new_array(folder / "input_modes.npy", (len(pixels), num_flips, num_channels, *sides))
     moments = new_array(folder / "output_moments.npy", (len(pixels), num_flips, 2 * num_channels, *sides))
+    at_once = PAIRS_PER_STEP
+    if vae.device.type == "cuda":
+        at_once = max(at_once, PIXELS_PER_STEP // math.prod(pixels.size))
     for flip in range(num_flips):
-        for start in range(0, len(pixels), PAIRS_PER_STEP):
-            stop = min(start + PAIRS_PER_STEP, len(pixels))
-            pairs = torch.stack([pixels.pair(i, bool(flip)) for i in range(start, stop)]).to(vae.device)
+        for start, read in pairs_in_order(pixels, bool(flip), at_once, vae.device):
+            pairs, stop = read.to(vae.device), start + len(read)
             modes[start:stop, flip] = vae.encode(pairs[:, 0]).latent_dist.mode().cpu().numpy()
             moments[start:stop, flip] = vae.encode(pairs[:, 1]).latent_dist.parameters.cpu().numpy()
     modes.flush()

@@ -130,7 +130,7 @@ def _extremes(report: RunReport, extremes: Extremes) -> list[dict[str, Any]]:
 
 def _shown(report: RunReport, item: ScoredItem, editors: list[str], group: str = "drawn") -> ShownItem:
     run = report.run
-    edits = [edited_picture(run, editor, item.id, text=_score(report, editor, item.id)) for editor in editors]
+    edits = [edited_picture(run, editor, item.id, text=_below(report, editor, item.id)) for editor in editors]
     return ShownItem(
         id=item.id,
         anchor=f"{run.name}-{group}-{item.id}",
@@ -138,6 +138,13 @@ def _shown(report: RunReport, item: ScoredItem, editors: list[str], group: str =
         instruction=item.instruction,
         images=[input_picture(run, item), *edits, *truth_pictures(run, item)],
     )
+
+
+def _below(report: RunReport, editor: str, item_id: str) -> str:
+    """Return what stands below an edit: its score, and the words that it was made by, where its editor says them."""
+    item = report.run.items[editor].get(item_id)
+    words = f"“{item.words}”" if item is not None and item.words else ""
+    return " · ".join(filter(None, (_score(report, editor, item_id), words)))
 
 
 def _score(report: RunReport, editor: str, item_id: str) -> str:

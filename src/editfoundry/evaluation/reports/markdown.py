@@ -18,7 +18,7 @@ def render_markdown(report: RunReport) -> str:
     if report.caveats:
         lines += ["**Before reading the figures:**", "", *(f"- {plain(text)}" for text in report.caveats), ""]
     lines += table_lines(report.overview, "##")
-    for table in (report.controls, report.trivial):
+    for table in (report.controls, report.attributes, report.trivial):
         lines += [] if table is None else table_lines(table, "##")
     for section in report.metrics:
         lines += table_lines(section.scores, "##")
@@ -86,9 +86,16 @@ def _drawn(report: RunReport) -> Iterator[str]:
     yield _line(["Item", "Instruction", "Input", *map(plain, editors)])
     yield _line(["---"] * (3 + len(editors)))
     for item in report.drawn:
-        edits = [_picture(report, "edits", item.id, editor) for editor in editors]
+        edits = [_edit(report, item.id, editor) for editor in editors]
         yield _line([plain(item.id), plain(item.instruction), _picture(report, "inputs", item.id), *edits])
     yield ""
+
+
+def _edit(report: RunReport, item_id: str, editor: str) -> str:
+    """Return an edit with the words that it was made by, where its editor says them."""
+    item = report.run.items[editor].get(item_id)
+    words = f" {plain(item.words)}" if item is not None and item.words else ""
+    return _picture(report, "edits", item_id, editor) + words
 
 
 def _picture(report: RunReport, kind: str, item_id: str, editor: str = "") -> str:

@@ -44,6 +44,8 @@ class ScoredItem:
     parts: Mapping[str, str] = field(default_factory=dict)
     """Further ways in which the benchmark is divided -> the item's part."""
     instruction: str = ""
+    words: str = ""
+    """What an editor that explains itself said the edit would look like."""
     failure: str | None = None
     """Why there is no edit."""
     detail: str = ""
@@ -221,6 +223,7 @@ def parse_item(row: Mapping[str, Any], where: str) -> ScoredItem:
             branch=row.get("branch") or "",
             parts=dict(row.get("parts") or {}),
             instruction=row.get("instruction") or "",
+            words=str((row.get("words") or {}).get("text") or ""),
             failure=row.get("failure"),
             detail=row.get("detail") or "",
             asked=row.get("asked"),

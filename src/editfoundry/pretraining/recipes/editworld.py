@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from diffusers import StableDiffusionInstructPix2PixPipeline
 
-from editfoundry.data.hashing import input_hash
-from editfoundry.data.record import Triplet
-from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.train import train_editor
+from editfoundry.pretraining.drawn_triplets import DrawnTriplets
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
-from editfoundry.pretraining.parallel_drawing import num_cores
 from editfoundry.pretraining.paraphrases import paraphrase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
-from editfoundry.tinyworld.true_triplet import true_triplet
 from editfoundry.tinyworld.wrong_outcomes import shows
 
 NUM_TRIPLETS = 32_000
-TRIPLETS_PER_SHARD = 1_000
 PLAIN_SHARE = 0.2
 """Share of plain add, change and remove edits, so that they are not unlearned."""
 PARAPHRASED_SHARE = 0.6
@@ -37,6 +30,11 @@ OUTPUT = "editworld"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
 ON_GPU = {"batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
+EXAMPLES_ON_GPU = {"num_triplets": 64_000}
+_OF_THE_LOOP = (
+    "num_steps", "batch_size", "learning_rate", "num_warmup_steps", "weight_decay", "ema_decay", "max_grad_norm",
+    "seed", "log_every", "mixed_precision", "ends_at", "mlflow_tracking_uri", "mlflow_experiment",
+)  # fmt: skip
 
 
 def train_editworld(
@@ -50,63 +48,51 @@ def train_editworld(
 
     An interrupted run resumes; the trainer chooses the device. Another ``data_seed`` draws other triplets.
     """
+    dataset = draw(work_dir, num_triplets, data_seed)
+    training = InstructPix2PixTraining(
+        editor=str(start), dataset=dataset, train_text_encoder=True, **trainer_settings(work_dir, OUTPUT, config)
+    )
+    summary = train_editor(training)
+    return open_trained(work_dir / OUTPUT), PretrainingResult.of_summary(summary)
+
+
+def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -> Path:
+    """Draw the triplets, where that was not done, and return their folder."""
     dataset = work_dir / "data" / f"editworld-{num_triplets}-{data_seed}"
     write_world_triplets(dataset, num_triplets, data_seed)
-    summary = train_editor(training_config(work_dir, start, dataset, config))
-    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(work_dir / OUTPUT)
+    return dataset
+
+
+def trainer_settings(work_dir: Path, output: str, config: PretrainingConfig) -> dict[str, Any]:
+    """Return the trainer's settings that the recipes of editors share.
+
+    Args:
+        work_dir: gets the caches, and the checkpoint.
+        output: folder of the checkpoint, in ``work_dir``.
+        config: of the recipe.
+    """
+    return {
+        "output": work_dir / output,
+        "work_dir": work_dir / "data",
+        "change_weight": CHANGE_WEIGHT,
+        "checkpoint_every": 250,
+        **{name: getattr(config, name) for name in _OF_THE_LOOP},
+    }
+
+
+def open_trained(folder: Path) -> StableDiffusionInstructPix2PixPipeline:
+    """Return the editor of a finished training, to be shipped."""
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(folder)
     # Else their configurations are shipped with this machine's path in them.
     for part in (pipeline, pipeline.unet, pipeline.vae):
         part.register_to_config(_name_or_path="")
-    return pipeline, PretrainingResult.of_summary(summary)
-
-
-def training_config(work_dir: Path, start: Path, dataset: Path, config: PretrainingConfig) -> InstructPix2PixTraining:
-    """Return the trainer's settings."""
-    return InstructPix2PixTraining(
-        editor=str(start),
-        dataset=dataset,
-        output=work_dir / OUTPUT,
-        work_dir=work_dir / "data",
-        num_steps=config.num_steps,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        num_warmup_steps=config.num_warmup_steps,
-        weight_decay=config.weight_decay,
-        ema_decay=config.ema_decay,
-        max_grad_norm=config.max_grad_norm,
-        seed=config.seed,
-        train_text_encoder=True,
-        change_weight=CHANGE_WEIGHT,
-        checkpoint_every=250,
-        log_every=config.log_every,
-        mixed_precision=config.mixed_precision,
-        ends_at=config.ends_at,
-        mlflow_tracking_uri=config.mlflow_tracking_uri,
-        mlflow_experiment=config.mlflow_experiment,
-    )
+    return pipeline
 
 
 def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:
     """Write shards of seeded edits with their true outcomes, on all cores; finished shards stay as they are."""
-    starts = range(0, count, TRIPLETS_PER_SHARD)
-    write = partial(_write_shard, folder, count, seed)
-    if len(starts) == 1 or num_cores() == 1:
-        list(map(write, starts))
-        return
-    with ProcessPoolExecutor(min(num_cores(), len(starts)), multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(write, starts))
-
-
-def _write_shard(folder: Path, count: int, seed: int, start: int) -> None:
-    stop, tar = min(start + TRIPLETS_PER_SHARD, count), folder / f"{start // TRIPLETS_PER_SHARD:05}.tar"
-    digest = input_hash("editworld", seed, start, stop, PLAIN_SHARE, PARAPHRASED_SHARE)
-    if not is_done(tar, digest):
-        write_triplets(tar, _triplets(start, stop, seed), input_hash=digest)
-
-
-def _triplets(start: int, stop: int, seed: int) -> Iterator[Triplet]:
-    for number in range(start, stop):
-        yield true_triplet(_edit(number, seed))
+    settings = (PLAIN_SHARE, PARAPHRASED_SHARE)
+    DrawnTriplets(name="editworld", seed=seed, settings=settings, draw=partial(_edit, seed=seed)).write(folder, count)
 
 
 def _edit(number: int, seed: int) -> Edit:

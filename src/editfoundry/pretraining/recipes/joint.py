@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
-from editfoundry.pretraining.diffusion import Denoiser, build_scheduler, build_unet, cached_latents, noised
+from editfoundry.pretraining.diffusion import Denoiser, build_scheduler, build_unet, cached_latents, draw_ahead, noised
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.parallel_drawing import mapped
 from editfoundry.pretraining.text import build_text_encoder, build_tokenizer, token_ids
@@ -46,6 +46,10 @@ NUM_PAINTING_STEPS = 1_800
 """Steps at the start in which the whole batch is captioned scenes."""
 CONFIG = PretrainingConfig(num_steps=16_000, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200)
 ON_GPU = {"num_steps": 12_000, "batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
+SCENES, INPUTS, OUTPUTS = "latents", "edit-inputs", "edit-outputs"
+"""Names of the cached latents."""
+EXAMPLES_ON_GPU = {"num_scenes": 65_536, "num_edits": 131_072}
+"""A GPU sees so many samples that it would know fewer by heart."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,7 @@ class _Examples:
         num_scenes: int = NUM_SCENES,
         num_edits: int = NUM_EDITS,
     ) -> None:
-        scenes = list(chain.from_iterable(mapped(training_scene, range(num_scenes))))
-        edits = list(chain.from_iterable(mapped(training_edit, range(num_edits))))
+        scenes, edits = _drawn_up(num_scenes, num_edits)
         empty = [Scene(background=background) for background in all_backgrounds()]
         number = {scene.background: i for i, scene in enumerate(empty)}
 
@@ -87,10 +90,10 @@ class _Examples:
         self.backgrounds = latents("backgrounds", empty)
         self.scene_backgrounds = torch.tensor([number[scene.background] for scene in scenes], device=device)
         self.output_backgrounds = torch.tensor([number[edit.after.background] for edit in edits], device=device)
-        self.scenes = latents("latents", scenes)
+        self.scenes = latents(SCENES, scenes)
         self.captions = tokens([scene.caption for scene in scenes])
-        self.inputs = latents("edit-inputs", [edit.before for edit in edits])
-        self.outputs = latents("edit-outputs", [edit.after for edit in edits])
+        self.inputs = latents(INPUTS, [edit.before for edit in edits])
+        self.outputs = latents(OUTPUTS, [edit.after for edit in edits])
         self.instructions = tokens([edit.instruction for edit in edits])
         self.empty = tokens([""])
 
@@ -150,6 +153,20 @@ def train_diffusion(
 
     result = fit(model, step_loss, config, work_dir / "diffusion")
     return painter_of(model, vae, tokenizer), editor_of(model, vae, tokenizer), result
+
+
+def draw(work_dir: Path, num_scenes: int = NUM_SCENES, num_edits: int = NUM_EDITS) -> None:
+    """Draw all pictures, which training then only encodes."""
+    scenes, edits = _drawn_up(num_scenes, num_edits)
+    draw_ahead(work_dir / "data", SCENES, scenes)
+    draw_ahead(work_dir / "data", INPUTS, [edit.before for edit in edits])
+    draw_ahead(work_dir / "data", OUTPUTS, [edit.after for edit in edits])
+
+
+def _drawn_up(num_scenes: int, num_edits: int) -> tuple[list[Scene], list[Edit]]:
+    scenes = chain.from_iterable(mapped(training_scene, range(num_scenes)))
+    edits = chain.from_iterable(mapped(training_edit, range(num_edits)))
+    return list(scenes), list(edits)
 
 
 def training_scene(number: int) -> Scene:

@@ -26,7 +26,7 @@ KL_WEIGHT = 1e-4
 """Beside the log of the squared error."""
 CONFIG = PretrainingConfig(num_steps=24_000, batch_size=16, learning_rate=1e-3, weight_decay=0.0, ema_decay=0.998)
 DECODER_CONFIG = replace(CONFIG, num_steps=6_000, learning_rate=5e-4, ema_decay=0.995, seed=1)
-ON_GPU = {"num_steps": 12_000, "batch_size": 64, "mixed_precision": "bf16"}
+ON_GPU = {"num_steps": 12_000, "batch_size": 128, "mixed_precision": "bf16"}
 DECODER_STEPS = 0.25
 """Steps of the decoder alone, as a share of those before."""
 DECODER_SHARE = 0.2

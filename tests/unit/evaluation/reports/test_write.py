@@ -140,3 +140,15 @@ def test_a_report_becomes_an_mlflow_run_with_means_settings_and_files(run_folder
     assert run.data.params["editors.first.steps"] == "8"
     assert {a.path for a in client.list_artifacts(run_id)} >= {"report.html", "summary.json", "report.md"}
     assert find_run(EXPERIMENT, METRICS_TAG, file_hash(run_folder / "metrics.json"), tmp_path) == run_id
+
+
+def test_the_words_that_an_edit_was_made_by_stand_below_it_and_are_only_words(tmp_path):
+    items = [item(name, f"a-{n}", {"clip_score": 0.2}, category="Long-Term") for name in SCORES for n in range(2)]
+    for row in items[:2]:
+        row["words"] = {"text": "a <b>rotten</b> apple"}
+    folder = write_run(tmp_path, items)
+    write_reports(folder)
+    page = check_self_contained((folder / "report.html").read_text())
+    # Of the first editor's edits alone, in each figure that shows one.
+    assert page.text.count("“a <b>rotten</b> apple”") == 4
+    assert (folder / "report.md").read_text().count("a \\<b\\>rotten\\</b\\> apple") == 2

@@ -1,18 +1,25 @@
-"""What the loss of the joint training weighs."""
+"""What the loss of the joint training weighs, and what it learns from."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import CLIPTokenizer
 
+from editfoundry.pretraining.diffusion import cached_latents
 from editfoundry.pretraining.recipes.joint import (
     OBJECT_WEIGHT,
+    SCENES,
     build_denoiser,
+    draw,
     object_weights,
     take_over,
+    training_scene,
     weighted_loss,
 )
+from editfoundry.pretraining.recipes.vae import build_vae
 from editfoundry.profiles import EMBEDDED_FOLDER
 
 
@@ -54,3 +61,18 @@ def test_a_denoiser_of_other_latents_takes_over_all_but_the_layers_that_see_them
     unlike = {name for name, value in before.items() if value.shape != known[name].shape}
     assert unlike == {"unet.conv_in.weight", "unet.conv_out.weight", "unet.conv_out.bias"}
     assert not unlike & taken
+
+
+def test_pictures_that_were_drawn_ahead_are_the_ones_that_are_encoded(tmp_path: Path) -> None:
+    scenes = [training_scene(number) for number in range(6)]
+    vae = build_vae().eval()
+    drawn_late = cached_latents(tmp_path / "late", SCENES, scenes, vae, torch.device("cpu"))
+    draw(tmp_path, num_scenes=6, num_edits=2)
+    ahead = sorted((tmp_path / "data").glob("*-pictures.npy"))
+    assert [np.load(path).shape[0] for path in ahead] == [2, 2, 6]
+    encoded = cached_latents(tmp_path / "data", SCENES, scenes, vae, torch.device("cpu"))
+    assert np.abs(np.float32(encoded) - np.float32(drawn_late)).max() < 1e-2
+    np.save(ahead[-1], np.zeros((6, 64, 64, 3), np.uint8))
+    (tmp_path / "data" / Path(str(encoded.filename)).name).unlink()
+    black = cached_latents(tmp_path / "data", SCENES, scenes, vae, torch.device("cpu"))
+    assert np.abs(np.float32(black) - np.float32(black[:1])).max() < 1e-2

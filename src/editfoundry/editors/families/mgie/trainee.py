@@ -15,7 +15,7 @@ from editfoundry.editors.editing_defaults import copy_editing_defaults
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.trainee import NUM_SAMPLE_STEPS, load_editor_to_train
 from editfoundry.editors.families.mgie.edit_head import EditHead
-from editfoundry.editors.families.mgie.expressive_mllm import ExpressiveMllm
+from editfoundry.editors.families.mgie.expressive_mllm import ExpressiveMllm, Told
 from editfoundry.editors.families.mgie.model import MLLM_FOLDER, MgieModel, check_widths, load_mgie, save_mgie
 from editfoundry.editors.families.mgie.picture_tokens import add_picture_tokens
 from editfoundry.editors.families.mgie.pipeline import MgiePipeline
@@ -96,6 +96,8 @@ class MgieTrainee(TripletTrainee):
         with torch.set_grad_enabled(config.trains_mllm and torch.is_grad_enabled()):
             mllm = trained[0] if trained else self.trained_mllm
             told = mllm(batch.texts[:, 0], batch.texts[:, 1], features)
+        if not config.edit_loss_reaches_mllm:
+            told = Told(told.loss, told.states.detach(), told.token_embeds.detach())
         # One pass of the head gives the null condition beside the others.
         conditions = edit_head(torch.cat([told.states, torch.zeros_like(told.states[:1])]), told.token_embeds)
         prompt_embeds = torch.where(batch.drop_text[:, None, None], conditions[-1:], conditions[:-1])

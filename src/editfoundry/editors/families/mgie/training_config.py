@@ -37,6 +37,9 @@ class MgieTraining(TripletConfig):
     """Of the denoising loss beside the language model's cross-entropy (MGIE, eq. 6)."""
     trains_mllm: bool = True
     """Train the token embeddings and the language-model head; its blocks and its vision tower never are."""
+    edit_loss_reaches_mllm: bool = True
+    """Let the denoising loss train the language model, too (the paper's E2E); off, it learns to answer and nothing else
+    (FT). Where ``trains_mllm`` is off (FZ), it learns neither."""
     sees_picture: bool = True
     """Show the language model the picture; off, the editor is the paper's LGIE, which knows the instruction alone."""
     expressive_field: str = "output_caption"
@@ -55,6 +58,7 @@ class MgieTraining(TripletConfig):
     gradient_checkpointing: bool = False
     """Compute activations of UNet and language model a second time in the backward pass instead of keeping them."""
 
+    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = TripletConfig.UNTOLD_AT_DEFAULT | {"edit_loss_reaches_mllm"}
     CHECKPOINT_FILE: ClassVar[str] = "model_index.json"
     WITHOUT_EFFECT: ClassVar[frozenset[str]] = TripletConfig.WITHOUT_EFFECT | {"gradient_checkpointing"}
 

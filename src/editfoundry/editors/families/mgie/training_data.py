@@ -20,6 +20,7 @@ from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.editors.triplet_training.draws import EpochOrder
 from editfoundry.editors.triplet_training.memory_maps import new_array
 from editfoundry.editors.triplet_training.pair_latents import PairLatents
+from editfoundry.editors.triplet_training.pair_reading import pairs_in_order
 from editfoundry.editors.triplet_training.sample_grid import to_image
 from editfoundry.editors.triplet_training.triplet_data import SizeGroup, TripletData, open_pictures
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
@@ -127,13 +128,12 @@ def _features(folder: Path, pixels: TripletPixels, mllm: VisionLanguageModel, nu
 def _write_features(path: Path, pixels: TripletPixels, mllm: VisionLanguageModel, num_flips: int) -> None:
     written: np.memmap | None = None
     for flip in range(num_flips):
-        for start in range(0, len(pixels), PICTURES_PER_STEP):
-            places = range(start, min(start + PICTURES_PER_STEP, len(pixels)))
-            images = [to_image(pixels.pair(place, bool(flip))[0]) for place in places]
+        for start, pairs in pairs_in_order(pixels, bool(flip), PICTURES_PER_STEP, mllm.model.device):
+            images = [to_image(picture) for picture in pairs[:, 0]]
             found = features_of(mllm.model, mllm.processor, images).float().cpu().numpy()
             if written is None:
                 written = new_array(path, (len(pixels), num_flips, *found.shape[1:]))
-            written[places.start : places.stop, flip] = found
+            written[start : start + len(found), flip] = found
     assert written is not None
     written.flush()
 

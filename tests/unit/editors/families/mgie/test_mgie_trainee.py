@@ -134,6 +134,19 @@ def test_embeddings_head_edit_head_and_unet_train_and_nothing_else(trained: Mgie
     assert not torch.equal(after.edit_head.queries, before.edit_head.queries)
 
 
+@pytest.mark.parametrize("reaches", [True, False])
+def test_the_denoising_loss_reaches_the_language_model_unless_it_is_kept_from_it(
+    config: MgieTraining, reaches: bool
+) -> None:
+    gradients = []
+    for weight in (0.5, 5.0):
+        trainee, modules = loaded_trainee(replace(config, edit_loss_weight=weight, edit_loss_reaches_mllm=reaches))
+        trainee.loss(modules, trainee.batch(0, slice(0, 4))).backward()
+        gradients.append(trainee.trained_mllm.embeddings.weight.grad)
+        assert modules[1].queries.grad.abs().max() > 0
+    assert torch.equal(*gradients) == (not reaches)
+
+
 def test_a_trained_editor_edits_in_words(trained: MgieTraining) -> None:
     from function_editors import request
 

@@ -5,33 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tiny_mgie import released_mllm
 from torch import Tensor, nn
 
 from editfoundry.editors.families.mgie.released import read_released_mllm
 from editfoundry.errors import BadInputError
 
 
-def released(width: int = 12, vocabulary: int = 20) -> dict[str, Tensor]:
-    """As the public code names them: ``EditMapper`` has llm2hid, query, mapper (an ``nn.Transformer``), hid2feat."""
-    torch.manual_seed(0)
-    transformer = nn.Transformer(8, 4, 2, 2, 16, dropout=0.0, batch_first=True, norm_first=True)
-    mapper = {f"edit_head.mapper.{name}": value for name, value in transformer.state_dict().items()}
-    return {
-        "model.embed_tokens.weight": torch.randn(vocabulary, width),
-        "lm_head.weight": torch.randn(vocabulary, width),
-        "edit_head.llm2hid.weight": torch.randn(8, width),
-        "edit_head.llm2hid.bias": torch.randn(8),
-        "edit_head.query": torch.randn(1, 5, 8),
-        "edit_head.hid2feat.weight": torch.randn(6, 8),
-        "edit_head.hid2feat.bias": torch.randn(6),
-        **mapper,
-        "emb": torch.randn(1, 8, width),
-    }
-
-
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_the_released_names_are_read(tmp_path: Path, suffix: str) -> None:
-    tensors, path = released(), tmp_path / f"mllm{suffix}"
+    tensors, path = released_mllm(), tmp_path / f"mllm{suffix}"
     if suffix == ".pt":
         torch.save(tensors, path)
     else:
@@ -58,7 +41,7 @@ class Trap:
 
 
 def test_nothing_but_tensors_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.save({**released(), "trap": Trap()}, tmp_path / "mllm.pt")
+    torch.save({**released_mllm(), "trap": Trap()}, tmp_path / "mllm.pt")
     with pytest.raises(BadInputError, match="not a file of tensors"):
         read_released_mllm(tmp_path / "mllm.pt")
     assert "unpickled" not in capsys.readouterr().out
@@ -77,7 +60,7 @@ def test_nothing_but_tensors_is_read(tmp_path: Path, capsys: pytest.CaptureFixtu
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_other_files_are_refused_in_one_line(tmp_path: Path, change: dict[str, Tensor | None], message: str) -> None:
-    tensors = {name: value for name, value in {**released(), **change}.items() if value is not None}
+    tensors = {name: value for name, value in {**released_mllm(), **change}.items() if value is not None}
     torch.save(tensors, tmp_path / "mllm.pt")
     with pytest.raises(BadInputError, match=message) as raised:
         read_released_mllm(tmp_path / "mllm.pt")

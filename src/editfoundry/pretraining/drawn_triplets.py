@@ -1,0 +1,55 @@
+"""Writes shards of drawn edits with their true outcomes, on all cores."""
+
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from editfoundry.data.hashing import input_hash
+from editfoundry.data.shards import is_done, write_triplets
+from editfoundry.pretraining.parallel_drawing import num_cores
+from editfoundry.tinyworld.edits import Edit
+from editfoundry.tinyworld.true_triplet import true_triplet
+
+TRIPLETS_PER_SHARD = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnTriplets:
+    """Seeded edits by their numbers; see `write`."""
+
+    name: str
+    """Of this kind of edits, for the shards' hashes."""
+    seed: int
+    settings: tuple[float, ...]
+    """What else shapes an edit."""
+    draw: Callable[[int], Edit]
+    """Edit of a number; one that other processes can import."""
+
+    def write(self, folder: Path, count: int) -> None:
+        """Write the first ``count`` edits; finished shards stay as they are. Of several processes one writes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        # Beside the folder, whose content is hashed.
+        with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._write_missing(folder, count)
+
+    def _write_missing(self, folder: Path, count: int) -> None:
+        spans = [range(start, min(start + TRIPLETS_PER_SHARD, count)) for start in range(0, count, TRIPLETS_PER_SHARD)]
+        folders = [folder] * len(spans)
+        if len(spans) == 1 or num_cores() == 1:
+            list(map(self.write_shard, folders, spans))
+            return
+        with ProcessPoolExecutor(min(num_cores(), len(spans)), multiprocessing.get_context("spawn")) as pool:
+            list(pool.map(self.write_shard, folders, spans))
+
+    def write_shard(self, folder: Path, span: range) -> None:
+        """Write the edits of some numbers as one shard, where that is not done."""
+        tar = folder / f"{span.start // TRIPLETS_PER_SHARD:05}.tar"
+        digest = input_hash(self.name, self.seed, span.start, span.stop, *self.settings)
+        if not is_done(tar, digest):
+            write_triplets(tar, (true_triplet(self.draw(number)) for number in span), input_hash=digest)

@@ -1,0 +1,144 @@
+"""The shipped MGIE editor: embedded base and language model, trained on instructions that the picture makes clear.
+
+Beside it, what it is compared with: an InstructPix2Pix editor, its text-only twin LGIE and the paper's other variants,
+which see the same triplets in the same order for the same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionInstructPix2PixPipeline
+
+from editfoundry.editors.editing_defaults import EditingDefaults, write_editing_defaults
+from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+from editfoundry.editors.families.mgie.model import MgieModel, load_mgie, save_mgie
+from editfoundry.editors.families.mgie.training_config import MgieTraining
+from editfoundry.editors.train import train_editor
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretraining.ambiguous_triplets import write_ambiguous_triplets
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
+
+NUM_TRIPLETS = 24_000
+CHANGE_WEIGHT = 4.0
+"""As the base was trained: what changes is a small part of most pictures."""
+HEAD: Mapping[str, Any] = {
+    "head_dim": 128,
+    "head_layers": 2,
+    "head_heads": 4,
+    "head_feedforward_dim": 384,
+    "num_queries": 16,
+}
+"""The edit head's sizes: a state is 128 numbers here, not 4,096."""
+MLLM_RATE = 2.0
+"""Of token embeddings and language-model head, in units of the denoiser's rate; the paper's are 5 to 1."""
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "mgie": {},
+    "mgie_lgie": {"sees_picture": False},
+    "mgie_fz": {"trains_mllm": False},
+    "mgie_ft": {"edit_loss_reaches_mllm": False},
+    "mgie_raw": {"expressive_field": "instruction"},
+}
+"""Name -> the settings in which a variant differs (MGIE, sections 4.2 and 4.3). LGIE knows the instruction alone; FZ's
+language model stays as it is; FT's learns to answer and nothing else; the last answers with the raw instruction."""
+BASELINE = "mgie_baseline"
+CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1e-3, ema_decay=0.999, num_warmup_steps=100)
+ON_GPU = {"num_steps": 1_500, "batch_size": 128, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
+EXAMPLES_ON_GPU = {"num_triplets": NUM_TRIPLETS}
+
+
+def train_mgie(
+    work_dir: Path,
+    start: str,
+    mllm: str,
+    config: PretrainingConfig = CONFIG,
+    name: str = "mgie",
+    num_triplets: int = NUM_TRIPLETS,
+) -> tuple[MgieModel, PretrainingResult]:
+    """Draw the triplets and train an MGIE editor from an editor and a LLaVA; an interrupted run resumes.
+
+    Args:
+        work_dir: gets triplets, caches and the trainer's checkpoint.
+        start: folder of the editor that UNet, autoencoder and scheduler come from.
+        mllm: folder of the LLaVA.
+        config: schedule and optimizer.
+        name: of `VARIANTS`.
+        num_triplets: of which three quarters are ambiguous edits and a quarter plain ones.
+    """
+    settings = _settings(work_dir, name, start, config, num_triplets)
+    training = MgieTraining(
+        **settings,
+        mllm=mllm,
+        mllm_learning_rate=MLLM_RATE * config.learning_rate,
+        **HEAD,
+        **VARIANTS[name],
+    )
+    summary = train_editor(training)
+    model = load_mgie(training.output, Runtime(torch.device("cpu"), torch.float32))
+    _forget_paths(model.pipeline, model.edit_head, model.mllm.model)
+    return model, PretrainingResult.of_summary(summary)
+
+
+def train_baseline(
+    work_dir: Path, start: str, config: PretrainingConfig = CONFIG, num_triplets: int = NUM_TRIPLETS
+) -> tuple[StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
+    """Train the InstructPix2Pix editor ``start``, text encoder included, on the triplets that `train_mgie` draws."""
+    settings = _settings(work_dir, BASELINE, start, config, num_triplets)
+    training = InstructPix2PixTraining(**settings, train_text_encoder=True)
+    summary = train_editor(training)
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(training.output)
+    _forget_paths(pipeline)
+    return pipeline, PretrainingResult.of_summary(summary)
+
+
+def save_in_half(model: MgieModel, folder: Path, editing: EditingDefaults) -> dict[str, int]:
+    """Write an editor to be shipped: in float16, but for the autoencoder, and return its parameter counts by part."""
+    parts = {"unet": model.pipeline.unet, "edit_head": model.edit_head, "mllm": model.mllm.model}
+    for part in parts.values():
+        part.to(torch.float16)
+    save_mgie(model, folder)
+    write_editing_defaults(folder, editing)
+    counted = {"vae": model.pipeline.vae, **parts}
+    return {name: sum(p.numel() for p in part.parameters()) for name, part in counted.items()}
+
+
+def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS) -> Path:
+    """Draw the triplets, where that was not done, and return their folder."""
+    dataset = work_dir / "data" / f"ambiguous-{num_triplets}"
+    write_ambiguous_triplets(dataset, num_triplets)
+    return dataset
+
+
+def _settings(work_dir: Path, name: str, start: str, config: PretrainingConfig, num_triplets: int) -> dict[str, Any]:
+    dataset = draw(work_dir, num_triplets)
+    shared = {
+        field: getattr(config, field)
+        for field in (
+            *("num_steps", "batch_size", "learning_rate", "num_warmup_steps", "weight_decay", "ema_decay"),
+            *("max_grad_norm", "seed", "log_every", "mixed_precision", "ends_at"),
+            *("mlflow_tracking_uri", "mlflow_experiment"),
+        )
+    }
+    return {
+        **shared,
+        "editor": start,
+        "dataset": dataset,
+        "output": work_dir / name,
+        # Not shared: several may be trained beside each other.
+        "work_dir": work_dir / "data" / name,
+        "change_weight": CHANGE_WEIGHT,
+        "checkpoint_every_seconds": config.checkpoint_every_seconds,
+        "num_checkpoints": config.num_checkpoints,
+    }
+
+
+def _forget_paths(*parts: Any) -> None:
+    """Else their configurations are shipped with this machine's path in them."""
+    for part in parts:
+        components = getattr(part, "components", {}).values()
+        for one in (part, *components):
+            if hasattr(one, "register_to_config"):
+                one.register_to_config(_name_or_path="")

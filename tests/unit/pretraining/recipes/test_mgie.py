@@ -1,0 +1,54 @@
+"""The recipe of the shipped MGIE editor and of what it is compared with: one data set, and the project's trainer."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionInstructPix2PixPipeline
+from tiny_mgie import tiny_mgie_training
+
+from editfoundry.data.record import PLAIN_CATEGORIES
+from editfoundry.data.shards import read_triplets
+from editfoundry.editors.families.mgie.model import load_mgie
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.pretraining.measure import EDITING
+from editfoundry.pretraining.model_trainee import PretrainingConfig
+from editfoundry.pretraining.recipes import mgie
+from editfoundry.training.fingerprint import TRAINING_SUMMARY
+
+CONFIG = PretrainingConfig(num_steps=2, batch_size=2, num_warmup_steps=0)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    config = tiny_mgie_training(tmp_path_factory.mktemp("parts"))
+    return config.editor, config.mllm
+
+
+def test_all_three_learn_from_the_same_triplets_in_the_same_order(parts: tuple[str, str], tmp_path: Path) -> None:
+    start, mllm = parts
+    model, result = mgie.train_mgie(tmp_path, start, mllm, CONFIG, num_triplets=8)
+    twin, _ = mgie.train_mgie(tmp_path, start, mllm, CONFIG, "mgie_lgie", num_triplets=8)
+    baseline, _ = mgie.train_baseline(tmp_path, start, CONFIG, num_triplets=8)
+    assert result.num_steps == 2 and result.final_loss > 0
+    assert model.sees_picture and not twin.sees_picture
+    assert isinstance(baseline, StableDiffusionInstructPix2PixPipeline)
+    told = [
+        json.loads((tmp_path / name / TRAINING_SUMMARY).read_text()) for name in ("mgie", "mgie_lgie", "mgie_baseline")
+    ]
+    assert len({one["dataset_hash"] for one in told}) == 1
+    assert {(one["num_steps"], one["num_triplets"]) for one in told} == {(2, 8)}
+    categories = [triplet.category for triplet in read_triplets(tmp_path / "data" / "ambiguous-8")]
+    assert 0 < sum(category in PLAIN_CATEGORIES for category in categories) < 8
+
+
+def test_what_is_shipped_is_in_half_precision_and_opens_as_an_editor(parts: tuple[str, str], tmp_path: Path) -> None:
+    model, _ = mgie.train_mgie(tmp_path, *parts, CONFIG, num_triplets=4)
+    counts = mgie.save_in_half(model, tmp_path / "shipped", EDITING)
+    assert set(counts) == {"vae", "unet", "edit_head", "mllm"}
+    opened = load_mgie(tmp_path / "shipped", choose_runtime("cpu"))
+    head, shipped = (one.edit_head.state_dict()["queries"] for one in (model, opened))
+    assert torch.equal(head.float(), shipped.float())
+    configs = [path.read_text() for path in (tmp_path / "shipped").rglob("*.json")]
+    assert not any(str(path) in text for path in (tmp_path, Path(parts[0]).parent) for text in configs)
