@@ -375,9 +375,10 @@ def tinyworld_truth(
     kept: Annotated[
         Path | None, typer.Option(help="Folder of triplet shards that a filter kept of them: likewise.")
     ] = None,
+    category: Annotated[str | None, typer.Option(help="Score triplets of this category alone.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Count triplets that show the true outcome. Example: editfoundry tinyworld truth data/triplets/editworld-text."""
+    """Count triplets that show the true outcome, and say which scores tell. Example: editfoundry tinyworld truth data/triplets/editworld-text."""  # noqa: E501
     from editfoundry.curation.curate import kept_ids
     from editfoundry.data.shards import read_fields
     from editfoundry.pretraining.triplet_truth import triplet_truth
@@ -387,7 +388,7 @@ def tinyworld_truth(
     ids = None if dataset is None else kept_ids(dataset)
     if kept is not None:
         ids = {row["id"] for row in read_fields(kept)}
-    print_facts(triplet_truth(triplets, ids).to_dict(), as_json)
+    print_facts(triplet_truth(triplets, ids, category=category).to_dict(), as_json)
 
 
 @tinyworld_app.command("ablation")
