@@ -20,6 +20,7 @@ from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.edit_verdicts import edit_verdicts
 from editfoundry.pretraining.measure_detector import measure_detector
 from editfoundry.pretraining.measure_emu_edit import measure_emu_edit
+from editfoundry.pretraining.measure_imagen_editor import measure_imagen_editor
 from editfoundry.pretraining.measure_judge import measure_vision_language_model
 from editfoundry.pretraining.measure_language_model import measure_language_model
 from editfoundry.pretraining.measure_video_language_model import measure_video_language_model
@@ -141,6 +142,7 @@ MEASURES = {
     "emu_edit": lambda profile, runtime: measure_emu_edit(profile, runtime, **SAMPLING),
     "task_predictor": measure_task_predictor,
     "mgie": measure_mgie,
+    "imagen_editor": measure_imagen_editor,
 }
 
 

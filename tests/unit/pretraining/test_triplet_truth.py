@@ -1,5 +1,6 @@
 """Ground truth of triplets, read from their captions."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,24 @@ def test_an_edit_is_read_back_from_its_captions(task: str) -> None:
     assert edit is not None
     case = case_of_task(task, edit.input_caption, edit.output_caption)
     assert case is not None and np.array_equal(case.true_output, edit.output_image)
+
+
+def test_a_score_ranks_right_triplets_above_wrong_ones_as_often_as_all_their_pairs_say(tmp_path: Path) -> None:
+    pictures = [AFTER, AFTER, BEFORE, BEFORE]
+    scored = zip(pictures, (0.9, 0.5, 0.5, 0.1), ("change", "change", "change", "add"), strict=True)
+    made = [
+        replace(
+            triplet(picture(shown), BEFORE, AFTER),
+            instruction=f"Fry it {n}.",
+            scores={"good": value, "same": 1.0},
+            category=category,
+        )
+        for n, (shown, value, category) in enumerate(scored)
+    ]
+    write_triplets(tmp_path / "00000.tar", [*made[:3], replace(made[3], scores={**made[3].scores, "own": 1.0})])
+    # Of four pairs three are in order and one is a tie.
+    assert triplet_truth(tmp_path).to_dict()["ranking"] == {"good": 0.875, "same": 0.5}
+    assert triplet_truth(tmp_path, category="change").ranking["good"] == 0.75
+    assert triplet_truth(tmp_path, category="add").ranking == {}
+    with pytest.raises(BadInputError, match="no triplet of the category remove"):
+        triplet_truth(tmp_path, category="remove")
