@@ -11,12 +11,19 @@ from PIL import Image
 
 from dagster_project.defs.reports.shown_report import show_report
 from dagster_project.links import mlflow_link
-from dagster_project.metadata import curves, distributions, picture, shares, text_list, thumbnails
+from dagster_project.metadata import curves, distributions, picture, shares, table, text_list, thumbnails
 from dagster_project.stage_asset import Show, StageRun
 from editfoundry.data.record import Caption, Clip, Quadruple
 from editfoundry.execution.stage_record import Stage
 
 NUM_EXAMPLES = 8
+TASK_COLUMNS = {
+    "task": "Of Emu Edit's sixteen.",
+    "kept": "Pairs that are kept.",
+    "dropped": "Candidates and edits that fell.",
+    "share": "Kept, of both, 0 to 1.",
+    "reasons": "Why they fell, and how many.",
+}
 
 
 def show_of(stage: Stage) -> Show:
@@ -72,6 +79,23 @@ def show_triplets(run: StageRun) -> Mapping[str, Any]:
     }
 
 
+def show_tasks(run: StageRun) -> Mapping[str, Any]:
+    """Return what is shown of triplets, and what was kept and dropped of each task, with the reasons."""
+    from editfoundry.synthesis.emu_edit.kept_shares import shares_by_task
+
+    rows = [
+        {
+            "task": one.task,
+            "kept": one.num_kept,
+            "dropped": one.dropped.total(),
+            "share": one.share,
+            "reasons": ", ".join(f"{reason} {count}" for reason, count in one.dropped.most_common()),
+        }
+        for one in shares_by_task(run.folder)
+    ]
+    return {**show_triplets(run), "tasks": table(rows, TASK_COLUMNS)}
+
+
 def show_pairs(run: StageRun) -> Mapping[str, Any]:
     """Return pictures and measures of pairs that have no instruction yet."""
     from editfoundry.data.shards import read_fields
@@ -125,8 +149,9 @@ SHOW: dict[str, Show] = {
     "editworld_report": show_report,
     "instruct_pix2pix": show_checkpoint,
     "instruct_pix2pix_report": show_report,
+    "emu_edit_pairs": show_tasks,
 }
-"""Stage -> what shows its output, for those that make no triplets of a recipe."""
+"""Stage -> what shows its output, where that is not what is shown of any recipe's triplets."""
 
 
 def _last_sample(folder: Path) -> dict[str, dg.MetadataValue]:

@@ -36,9 +36,13 @@ HEADLINES = {
     "instructions {world_right:.2f}",
     "editworld": "world instructions right {world_right:.2f}, by another's instruction {world_right_by_another:.2f}; "
     "rules never trained {new_rules_right:.2f}; plain edits {plain_right:.2f}",
+    "emu_edit": "right over fifteen tasks with the predicted task {right_with_predicted_task:.2f}, without one "
+    "{right_with_no_task:.2f}, by another's instruction {right_by_another:.2f}",
     "ip_adapter": "CLIP image similarity {clip_image_similarity:.2f}; without it {clip_image_similarity_without:.2f}",
     "language_model": "answers valid and true {answers_valid_and_true:.2f}",
     "segmenter": "mIoU, best of three masks {miou_best_of_three:.2f}",
+    "task_predictor": "accuracy in wordings never trained {accuracy_in_held_out_wordings:.3f}; the most frequent task "
+    "{accuracy_of_the_most_frequent_task:.2f}",
     "text_to_image": "caption picked among 16 from the painting {caption_picked_among_16:.2f} (chance 0.06)",
     "video_language_model": "change told rightly {change_right:.2f}",
     "vision_language_model": "balanced accuracy {balanced_accuracy:.2f} (chance 0.50); its answers alone "

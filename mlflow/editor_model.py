@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from PIL import Image
 from editfoundry.data.images import open_image
 from editfoundry.data.png import encode_png
 from editfoundry.editors.editor import Editor, EditRequest
-from editfoundry.editors.open_editor import open_editor
+from editfoundry.editors.open_editor import find_editor, open_source
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.profiles import load_profile
 
 
 class EditorModel(mlflow.pyfunc.PythonModel):
@@ -28,11 +30,16 @@ class EditorModel(mlflow.pyfunc.PythonModel):
     editor: Editor
 
     def load_context(self, context: Any) -> None:
-        """Load the diffusers folder among the version's artifacts; ``model_config`` names the device."""
+        """Load the diffusers folder among the version's artifacts.
+
+        ``model_config`` names the device, and the profile of the models that help an editor, such as the one that
+        predicts tasks.
+        """
         settings = context.model_config or {}
-        self.editor = open_editor(
-            str(Path(context.artifacts["editor"])), choose_runtime(settings.get("device", "auto"))
-        )
+        source = find_editor(str(Path(context.artifacts["editor"])))
+        if source.family.helper_roles and settings.get("profile"):
+            source = replace(source, profile=load_profile(settings["profile"]))
+        self.editor = open_source(source, choose_runtime(settings.get("device", "auto")))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> list[str]:
         """Edit every row.

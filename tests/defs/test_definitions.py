@@ -22,6 +22,7 @@ LINEAGE = {
     "instruct_pix2pix_pairs": ("triplets", {"captions"}),
     "instruct_pix2pix": ("checkpoints", {"instruct_pix2pix_pairs"}),
     "instruct_pix2pix_report": ("reports", {"instruct_pix2pix"}),
+    "emu_edit_pairs": ("triplets", {"captions"}),
 }
 BESIDE = {"source_shards": ("sources", set()), "claims_report": ("reports", {"editworld"})}
 """What no click on "Materialize all" makes, but a job of its own."""
@@ -79,6 +80,9 @@ def test_checks_that_guard_the_next_stage_block_it(graph):
         "report_is_complete": True,
         "instruct_pix2pix_pairs_add_up": True,
         "instruct_pix2pix_pairs_has_its_images": True,
+        "emu_edit_pairs_add_up": True,
+        "emu_edit_pairs_has_its_images": True,
+        "every_task_has_pairs": False,
     }
 
 
@@ -126,6 +130,7 @@ def test_every_stage_stands_in_line_for_the_gpu_or_for_dvc_and_only_the_gate_for
         "instruct_pix2pix_pairs": "gpu",
         "instruct_pix2pix": "gpu",
         "instruct_pix2pix_report": "gpu",
+        "emu_edit_pairs": "gpu",
     }
 
 

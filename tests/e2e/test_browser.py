@@ -18,19 +18,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from chromium import CHROMIUM, needs_browser
 from tiny_project import commit, git, write_project
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for name in NAMES if (found := shutil.which(name))), "")
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here: apt install chromium"),
-    pytest.mark.skipif(shutil.which("node") is None, reason="no node here: apt install nodejs"),
-    pytest.mark.skipif(
-        not (HERE / "node_modules" / "playwright-core").is_dir(),
-        reason="no playwright-core here: npm --prefix tests/e2e ci",
-    ),
-]
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")

@@ -376,5 +376,6 @@ _SAVERS: dict[str, Callable[[ModelReference, Path], None]] = {
     "vision_language_model": _vision_language_model,
     "video_language_model": _video_language_model,
     "language_model": _language_model,
+    "task_predictor": _t5,
     "summarizer": _t5,
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler, DDPMScheduler, IFPipeline, IFSuperResolutionPipeline, UNet2DConditionModel
 from tiny_models import tiny_pipeline
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder
 from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipeline
@@ -60,3 +63,33 @@ def tiny_cascade(downsampling: str = "learned", is_trained: bool = True) -> Imag
         unet_2=larger.unet,
         mask_encoder_2=larger.mask_encoder,
     )
+
+
+def tiny_t5() -> tuple[Any, Any]:
+    """A tokenizer of single letters and a T5 encoder for it."""
+    letters = ["<pad>", "</s>", "<unk>", *(chr(code) for code in range(ord("a"), ord("z") + 1)), *"0123456789"]
+    words = Tokenizer(models.WordLevel({letter: number for number, letter in enumerate(letters)}, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    words.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=12
+    )
+    torch.manual_seed(3)
+    config = T5Config(vocab_size=len(letters), d_model=24, d_ff=32, d_kv=8, num_layers=1, num_heads=2)
+    return tokenizer, T5EncoderModel(config).eval()
+
+
+def save_tiny_if(folder: Path) -> tuple[Path, Path]:
+    """Save DeepFloyd IF's classes, tiny: T5, a base of 8 pixels, super-resolution to 16; both predict a variance."""
+    tokenizer, text_encoder = tiny_t5()
+    told = {"out_channels": 6, "encoder_hid_dim": 24, "encoder_hid_dim_type": "text_proj"}
+    scheduler = DDPMScheduler(
+        beta_schedule="squaredcos_cap_v2", variance_type="learned_range", thresholding=True, sample_max_value=1.5
+    )
+    shared = {"tokenizer": tokenizer, "text_encoder": text_encoder, "scheduler": scheduler, "safety_checker": None}
+    shared |= {"feature_extractor": None, "watermarker": None, "requires_safety_checker": False}
+    IFPipeline(unet=tiny_pixel_unet(SIDES[0], **told), **shared).save_pretrained(folder / "base")
+    larger = tiny_pixel_unet(SIDES[1], in_channels=6, **told)
+    pipeline = IFSuperResolutionPipeline(unet=larger, image_noising_scheduler=scheduler, **shared)
+    pipeline.save_pretrained(folder / "larger")
+    return folder / "base", folder / "larger"

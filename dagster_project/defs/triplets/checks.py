@@ -8,6 +8,8 @@ from editfoundry.lineage.stages import STAGES
 
 ADD_UP = "Records read (and triplets derived) = triplets kept + records rejected, and at least one triplet was kept."
 WHOLE = "Every triplet's input and output picture lies in its shard where the index has it."
+EVERY_TASK = "Every task of Emu Edit that was asked for has pairs, and none has more than half of them."
+MAX_TASK_SHARE = 0.5
 _NAMES = {
     "editworld_text": ("triplets_add_up", "no_image_is_missing"),
     "editworld_video": ("video_triplets_add_up", "no_video_image_is_missing"),
@@ -28,6 +30,24 @@ def no_image_missing(asset: str, name: str) -> dg.AssetChecksDefinition:
     return check
 
 
+@dg.asset_check(asset="emu_edit_pairs", name="every_task_has_pairs", description=EVERY_TASK)
+def every_task_has_pairs(foundry: Foundry) -> dg.AssetCheckResult:
+    """Name the tasks that were asked for and have no pair, and the one that has too many."""
+    from editfoundry.synthesis.emu_edit.kept_shares import shares_by_task
+
+    found = shares_by_task(foundry.paths.emu_edit_pairs)
+    num_kept = sum(one.num_kept for one in found)
+    empty = [one.task for one in found if not one.num_kept]
+    crowded = [one.task for one in found if one.num_kept > MAX_TASK_SHARE * num_kept]
+    problems = [*(f"{task}: no pair" for task in empty), *(f"{task}: most of all pairs" for task in crowded)]
+    return dg.AssetCheckResult(
+        passed=not problems,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(problems) or None,
+        metadata={"kept": {one.task: one.num_kept for one in found}},
+    )
+
+
 @dg.definitions
 def triplet_checks() -> dg.Definitions:
     """Make both checks of every recipe, and the counts' check of frame pairs, which are not triplets yet."""
@@ -41,4 +61,4 @@ def triplet_checks() -> dg.Definitions:
     for stage in (stage for stage in STAGES if stage.recipe):
         add_up, whole = _NAMES.get(stage.name, (f"{stage.name}_add_up", f"{stage.name}_has_its_images"))
         checks += [counts_add_up(stage.name, add_up, ADD_UP), no_image_missing(stage.name, whole)]
-    return dg.Definitions(asset_checks=checks)
+    return dg.Definitions(asset_checks=[*checks, every_task_has_pairs])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Triplet
@@ -33,12 +35,31 @@ def write_category_triplets(folder: Path, count: int, branches: Sequence[Sequenc
         branches: the categories of each branch; the branches take turns, and so do a branch's rules.
         seed: of the draw.
     """
-    for shard, start in enumerate(range(0, count, _PER_SHARD)):
-        stop = min(start + _PER_SHARD, count)
-        tar = folder / f"{shard:05}.tar"
-        digest = input_hash("claims", [list(branch) for branch in branches], seed, start, stop, PLAIN_SHARE)
+    for tar, numbers in _shards(folder, count):
+        named = [list(branch) for branch in branches]
+        digest = input_hash("claims", named, seed, numbers.start, numbers.stop, PLAIN_SHARE)
         if not is_done(tar, digest):
-            write_triplets(tar, _triplets(range(start, stop), branches, seed), input_hash=digest)
+            write_triplets(tar, _triplets(numbers, branches, seed), input_hash=digest)
+
+
+def write_plain_triplets(folder: Path, count: int, seed: int) -> None:
+    """Write shards of plain edits with their true outcomes; finished shards stay, and fewer are the first ones of more.
+
+    Args:
+        folder: gets the shards.
+        count: triplets.
+        seed: of the draw.
+    """
+    for tar, numbers in _shards(folder, count):
+        digest = input_hash("claims plain", seed, numbers.start, numbers.stop)
+        if not is_done(tar, digest):
+            edits = (_plain_edit(random_stream("claims plain", seed, number)) for number in numbers)
+            write_triplets(tar, map(true_triplet, edits), input_hash=digest)
+
+
+def _shards(folder: Path, count: int) -> Iterator[tuple[Path, range]]:
+    for shard, start in enumerate(range(0, count, _PER_SHARD)):
+        yield folder / f"{shard:05}.tar", range(start, min(start + _PER_SHARD, count))
 
 
 def _triplets(numbers: range, branches: Sequence[Sequence[str]], seed: int) -> Iterator[Triplet]:
@@ -51,7 +72,16 @@ def _triplets(numbers: range, branches: Sequence[Sequence[str]], seed: int) -> I
 def _edit(rule: Rule, number: int, seed: int) -> Edit:
     random = random_stream("claims", seed, number)
     is_plain = random.random() < PLAIN_SHARE
+    return _plain_edit(random) if is_plain else _shown(lambda: sample_world_edit(random, "train", rule))
+
+
+def _plain_edit(random: np.random.Generator) -> Edit:
+    return _shown(lambda: sample_plain_edit(random, "train"))
+
+
+def _shown(draw: Callable[[], Edit]) -> Edit:
+    """Draw until an edit shows and its outcome is none that is held out."""
     while True:
-        edit = sample_plain_edit(random, "train") if is_plain else sample_world_edit(random, "train", rule)
+        edit = draw()
         if shows(edit) and not is_held_out(edit.after):
             return edit

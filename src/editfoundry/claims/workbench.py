@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editfoundry.claims.scores import ArmScores, scores_of
-from editfoundry.claims.triplets import write_category_triplets
+from editfoundry.claims.triplets import write_category_triplets, write_plain_triplets
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import WORLD_CATEGORIES, short_hash
 from editfoundry.editors.families.instruct_pix2pix.family import options_in
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.evaluation.benchmark_run import run_benchmark
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
 
 Progress = Callable[[int, int], None]
-_SHIPPED = EMBEDDED_FOLDER / "editworld"
+_SHIPPED, _SHIPPED_EMU_EDIT = EMBEDDED_FOLDER / "editworld", EMBEDDED_FOLDER / "emu_edit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +69,20 @@ class Workbench:
         return load_text_to_image(self.profile, self.runtime)
 
     def contestant(
-        self, source: str, given: Mapping[str, Any] | None = None, post_edit: PostEditConfig | None = None
+        self,
+        source: str,
+        given: Mapping[str, Any] | None = None,
+        post_edit: PostEditConfig | None = None,
+        keep_below: float | None = None,
     ) -> Contestant:
         """Return an editor by its name, with the ledger's sampling where ``given`` says nothing else.
 
-        With ``post_edit`` it is the editor followed by EditWorld's post-edit.
+        With ``post_edit`` it is the editor followed by EditWorld's post-edit; with ``keep_below`` the one that keeps
+        its input's pixels where less changed.
         """
         known = find_editor(source, self.profile).option_names
         sampling = {name: value for name, value in options_in(self.config).items() if name in known}
-        options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit)
+        options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit, keep_below=keep_below)
         return contestants_by_name([source], self.profile, self.runtime, options)[-1]
 
     def scores(
@@ -142,34 +147,77 @@ class Workbench:
             return str(_SHIPPED)
         return self.trained([WORLD_CATEGORIES])
 
+    def emu_edit(self) -> str:
+        """Return the folder of the shipped Emu Edit editor.
+
+        Raises:
+            MissingModelError: it is not in the package, or the profile's models are others.
+        """
+        is_embedded = self.profile.model("editor_base").source.startswith("package:")
+        if is_embedded and (_SHIPPED_EMU_EDIT / "model_index.json").is_file():
+            return str(_SHIPPED_EMU_EDIT)
+        raise MissingModelError(
+            f"profile {self.profile.name!r} has no Emu Edit editor: use the profile embedded, and train the editor "
+            "with: editfoundry tinyworld pretrain emu_edit"
+        )
+
     def trained(self, branches: Sequence[Sequence[str]]) -> str:
         """Fine-tune the profile's base on tinyworld's pairs of these categories; return the checkpoint's folder.
 
         An interrupted training resumes, a finished one is taken.
         """
-        from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
-        from editfoundry.editors.train import train_editor
-
         chosen = self.config
         count = chosen.num_training_triplets
         digest = input_hash([list(branch) for branch in branches], count, chosen.seed)[:16]
         dataset = self.work_dir / "triplets" / digest
         write_category_triplets(dataset, count, branches, chosen.seed)
-        # The trainer itself tells whether a checkpoint has other settings, data or starting weights.
-        config = InstructPix2PixTraining(
+        return self._train(
             editor=self.profile.model("editor_base").location,
             dataset=dataset,
-            work_dir=self.work_dir / "training",
             output=self.work_dir / "checkpoints" / digest,
             num_steps=chosen.num_training_steps,
+            train_text_encoder=True,
+        )
+
+    def trained_on_plain_edits(self, settings: Mapping[str, Any], share: float = 1.0) -> str:
+        """Train an editor from the profile's text-to-image model on tinyworld's plain edits; return its folder.
+
+        An interrupted training resumes, a finished one is taken.
+
+        Args:
+            settings: of `InstructPix2PixTraining`, where they differ from those that all arms have.
+            share: of the training triplets, the first ones.
+        """
+        chosen = self.config
+        count = max(1, round(share * chosen.num_training_triplets))
+        dataset = self.work_dir / "triplets" / f"plain-{count}-{chosen.seed}"
+        write_plain_triplets(dataset, count, chosen.seed)
+        digest = input_hash("plain", dict(settings), count, chosen.seed)[:16]
+        return self._train(
+            editor=self.profile.model("text_to_image").location,
+            dataset=dataset,
+            output=self.work_dir / "checkpoints" / digest,
+            num_steps=chosen.num_plain_training_steps,
+            **settings,
+        )
+
+    def _train(self, *, num_steps: int, **settings: Any) -> str:
+        from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+        from editfoundry.editors.train import train_editor
+
+        chosen = self.config
+        # The trainer itself tells whether a checkpoint has other settings, data or starting weights.
+        config = InstructPix2PixTraining(
+            work_dir=self.work_dir / "training",
+            num_steps=num_steps,
             batch_size=chosen.training_batch_size,
             learning_rate=chosen.learning_rate,
-            num_warmup_steps=min(20, chosen.num_training_steps // 4),
+            num_warmup_steps=min(20, num_steps // 4),
             ema_decay=0.98,
-            train_text_encoder=True,
             change_weight=chosen.change_weight,
             checkpoint_every=50,
             seed=chosen.seed,
+            **settings,
         )
         train_editor(config)
         return str(config.output)
@@ -215,4 +263,5 @@ def _item_facts(item: BenchmarkItem) -> list[str]:
     """Return what an item's edit and scores depend on."""
     pictures = [item.open_input(), item.open_truth()]
     hashes = [short_hash(picture.tobytes()) for picture in pictures if picture is not None]
-    return [item.id, item.instruction, item.input_caption or "", item.output_caption or "", *hashes]
+    task = [item.task] if item.task else []
+    return [item.id, item.instruction, item.input_caption or "", item.output_caption or "", *task, *hashes]

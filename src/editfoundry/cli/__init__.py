@@ -18,6 +18,7 @@ from editfoundry.cli import (  # noqa: F401
     leaks,
     lineage,
     project,
+    ratings,
     reports,
     sources,
     synthesize,

@@ -15,7 +15,7 @@ PANELS = {
     ),
     "Train": ("train",),
     "Edit and evaluate": ("edit", "inpaint", "sweep", "evaluate", "trade-off"),
-    "Reports": ("report", "compare", "claims"),
+    "Reports": ("report", "compare", "ratings", "claims"),
     "Project": ("init", "doctor", "demo", "ui", "publish", "lineage", "tinyworld"),
 }  # fmt: skip
 """Panels of ``--help`` and their commands, in the order in which a person uses them."""
@@ -56,11 +56,13 @@ app = typer.Typer(
 sources_app = typer.Typer(no_args_is_help=True, help="Bring raw captions and videos in.")
 synthesize_app = typer.Typer(no_args_is_help=True, help="Make edit triplets, with a recipe's command.")
 instructions_app = typer.Typer(no_args_is_help=True, help="Let a language model write instructions for captions.")
+ratings_app = typer.Typer(no_args_is_help=True, help="Let people rate edits, and say what their ratings come to.")
 lineage_app = typer.Typer(no_args_is_help=True, help="What follows from the stages' records.")
 tinyworld_app = typer.Typer(no_args_is_help=True, help="The embedded world: pictures, tables, models.")
 app.add_typer(sources_app, name="sources")
 app.add_typer(synthesize_app, name="synthesize")
 app.add_typer(instructions_app, name="instructions")
+app.add_typer(ratings_app, name="ratings")
 app.add_typer(lineage_app, name="lineage")
 app.add_typer(tinyworld_app, name="tinyworld")
 

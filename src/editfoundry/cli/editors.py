@@ -109,7 +109,8 @@ def edit(
         str | None,
         typer.Option(
             help="Kind of edit, for editors of the family emu_edit: one of "
-            f"{', '.join(TASK_NAMES)}; or a learnt task: its name or path."
+            f"{', '.join(TASK_NAMES)}; or a learnt task: its name or path. By default the one that the profile's "
+            "task_predictor names, if it has one; --option task=none edits without."
         ),
     ] = None,
     then: Annotated[
@@ -130,7 +131,7 @@ def edit(
         Path | None,
         typer.Option(
             help="Folder that gets every step of the post-edit as a picture, and implies --post-edit; of an editor "
-            "that explains itself (MGIE), its words."
+            "that explains itself, its words: MGIE's, or the task of an emu_edit editor."
         ),
     ] = None,
     profile: ProfileOption = None,

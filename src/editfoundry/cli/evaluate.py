@@ -75,6 +75,15 @@ def evaluate(
         Path | None, typer.Option(help="Data set it was trained on: for the lineage's counts, or to look for leaks.")
     ] = None,
     post_edit: Annotated[bool, typer.Option("--post-edit", help="Beside it, the editor with its post-edit.")] = False,
+    keep_below: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Beside it, the editor with its input's pixel kept where the low-passed RGB difference is below this; "
+            "Emu Edit's 0.03 keeps turns from drifting.",
+        ),
+    ] = None,
     controls: Annotated[
         bool | None,
         typer.Option(
@@ -111,6 +120,7 @@ def evaluate(
     if benchmark == _LINEAGE:
         own = {
             **given,
+            "keep_below": keep_below,
             "controls": controls,
             "benchmark_folder": benchmark_folder,
             "num_items": num_items,
@@ -132,6 +142,7 @@ def evaluate(
         seed=seed,
         batch_size=batch_size,
         post_edit=post_edit,
+        keep_below=keep_below,
         controls=controls,
     )
     with progress_bar("edits") as progress:

@@ -85,6 +85,21 @@ def tinyworld_captions(
     print_facts({"table": str(out), "rows": rows}, False)
 
 
+@tinyworld_app.command("captioned-pictures")
+def tinyworld_captioned_pictures(
+    out: Annotated[Path, typer.Argument(help="Folder of WebDataset tars.")],
+    num: Annotated[int, typer.Option(min=1, help="Pictures.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    split: Annotated[WorldSplit, typer.Option(help="Scenes of training, or held-out ones.")] = WorldSplit.TRAIN,
+    as_json: JsonOption = False,
+) -> None:
+    """Write pictures, captions and boxes that inpainters are trained on. Example: editfoundry tinyworld captioned-pictures data/pictures --num 2000."""  # noqa: E501
+    from editfoundry.tinyworld.captioned_scenes import write_captioned_scenes
+
+    chosen: Literal["train", "test"] = "test" if split is WorldSplit.TEST else "train"
+    print_facts({"pictures": str(out), "num_pictures": write_captioned_scenes(out, num, seed, chosen)}, as_json)
+
+
 @tinyworld_app.command("instruction-rows")
 def tinyworld_instruction_rows(
     out: Annotated[Path, typer.Argument(help="JSONL file of input, edit and output.")],
@@ -128,6 +143,24 @@ def tinyworld_tasks(
     with progress_bar("triplets") as progress:
         result = write_task_triplets(output, config, progress, replace=replace)
     show_result(result, output, as_json)
+
+
+@tinyworld_app.command("editbench")
+def tinyworld_editbench(
+    out: Annotated[Path, typer.Argument(help="Folder to make; an earlier one of this command is replaced.")],
+    num: Annotated[int, typer.Option(min=1, help="Pictures, each with a mask and three prompts.")] = 240,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    side: Annotated[int, typer.Option(min=64, help="Pixels to a side, a multiple of 64.")] = 64,
+    as_json: JsonOption = False,
+) -> None:
+    """Write pictures with holes and prompts in EditBench's files, with the truth. Example: editfoundry tinyworld editbench EditBench."""  # noqa: E501
+    from editfoundry.tinyworld.editbench.editbench_files import write_editbench
+
+    if side % 64:
+        raise BadInputError(f"--side is {side}, but must be a multiple of 64")
+    with progress_bar("pictures") as progress:
+        write_editbench(out, num, seed, side, progress)
+    print_facts({"editbench": str(out), "num_pictures": num, "num_prompts": 3 * num}, as_json)
 
 
 @tinyworld_app.command("measure-instructions")

@@ -23,7 +23,7 @@ def inpaint(
     mask: Tensor,
     noise: SeededNoise,
     num_inference_steps: int,
-    guidance_scale: float,
+    guidance_scale: float | Tensor,
     negative: PromptEmbeds | None = None,
     *,
     conditions: ImageConditions | None = None,
@@ -36,10 +36,10 @@ def inpaint(
         pipeline: the text-to-image model.
         prompts: the ``B`` output captions.
         original: ``(B, C, H, W)`` clean scaled latents of the input image.
-        mask: ``(B, 1, H, W)`` bool; true where the picture may change.
+        mask: ``(B, 1, H, W)`` bool, true where the picture may change; or float in [0, 1], how far it may.
         noise: see `denoise`; also the noise of ``q``.
         num_inference_steps: steps of the scheduler.
-        guidance_scale: weight of the prompts.
+        guidance_scale: weight of the prompts; one, or each picture's own, ``(B, 1, 1, 1)``.
         negative: the null condition, ``B = 1``; by default the empty prompt.
         conditions: pictures that steer the UNet beside the prompts.
         start: ``(B, C, H, W)`` clean scaled latents that the repainting sets out from, noised, instead of from noise.
@@ -48,10 +48,11 @@ def inpaint(
     Returns:
         ``(B, C, H, W)`` clean scaled latents, equal to ``original`` outside the mask.
     """
+    is_soft = mask.is_floating_point()
 
     def blend(latents: Tensor, timestep: Tensor | None, scheduler: Any) -> Tensor:
         kept = original if timestep is None else scheduler.add_noise(original, noise.latents, timestep.reshape(1))
-        return torch.where(mask, latents, kept)
+        return latents * mask + kept * (1 - mask) if is_soft else torch.where(mask, latents, kept)
 
     return denoise(
         pipeline,

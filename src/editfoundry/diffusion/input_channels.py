@@ -7,11 +7,12 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 
-def add_input_channels(unet: UNet2DConditionModel, count: int) -> UNet2DConditionModel:
+def add_input_channels(unet: UNet2DConditionModel, count: int, seed: int | None = None) -> UNet2DConditionModel:
     """Give ``unet`` ``count`` input channels after those it has, in place, and return it.
 
     The old channels keep their weights, and the bias is kept. The new ones' weights are zero, so the UNet predicts at
-    first what it did before, whatever the new channels show.
+    first what it did before, whatever the new channels show. With a ``seed`` they start at random, as a new layer of so
+    many channels would.
     """
     old = unet.conv_in
     new = nn.Conv2d(
@@ -24,8 +25,12 @@ def add_input_channels(unet: UNet2DConditionModel, count: int) -> UNet2DConditio
         device=old.weight.device,
         dtype=old.weight.dtype,
     )
-    with torch.no_grad():
-        new.weight.zero_()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        if seed is None:
+            new.weight.zero_()
+        else:
+            torch.manual_seed(seed)
+            new.reset_parameters()
         new.weight[:, : old.in_channels] = old.weight
         if old.bias is not None and new.bias is not None:
             new.bias.copy_(old.bias)

@@ -42,7 +42,7 @@ def denoise(
     prompts: PromptEmbeds,
     noise: SeededNoise,
     num_inference_steps: int,
-    guidance_scale: float,
+    guidance_scale: float | Tensor,
     after_step: AfterStep | None = None,
     *,
     negative: PromptEmbeds | None = None,
@@ -57,7 +57,8 @@ def denoise(
         prompts: one for each of the ``B`` pictures.
         noise: where the ``B`` pictures start, and what the scheduler draws from if it adds noise on the way.
         num_inference_steps: steps of the scheduler.
-        guidance_scale: weight of the prompts; at 1 the null condition is not computed.
+        guidance_scale: weight of the prompts; at 1 the null condition is not computed. Or each picture's own weight,
+            ``(B, 1, 1, 1)``.
         after_step: may change the latents after each step.
         negative: the null condition, ``B = 1``; by default the empty prompt, encoded here.
         conditions: pictures that steer the UNet beside the prompts.
@@ -73,7 +74,7 @@ def denoise(
     scheduler.set_timesteps(num_inference_steps, device=noise.latents.device)
     generators = noise.fresh_generators()
     latents, timesteps = _first_latents(scheduler, noise.latents, num_inference_steps, start, strength)
-    guided = guidance_scale != 1
+    guided = isinstance(guidance_scale, Tensor) or guidance_scale != 1
     if guided:
         empty = negative or encode_empty_prompt(pipeline)
         prompts = empty.expanded(len(prompts)).followed_by(prompts)

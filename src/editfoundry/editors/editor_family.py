@@ -73,6 +73,8 @@ class EditorFamily:
     """Editors that are opened by a name of their own, and what each does, in one line."""
     roles: tuple[str, ...] = ()
     """The profile's roles that the editors of ``names`` are made of."""
+    helper_roles: tuple[str, ...] = ()
+    """The profile's roles, where it has them, that help its checkpoints edit."""
     pipeline_classes: tuple[str, ...] = ()
     """Classes of checkpoints that it opens, as ``model_index.json`` names them."""
     marker: str = ""
@@ -123,10 +125,18 @@ class EditorSource:
         if self.folder is not None:
             weights = [*self.folder.glob("**/*.safetensors"), self.folder / "model_index.json"]
             area = () if self.defaults.area_side is None else (f"area_side {self.defaults.area_side}",)
-            return (*(file_hash(path) for path in sorted(weights)), *area)
+            return (*(file_hash(path) for path in sorted(weights)), *area, *self._helpers_identity)
         return tuple(part for role in self.family.roles for part in model_identity(self.own_profile, role)) or (
             self.name,
         )
+
+    @property
+    def _helpers_identity(self) -> tuple[str, ...]:
+        profile = self.profile
+        if profile is None:
+            return ()
+        roles = [role for role in self.family.helper_roles if role in profile.models]
+        return tuple(part for role in roles for part in model_identity(profile, role))
 
     @property
     def option_names(self) -> tuple[str, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from editfoundry.editors.editor import Editor, EditRequest, Turn
+from editfoundry.editors.editor import Editor, EditRequest, Turn, WordedEdit
 from editfoundry.errors import BadInputError
 
 KEEP_BELOW = 0.03
@@ -31,6 +32,26 @@ def kept_where_alike(before: Image.Image, after: Image.Image, keep_below: float 
     difference = np.abs(new.astype(np.float32) - old).mean(axis=2) / 255
     distance = cv2.GaussianBlur(difference, (0, 0), max(min(before.size) * _BLUR_SHARE, 0.5))
     return Image.fromarray(np.where(distance[..., None] < keep_below, old, new))
+
+
+def with_kept_pixels(editor: Editor, keep_below: float = KEEP_BELOW) -> Editor:
+    """Return an editor that edits as ``editor`` does and keeps its input's pixels, see `kept_where_alike`."""
+    inner = editor.source.family
+
+    def edit(opened: Editor, requests: Sequence[EditRequest]) -> list[Image.Image | WordedEdit]:
+        made = inner.edit(opened, requests)
+        return [_kept(request, one, keep_below) for request, one in zip(requests, made, strict=True)]
+
+    return replace(editor, source=replace(editor.source, family=replace(inner, edit=edit)))
+
+
+def _kept(request: EditRequest, made: Any, keep_below: float) -> Any:
+    """Return an edit with its input's pixels; what is no picture of that size is left for the editor to refuse."""
+    if isinstance(made, WordedEdit):
+        return replace(made, image=_kept(request, made.image, keep_below))
+    if not isinstance(made, Image.Image) or made.size != request.image.size:
+        return made
+    return kept_where_alike(request.image, made, keep_below)
 
 
 def edit_turns(

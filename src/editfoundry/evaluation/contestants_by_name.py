@@ -34,6 +34,8 @@ class EditorOptions:
     """What editors that have all of these options get where nothing was asked for; others keep their own defaults."""
     post_edit: PostEditConfig | None = None
     """Run each editor that supports it with the post-edit too."""
+    keep_below: float | None = None
+    """Run each editor also so that it keeps its input's pixels, see `multi_turn.kept_where_alike`."""
 
 
 def contestants_by_name(
@@ -73,9 +75,12 @@ def _of_name(name: str, profile: Profile, runtime: Runtime, options: EditorOptio
         identity=source.identity,
         reads=source.family.reads,
     )
-    if options.post_edit is None or source.folder is None or not source.family.supports_post_edit:
-        return [plain]
-    return [plain, _with_post_edit(plain, profile, runtime, options.post_edit)]
+    found = [plain]
+    if options.post_edit is not None and source.folder is not None and source.family.supports_post_edit:
+        found.append(_with_post_edit(plain, profile, runtime, options.post_edit))
+    if options.keep_below is not None:
+        found.append(_with_kept_pixels(plain, options.keep_below))
+    return found
 
 
 def _settings(source: EditorSource, options: EditorOptions) -> dict[str, Any]:
@@ -102,6 +107,18 @@ def _with_post_edit(plain: Contestant, profile: Profile, runtime: Runtime, confi
         settings={**plain.settings, "post_edit": dataclasses.asdict(config)},
         identity=(*plain.identity, *roles),
         reads=plain.reads,
+    )
+
+
+def _with_kept_pixels(plain: Contestant, keep_below: float) -> Contestant:
+    from editfoundry.editors.multi_turn import with_kept_pixels
+
+    return dataclasses.replace(
+        plain,
+        name=f"{plain.name}-kept",
+        open=lambda: with_kept_pixels(plain.open(), keep_below),
+        description=f"{plain.description}, its input's pixel kept where less than {keep_below:g} changed",
+        settings={**plain.settings, "keep_below": keep_below},
     )
 
 

@@ -32,6 +32,8 @@ class EvaluationRequest:
     """By default the parameters' own."""
     batch_size: int | None = None
     post_edit: bool = False
+    keep_below: float | None = None
+    """Beside each editor, itself with its input's pixels kept; see `EditorOptions`."""
     controls: bool | None = None
     """Measure the controls too; by default where the benchmark knows the truth pixel by pixel."""
 
@@ -69,6 +71,7 @@ def evaluate_by_name(
         given=request.options,
         defaults=settings.sampling() if knows_truth else {},
         post_edit=settings.post_edit_config(profile),
+        keep_below=request.keep_below,
     )
     contestants = contestants_by_name(request.editors, profile, runtime, options)
     check_contestants(contestants)

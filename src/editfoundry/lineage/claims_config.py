@@ -25,6 +25,12 @@ class ClaimsConfig:
     """World instructions with and without post-edit."""
     num_judged_items: int = 98
     """World instructions that the vision-language model judges, of each editor."""
+    num_task_items: int = 300
+    """Edits of Emu Edit's tasks, which take turns."""
+    num_turn_items: int = 240
+    """Turns of sessions of four."""
+    num_inverted_items: int = 100
+    """Edits of the one task that is learnt from few examples."""
     num_caption_pairs: int = 150
     """Caption pairs that candidates are painted of."""
     num_painted_pairs: int = 60
@@ -35,6 +41,13 @@ class ClaimsConfig:
     """Triplets that an arm is trained on."""
     num_training_steps: int = 320
     """Optimizer steps of an arm."""
+    num_plain_training_steps: int = 200
+    """Optimizer steps of an arm that starts at the text-to-image model and learns plain edits."""
+    num_task_training_triplets: int = 14_000
+    """Triplets of all tasks but one that an editor is trained on, which learns that one from few examples."""
+    num_task_training_steps: int = 2000
+    num_inversion_steps: int = 300
+    """Steps on the few examples."""
     training_batch_size: int = 32
     learning_rate: float = 2e-3
     """Peak rate of AdamW."""

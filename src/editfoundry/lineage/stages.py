@@ -19,6 +19,7 @@ from editfoundry.sources.caption_stage import CAPTIONS, INCOMING, TINYWORLD_TABL
 from editfoundry.sources.clip_stage import CLIPS, TINYWORLD_CLIPS
 from editfoundry.synthesis.editworld_text.recipe import EDITWORLD_TEXT
 from editfoundry.synthesis.editworld_video.recipe import EDITWORLD_VIDEO
+from editfoundry.synthesis.emu_edit.recipe import EMU_EDIT_PAIRS
 from editfoundry.synthesis.frame_pairs.recipe import FRAME_PAIRS
 from editfoundry.synthesis.instruct_pix2pix.recipe import INSTRUCT_PIX2PIX_PAIRS
 from editfoundry.synthesis.quadruples.recipe import QUADRUPLES
@@ -29,9 +30,9 @@ _SYNTHESIS = (CAPTIONS, QUADRUPLES, EDITWORLD_TEXT, CLIPS, FRAME_PAIRS, EDITWORL
 TRIPLET_STAGES = tuple(stage for stage in _SYNTHESIS if stage.recipe)
 MAIN_LINE = (*_SYNTHESIS, dataset_stage(TRIPLET_STAGES), EDITWORLD, EDITWORLD_REPORT)
 """EditWorld's line: what the demo runs."""
-STAGES = (*MAIN_LINE, INSTRUCT_PIX2PIX_PAIRS, INSTRUCT_PIX2PIX, INSTRUCT_PIX2PIX_REPORT)
+STAGES = (*MAIN_LINE, INSTRUCT_PIX2PIX_PAIRS, INSTRUCT_PIX2PIX, INSTRUCT_PIX2PIX_REPORT, EMU_EDIT_PAIRS)
 """All stages; those behind the main line belong to lines of their own: InstructPix2Pix's pairs, an editor trained on
-nothing else, and its report."""
+nothing else, and its report; and Emu Edit's pairs."""
 MAIN = ""
 """What the main line is called where lines are named."""
 LINES = tuple(dict.fromkeys(stage.line for stage in STAGES))

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from editfoundry.pretrained.boxes import box_iou
 from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
@@ -162,15 +163,6 @@ def apart(finds: Sequence[FoundBox], overlap: float = 0.5) -> list[FoundBox]:
         if all(box_iou(find.box, other.box) <= overlap for other in kept):
             kept.append(find)
     return kept
-
-
-def box_iou(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the intersection of two boxes over their union."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    shared = max(0.0, width) * max(0.0, height)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
-    return shared / (sum(areas) - shared) if shared else 0.0
 
 
 def _finds(scores: Tensor, boxes: Tensor, size: tuple[int, int], threshold: float) -> list[FoundBox]:

@@ -76,7 +76,7 @@ DATA = {
         "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and a quarter of plain edits; no held-out combination or wording.",  # noqa: E501
     ),
     "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split and in training wordings; the text encoder stays as it was.",  # noqa: E501
-    "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in some of the recipe's own; no held-out wording.",  # noqa: E501
+    "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in further ones of the recipe's own; no held-out sentence, but some of their words.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
     "detector": "Scenes of tinyworld's training split with the true boxes of their objects, asked for those and for others.",  # noqa: E501
     "depth": "Scenes of tinyworld's training split with their exact inverse distances.",

@@ -43,6 +43,17 @@ def rendered(path: Path, scenes: Sequence[Scene]) -> np.ndarray:
     return cached_array(path, (len(scenes), IMAGE_SIZE, IMAGE_SIZE, 3), "uint8", lambda: drawn(render, scenes))
 
 
+def drawn_maps(path: Path, count: int, draw: Callable[[int], np.ndarray]) -> np.ndarray:
+    """Return a map of each of ``count`` scenes, ``(count, 64, 64)`` uint8, drawing them once.
+
+    Args:
+        path: of the cache.
+        count: of scenes, numbered from 0.
+        draw: returns the map of the scene of a number; it can be pickled.
+    """
+    return cached_array(path, (count, IMAGE_SIZE, IMAGE_SIZE), "uint8", lambda: drawn(draw, range(count)))
+
+
 def to_pixels(images: np.ndarray) -> Tensor:
     """Turn ``(B, H, W, 3)`` uint8 into ``(B, 3, H, W)`` float in [-1, 1]."""
     return as_pixels(torch.from_numpy(np.array(images)))

@@ -10,14 +10,16 @@ import torch
 from PIL import Image
 
 from editfoundry.editors.editing_defaults import EditingDefaults
-from editfoundry.editors.editor import Editor, EditRequest
+from editfoundry.editors.editor import Editor
 from editfoundry.editors.open_editor import BASE, open_editor
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.evaluation.controls import another_items
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.pretraining.edit_verdicts import edit_verdicts
 from editfoundry.pretraining.measure_detector import measure_detector
+from editfoundry.pretraining.measure_emu_edit import measure_emu_edit
 from editfoundry.pretraining.measure_judge import measure_vision_language_model
 from editfoundry.pretraining.measure_language_model import measure_language_model
 from editfoundry.pretraining.measure_video_language_model import measure_video_language_model
@@ -26,11 +28,11 @@ from editfoundry.pretraining.recipes.controlnet import measure_controlnet
 from editfoundry.pretraining.recipes.depth import measure_depth
 from editfoundry.pretraining.recipes.ip_adapter import measure_ip_adapter
 from editfoundry.pretraining.recipes.segmenter import measure_segmenter
+from editfoundry.pretraining.recipes.task_predictor import measure_task_predictor
 from editfoundry.pretraining.recipes.vae import reconstruction_psnr
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.benchmark import ambiguous_cases, plain_cases, world_cases
 from editfoundry.tinyworld.edit_case import EditCase
-from editfoundry.tinyworld.outcome import OutcomeVerdict, judge_outcome
 from editfoundry.tinyworld.scene import IMAGE_SIZE, render
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
@@ -107,14 +109,14 @@ def measure_mgie(profile: Profile, runtime: Runtime) -> Measures:
 
 def _shares(editor: Editor, cases: list[EditCase], name: str) -> Measures:
     """Return the shares of right and of sharp edits, overall and by category, and of right ones by the control."""
-    verdicts = _verdicts(editor, cases, [case.instruction for case in cases])
+    verdicts = edit_verdicts(editor, cases, [case.instruction for case in cases])
     shares = {
         f"{name}_right": np.mean([v.right for v in verdicts]),
         f"{name}_sharp": np.mean([v.sharp for v in verdicts]),
     }
     others = [other for other in another_items([item_of_case(case) for case in cases]) if other is not None]
     if len(others) == len(cases):
-        controls = _verdicts(editor, cases, [other.instruction for other in others])
+        controls = edit_verdicts(editor, cases, [other.instruction for other in others])
         shares[f"{name}_right_by_another"] = np.mean([v.right for v in controls])
     categories = sorted({case.category for case in cases})
     for category in categories if len(categories) > 1 else ():
@@ -136,6 +138,8 @@ MEASURES = {
     "detector": measure_detector,
     "depth": measure_depth,
     "editworld": measure_editworld,
+    "emu_edit": lambda profile, runtime: measure_emu_edit(profile, runtime, **SAMPLING),
+    "task_predictor": measure_task_predictor,
     "mgie": measure_mgie,
 }
 
@@ -163,19 +167,3 @@ def generate(pipeline: Any, captions: list[str], seed: int, batch_size: int = 64
             batch, num_inference_steps=NUM_INFERENCE_STEPS, guidance_scale=GUIDANCE_SCALE, generator=generators
         ).images
     return images
-
-
-def _verdicts(
-    editor: Editor, cases: list[EditCase], instructions: list[str], batch_size: int = 48
-) -> list[OutcomeVerdict]:
-    """Edit the cases by these instructions, and judge the edits by what each case truly becomes."""
-    verdicts: list[OutcomeVerdict] = []
-    for start in range(0, len(cases), batch_size):
-        batch, texts = cases[start : start + batch_size], instructions[start : start + batch_size]
-        requests = [
-            EditRequest(image=Image.fromarray(case.input_image), instruction=text, seed=number, id=case.id)
-            for number, (case, text) in enumerate(zip(batch, texts, strict=True), start=start)
-        ]
-        edits = [np.asarray(edit.require()) for edit in editor.edit(requests)]
-        verdicts += [judge_outcome(edit, case) for edit, case in zip(edits, batch, strict=True)]
-    return verdicts

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from editfoundry.pretrained.detector import Detector, FoundBox, apart, box_iou, load_detector
+from editfoundry.pretrained.boxes import box_iou
+from editfoundry.pretrained.detector import Detector, FoundBox, apart, load_detector
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretraining.named_things import absent_things
 from editfoundry.pretraining.recipes.detector import MIN_PIXELS

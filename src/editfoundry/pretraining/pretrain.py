@@ -411,7 +411,8 @@ class Pretraining:
     examples_on_gpu: Mapping[str, int] = field(default_factory=dict)
     """Numbers of examples that suit a GPU, in the place of the recipe's own, by its names for them."""
     draw: Callable[..., object] | None = None
-    """``(work_dir, **numbers of examples)``: draws what can be drawn before there are the models it starts from."""
+    """``(work_dir, **numbers of examples)``: draws what can be drawn before there are the models it starts from; the
+    numbers are those of ``examples_on_gpu``."""
     can_warm_start: bool = False
     """Whether a suite can start it from what is shipped: where that need not fit what the suite trained before."""
     is_control: bool = False
@@ -424,6 +425,7 @@ _MGIE = Pretraining(
     after=("diffusion", "vision_language_model"),
     over_by=1.0,
     on_gpu=mgie.ON_GPU,
+    examples_on_gpu=mgie.EXAMPLES_ON_GPU,
     draw=mgie.draw,
 )
 PRETRAININGS = {
@@ -481,6 +483,7 @@ PRETRAININGS = {
         after=("diffusion",),
         over_by=1.0,
         on_gpu=emu_edit.ON_GPU,
+        examples_on_gpu=emu_edit.EXAMPLES_ON_GPU,
         draw=emu_edit.draw,
         continued_role="emu_edit",
     ),
@@ -501,6 +504,8 @@ PRETRAININGS = {
         after=("diffusion",),
         over_by=1.0,
         on_gpu=imagen_editor.ON_GPU,
+        examples_on_gpu=imagen_editor.EXAMPLES_ON_GPU,
+        draw=imagen_editor.draw,
     ),
     "vision_language_model": Pretraining(
         config=vision_language_model.CONFIG,

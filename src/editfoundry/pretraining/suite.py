@@ -129,8 +129,10 @@ class _Run:
     suite: Suite
     waiting: list[str]
     under_way: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-    drawing: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-    """Those that draw what a training which waits will learn from."""
+    to_draw: list[str] = field(default_factory=list)
+    """Trainings whose pictures are drawn while they wait, in this order, one after the other."""
+    drawing: subprocess.Popen[str] | None = None
+    """What draws for the first of them."""
     relays: dict[str, threading.Thread] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     started_at: float = field(default_factory=time.time)
@@ -141,17 +143,17 @@ class _Run:
         at_once = AT_ONCE_ON_GPU if is_on_gpu else 1
         try:
             if is_on_gpu:
-                self._draw_ahead()
+                self.to_draw = self._drawn_ahead()
             while self.waiting or self.under_way:
                 for name in self._ready()[: at_once - len(self.under_way)]:
                     self._begin(name)
-                if not self.under_way and not self.drawing:
+                if not self.under_way and not self.to_draw:
                     break
                 time.sleep(_POLL_SECONDS)
                 self._take_finished()
         finally:
             # SIGTERM lets a training save its state.
-            children = [*self.under_way.values(), *self.drawing.values()]
+            children = [*self.under_way.values(), *([self.drawing] if self.drawing else [])]
             for child in children:
                 child.terminate()
             for child in children:
@@ -161,17 +163,27 @@ class _Run:
             left = f"; not begun: {', '.join(self.waiting)}" if self.waiting else ""
             raise TrainingError(f"{', '.join(self.failed)} failed: {logs} says why{left}; the same command goes on")
 
-    def _draw_ahead(self) -> None:
-        """Let the cores draw for trainings that wait for others, while a GPU is at work on those."""
-        for name in self.waiting:
-            recipe = PRETRAININGS[name]
-            if recipe.draw is not None and {*self.waiting} & {*recipe.after}:
-                self.drawing[name] = self._child(self.suite.drawing_command(name), subprocess.DEVNULL)
+    def _drawn_ahead(self) -> list[str]:
+        """Return for which trainings the cores draw while a GPU is at work on those that they wait for."""
+        return [
+            name
+            for name in self.waiting
+            if PRETRAININGS[name].draw is not None and {*self.waiting} & {*PRETRAININGS[name].after}
+        ]
+
+    def _draw(self) -> None:
+        """Go on drawing."""
+        if self.drawing is not None and self.drawing.poll() is not None:
+            # One that failed leaves it to the training, which says what is wrong.
+            self.drawing = None
+            self.to_draw.pop(0)
+        if self.drawing is None and self.to_draw:
+            self.drawing = self._child(self.suite.drawing_command(self.to_draw[0]), subprocess.DEVNULL)
 
     def _ready(self) -> list[str]:
+        self._draw()
         pending = {*self.waiting, *self.under_way, *self.failed}
-        self.drawing = {name: child for name, child in self.drawing.items() if child.poll() is None}
-        return [name for name in self.waiting if name not in self.drawing and not pending & {*PRETRAININGS[name].after}]
+        return [name for name in self.waiting if name not in self.to_draw and not pending & {*PRETRAININGS[name].after}]
 
     def _begin(self, name: str) -> None:
         self.waiting.remove(name)

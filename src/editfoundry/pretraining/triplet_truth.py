@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from editfoundry.data.edit_tasks import EditTask
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.errors import BadInputError
@@ -21,6 +23,8 @@ from editfoundry.tinyworld.edits import Edit
 from editfoundry.tinyworld.outcome import OutcomeVerdict, defect, judge_outcome
 from editfoundry.tinyworld.scene import IMAGE_SIZE
 from editfoundry.tinyworld.scene_sampling import random_stream
+from editfoundry.tinyworld.tasks.edits_of_scenes import edit_from_captions
+from editfoundry.tinyworld.tasks.task_edit import case_of_task_edit, wrong_drawings
 from editfoundry.tinyworld.wrong_outcomes import shows
 
 
@@ -36,6 +40,8 @@ class TripletTruth:
     """Kept minus dropped."""
     num_unreadable: int
     """Triplets whose captions are not tinyworld's, or whose change cannot be seen."""
+    by_task: Mapping[str, TripletTruth] = field(default_factory=dict)
+    """The same of each task's, where triplets carry tasks."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -43,7 +49,8 @@ class TripletTruth:
         if self.dropped.n:
             facts["right_share_of_dropped"] = self.dropped.to_dict()
             facts["kept_minus_dropped"] = self.difference.to_dict()
-        return {**facts, "num_unreadable": self.num_unreadable}
+        by_task = {"by_task": {task: own.to_dict() for task, own in self.by_task.items()}} if self.by_task else {}
+        return {**facts, "num_unreadable": self.num_unreadable, **by_task}
 
 
 def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed: int = 0) -> TripletTruth:
@@ -59,33 +66,64 @@ def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed:
     Raises:
         BadInputError: there is no shard, or no triplet whose captions are tinyworld's.
     """
-    right, is_kept, groups = [], [], []
+    judged: list[_Judged] = []
     places: dict[tuple[str, str], int] = {}
-    num_unreadable = 0
+    unreadable: Counter[str] = Counter()
     for triplet in read_triplets(triplets):
         verdict = triplet_verdict(triplet)
         if verdict is None:
-            num_unreadable += 1
-        else:
-            right.append(float(verdict.right))
-            is_kept.append(kept_ids is None or triplet.id in kept_ids)
-            groups.append(places.setdefault((triplet.input_caption, triplet.output_caption), len(places)))
-    if not right:
+            unreadable[triplet.task] += 1
+            continue
+        group = places.setdefault((triplet.input_caption, triplet.output_caption), len(places))
+        judged.append(_Judged(verdict.right, kept_ids is None or triplet.id in kept_ids, group, triplet.task))
+    if not judged:
         raise BadInputError(f"{triplets}: no triplet here has captions of tinyworld, so none has a known outcome")
-    values, kept, group = np.array(right), np.array(is_kept), np.array(groups)
+    tasks = sorted({one.task for one in judged if one.task})
+    by_task = {task: _truth([one for one in judged if one.task == task], unreadable[task], {}, seed) for task in tasks}
+    return _truth(judged, unreadable.total(), by_task, seed)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A triplet whose outcome is known."""
+
+    right: bool
+    is_kept: bool
+    group: int
+    """Of triplets that stand or fall together."""
+    task: str
+
+
+def _truth(
+    judged: Sequence[_Judged], num_unreadable: int, by_task: Mapping[str, TripletTruth], seed: int
+) -> TripletTruth:
+    values, kept = np.array([float(one.right) for one in judged]), np.array([one.is_kept for one in judged])
+    group = np.array([one.group for one in judged])
     sides = np.stack([np.where(kept, values, np.nan), np.where(kept, np.nan, values)], axis=1)
     of_kept, of_dropped = bootstrap_columns(sides, group, seed=seed)
     difference = group_difference(values, kept, group, seed=seed)
-    return TripletTruth(kept=of_kept, dropped=of_dropped, difference=difference, num_unreadable=num_unreadable)
+    return TripletTruth(
+        kept=of_kept, dropped=of_dropped, difference=difference, num_unreadable=num_unreadable, by_task=by_task
+    )
 
 
 def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
     """Return what a triplet's output picture became; None when its captions name no visible change."""
-    case = case_from_captions(triplet.input_caption, triplet.output_caption, triplet.instruction)
+    captions = (triplet.input_caption, triplet.output_caption)
+    case = case_from_captions(*captions, triplet.instruction) or case_of_task(triplet.task, *captions)
     if case is None:
         return None
     picture = triplet.output_image.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
     return judge_outcome(np.asarray(picture), case)
+
+
+def case_of_task(task: str, input_caption: str, output_caption: str) -> EditCase | None:
+    """Draw the edit of a task that captions name which are no scenes': a texture, a style, a box around a thing."""
+    edit = edit_from_captions(EditTask(task), input_caption, output_caption) if task else None
+    if edit is None or not edit.shows:
+        return None
+    wrong = wrong_drawings(edit, random_stream("truth", task, input_caption, output_caption))
+    return None if wrong is None else case_of_task_edit(f"{input_caption} -> {output_caption}", edit, wrong)
 
 
 def case_from_captions(input_caption: str, output_caption: str, instruction: str) -> EditCase | None:

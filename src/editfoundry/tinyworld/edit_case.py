@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from editfoundry.tinyworld.editbench.hole import Hole
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EditCase:
@@ -31,6 +33,10 @@ class EditCase:
     """What the edit changes: a kind of object, ``background``, or nothing where it is not known."""
     event: str = ""
     """Of an instruction that only the picture makes clear: what happens, in whatever wording; see `ambiguous`."""
+    touched: np.ndarray | None = None
+    """``(H, W)`` bool: of a later turn, where the turns before it truly change the picture; None for no such turn."""
+    hole: Hole | None = None
+    """Of a picture with a hole: what is asked into it; such an edit is judged by what it shows there."""
 
     def __post_init__(self) -> None:
         shape = self.input_image.shape

@@ -3,6 +3,10 @@
 An edit is *right* when, inside the region that truly changes, it is nearer (L2) to the true outcome than to the input
 and to every one of at least twelve wrong outcomes, and its squared error there is less than half of the input's. It is
 *sharp* when that error is less than a quarter.
+
+What is painted into a hole may stand a little elsewhere than what stood there, and may differ in what the prompt leaves
+open. There the edit is read, see `editbench.hole_reading`: it is right when the things that it shows have everything
+that the prompt asks for, and the squared error against these things is less than half of the hole's own.
 """
 
 from __future__ import annotations
@@ -11,9 +15,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from PIL import Image
 
 from editfoundry.errors import BadInputError
 from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.editbench.hole import Hole
+from editfoundry.tinyworld.editbench.hole_reading import at_world_size, read_hole
 
 CHANGE_THRESHOLD = 8
 """A pixel truly changes when one of its channels differs by more than this, of 255: enough to pass over rounding and
@@ -63,12 +70,55 @@ def judge_outcome(edited: np.ndarray, case: EditCase) -> OutcomeVerdict:
         edited: ``(H, W, 3)`` uint8 RGB, the case's size.
         case: the edit that was asked for.
     """
+    if case.hole is not None:
+        return _judge_painted(edited, case, case.hole)
     region = changed_region(case.input_image, case.true_output)
     candidates = np.stack([case.input_image, *case.wrong_outputs, case.true_output])[:, region].astype(np.float64)
     distances = np.square(candidates - edited[region].astype(np.float64)).sum(axis=(1, 2))
     nearest = int(distances.argmin())
     outcome: Outcome = "truth" if nearest == len(candidates) - 1 else "input" if nearest == 0 else "wrong"
     return OutcomeVerdict(outcome, float(distances[-1] / np.square(candidates[0] - candidates[-1]).sum()))
+
+
+def asked_attributes(edited: np.ndarray, case: EditCase) -> dict[str, bool]:
+    """Return attribute -> whether what was painted into the case's hole has it, of those that are asked for.
+
+    Where the hole's squared error against what was read there is not less than half of the empty hole's, nothing can be
+    made out, and all of them are wrong. Without a hole nothing is asked for.
+
+    Args:
+        edited: ``(H, W, 3)`` uint8 RGB, the case's size.
+        case: the edit that was asked for.
+    """
+    if case.hole is None:
+        return {}
+    reading = read_hole(edited, case.hole)
+    can_be_read = reading.error < RIGHT_ERROR * _hole_error(case.input_image, reading.picture, case.hole)
+    return {name: right and can_be_read for name, right in case.hole.rights(reading.things).items()}
+
+
+def judged_region(case: EditCase) -> np.ndarray:
+    """Return the ``(H, W)`` bool region in which an edit is judged: a hole, otherwise what truly changes."""
+    if case.hole is None:
+        return changed_region(case.input_image, case.true_output)
+    mask = Image.fromarray(case.hole.mask).resize(case.input_image.shape[1::-1], Image.Resampling.NEAREST)
+    return np.asarray(mask)
+
+
+def _judge_painted(edited: np.ndarray, case: EditCase, hole: Hole) -> OutcomeVerdict:
+    reading = read_hole(edited, hole)
+    is_right = all(asked_attributes(edited, case).values())
+    wanted = reading.picture if is_right else at_world_size(case.true_output).astype(np.float32)
+    error = _hole_error(edited, wanted, hole)
+    from_input = _hole_error(edited, at_world_size(case.input_image).astype(np.float32), hole)
+    outcome: Outcome = "truth" if is_right else "input" if from_input < reading.error else "wrong"
+    return OutcomeVerdict(outcome, error / _hole_error(case.input_image, wanted, hole))
+
+
+def _hole_error(picture: np.ndarray, wanted: np.ndarray, hole: Hole) -> float:
+    """Return the squared error within a hole, at tinyworld's size."""
+    difference = (at_world_size(picture).astype(np.float32) - wanted)[hole.mask]
+    return float(np.square(difference, dtype=np.float64).sum())
 
 
 def defect(case: EditCase) -> str | None:

@@ -91,7 +91,7 @@ def register_version(
         return present
     experiment = experiment_id(client, EXPERIMENT, project)
     logged = client.create_logged_model(experiment, name, source_run_id=run_id, tags=tagged, model_type="editor")
-    _send_model(client, logged, folder, project, options or {})
+    _send_model(client, logged, folder, project, options or {}, tagged["profile"])
     # Without a server, the registry would look the logged model up in the process's default store.
     has_server = client.tracking_uri.startswith("http")
     source = f"models:/{logged.model_id}" if has_server else logged.artifact_location
@@ -142,7 +142,7 @@ def set_version_tag(version: RegisteredVersion, key: str, value: str, tracking_u
 
 
 def _send_model(
-    client: MlflowClient, logged: LoggedModel, folder: Path, root: Path, options: Mapping[str, type]
+    client: MlflowClient, logged: LoggedModel, folder: Path, root: Path, options: Mapping[str, type], profile: str
 ) -> None:
     """Save the model in a temporary folder and send it to the artifact store."""
     from mlflow.models import Model
@@ -154,7 +154,7 @@ def _send_model(
             origin = Model(
                 artifact_path=logged.artifact_location, run_id=logged.source_run_id, model_id=logged.model_id
             )
-            save_pyfunc(local, folder, origin, options)
+            save_pyfunc(local, folder, origin, options, profile)
             client.log_model_artifacts(logged.model_id, local)
         status = "READY"
     finally:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _COLUMN_TYPES: Mapping[type, str] = {int: "long", float: "double", str: "string"}
 
 
-def save_pyfunc(local: str, folder: Path, model: Any, options: Mapping[str, type]) -> None:
+def save_pyfunc(local: str, folder: Path, model: Any, options: Mapping[str, type], profile: str) -> None:
     """Write a model that `mlflow.pyfunc.load_model` opens: ``mlflow/editor_model.py`` and a copy of the editor.
 
     Args:
@@ -22,6 +22,7 @@ def save_pyfunc(local: str, folder: Path, model: Any, options: Mapping[str, type
         folder: the editor, in diffusers' layout.
         model: ``mlflow.models.Model`` that says where it comes from.
         options: the editor's options, and whether they are ``int``, ``float`` or ``str``: further columns of a row.
+        profile: names the models that help the editor, where its family has such.
     """
     import mlflow.pyfunc
 
@@ -35,7 +36,7 @@ def save_pyfunc(local: str, folder: Path, model: Any, options: Mapping[str, type
             python_model=str(model_code()),
             artifacts={"editor": str(folder.resolve())},
             signature=_signature(options),
-            model_config={"device": "auto"},
+            model_config={"device": "auto", "profile": profile},
             pip_requirements=packages,
             mlflow_model=model,
         )

@@ -13,7 +13,7 @@ from editfoundry.claims.ledger import run_ledger
 from editfoundry.claims.register import CLAIMS
 from editfoundry.claims.rows import clip_filter
 from editfoundry.claims.scores import BY_ANOTHER, ArmScores, gain, gain_by_another, specific_gain
-from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES, write_category_triplets
+from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES, write_category_triplets, write_plain_triplets
 from editfoundry.cli.app import app
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.data.shards import read_triplets
@@ -27,7 +27,7 @@ from editfoundry.tinyworld.benchmark import plain_cases
 TINY = ClaimsConfig(
     num_world_items=8, num_plain_items=20, num_guidance_items=20, num_category_items=2, num_caption_pairs=3,
     num_painted_pairs=3, num_candidates=2, num_training_triplets=8, num_training_steps=1, training_batch_size=4,
-    num_inference_steps=1,
+    num_inference_steps=1, num_plain_training_steps=1,
 )  # fmt: skip
 
 
@@ -103,6 +103,31 @@ def test_candidates_are_painted_once_and_go_on_where_they_stopped(params, tmp_pa
     assert run() == row
     assert len(painted) == 4
     assert json.loads(lost.read_text())["direction"] == pytest.approx(json.loads(measured)["direction"], abs=1e-2)
+
+
+def test_arms_that_differ_in_training_share_the_papers_own_and_differ_in_what_the_claim_says(params, tmp_path):
+    names = ["ip2p-conditioning-dropout", "ip2p-zero-channels", "ip2p-fine-tuning", "ip2p-one-draw", "ip2p-more-data"]
+    ledger = run_ledger(tmp_path / "out", params, only=names, work_dir=tmp_path / "work")
+    assert [row["name"] for row in ledger["rows"]] == names
+    assert all(row["effect"]["n"] == TINY.num_plain_items for row in ledger["rows"])
+    told = [
+        json.loads(path.read_text())["config"] for path in (tmp_path / "work" / "checkpoints").glob("*/training.json")
+    ]
+    # Four share one arm; that of one draw has a pair of its own.
+    assert len(told) == 7
+    assert sorted(c["conditioning_dropout"] for c in told)[:2] == [0.0, 0.05]
+    for name, value in (("image_channels", "random"), ("from_scratch", True), ("augment_apart", True)):
+        assert sum(config.get(name) == value for config in told) == 1
+    assert sum(config["random_crop"] for config in told) == 2
+    assert {config["num_steps"] for config in told} == {1}
+
+
+def test_a_tenth_of_the_plain_edits_are_the_first_ones_of_all(tmp_path):
+    write_plain_triplets(tmp_path / "all", 20, 0)
+    write_plain_triplets(tmp_path / "tenth", 2, 0)
+    every, few = (list(read_triplets(tmp_path / name / "00000.tar")) for name in ("all", "tenth"))
+    assert [t.id for t in few] == [t.id for t in every[:2]] and len(every) == 20
+    assert {triplet.category for triplet in every} <= set(PLAIN_CATEGORIES)
 
 
 def test_ways_of_painting_pairs_are_painted_once_and_the_independent_one_is_of_two_noises(

@@ -5,7 +5,8 @@ from PIL import Image
 from tiny_models import tiny_image, tiny_pipeline
 
 from editfoundry.editors.edit_file import ChosenEditor, edit_file
-from editfoundry.editors.multi_turn import edit_turns, kept_where_alike
+from editfoundry.editors.editor import EditWords, WordedEdit
+from editfoundry.editors.multi_turn import edit_turns, kept_where_alike, with_kept_pixels
 from editfoundry.errors import BadInputError
 
 
@@ -74,3 +75,14 @@ def test_a_command_s_turns_are_files_beside_the_last_and_an_empty_one_is_refused
     with pytest.raises(BadInputError, match="post-edit cannot be combined"):
         edit_file(tmp_path / "a.png", "melt it", tmp_path / "no.png", chosen, later=["add"], post_edit=True)
     assert not (tmp_path / "no.png").exists()
+
+
+def test_an_editor_that_keeps_pixels_keeps_them_of_words_too_and_leaves_faults_to_be_refused():
+    words = EditWords("task add (given)")
+    outputs = {"plain": shaded(GREY, square=False, noise=5), "bad": "no picture"}
+    outputs["worded"] = WordedEdit(outputs["plain"], words)
+    outputs["small"] = GREY.resize((8, 8))
+    keeping = with_kept_pixels(editor_of(lambda requests: [outputs[one.instruction] for one in requests]))
+    made = {name: keeping.edit([request(GREY, name)])[0] for name in outputs}
+    assert made["plain"].image == made["worded"].image == GREY and made["worded"].words == words
+    assert (made["bad"].failure, made["small"].failure) == ("wrong-type", "wrong-size")

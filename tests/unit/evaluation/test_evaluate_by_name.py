@@ -215,3 +215,15 @@ def test_the_lineage_s_report_takes_what_is_shipped_by_its_name(models, invoke, 
     assert json.loads(out)["summary"]["benchmarks"]["tinyworld-world"]["fine_tuned"]["overall"]["right"]["n"] == 2
     status, _, err = invoke("--editor", "package:nothing", "--out", "other")
     assert status == 2 and "nothing: no editor here" in err
+
+
+def test_keeping_pixels_puts_a_second_editor_beside_each_one(models):
+    profile = load_profile(models / "tiny.toml")
+    plain, kept = contestants_by_name([str(models / "editor")], profile, CPU, EditorOptions(keep_below=0.5))
+    assert kept.name == f"{plain.name}-kept" and kept.settings == {**plain.settings, "keep_below": 0.5}
+    picture = tiny_image(1)
+    [changed], [same] = (one.open().edit([request(picture)]) for one in (plain, kept))
+    # Half of all light is more than a random editor changes anywhere after a low-pass.
+    assert changed.require().tobytes() != picture.tobytes()
+    differ = (np.asarray(same.require()) != np.asarray(picture)).any(-1).mean()
+    assert differ < (np.asarray(changed.require()) != np.asarray(picture)).any(-1).mean()

@@ -10,12 +10,12 @@ from tiny_models import tiny_image
 from transformers import GroundingDinoForObjectDetection
 
 from editfoundry.errors import MissingModelError
+from editfoundry.pretrained.boxes import box_iou
 from editfoundry.pretrained.detector import (
     PHRASES_AT_ONCE,
     Detector,
     FoundBox,
     apart,
-    box_iou,
     build_prompt,
     load_detector,
     phrase_scores,

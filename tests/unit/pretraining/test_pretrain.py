@@ -1,5 +1,6 @@
 """Which models can be pretrained, which of the shipped ones trained on, and how they are saved."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ def test_only_some_models_are_continued_from_what_is_shipped(tmp_path: Path) -> 
     with pytest.raises(BadInputError, match="^clip: only vae, diffusion, language_model, editworld, emu_edit can be"):
         pretrain("clip", tmp_path, 1, "cpu", continue_shipped=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in PRETRAININGS.items() if recipe.draw is not None])
+def test_what_is_drawn_ahead_can_be_told_how_many_examples_there_are(name: str) -> None:
+    recipe = PRETRAININGS[name]
+    assert recipe.examples_on_gpu
+    assert {*recipe.examples_on_gpu} <= {*inspect.signature(recipe.draw).parameters}
 
 
 @pytest.mark.parametrize("role", ["editor_base", "editworld"])

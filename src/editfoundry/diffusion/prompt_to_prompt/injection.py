@@ -32,6 +32,10 @@ class Injection:
     in_null_half: bool = False
     """Whether the target takes the source's self-attention under the null condition too, as InstructPix2Pix's release
     has it, and not only under the captions."""
+    features_are_on: Tensor | None = None
+    """``(B,)`` bool: the pairs whose decoder features are shared now (plug-and-play); None where none ever are."""
+    decoder_alone: bool = False
+    """Whether self-attention is shared in the UNet's decoder alone, as plug-and-play has it."""
 
     def changes(self, is_cross: bool, num_queries: int) -> bool:
         """Return whether a layer's probabilities are to be changed at all now."""
@@ -53,6 +57,15 @@ class Injection:
             others = torch.cat([first, self._chosen(self.self_is_on, first, second)])
         edited = self._cross(source, target) if is_cross else self._chosen(self.self_is_on, source, target)
         return torch.cat([others, source, edited])
+
+    def shared_features(self, features: Tensor) -> Tensor:
+        """Return ``(R, C, h, w)`` features in which each target takes its source's, under both conditions."""
+        if self.features_are_on is None or not bool(self.features_are_on.any()):
+            return features
+        pairs = features.unflatten(0, (-1, 2, len(self.features_are_on)))
+        source, target = pairs.unbind(1)
+        taken = torch.where(self.features_are_on[:, None, None, None], source, target)
+        return torch.stack([source, taken], 1).flatten(0, 2)
 
     def _cross(self, source: Tensor, target: Tensor) -> Tensor:
         given = torch.einsum("bhqs,bst->bhqt", source, self.alignment.mapper)
@@ -97,12 +110,27 @@ class _InjectingProcessor:
 def injected(unet: UNet2DConditionModel, injection: Injection) -> Iterator[None]:
     """Share attention as ``injection`` says in everything that ``unet`` does inside the ``with`` block."""
     layers = {n: m for n, m in unet.named_modules() if isinstance(m, Attention) and n.endswith(("attn1", "attn2"))}
+    if injection.decoder_alone:
+        layers = {n: m for n, m in layers.items() if n.endswith("attn2") or n.startswith("up_blocks")}
     before = {name: layer.processor for name, layer in layers.items()}
     for name, layer in layers.items():
         processor: Any = _InjectingProcessor(injection, layer.processor, name.endswith("attn2"))
         layer.set_processor(processor)
+    hook = None
+    if injection.features_are_on is not None:
+        hook = _feature_layer(unet).register_forward_hook(lambda _, __, found: injection.shared_features(found))
     try:
         yield
     finally:
         for name, layer in layers.items():
             layer.set_processor(before[name])
+        if hook is not None:
+            hook.remove()
+
+
+def _feature_layer(unet: UNet2DConditionModel) -> torch.nn.Module:
+    """Return the layer whose output plug-and-play shares: the residual of Stable Diffusion's fourth decoder layer."""
+    blocks: Any = unet.up_blocks
+    resnets = blocks[min(1, len(blocks) - 1)].resnets
+    layer: torch.nn.Module = resnets[min(1, len(resnets) - 1)].conv2
+    return layer

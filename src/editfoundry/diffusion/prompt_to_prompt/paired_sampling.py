@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -15,6 +15,10 @@ from editfoundry.diffusion.prompt_to_prompt.injection import Injection, injected
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
+
+
+Blend = Callable[[Tensor, Tensor, int], Tensor]
+"""``(latents of the first pictures, of the second ones, number of the step just taken) -> those of the second``."""
 
 
 class PairSchedule(Protocol):
@@ -49,6 +53,10 @@ def sample_pairs(
     num_self_steps: float | Tensor,
     max_self_attention_pixels: int | None,
     in_null_half: bool = False,
+    target_guidance_scale: float | Tensor | None = None,
+    num_feature_steps: float | Tensor | None = None,
+    decoder_alone: bool = False,
+    blend: Blend | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Paint ``B`` pairs of captions together (Hertz et al. 2022, algorithm 1).
 
@@ -65,23 +73,42 @@ def sample_pairs(
         num_self_steps: likewise for self-attention.
         max_self_attention_pixels: self-attention is shared in layers of at most this many latent pixels; None for all.
         in_null_half: whether self-attention is shared under the null condition too, as InstructPix2Pix's release does.
+        target_guidance_scale: weight of the second captions, where it is another; one, or ``(B,)``.
+        num_feature_steps: the decoder's features are shared in the steps below this (plug-and-play); one, or ``(B,)``;
+            None shares none.
+        decoder_alone: whether self-attention is shared in the UNet's decoder alone, as plug-and-play has it.
+        blend: changes the second pictures' latents after each step.
 
     Returns:
         The clean latents of the first and of the second captions, ``(B, C, H, W)`` each.
     """
     count, device = len(latents), latents.device
     bounds = [torch.as_tensor(bound, device=device).expand(count) for bound in (num_cross_steps, num_self_steps)]
-    scale = torch.as_tensor(guidance_scale, device=device, dtype=latents.dtype).expand(count).repeat(2)
+    features = None if num_feature_steps is None else torch.as_tensor(num_feature_steps, device=device).expand(count)
+    scales = (guidance_scale, guidance_scale if target_guidance_scale is None else target_guidance_scale)
+    scale = torch.cat([torch.as_tensor(one, device=device, dtype=latents.dtype).expand(count) for one in scales])
     never = torch.zeros(count, dtype=torch.bool, device=device)
-    injection = Injection(alignment.to(device), max_self_attention_pixels, never, never, in_null_half)
+    injection = Injection(
+        alignment.to(device),
+        max_self_attention_pixels,
+        never,
+        never,
+        in_null_half,
+        None if features is None else never,
+        decoder_alone,
+    )
     pair, prompts = torch.cat([latents] * 2), source.followed_by(target)
     with injected(pipeline.unet, injection):
         for index, null in enumerate(nulls):
             injection.cross_is_on, injection.self_is_on = (index < bound for bound in bounds)
+            injection.features_are_on = None if features is None else index < features
             conditions = null.followed_by(null).followed_by(prompts)
             seen = schedule.scaled(torch.cat([pair] * 2), index)
             without, with_captions = unet_output(pipeline, seen, schedule.timesteps[index], conditions).chunk(2)
             guided = without + scale[:, None, None, None] * (with_captions - without)
             pair = schedule.step(pair, guided, index)
+            if blend is not None:
+                kept, edited = pair.chunk(2)
+                pair = torch.cat([kept, blend(kept, edited, index)])
     first, second = pair.chunk(2)
     return first, second

@@ -50,8 +50,8 @@ class LatentCache:
 
     def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
         """Return the input images' modes and the output images' moments; the crop is always the centred one."""
-        rows = indices.numpy(), flips.numpy()
-        return torch.from_numpy(self.input_modes[rows]), torch.from_numpy(self.output_moments[rows])
+        rows, (inputs, outputs) = indices.numpy(), flips.T.numpy()
+        return torch.from_numpy(self.input_modes[rows, inputs]), torch.from_numpy(self.output_moments[rows, outputs])
 
     def encode(self, pictures: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, Tensor]:
         """See `PairLatents`."""

@@ -34,7 +34,7 @@ class Draws:
     indices: Tensor
     """``(B,)`` int64 triplets."""
     flips: Tensor
-    """``(B,)`` int64, 1 for a mirrored pair."""
+    """``(B, 2)`` int64, 1 where the input image, and where the output image, is mirrored."""
     drop_text: Tensor
     """``(B,)`` bool."""
     drop_image: Tensor
@@ -46,7 +46,7 @@ class Draws:
     noise: Tensor
     """``(B, C, h, w)`` normal."""
     crops: Tensor
-    """``(B, 3)`` side, across and down of each pair's crop, see `triplet_pixels.Crop`."""
+    """``(B, 2, 3)`` side, across and down of the crops of input and output image, see `triplet_pixels.Crop`."""
     drop_tokens: Tensor
     """``(B, L)`` bool, tokens of the instruction."""
 
@@ -126,21 +126,34 @@ def draw_step(
     """
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     size = config.batch_size
-    flip_draws = torch.rand(size, generator=generator)
-    flips = (flip_draws < 0.5).long() if config.horizontal_flip else torch.zeros(size, dtype=torch.long)
+    flips = _flips(config, torch.rand(size, generator=generator))
     drop_text, drop_image = conditioning_dropout(torch.rand(size, generator=generator), config.conditioning_dropout)
     # In the order in which a whole batch is drawn.
-    return Draws(
+    drawn = Draws(
         indices=order.indices(first, size)[part],
-        flips=flips[part],
+        flips=flips[part, None].expand(-1, 2),
         drop_text=drop_text[part],
         drop_image=drop_image[part],
         timesteps=torch.randint(num_timesteps, (size,), generator=generator)[part],
         posterior_noise=normal_rows(size, latent_shape, part, generator),
         noise=normal_rows(size, latent_shape, part, generator),
-        crops=_crops(config, torch.rand(size, 3, generator=generator)[part]),
+        crops=_crops(config, torch.rand(size, 3, generator=generator))[part, None].expand(-1, 2, 3),
         drop_tokens=torch.rand(size, num_tokens, generator=generator)[part] < config.token_dropout,
     )
+    if not config.augment_apart:
+        return drawn
+    # Last, so that all other numbers stay those of one draw a pair.
+    output_flips = _flips(config, torch.rand(size, generator=generator))[part]
+    output_crops = _crops(config, torch.rand(size, 3, generator=generator))[part]
+    return replace(
+        drawn,
+        flips=torch.stack([drawn.flips[:, 0], output_flips], dim=1),
+        crops=torch.stack([drawn.crops[:, 0], output_crops], dim=1),
+    )
+
+
+def _flips(config: TripletConfig, draws: Tensor) -> Tensor:
+    return (draws < 0.5).long() if config.horizontal_flip else torch.zeros(len(draws), dtype=torch.long)
 
 
 def _crops(config: TripletConfig, draws: Tensor) -> Tensor:
@@ -164,6 +177,7 @@ def validation_draws(
         token_dropout=0.0,
         horizontal_flip=False,
         random_crop=False,
+        augment_apart=False,
     )
     draws = draw_step(
         plain,

@@ -31,8 +31,8 @@ class PairLatents(Protocol):
 
         Args:
             indices: ``(B,)`` int64 triplets.
-            flips: ``(B,)`` int64, 1 for the mirrored pair.
-            crops: ``(B, 3)`` float, see `triplet_pixels.Crop`.
+            flips: ``(B, 2)`` int64, 1 where the input image, and where the output image, is mirrored.
+            crops: ``(B, 2, 3)`` float, of input and output image, see `triplet_pixels.Crop`.
         """
 
     def encode(self, pictures: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,9 +71,10 @@ class EncodedPairs:
 
     def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
         """Return the pixels, ``(2B, 3, H, W)`` in [-1, 1]: all input images, then all output images."""
-        wanted = zip(indices.tolist(), flips.bool().tolist(), crops.tolist(), strict=True)
+        views = [list(zip(*both, strict=True)) for both in zip(flips.bool().tolist(), crops.tolist(), strict=True)]
+        wanted = zip(indices.tolist(), views, strict=True)
         with ThreadPoolExecutor(_NUM_READERS) as readers:
-            pairs = torch.stack(list(readers.map(lambda pair: self.pixels.pair(*pair), wanted)))
+            pairs = torch.stack(list(readers.map(lambda pair: self.pixels.pair_as(*pair), wanted)))
         return (pairs.transpose(0, 1).flatten(0, 1),)
 
     @torch.no_grad()

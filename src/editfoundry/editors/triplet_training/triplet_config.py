@@ -27,6 +27,9 @@ class TripletConfig(LoopConfig):
     """Crop each pair at a random place and size instead of the centre, one draw a pair; needs cache_latents off."""
     min_crop_share: float = 0.8
     """Smallest side of a random crop, as a share of the largest crop's."""
+    augment_apart: bool = False
+    """Draw mirror and crop of a pair's two images apart, so that they no longer line up, to measure what one draw for
+    both, as InstructPix2Pix has it, is worth."""
     conditioning_dropout: float = 0.05
     """Probability of each of: no instruction, neither, no input image (InstructPix2Pix, section 3.2.1)."""
     token_dropout: float = 0.0
@@ -54,7 +57,7 @@ class TripletConfig(LoopConfig):
     num_samples: int = 4
     """Edits of a grid, of the validation data or else of the training data, always with the same noise."""
 
-    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = LoopConfig.UNTOLD_AT_DEFAULT | {"aspect_ratios"}
+    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = LoopConfig.UNTOLD_AT_DEFAULT | {"aspect_ratios", "augment_apart"}
     WITHOUT_EFFECT: ClassVar[frozenset[str]] = LoopConfig.WITHOUT_EFFECT | {
         "cache_latents",
         "cache_text_embeddings",
@@ -81,6 +84,8 @@ class TripletConfig(LoopConfig):
         self.check(not is_blind, "prediction_type", v_rule)
         crop_rule = "false where cache_latents is on: each crop has latents of its own"
         self.check(not (self.random_crop and self.cache_latents), "random_crop", crop_rule)
+        has_draws = self.horizontal_flip or self.random_crop
+        self.check(has_draws or not self.augment_apart, "augment_apart", "false where nothing is mirrored or cropped")
         is_encoded_once = self.cache_text_embeddings and not self.train_text_encoder
         token_rule = "0 where cache_text_embeddings is on and train_text_encoder off: instructions are encoded once"
         self.check(not (self.token_dropout and is_encoded_once), "token_dropout", token_rule)

@@ -21,6 +21,8 @@ from editfoundry.errors import BadInputError
 
 Crop = tuple[float, float, float]
 """Sides as a share of the largest crop's of that aspect ratio, in (0, 1], and its place across and down, 0 to 1."""
+View = tuple[bool, Crop]
+"""Whether an image is mirrored, after it was cropped, and its crop."""
 CENTRED: Crop = (1.0, 0.5, 0.5)
 _SIDES = ["width", "height"]
 _PLACES = ("input_offset", "input_length", "output_offset", "output_length")
@@ -78,8 +80,13 @@ class TripletPixels(Dataset[Tensor]):
         Raises:
             BadInputError: the shard is missing or cut, or an image is broken.
         """
-        pixels = torch.stack([_to_tensor(_cropped(image, self.size, crop)) for image in self.images(index)])
-        return pixels.flip(-1) if flip else pixels
+        return self.pair_as(index, [(flip, crop)] * 2)
+
+    def pair_as(self, index: int, views: Sequence[View]) -> Tensor:
+        """Return a pair, each of its images in a view of its own; raises as `pair`."""
+        images = zip(self.images(index), views, strict=True)
+        seen = [(_to_tensor(_cropped(image, self.size, crop)), flip) for image, (flip, crop) in images]
+        return torch.stack([pixels.flip(-1) if flip else pixels for pixels, flip in seen])
 
     def images(self, index: int) -> list[Image.Image]:
         """Return the input and the output image of a triplet, RGB, as they were stored."""

@@ -23,7 +23,8 @@ from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 
 HALVES = ("natural", "generated")
-PROMPTS = {"Mask-Simple": "prompt_mask-simple", "Mask-Rich": "prompt_mask-rich", "Full": "prompt_full"}
+MASK_SIMPLE, MASK_RICH, FULL = "Mask-Simple", "Mask-Rich", "Full"
+PROMPTS = {MASK_SIMPLE: "prompt_mask-simple", MASK_RICH: "prompt_mask-rich", FULL: "prompt_full"}
 """Category -> column."""
 EXPECTED = 720
 PARTS: dict[str, dict[str, str]] = {
@@ -103,7 +104,7 @@ def _add(collection: Collection, half: str, row: Mapping[str, str]) -> None:
             truth=reference,
             group=stem,
             parts={"half": half, **parts_of(row)},
-            compares="picture" if category == "Full" else "mask-crop",
+            compares="picture" if category == FULL else "mask-crop",
         )
         collection.add(item)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from PIL import Image
@@ -25,6 +26,20 @@ def item_of_case(case: EditCase) -> BenchmarkItem:
         truth=Image.fromarray(case.true_output),
         case=case,
     )
+
+
+def _draw_turns(num_items: int | None, seed: int, side: int | None = None) -> Benchmark:
+    from editfoundry.tinyworld.scene import IMAGE_SIZE
+    from editfoundry.tinyworld.turns import NUM_TURNS, turn_cases
+
+    if side not in (None, IMAGE_SIZE):
+        raise BadInputError(f"{TURNS.name}: is drawn at {IMAGE_SIZE} pixels alone, not {side}")
+    count = _NUM_TURN_ITEMS if num_items is None else num_items
+    if count < 1:
+        raise BadInputError(f"{TURNS.name}: {count} items; ask for at least one")
+    items = tuple(replace(item_of_case(one.case), group=one.session, turn=one.turn) for one in turn_cases(count, seed))
+    facts: dict[str, object] = {"seed": seed, "turns": NUM_TURNS}
+    return Benchmark(name=TURNS.name, title=TURNS.title, items=items, facts=facts)
 
 
 def _draw(name: str, default: int, num_items: int | None, seed: int, side: int | None = None) -> Benchmark:
@@ -63,4 +78,11 @@ NEW_RULES = _definition("tinyworld-new-rules", "tinyworld: rules that no trainin
 PLAIN = _definition("tinyworld-plain", "tinyworld: plain add, change and remove edits", 60)
 AMBIGUOUS = _definition("tinyworld-ambiguous", "tinyworld: instructions that only the picture makes clear", 129)
 TASKS = _definition("tinyworld-tasks", "tinyworld: Emu Edit's tasks in unseen combinations and wordings", 150)
-TINYWORLD = (WORLD, NEW_RULES, PLAIN, AMBIGUOUS, TASKS)
+_NUM_TURN_ITEMS = 120
+TURNS = BenchmarkDefinition(
+    name="tinyworld-turns",
+    title="tinyworld: sessions of four plain edits, each of what the one before it left",
+    knows_truth=True,
+    draw=_draw_turns,
+)
+TINYWORLD = (WORLD, NEW_RULES, PLAIN, AMBIGUOUS, TASKS, TURNS)

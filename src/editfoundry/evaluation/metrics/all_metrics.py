@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from editfoundry.evaluation.metrics.asked_attributes import ASKED_ATTRIBUTES
 from editfoundry.evaluation.metrics.clip_direction import CLIP_DIRECTION
 from editfoundry.evaluation.metrics.clip_image import CLIP_IMAGE
 from editfoundry.evaluation.metrics.clip_r_precision import CLIP_R_PRECISION
@@ -26,6 +27,7 @@ from editfoundry.evaluation.metrics.ssim import SSIM
 METRICS: tuple[Metric, ...] = (
     RIGHT,
     SHARP,
+    *ASKED_ATTRIBUTES,
     CLIP_SCORE,
     MLLM_BIT,
     MLLM_PROBABILITY,

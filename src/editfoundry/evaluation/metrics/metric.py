@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from editfoundry.evaluation.benchmarks.item import BenchmarkItem
     from editfoundry.evaluation.metrics.edited_batch import EditedBatch
     from editfoundry.pretrained.runtime import Runtime
     from editfoundry.profiles import Profile
@@ -53,6 +54,8 @@ class Metric:
     """The batch function: edits, and the rows of those that have what is needed, to one value for each such row."""
     needs: tuple[Need, ...] = ()
     """What an item must have; where it lacks any of it, the metric has no value."""
+    applies: Callable[[BenchmarkItem], bool] = lambda item: True
+    """Whether an item asks for what the metric measures; where none does, the benchmark has not got the metric."""
     model: MetricModel | None = None
     preprocessing: str = ""
     """What is done to pictures before they are compared, beside what the model does."""

@@ -38,7 +38,7 @@ def _outcome_metric(name: str, label: str, measures: str, holds: Callable[[Outco
         higher_is_better=True,
         compute=_share(holds),
         needs=("case",),
-        preprocessing="L2 inside the region that truly changes",
+        preprocessing="L2 inside the region that truly changes; in a hole, against the things that were read there",
         decimals=2,
     )
 

@@ -24,7 +24,8 @@ def _of_row(edits: EditedBatch, row: int) -> Value:
 PRESERVATION = Metric(
     name="preservation_psnr",
     label="Preservation",
-    measures="PSNR against the input outside the region that truly changes; infinite where nothing there was touched.",
+    measures="PSNR against the input outside the region that truly changes (of several turns, that any of them "
+    "changes); infinite where nothing there was touched.",
     unit="dB",
     higher_is_better=True,
     compute=_kept,

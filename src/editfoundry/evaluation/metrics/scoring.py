@@ -61,7 +61,8 @@ class MetricScorer:
             if name not in known:
                 raise BadInputError(f"no metric {name!r}: use {', '.join(known)}")
         chosen = [metric for name, metric in known.items() if only is None or name in only]
-        self.metrics = tuple(m for m in chosen if all(special.get(need, True) for need in m.needs))
+        able = [metric for metric in chosen if all(special.get(need, True) for need in metric.needs)]
+        self.metrics = tuple(metric for metric in able if any(map(metric.applies, benchmark.items)))
 
     def described(self) -> dict[str, dict[str, Any]]:
         """Return the section ``metrics`` of ``metrics.json``."""
@@ -148,7 +149,7 @@ def _lacks(metric: Metric, edits: EditedBatch, row: int) -> bool:
         "output_caption": item.output_caption is not None,
         "reference": edits.batch.references[row] is not None,
     }
-    return not all(there[need] for need in metric.needs)
+    return not all(there[need] for need in metric.needs) or not metric.applies(item)
 
 
 def batches(items: Sequence[BenchmarkItem], size: int) -> list[Sequence[BenchmarkItem]]:

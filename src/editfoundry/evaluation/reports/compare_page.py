@@ -31,7 +31,7 @@ def write_comparison(path: Path, comparison: Comparison, title: str, made: MadeB
 def terminal_tables(one: BenchmarkComparison) -> list[TerminalTable]:
     """Return the differences over the whole benchmark, metric by pair; the means where there are none."""
     if not one.tables:
-        return [_terminal(one.means)]
+        return [table_for_terminal(one.means)]
     rows = [(table.title, table.rows[0].cells) for table in one.tables]
     shown = TerminalTable(title=one.benchmark, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
     shown.add_column("paired difference")
@@ -43,10 +43,12 @@ def terminal_tables(one: BenchmarkComparison) -> list[TerminalTable]:
     return [shown]
 
 
-def _terminal(table: Table) -> TerminalTable:
+def table_for_terminal(table: Table) -> TerminalTable:
+    """Return a table of figures with their intervals and numbers, where they have any."""
     shown = TerminalTable(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
     for column in ("", *table.columns):
         shown.add_column(column, overflow="fold")
     for row in table.rows:
-        shown.add_row(row.label, *(f"{cell.text}\n{cell.range}\nn {cell.n}" for cell in row.cells))
+        below = [(cell.text, cell.range, "" if cell.n is None else f"n {cell.n}") for cell in row.cells]
+        shown.add_row(row.label, *("\n".join(filter(None, lines)) for lines in below))
     return shown

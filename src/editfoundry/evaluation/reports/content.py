@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from editfoundry.evaluation.reports.caveats import caveats, failed_items
-from editfoundry.evaluation.reports.control_tables import instruction_table, trivial_table
+from editfoundry.evaluation.reports.control_tables import attribute_table, instruction_table, trivial_table
 from editfoundry.evaluation.reports.metric_text import MISSING
 from editfoundry.evaluation.reports.published import Published, published_elsewhere, published_for
 from editfoundry.evaluation.reports.report_tables import (
@@ -57,6 +57,8 @@ class RunReport:
     costs: Table
     controls: Table | None
     """Right edits by the own instruction, by another item's and by none."""
+    attributes: Table | None
+    """What was painted into holes, attribute by attribute."""
     trivial: Table | None
     """What every metric gives to pictures that no editor made."""
     drawn: Sequence[ScoredItem]
@@ -95,6 +97,7 @@ def gather(run: Run, seed: int) -> RunReport:
         ],
         costs=cost_table(run),
         controls=instruction_table(summary),
+        attributes=attribute_table(summary),
         trivial=trivial_table(summary),
         drawn=draw_items(run, seed),
         num_items=len(all_items(run)),

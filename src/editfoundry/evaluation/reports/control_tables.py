@@ -1,4 +1,7 @@
-"""The controls as tables: what editors get by another instruction, and what pictures get that no editor made."""
+"""The controls as tables: what editors get by another instruction, and what pictures get that no editor made.
+
+Beside them, attribute by attribute, what was painted into holes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from editfoundry.evaluation.controls import INSTRUCTION_CONTROLS, REFERENCE_LABELS
+from editfoundry.evaluation.metrics.asked_attributes import ASKED_ATTRIBUTES
 from editfoundry.evaluation.reports.metric_text import column_title, value_text
 from editfoundry.evaluation.reports.report_tables import Cell, Row, Table, difference_cell, mean_cell
 from editfoundry.evaluation.reports.run_results import RIGHT
@@ -35,6 +39,31 @@ def instruction_table(summary: Mapping[str, Any]) -> Table | None:
         )
     )
     return Table(title="Right edits, asked for by", columns=tuple(editors), rows=tuple(rows))
+
+
+def attribute_table(summary: Mapping[str, Any]) -> Table | None:
+    """Return how often what was painted has each attribute that was asked for: by the own prompt, and by the controls.
+
+    None where the benchmark asks for no attributes.
+    """
+    metrics = [metric.name for metric in ASKED_ATTRIBUTES if metric.name in summary["metrics"]]
+    if not metrics:
+        return None
+    editors, controls = summary["editors"], (summary.get("controls") or {}).get("editors", {})
+    columns: dict[str, Mapping[str, Any]] = {}
+    for editor in editors:
+        columns[editor] = summary[editor]["overall"]
+        for control in INSTRUCTION_CONTROLS:
+            if control.name in controls.get(editor, {}):
+                columns[f"{editor}, {control.label}"] = controls[editor][control.name]
+    rows = [
+        Row(
+            label=column_title(metric, summary["metrics"][metric]),
+            cells=tuple(mean_cell(summary["metrics"][metric], m.get(metric, no_interval())) for m in columns.values()),
+        )
+        for metric in metrics
+    ]
+    return Table(title="What was painted, by attribute", columns=tuple(columns), rows=tuple(rows))
 
 
 def trivial_table(summary: Mapping[str, Any]) -> Table | None:

@@ -18,7 +18,7 @@ def render_markdown(report: RunReport) -> str:
     if report.caveats:
         lines += ["**Before reading the figures:**", "", *(f"- {plain(text)}" for text in report.caveats), ""]
     lines += table_lines(report.overview, "##")
-    for table in (report.controls, report.trivial):
+    for table in (report.controls, report.attributes, report.trivial):
         lines += [] if table is None else table_lines(table, "##")
     for section in report.metrics:
         lines += table_lines(section.scores, "##")

@@ -15,9 +15,8 @@ from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessor
 
 from editfoundry.pretrained.depth import load_depth
 from editfoundry.pretrained.runtime import Runtime
-from editfoundry.pretraining.drawn_pictures import cached_array, noisy_pixels
+from editfoundry.pretraining.drawn_pictures import drawn_maps, noisy_pixels
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
-from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.pretraining.recipes.vae import scene_pictures
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.depth_map import depth_map
@@ -63,9 +62,8 @@ def train_depth(
 ) -> tuple[DPTForDepthEstimation, DPTImageProcessor, PretrainingResult]:
     """Train on scenes of the training split."""
     pictures = scene_pictures(work_dir / "data", "train", num_pictures)
-    path, shape = work_dir / "data" / f"nearness-train-{num_pictures}.npy", (num_pictures, IMAGE_SIZE, IMAGE_SIZE)
-    draw = partial(scene_nearness, split="train")
-    truths = cached_array(path, shape, "uint8", lambda: drawn(draw, range(num_pictures)))
+    path = work_dir / "data" / f"nearness-train-{num_pictures}.npy"
+    truths = drawn_maps(path, num_pictures, partial(scene_nearness, split="train"))
     torch.manual_seed(config.seed)
     model = build_depth().to(device)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,10 @@ from transformers import (
 
 from editfoundry.pretrained.detector import PHRASE_TOKENS, build_prompt, padded
 from editfoundry.pretraining.detection_loss import BoxTargets, detection_loss
-from editfoundry.pretraining.drawn_pictures import cached_array, noisy_pixels
+from editfoundry.pretraining.drawn_pictures import noisy_pixels
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.named_things import NamedThing, asked_phrases, every_word
-from editfoundry.pretraining.parallel_drawing import drawn
-from editfoundry.pretraining.recipes.segmenter import scene_labels
+from editfoundry.pretraining.recipes.segmenter import training_labels
 from editfoundry.pretraining.recipes.vae import scene_pictures
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
@@ -83,9 +81,7 @@ def train_detector(
 ) -> tuple[GroundingDinoForObjectDetection, GroundingDinoProcessor, PretrainingResult]:
     """Train on scenes of the training split: phrases of their things, and others that name nothing in them."""
     pictures = scene_pictures(work_dir / "data", "train", num_pictures)
-    path, shape = work_dir / "data" / f"labels-train-{num_pictures}.npy", (num_pictures, IMAGE_SIZE, IMAGE_SIZE)
-    draw = partial(scene_labels, split="train")
-    labels = cached_array(path, shape, "uint8", lambda: drawn(draw, range(num_pictures)))
+    labels = training_labels(work_dir / "data", num_pictures)
     scenes = [sample_scene(random_stream("pictures", "train", index), "train") for index in range(num_pictures)]
     processor = build_processor(work_dir / "detector_tokenizer")
     torch.manual_seed(config.seed)

@@ -25,6 +25,7 @@ OUTPUT = "emu_edit"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=16_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
 ON_GPU = {"batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
+EXAMPLES_ON_GPU = {"num_triplets": NUM_TRIPLETS}
 
 
 def train_emu_edit(

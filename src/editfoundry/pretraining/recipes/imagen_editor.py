@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
@@ -25,12 +26,12 @@ from editfoundry.editors.families.imagen_editor.stage import (
 )
 from editfoundry.errors import BadInputError
 from editfoundry.pretraining.diffusion import normal_noise
-from editfoundry.pretraining.drawn_pictures import as_pixels, rendered
+from editfoundry.pretraining.drawn_pictures import as_pixels, cached_array, rendered
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
-from editfoundry.pretraining.parallel_drawing import mapped
+from editfoundry.pretraining.parallel_drawing import drawn, mapped
 from editfoundry.pretraining.recipes.joint import training_scene
 from editfoundry.pretraining.text import HIDDEN_SIZE, token_ids
-from editfoundry.tinyworld.scene import IMAGE_SIZE, object_boxes
+from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, object_boxes
 
 BASE_SIDE = 32
 NUM_SCENES = 32_768
@@ -60,6 +61,7 @@ CONFIG = ImagenEditorPretraining(
     num_steps=12_000, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200
 )
 ON_GPU = {"num_steps": 16_000, "batch_size": 64, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
+EXAMPLES_ON_GPU = {"num_scenes": NUM_SCENES}
 SAMPLING = EditingDefaults(
     options={
         "num_inference_steps": 25,
@@ -96,14 +98,14 @@ class _Examples:
     """Scenes with what can be asked for in them, all on the device that trains."""
 
     def __init__(self, work_dir: Path, tokenizer: CLIPTokenizer, device: torch.device, num_scenes: int) -> None:
-        scenes = list(chain.from_iterable(mapped(training_scene, range(num_scenes))))
-        path = work_dir / "data" / f"painted-scenes-{num_scenes}.npy"
+        scenes, pictures, found = draw(work_dir, num_scenes)
         self.device = device
-        self.pictures = torch.from_numpy(rendered(path, scenes).copy()).to(device)
-        found = list(chain.from_iterable(mapped(object_boxes, scenes)))
-        prompts, boxes, self.num_things = [], [], torch.zeros(num_scenes, dtype=torch.int64)
-        for number, (scene, seen) in enumerate(zip(scenes, found, strict=True)):
-            things = [(thing, _shares(box)) for thing, box in zip(scene.objects, seen, strict=True) if box is not None]
+        self.pictures = torch.from_numpy(np.array(pictures)).to(device)
+        prompts: list[str] = []
+        boxes: list[list[list[float]]] = []
+        self.num_things = torch.zeros(num_scenes, dtype=torch.int64)
+        for number, (scene, rows) in enumerate(zip(scenes, found.tolist(), strict=True)):
+            things = [(thing, box) for thing, box in zip(scene.objects, rows, strict=False) if any(box)]
             self.num_things[number] = len(things)
             prompts.append(scene.caption)
             boxes.append([box for _, box in things])
@@ -173,6 +175,22 @@ def train_imagen_editor(
     return pipeline, result
 
 
+def draw(work_dir: Path, num_scenes: int = NUM_SCENES) -> tuple[list[Scene], np.ndarray, np.ndarray]:
+    """Return scenes, their pictures, ``(N, 64, 64, 3)`` uint8, and `scene_boxes`, ``(N, 2, 4)``; drawn once."""
+    scenes = list(chain.from_iterable(mapped(training_scene, range(num_scenes))))
+    path, shape = work_dir / "data" / f"boxes-{num_scenes}.npy", (num_scenes, MOST_OBJECTS, 4)
+    pictures = rendered(work_dir / "data" / f"boxed-scenes-{num_scenes}.npy", scenes)
+    return scenes, pictures, cached_array(path, shape, "float32", lambda: drawn(scene_boxes, scenes))
+
+
+def scene_boxes(scene: Scene) -> np.ndarray:
+    """Return the boxes of a scene's things, ``(2, 4)`` float32 as shares of its sides; zeros for what is hidden."""
+    boxes = np.zeros((MOST_OBJECTS, 4), dtype=np.float32)
+    for place, box in enumerate(object_boxes(scene)[:MOST_OBJECTS]):
+        boxes[place] = np.zeros(4) if box is None else np.array(box) / IMAGE_SIZE
+    return boxes
+
+
 def build_base() -> CascadeStage:
     """Return the untrained base model: attention at 16 x 16 and 8 x 8."""
     unet = UNet2DConditionModel(
@@ -229,7 +247,3 @@ def _draws(batch: _Batch, side: int, generator: torch.Generator, enlarges: bool 
         return StageDraws(noise, timesteps)
     level = torch.randint(MOST_NOISE_LEVEL, (size,), generator=generator).to(device)
     return StageDraws(noise, timesteps, normal_noise(like.contiguous(), generator), level)
-
-
-def _shares(box: tuple[int, int, int, int]) -> list[float]:
-    return [edge / IMAGE_SIZE for edge in box]

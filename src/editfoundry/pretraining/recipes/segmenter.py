@@ -15,9 +15,8 @@ from transformers import SamConfig
 
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.segmenter import build_sam, load_segmenter, save_sam
-from editfoundry.pretraining.drawn_pictures import cached_array
+from editfoundry.pretraining.drawn_pictures import drawn_maps
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
-from editfoundry.pretraining.parallel_drawing import drawn
 from editfoundry.pretraining.recipes.vae import scene_pictures
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.scene import IMAGE_SIZE, object_masks, render
@@ -79,9 +78,7 @@ def train_segmenter(
 ) -> tuple[Sam, PretrainingResult]:
     """Train on points of scenes of the training split."""
     pictures = scene_pictures(work_dir / "data", "train", num_pictures)
-    path, shape = work_dir / "data" / f"labels-train-{num_pictures}.npy", (num_pictures, IMAGE_SIZE, IMAGE_SIZE)
-    draw = partial(scene_labels, split="train")
-    labels = cached_array(path, shape, "uint8", lambda: drawn(draw, range(num_pictures)))
+    labels = training_labels(work_dir / "data", num_pictures)
     torch.manual_seed(config.seed)
     model = build_sam(segmenter_config()).to(device)
 
@@ -102,6 +99,11 @@ def save_segmenter(model: Sam, folder: Path) -> dict[str, int]:
     folder.mkdir(parents=True, exist_ok=True)
     save_sam(model, segmenter_config(), folder, torch.float16)
     return {"model": sum(parameter.numel() for parameter in model.parameters())}
+
+
+def training_labels(folder: Path, count: int) -> np.ndarray:
+    """Return `scene_labels` of the first scenes of the training split, ``(count, 64, 64)``, cached in ``folder``."""
+    return drawn_maps(folder / f"labels-train-{count}.npy", count, partial(scene_labels, split="train"))
 
 
 def scene_labels(index: int, split: Any) -> np.ndarray:

@@ -15,16 +15,19 @@ from transformers import PreTrainedTokenizerFast, T5Config, T5ForSequenceClassif
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.hashing import input_hash
-from editfoundry.pretrained.task_predictor import MAX_TOKENS
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.task_predictor import MAX_TOKENS, load_task_predictor
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.parallel_drawing import mapped
 from editfoundry.pretraining.task_wordings import FURTHER_WORDINGS, further_instruction
+from editfoundry.profiles import Profile
 from editfoundry.tinyworld.scene_sampling import random_stream
 from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS, SAMPLERS
 
 NUM_INSTRUCTIONS = 30_000
 FURTHER_SHARE = 0.5
 """Of the instructions: those in wordings of the recipe's own, see `task_wordings`."""
+NUM_MEASURED = 1500
 UNKNOWN_SHARE = 0.15
 """Of the words: those that are hidden, so that words which were never seen lead nowhere."""
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
@@ -104,6 +107,26 @@ def instruction_of(number: int) -> str:
     if random.random() < FURTHER_SHARE:
         return further_instruction(random, task)
     return SAMPLERS[task](random, "train", False).instruction
+
+
+def measure_task_predictor(profile: Profile, runtime: Runtime, num_asked: int = NUM_MEASURED) -> dict[str, float]:
+    """Return the shares of instructions whose task is told, in wordings that training never had and in trained ones.
+
+    All are about things of the test split. Beside them what the most frequent task gets, said to everything: the
+    control; and the lowest share of a task.
+    """
+    predictor = load_task_predictor(profile, runtime)
+    tasks = [MADE_TASKS[number % len(MADE_TASKS)] for number in range(num_asked)]
+    measures: dict[str, float] = {}
+    for name, held_out in (("held_out_wordings", True), ("trained_wordings", False)):
+        streams = (random_stream("measure tasks", held_out, number) for number in range(num_asked))
+        texts = [SAMPLERS[task](one, "test", held_out).instruction for task, one in zip(tasks, streams, strict=True)]
+        told = list(zip(tasks, predictor.predict(texts), strict=True))
+        measures[f"accuracy_in_{name}"] = sum(task == found for task, found in told) / num_asked
+        own = {task: [found == task for other, found in told if other == task] for task in tasks}
+        measures[f"lowest_of_a_task_in_{name}"] = min(sum(right) / len(right) for right in own.values())
+    measures["accuracy_of_the_most_frequent_task"] = max(Counter(tasks).values()) / num_asked
+    return measures
 
 
 def _instructions(folder: Path, count: int) -> Sequence[str]:

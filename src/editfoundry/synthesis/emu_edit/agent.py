@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from editfoundry.data.edit_tasks import EditTask
@@ -16,6 +15,7 @@ from editfoundry.pretrained.asking import Asker
 from editfoundry.pretrained.chat import Chat, ChatAnswer, Message, Request, Sampling
 from editfoundry.synthesis.emu_edit.agent_config import AgentConfig
 from editfoundry.synthesis.emu_edit.agent_exemplars import ANSWER_FIELDS, TaskExemplars
+from editfoundry.synthesis.emu_edit.task_instruction import TaskInstruction
 from editfoundry.synthesis.quadruples.answers import PROMPT_FAILED, UNPARSABLE, check_answered, json_objects
 from editfoundry.synthesis.quadruples.seeding import random_of, seed_of
 
@@ -23,25 +23,6 @@ WRONG_TASK = "edit of another task"
 NOT_IN_CAPTION = "object not in the caption"
 _ON_A_THING = (EditTask.LOCAL, EditTask.REMOVE, EditTask.TEXTURE, EditTask.DETECT, EditTask.SEGMENT)
 """Tasks that need a thing of the caption."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskInstruction:
-    """An edit that the agent thought of."""
-
-    task: EditTask
-    caption: str
-    """What the picture shows before."""
-    edit: str
-    """The instruction."""
-    edited_object: str
-    """The thing after the edit; empty where no single thing changes, or it is gone."""
-    output: str
-    """What the picture shows after."""
-    original_object: str
-    """The thing before the edit, in the caption's words; empty where there was none."""
-    source: str
-    """Id of the caption."""
 
 
 def write_task_instructions(

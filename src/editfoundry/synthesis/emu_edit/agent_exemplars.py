@@ -33,6 +33,15 @@ class TaskExemplars:
     exemplars: tuple[AgentExemplar, ...]
 
 
+def exemplars_path(name_or_path: str) -> Path:
+    """Return the file of exemplars.
+
+    Raises:
+        BadInputError: there is no such file.
+    """
+    return read_prompt_file(name_or_path, _FOLDER, "exemplars")[0]
+
+
 def load_task_exemplars(name_or_path: str) -> dict[EditTask, TaskExemplars]:
     """Read ``tinyworld``, or any TOML file of the same layout.
 

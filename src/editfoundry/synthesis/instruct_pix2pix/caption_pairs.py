@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from editfoundry.data.record import short_hash
 from editfoundry.errors import Rejection
 from editfoundry.synthesis.instructions.instruction_format import MARKS, is_same_caption
+from editfoundry.synthesis.prompt_lengths import check_prompt_length
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
@@ -19,7 +20,7 @@ SPELLINGS = {
     "output_caption": ("output", "output_caption"),
 }
 """Field -> the names it may have in a row; the released files say ``input`` in one place and ``caption`` in another."""
-NOT_A_ROW, MARK_INSIDE, EQUAL_CAPTIONS, TOO_LONG = "not a row", "mark in text", "equal captions", "caption too long"
+NOT_A_ROW, MARK_INSIDE, EQUAL_CAPTIONS = "not a row", "mark in text", "equal captions"
 _MAX_CHARACTERS = 1000
 
 
@@ -78,12 +79,8 @@ def read_pair(row: object, number: int, place: str) -> CaptionPair:
 
 def check_length(painter: Painter, pair: CaptionPair) -> None:
     """Raise Rejection where a caption is longer than a text encoder of the painter reads, both of SDXL's included."""
-    tokenizers: list[Any] = [painter.tokenizer, getattr(painter, "tokenizer_2", None)]
     for name in ("input_caption", "output_caption"):
-        for tokenizer in filter(None, tokenizers):
-            count = len(tokenizer(getattr(pair, name))["input_ids"])
-            if count > tokenizer.model_max_length:
-                raise Rejection(TOO_LONG, f"{name}: {count} tokens, at most {tokenizer.model_max_length}")
+        check_prompt_length(painter, name, getattr(pair, name))
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

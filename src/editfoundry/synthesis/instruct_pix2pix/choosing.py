@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from PIL import Image
-
 from editfoundry.curation.score_filters import check_clip
 from editfoundry.errors import Rejection
 from editfoundry.judging.caption_likelihood import caption_contrasts
-from editfoundry.judging.clip_similarity import direction_similarity, similarity
 from editfoundry.judging.judge_thresholds import CAPTION_PREFIX
+from editfoundry.judging.pair_scores import check_pictures, clip_scores
 from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel
 from editfoundry.synthesis.instruct_pix2pix.caption_pairs import CaptionPair
 from editfoundry.synthesis.instruct_pix2pix.config import PairConfig
 from editfoundry.synthesis.instruct_pix2pix.painting import PaintedPair
 
-NOT_FINITE, BLANK, NOT_AMONG_THE_BEST = "no numbers painted", "blank picture", "not among the best"
+NOT_AMONG_THE_BEST = "not among the best"
 CONTRAST = f"{CAPTION_PREFIX}contrast"
 
 
@@ -65,18 +63,9 @@ def score_pairs(
     clip: ClipEncoder, pairs: Sequence[CaptionPair], painted: Sequence[Sequence[PaintedPair]]
 ) -> list[dict[str, float]]:
     """Return CLIP's similarities of every candidate of every caption pair, in order."""
-    owners = [row for row, candidates in enumerate(painted) for _ in candidates]
-    flat = [candidate for candidates in painted for candidate in candidates]
-    before, after = (clip.encode_images([getattr(one, side) for one in flat]) for side in ("before", "after"))
-    texts = [clip.encode_texts([getattr(pair, name) for pair in pairs]) for name in ("input_caption", "output_caption")]
-    text_before, text_after = (part[owners] for part in texts)
-    values = {
-        "clip_input": similarity(before, text_before),
-        "clip_output": similarity(after, text_after),
-        "clip_image": similarity(before, after),
-        "clip_direction": direction_similarity(before, after, text_before, text_after),
-    }
-    return [{name: round(float(value[row]), 6) for name, value in values.items()} for row in range(len(flat))]
+    flat = [(pair, candidate) for pair, candidates in zip(pairs, painted, strict=True) for candidate in candidates]
+    pictures = [(candidate.before, candidate.after) for _, candidate in flat]
+    return clip_scores(clip, pictures, [(pair.input_caption, pair.output_caption) for pair, _ in flat])
 
 
 def _contrasted(
@@ -120,17 +109,9 @@ def _checked(painted: PaintedPair, scores: dict[str, float], config: PairConfig)
 
 
 def _fault(painted: PaintedPair, scores: dict[str, float], config: PairConfig) -> Rejection | None:
-    if not painted.is_finite:
-        return Rejection(NOT_FINITE, "the painter's latents are not finite; a half precision that overflows does that")
-    blank = [side for side in ("before", "after") if _is_blank(getattr(painted, side))]
-    if blank:
-        return Rejection(BLANK, f"{' and '.join(blank)}: one colour all over")
     try:
+        check_pictures(painted.before, painted.after, painted.is_finite)
         check_clip(scores, config.thresholds)
     except Rejection as rejection:
         return rejection
     return None
-
-
-def _is_blank(picture: Image.Image) -> bool:
-    return all(low == high for low, high in picture.convert("RGB").getextrema())  # type: ignore[misc]

@@ -16,6 +16,9 @@ from editfoundry.profiles import Profile
 from editfoundry.synthesis.instruct_pix2pix.config import JUDGE_ROLE, PAINTER_ROLE, PairConfig
 from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
 
+CPU_PAIRS_AT_ONCE = 8
+"""Pairs that a CPU paints together: four rows of the UNet each. More are slower, for they leave a core's cache."""
+
 
 @dataclass(frozen=True)
 class PairModels:
@@ -50,8 +53,9 @@ def load_pair_models(profile: Profile, runtime: Runtime, config: PairConfig) -> 
     reference = profile.model(PAINTER_ROLE)
     own = runtime.of(reference)
     painter = load_text_to_image(profile, runtime, may_wait=True)
+    most = reference.max_pictures_per_pass or (CPU_PAIRS_AT_ONCE if own.device.type == "cpu" else None)
     return PairModels(
-        PairPainter(painter, Passes(reference.max_pictures_per_pass, own.device)),
+        PairPainter(painter, Passes(most, own.device)),
         load_clip(profile, runtime),
         {role: str(profile.model(role)) for role in config.roles},
         own,

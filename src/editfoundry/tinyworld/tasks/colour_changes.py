@@ -66,7 +66,11 @@ def changed(drawing: Drawing, how: str) -> Drawing:
 
 def sample_color(random: np.random.Generator, split: Split, held_out_wording: bool) -> TaskEdit:
     """Draw a scene and a change of all its colours."""
-    scene = sample_scene(random, split)
+    return color_of(random, sample_scene(random, split), held_out_wording)
+
+
+def color_of(random: np.random.Generator, scene: Scene, held_out_wording: bool = False) -> TaskEdit:
+    """Draw a change of a scene's colours."""
     how = pick(random, [*CHANGES, SHARP])
     before, after = drawing_of(scene), drawing_of(scene)
     if how == SHARP:

@@ -56,8 +56,16 @@ def sample_global(random: np.random.Generator, split: Split, held_out_wording: b
         before = WeatheredScene(sample_scene(random, split))
         changed = _changed(random, before, held_out_wording)
         if changed is not None and are_of_split(split, before.scene, changed[1].scene):
-            break
-    before, after, text = changed
+            return _task_edit(*changed)
+
+
+def global_of(random: np.random.Generator, scene: Scene, held_out_wording: bool = False) -> TaskEdit | None:
+    """Draw a change of a scene's time of day, season or weather; None where its place knows no such change."""
+    changed = _changed(random, WeatheredScene(scene), held_out_wording)
+    return None if changed is None else _task_edit(*changed)
+
+
+def _task_edit(before: WeatheredScene, after: WeatheredScene, text: str) -> TaskEdit:
     return TaskEdit(
         task=EditTask.GLOBAL,
         instruction=text,

@@ -109,7 +109,11 @@ def signed(scene: Scene, sign: Sign | None) -> Drawing:
 
 def sample_text(random: np.random.Generator, split: Split, held_out_wording: bool) -> TaskEdit:
     """Draw a sign that comes, goes, is wiped, or says something else or in another colour."""
-    scene = sample_scene(random, split)
+    return text_of(random, sample_scene(random, split), held_out_wording)
+
+
+def text_of(random: np.random.Generator, scene: Scene, held_out_wording: bool = False) -> TaskEdit:
+    """Draw what becomes of a sign in a scene."""
     before, after, wordings, said = pick(random, _CHANGES)(random, _random_sign(random))
     return TaskEdit(
         task=EditTask.TEXT,

@@ -88,7 +88,11 @@ def _drawn_map(scene: Scene, task: EditTask, side: int) -> np.ndarray:
 
 def sample_map(task: EditTask, random: np.random.Generator, split: Split, held_out_wording: bool) -> TaskEdit:
     """Draw a scene to be mapped, or a map to be painted, each every other time."""
-    scene = sample_scene(random, split)
+    return map_of(task, random, sample_scene(random, split), held_out_wording)
+
+
+def map_of(task: EditTask, random: np.random.Generator, scene: Scene, held_out_wording: bool = False) -> TaskEdit:
+    """Draw whether a scene is mapped, or painted by its map."""
     name = MAPS[task].name
     said = {"the_map": f"the {name}", "a_map": f"a {name}"}
     of_map, to_map = f"a {name} of {scene.caption}", bool(random.integers(2))

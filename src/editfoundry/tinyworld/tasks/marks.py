@@ -71,9 +71,22 @@ def sample_detect(random: np.random.Generator, split: Split, held_out_wording: b
     """Draw a thing that gets a box."""
     while True:
         scene, index, colour = _sample(random, split)
-        box = box_around(scene, index, colour)
-        if box is not None:
-            break
+        edit = _detect(random, scene, index, colour, held_out_wording)
+        if edit is not None:
+            return edit
+
+
+def detect_of(random: np.random.Generator, scene: Scene, held_out_wording: bool = False) -> TaskEdit | None:
+    """Draw which thing of a scene gets a box; None where it is hidden."""
+    return _detect(random, scene, *_thing_and_colour(random, scene), held_out_wording)
+
+
+def _detect(
+    random: np.random.Generator, scene: Scene, index: int, colour: str, held_out_wording: bool
+) -> TaskEdit | None:
+    box = box_around(scene, index, colour)
+    if box is None:
+        return None
     thing = scene.objects[index]
     return TaskEdit(
         task=EditTask.DETECT,
@@ -90,7 +103,15 @@ def sample_detect(random: np.random.Generator, split: Split, held_out_wording: b
 
 def sample_segment(random: np.random.Generator, split: Split, held_out_wording: bool) -> TaskEdit:
     """Draw a thing that is covered with a colour."""
-    scene, index, colour = _sample(random, split)
+    return _segment(random, *_sample(random, split), held_out_wording)
+
+
+def segment_of(random: np.random.Generator, scene: Scene, held_out_wording: bool = False) -> TaskEdit:
+    """Draw which thing of a scene is covered with which colour."""
+    return _segment(random, scene, *_thing_and_colour(random, scene), held_out_wording)
+
+
+def _segment(random: np.random.Generator, scene: Scene, index: int, colour: str, held_out_wording: bool) -> TaskEdit:
     thing = scene.objects[index]
     return TaskEdit(
         task=EditTask.SEGMENT,
@@ -121,7 +142,11 @@ def box_around(scene: Scene, index: int, colour: str) -> Box | None:
 
 def _sample(random: np.random.Generator, split: Split) -> tuple[Scene, int, str]:
     scene = sample_scene(random, split, num_objects=pick(random, _NUM_OBJECTS))
-    return scene, int(random.integers(len(scene.objects))), pick(random, MARK_COLOURS)
+    return scene, *_thing_and_colour(random, scene)
+
+
+def _thing_and_colour(random: np.random.Generator, scene: Scene) -> tuple[int, str]:
+    return int(random.integers(len(scene.objects))), pick(random, MARK_COLOURS)
 
 
 def _wrong_boxes(random: np.random.Generator, scene: Scene, index: int, box: Box) -> Iterator[Box]:

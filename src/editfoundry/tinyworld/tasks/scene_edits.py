@@ -19,7 +19,7 @@ from editfoundry.tinyworld.edits import (
     the_phrase,
 )
 from editfoundry.tinyworld.objects import KINDS
-from editfoundry.tinyworld.scene import Scene
+from editfoundry.tinyworld.scene import POSITIONS, Scene
 from editfoundry.tinyworld.scene_sampling import Split, random_background, random_object, sample_scene
 from editfoundry.tinyworld.tasks.drawn_scenes import are_of_split, pick
 from editfoundry.tinyworld.tasks.likenesses import without
@@ -63,6 +63,18 @@ def sample_background(random: np.random.Generator, split: Split, held_out_wordin
     return _sample(EditTask.BACKGROUND, _background, random, split, held_out_wording)
 
 
+def scene_edit_of(
+    task: EditTask, random: np.random.Generator, scene: Scene, held_out_wording: bool = False
+) -> TaskEdit | None:
+    """Draw an edit of a scene that is given, of one of this file's tasks; None where what was drawn cannot be."""
+    made = _OF_SCENES[task](random, scene)
+    if made is None:
+        return None
+    before, after, wordings, said, index = made
+    text = wordings.say(random, held_out_wording, **said)
+    return _task_edit(task, Edit(before=before, after=after, instruction=text, category=task, index=index))
+
+
 def _sample(
     task: EditTask,
     make: Callable[[np.random.Generator, Split], _Made | None],
@@ -96,7 +108,10 @@ def _task_edit(task: EditTask, edit: Edit) -> TaskEdit:
 
 
 def _local(random: np.random.Generator, split: Split) -> _Made | None:
-    scene = sample_scene(random, split)
+    return _local_of(random, sample_scene(random, split))
+
+
+def _local_of(random: np.random.Generator, scene: Scene) -> _Made | None:
     index = int(random.integers(len(scene.objects)))
     thing = scene.objects[index]
     make = pick(
@@ -131,7 +146,10 @@ def _in_state(random: np.random.Generator, scene: Scene, index: int) -> _Made | 
 
 
 def _remove(random: np.random.Generator, split: Split) -> _Made | None:
-    scene = sample_scene(random, split)
+    return _remove_of(random, sample_scene(random, split))
+
+
+def _remove_of(random: np.random.Generator, scene: Scene) -> _Made | None:
     index = int(random.integers(len(scene.objects)))
     return scene, without(scene, index), REMOVE, {"the": the_phrase(scene.objects[index])}, index
 
@@ -143,10 +161,33 @@ def _add(random: np.random.Generator, split: Split) -> _Made | None:
     return without(after, index), after, ADD, {"phrase": added.phrase, "position": added.position}, None
 
 
+def _add_of(random: np.random.Generator, scene: Scene) -> _Made | None:
+    """Add a thing where there is room; as in `_add`, two things stand left and right."""
+    taken = [thing.position for thing in scene.objects]
+    room = [position for position in POSITIONS if position not in taken and (not taken or position != "middle")]
+    if len(taken) > 1 or not room or "middle" in taken:
+        return None
+    added = random_object(random, pick(random, room))
+    things = sorted((*scene.objects, added), key=lambda thing: list(POSITIONS).index(thing.position))
+    said = {"phrase": added.phrase, "position": added.position}
+    return scene, replace(scene, objects=tuple(things)), ADD, said, None
+
+
 def _background(random: np.random.Generator, split: Split) -> _Made | None:
-    scene = sample_scene(random, split)
+    return _background_of(random, sample_scene(random, split))
+
+
+def _background_of(random: np.random.Generator, scene: Scene) -> _Made | None:
     background = random_background(random)
     if background.place == scene.background.place:
         return None
     after = replace(scene, background=background)
     return scene, after, BACKGROUND, {"background": background.phrase}, None
+
+
+_OF_SCENES: dict[EditTask, Callable[[np.random.Generator, Scene], _Made | None]] = {
+    EditTask.LOCAL: _local_of,
+    EditTask.REMOVE: _remove_of,
+    EditTask.ADD: _add_of,
+    EditTask.BACKGROUND: _background_of,
+}

@@ -99,7 +99,11 @@ def styled(drawing: Drawing, style: str) -> Drawing:
 
 def sample_style(random: np.random.Generator, split: Split, held_out_wording: bool) -> TaskEdit:
     """Draw a scene and a style."""
-    scene = sample_scene(random, split)
+    return style_of(random, sample_scene(random, split), held_out_wording)
+
+
+def style_of(random: np.random.Generator, scene: Scene, held_out_wording: bool = False) -> TaskEdit:
+    """Draw a style for a scene."""
     style = pick(random, list(STYLES))
     return TaskEdit(
         task=EditTask.STYLE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.guesses import is_guessed
@@ -12,11 +14,10 @@ from editfoundry.tinyworld.tasks.task_edit import case_of_task_edit, wrong_drawi
 from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS, sample_task_edit
 
 
-def task_cases(count: int, seed: int, side: int = IMAGE_SIZE) -> list[EditCase]:
+def task_cases(count: int, seed: int, side: int = IMAGE_SIZE, tasks: Sequence[EditTask] = MADE_TASKS) -> list[EditCase]:
     """Return ``count`` cases as pictures of ``side`` pixels: unseen combinations and wordings, the tasks in turns."""
     return [
-        _case(f"tasks-{seed}-{number:05d}", MADE_TASKS[number % len(MADE_TASKS)], seed, number, side)
-        for number in range(count)
+        _case(f"tasks-{seed}-{number:05d}", tasks[number % len(tasks)], seed, number, side) for number in range(count)
     ]
 
 

@@ -105,7 +105,11 @@ def _shading(pixels: np.ndarray) -> np.ndarray:
 
 def sample_texture(random: np.random.Generator, split: Split, held_out_wording: bool) -> TaskEdit:
     """Draw a thing that is to be of another make."""
-    scene = sample_scene(random, split)
+    return texture_of(random, sample_scene(random, split), held_out_wording)
+
+
+def texture_of(random: np.random.Generator, scene: Scene, held_out_wording: bool = False) -> TaskEdit:
+    """Draw which thing of a scene gets which make."""
     index = int(random.integers(len(scene.objects)))
     texture = pick(random, list(TEXTURES))
     thing = scene.objects[index]

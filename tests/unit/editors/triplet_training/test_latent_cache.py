@@ -29,10 +29,21 @@ def test_cached_latents_are_what_the_vae_says_of_each_pair(tmp_path: Path) -> No
         pairs = torch.stack([TripletPixels(dataset, IMAGE_SIZE, bool(flip))[int(i)] for i in INDICES])
         with torch.no_grad():
             inputs, outputs = (vae.encode(pairs[:, role]).latent_dist for role in (0, 1))
-        flips = torch.full((2,), flip)
-        modes, sampled = cache.encode(cache.read(INDICES, flips, torch.zeros(2, 3)), noise)
+        flips = torch.full((2, 2), flip)
+        modes, sampled = cache.encode(cache.read(INDICES, flips, torch.zeros(2, 2, 3)), noise)
         torch.testing.assert_close(modes, inputs.mode(), atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(sampled, outputs.mean + outputs.std * noise, atol=1e-5, rtol=1e-4)
+
+
+def test_the_output_images_latents_can_be_of_the_mirrored_pair_alone(tmp_path: Path) -> None:
+    cache = latent_cache(
+        tmp_path / "cache", write_dataset(tmp_path / "data"), tiny_pipeline().vae, horizontal_flip=True
+    )
+    plain, mirrored, apart = (
+        cache.read(INDICES, torch.tensor([flips] * 2), torch.zeros(2, 2, 3)) for flips in ((0, 0), (1, 1), (0, 1))
+    )
+    assert torch.equal(apart[0], plain[0]) and torch.equal(apart[1], mirrored[1])
+    assert not torch.equal(plain[1], mirrored[1])
 
 
 def test_a_cache_that_is_there_is_opened_without_decoding_the_data(

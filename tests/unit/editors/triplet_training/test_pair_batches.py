@@ -36,7 +36,8 @@ def test_a_steps_draws_are_torchs_by_the_seed_and_leave_its_global_numbers_alone
     draws = draw_step(replace(CONFIG, horizontal_flip=True), 5)
     assert torch.equal(torch.get_rng_state(), before)
     generator = torch.Generator().manual_seed(3 * 1_000_003 + 5)
-    assert torch.equal(draws.flips, (torch.rand(400, generator=generator) < 0.5).long())
+    flips = (torch.rand(400, generator=generator) < 0.5).long()
+    assert torch.equal(draws.flips, torch.stack([flips, flips], dim=1))
     assert torch.equal(draws.drop_text, torch.rand(400, generator=generator) < 2 * CONFIG.conditioning_dropout)
     assert torch.equal(draws.timesteps, torch.randint(1000, (400,), generator=generator))
 
@@ -48,18 +49,32 @@ def test_flips_are_off_unless_asked_for_and_then_hit_half_of_the_pairs() -> None
 
 
 def test_crops_are_centred_unless_asked_for_and_then_uniform_with_one_draw_a_pair() -> None:
-    assert draw_step(CONFIG, 0).crops.unique(dim=0).tolist() == [[1.0, 0.5, 0.5]]
+    assert draw_step(CONFIG, 0).crops.flatten(0, 1).unique(dim=0).tolist() == [[1.0, 0.5, 0.5]]
     config = replace(CONFIG, cache_latents=False, random_crop=True, min_crop_share=0.5, batch_size=10_000)
-    crops = draw_step(config, 0).crops
+    crops, output_crops = draw_step(config, 0).crops.unbind(1)
+    assert torch.equal(crops, output_crops)
     scaled = (crops - torch.tensor([0.5, 0, 0])) / torch.tensor([0.5, 1, 1])
     four_sigma = 4 * math.sqrt(1 / 12 / len(crops))
     assert crops[:, 0].min() >= 0.5 and bool(((scaled.mean(0) - 0.5).abs() < four_sigma).all())
     assert bool((torch.corrcoef(scaled.T) - torch.eye(3)).abs().max() < 4 / math.sqrt(len(crops)))
 
 
+def test_two_draws_a_pair_leave_all_other_numbers_as_they_are() -> None:
+    one = replace(CONFIG, cache_latents=False, horizontal_flip=True, random_crop=True, batch_size=10_000)
+    together, apart = (
+        draw_step(replace(one, augment_apart=value), 0, latent_shape=(1, 1, 1)) for value in (False, True)
+    )
+    for name, value in vars(together).items():
+        found = vars(apart)[name]
+        changes = name in ("flips", "crops")
+        assert torch.equal(value[:, 0], found[:, 0]) if changes else torch.equal(value, found)
+    for drawn in (apart.flips.float(), apart.crops[:, :, 1]):
+        assert abs(float(torch.corrcoef(drawn.T)[0, 1])) < 4 / math.sqrt(10_000)
+
+
 def test_dropout_flips_and_timesteps_are_drawn_apart() -> None:
     draws = draw_step(replace(CONFIG, horizontal_flip=True, batch_size=40_000), 0, latent_shape=(1, 1, 1))
-    columns = torch.stack([draws.flips.float(), draws.drop_text.float(), draws.timesteps.float()])
+    columns = torch.stack([draws.flips[:, 0].float(), draws.drop_text.float(), draws.timesteps.float()])
     assert bool((torch.corrcoef(columns) - torch.eye(3)).abs().max() < 4 / math.sqrt(40_000))
     assert abs(draws.drop_text.float().mean() - 0.1) < 4 * math.sqrt(0.09 / 40_000)
     assert abs((draws.drop_text & draws.drop_image).float().mean() - 0.05) < 4 * math.sqrt(0.05 * 0.95 / 40_000)
@@ -134,7 +149,7 @@ def test_a_validation_takes_each_triplet_once_at_timesteps_evenly_spread_and_dro
     assert len(set(draws.indices.tolist())) == 4
     assert sorted(validation_draws(config, 3, 1000, (4, 2, 2), 5).indices.tolist()) == [0, 1, 2]
     assert not any(part.any() for part in (draws.flips, draws.drop_text, draws.drop_image, draws.drop_tokens))
-    assert draws.crops.tolist() == [[1.0, 0.5, 0.5]] * 4
+    assert draws.crops.tolist() == [[[1.0, 0.5, 0.5]] * 2] * 4
     # Training's first step has the same seed and other noise.
     trained_on = draw_step(replace(config, batch_size=4), 0)
     assert not torch.equal(draws.noise, trained_on.noise) and draws.noise.shape == trained_on.noise.shape

@@ -10,7 +10,7 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
 from editfoundry.editors.triplet_training.aspect_ratios import training_sizes
 from editfoundry.editors.triplet_training.content_hashes import dataset_hash
-from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
+from editfoundry.editors.triplet_training.triplet_pixels import CENTRED, TripletPixels
 from editfoundry.errors import BadInputError
 
 
@@ -39,6 +39,13 @@ def test_a_crop_takes_the_same_square_of_both_images(tmp_path: Path) -> None:
     for found, image in zip(pair, wide, strict=True):
         expected = torch.from_numpy(np.asarray(image)[10:30, 44:64].astype(np.float32) / 127.5 - 1).permute(2, 0, 1)
         torch.testing.assert_close(found, expected)
+
+
+def test_the_images_of_a_pair_can_be_seen_each_in_its_own_way(tmp_path: Path) -> None:
+    pixels, crop = TripletPixels(write_dataset(tmp_path), IMAGE_SIZE), (0.75, 0.0, 1.0)
+    seen = pixels.pair_as(3, [(False, crop), (True, CENTRED)])
+    assert torch.equal(seen[0], pixels.pair(3, False, crop)[0])
+    assert torch.equal(seen[1], pixels.pair(3, True)[1])
 
 
 def wide_and_tall(folder: Path) -> list[Triplet]:

@@ -154,5 +154,5 @@ def test_without_ground_truth_there_is_no_outcome(benchmark):
 def test_only_the_metrics_that_were_asked_for_are_measured_and_an_unknown_one_is_refused(models, benchmark):
     scorer = MetricScorer(models, benchmark, only=("right", "l1"))
     assert list(scorer.described()) == ["right", "l1"]
-    with pytest.raises(BadInputError, match="no metric 'nonsense': use right, sharp, clip_score"):
+    with pytest.raises(BadInputError, match="no metric 'nonsense': use right, sharp, right_object"):
         MetricScorer(models, benchmark, only=("nonsense",))

@@ -20,13 +20,14 @@ from editfoundry.data.rejections import read_rejections
 from editfoundry.data.shards import read_triplets
 from editfoundry.data.tables import write_rows
 from editfoundry.errors import BadInputError
+from editfoundry.judging.pair_scores import BLANK, NOT_FINITE
 from editfoundry.lineage.params import load_params
 from editfoundry.lineage.stages import check_params, stage_named
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
 from editfoundry.synthesis.instruct_pix2pix import stage as pair_stage
 from editfoundry.synthesis.instruct_pix2pix.caption_pairs import CaptionPair
-from editfoundry.synthesis.instruct_pix2pix.choosing import BLANK, NOT_AMONG_THE_BEST, NOT_FINITE
+from editfoundry.synthesis.instruct_pix2pix.choosing import NOT_AMONG_THE_BEST
 from editfoundry.synthesis.instruct_pix2pix.config import PairConfig
 from editfoundry.synthesis.instruct_pix2pix.models import load_pair_models
 from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter, candidate_seed

@@ -1,25 +1,44 @@
-"""Edits with a table of tasks: each edit with the task that is given, or with none."""
+"""Edits with a table of tasks: each edit with the task that is given or predicted, or with none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline
-from PIL import Image
 from torch import Tensor
 
-from editfoundry.editors.editor import EditRequest
+from editfoundry.editors.editor import EditRequest, EditWords, WordedEdit
 from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned
 from editfoundry.editors.families.emu_edit.task_file import find_task, read_task
-from editfoundry.editors.families.emu_edit.task_table import TaskTable, read_task_table
+from editfoundry.editors.families.emu_edit.task_table import TaskTable
+from editfoundry.editors.families.instruct_pix2pix.family import sampling_of
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
-from editfoundry.errors import Rejection
+from editfoundry.errors import BadInputError, MissingModelError, Rejection
+from editfoundry.pretrained.task_predictor import TaskPredictor
 
+GIVEN, PREDICTED, NONE = "given", "predicted", "none"
+"""What the option ``task`` can be beside a task, see `EmuEditOptions`."""
 UNKNOWN_TASK = "unknown-task"
+NO_PREDICTOR = "no-task-predictor"
+
+
+@dataclass(frozen=True)
+class ChosenTask:
+    """The task that an edit is made by."""
+
+    name: str = ""
+    """Empty for none."""
+    is_predicted: bool = False
+
+    @property
+    def words(self) -> EditWords:
+        """What is told of it beside the edit."""
+        source = "predicted" if self.is_predicted else "given"
+        return EditWords(f"task {self.name} ({source})" if self.name else "no task")
 
 
 @dataclass(frozen=True)
@@ -30,6 +49,29 @@ class TaskEditor:
     table: TaskTable
     folder: Path
     """The checkpoint's."""
+    predictor: Callable[[], TaskPredictor] | None = None
+    """Loads what predicts tasks, once; None where the profile names no such model."""
+
+    def tasks(self, requests: Sequence[EditRequest], choice: str) -> list[ChosenTask]:
+        """Return the task of each request as the option ``task`` chooses it, see `EmuEditOptions`.
+
+        Raises:
+            BadInputError: ``choice`` is ``predicted``, and no model predicts.
+            MissingModelError: the model that predicts is not on this machine.
+        """
+        if choice not in (GIVEN, PREDICTED):
+            return [ChosenTask("" if choice == NONE else choice)] * len(requests)
+        if choice == PREDICTED and self.predictor is None:
+            raise BadInputError("task is predicted, but the profile names no model for the role 'task_predictor'")
+        own = [ChosenTask(request.task or "" if choice == GIVEN else "") for request in requests]
+        texts = [request.instruction for request in requests]
+        # An edit that is asked for nothing, as a control does, has no task.
+        untold = [place for place, task in enumerate(own) if not task.name and texts[place].strip()]
+        if untold and self.predictor is not None:
+            found = self.predictor().predict([texts[place] for place in untold])
+            for place, task in zip(untold, found, strict=True):
+                own[place] = ChosenTask(task if task in self.table.names else "", is_predicted=True)
+        return own
 
     @torch.no_grad()
     def vectors(self, tasks: Sequence[str]) -> Tensor:
@@ -57,35 +99,21 @@ class TaskEditor:
         return TaskConditioned(self.pipeline.unet, vectors, has_task) if bool(has_task.any()) else None
 
 
-def load_task_editor(pipeline: StableDiffusionInstructPix2PixPipeline, folder: Path) -> TaskEditor:
-    """Return a loaded pipeline with the table of its folder."""
-    return TaskEditor(pipeline, read_task_table(folder), folder)
-
-
-def task_of(request: EditRequest, choice: str) -> str:
-    """Return a request's task as the option ``task`` chooses it, see `EmuEditOptions`; empty for none."""
-    if choice == "given":
-        return request.task or ""
-    return "" if choice == "none" else choice
-
-
-def edit_with_tasks(editor: TaskEditor, requests: Sequence[EditRequest], options: Any) -> list[Image.Image]:
-    """Edit equally large pictures, each by its instruction and its task."""
+def edit_with_tasks(editor: TaskEditor, requests: Sequence[EditRequest], options: Any) -> list[WordedEdit]:
+    """Edit equally large pictures, each by its instruction and its task; the words are the tasks."""
     try:
-        denoiser = editor.conditioned([task_of(request, options.task) for request in requests])
+        tasks = editor.tasks(requests, options.task)
+    except (BadInputError, MissingModelError) as error:
+        raise Rejection(NO_PREDICTOR, str(error)) from error
+    try:
+        denoiser = editor.conditioned([task.name for task in tasks])
     except ValueError as error:
         raise Rejection(UNKNOWN_TASK, str(error)) from error
-    return edit_images(
+    images = edit_images(
         editor.pipeline,
         [request.image for request in requests],
         [request.instruction for request in requests],
-        seeds=[request.seed for request in requests],
-        num_inference_steps=options.num_inference_steps,
-        guidance_rescale=options.guidance_rescale,
-        scheduler=options.scheduler,
         denoiser=denoiser,
-        guidance_scale=[request.options.get("guidance_scale", options.guidance_scale) for request in requests],
-        image_guidance_scale=[
-            request.options.get("image_guidance_scale", options.image_guidance_scale) for request in requests
-        ],
+        **sampling_of(requests, options),
     )
+    return [WordedEdit(image, task.words) for image, task in zip(images, tasks, strict=True)]

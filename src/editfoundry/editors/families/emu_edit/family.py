@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from editfoundry.editors.editor import Editor
+from editfoundry.editors.editor import Editor, WordedEdit
 from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining
 from editfoundry.editors.families.emu_edit.training_config import EmuEditTraining, TaskInversion
-from editfoundry.editors.families.instruct_pix2pix.family import InstructPix2PixOptions
+from editfoundry.editors.families.instruct_pix2pix.family import PER_REQUEST_OPTIONS, InstructPix2PixOptions
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from editfoundry.editors.editor import EditRequest
     from editfoundry.editors.families.emu_edit.editing import TaskEditor
     from editfoundry.pretrained.runtime import Runtime
@@ -28,23 +27,30 @@ class EmuEditOptions(InstructPix2PixOptions):
     image_guidance_scale: float = 1.5
     """Weight of the input picture, ``s_I``."""
     task: str = "given"
-    """``given``: each request's own task, or none where it has none; ``none``; or a task for all edits, by name or by
-    the path of a learnt one."""
+    """``given``: each request's own task; where it has none, the predicted one, if the profile has a
+    ``task_predictor``, else none. ``predicted``: always that one. ``none``. Or a task for all edits, by name or by the
+    path of a learnt one."""
 
 
 def _load(source: EditorSource, runtime: Runtime) -> TaskEditor:
-    from editfoundry.editors.families.emu_edit.editing import load_task_editor
+    from editfoundry.editors.families.emu_edit.editing import TaskEditor
+    from editfoundry.editors.families.emu_edit.task_table import read_task_table
     from editfoundry.pretrained.editor_base import load_editor
+    from editfoundry.pretrained.task_predictor import load_task_predictor
 
     assert source.folder is not None  # The family has no editor of a name of its own.
-    return load_task_editor(load_editor(source.folder, runtime), source.folder)
+    predictor = None
+    if source.profile is not None and "task_predictor" in source.profile.models:
+        # Loaded when the first edit asks for it: where every request has a task, none does.
+        predictor = cache(partial(load_task_predictor, source.profile, runtime))
+    return TaskEditor(load_editor(source.folder, runtime), read_task_table(source.folder), source.folder, predictor)
 
 
-def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
+def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[WordedEdit]:
     from editfoundry.editors.families.emu_edit.editing import edit_with_tasks
     from editfoundry.editors.working_size import edit_at_working_size
 
-    def edit(group: list[EditRequest]) -> list[Image.Image]:
+    def edit(group: list[EditRequest]) -> list[WordedEdit]:
         return edit_with_tasks(editor.model, group, editor.options)
 
     return edit_at_working_size(editor.model.pipeline, requests, edit, editor.source.defaults.area_side)
@@ -58,7 +64,9 @@ EMU_EDIT = EditorFamily(
     load=_load,
     edit=_edit,
     also_reads=("task",),
-    per_request_options=("guidance_scale", "image_guidance_scale"),
+    helper_roles=("task_predictor",),
+    explains_itself=True,
+    per_request_options=PER_REQUEST_OPTIONS,
     training=FamilyTraining(
         EmuEditTraining,
         "editfoundry.editors.families.emu_edit.trainee:EmuEditTrainee",

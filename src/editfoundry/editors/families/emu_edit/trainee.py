@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,15 +102,11 @@ class EmuEditTrainee:
 
     def validation(self) -> list[Validation]:
         """Return the denoising loss of triplets that are only looked at, each with its task."""
-        data = self.editor.validated
-        return [] if data is None else [self._validation(data, *of_size) for of_size in data.validation()]
 
-    def _validation(self, data: TripletData, size: int, read: Callable[[slice], PairBatch]) -> Validation:
-        def batch(part: slice) -> TaskBatch:
-            pairs = self.editor.for_the_device(read(part))
+        def of_pairs(pairs: PairBatch) -> TaskBatch:
             return TaskBatch(pairs, self.validated_rows[pairs.triplets])
 
-        return Validation(batch, size, lambda modules, batch: self._loss(modules, batch, data))
+        return self.editor.validations(of_pairs, self._loss)
 
     def write_samples(self, path: Path) -> None:
         """Write a grid of sample edits, see `InstructPix2PixTrainee.write_samples`."""

@@ -1,16 +1,21 @@
-"""Opens a cascade's folder."""
+"""Opens a cascade's folder, and makes a cascade of text-to-image models."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from diffusers import DDIMScheduler, IFPipeline, IFSuperResolutionPipeline
+
+from editfoundry.diffusion.schedulers import on_schedule_of
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder
 from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipeline
-from editfoundry.pretrained.diffusers_pipeline import open_pipeline
+from editfoundry.editors.families.imagen_editor.stage import CascadeStage, stage_of
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.diffusers_pipeline import open_pipeline, pipeline_class_name
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference
-
-__all__ = ["MaskedPictureEncoder", "load_imagen_editor"]
 
 
 def load_imagen_editor(folder: Path, runtime: Runtime) -> ImagenEditorPipeline:
@@ -20,6 +25,82 @@ def load_imagen_editor(folder: Path, runtime: Runtime) -> ImagenEditorPipeline:
         MissingModelError: a part is missing.
         BadInputError: the parts are damaged, or do not fit each other.
     """
-    reference = ModelReference(role="inpainter", source=str(folder.resolve()))
+    return _opened(ModelReference(role="inpainter", source=str(folder.resolve())), runtime)
+
+
+def load_cascade_to_train(
+    editor: str,
+    revision: str,
+    super_resolution: Sequence[str],
+    runtime: Runtime,
+    downsampling: str = "learned",
+    mask_channels: int = 16,
+) -> ImagenEditorPipeline:
+    """Load a cascade; of text-to-image models each is widened by channels of zero weight for picture and mask.
+
+    Args:
+        editor: a cascade, or an IFPipeline: what ``from_pretrained`` is called with.
+        revision: of a hub id.
+        super_resolution: IFSuperResolutionPipelines, smallest first; none beside a cascade.
+        runtime: device and precision.
+        downsampling: see `MaskedPictureEncoder`; of new channels alone, as what follows.
+        mask_channels: their number.
+
+    Raises:
+        MissingModelError: a model is not on this machine and cannot be fetched.
+        BadInputError: the models are none of those, or do not fit each other.
+    """
+    reference = ModelReference(role="inpainter", source=editor, revision=revision)
+    kind = pipeline_class_name(reference)
+    if kind == ImagenEditorPipeline.__name__:
+        if super_resolution:
+            raise BadInputError(f"{editor} is a cascade and has its super-resolution: leave super_resolution out")
+        return _opened(reference, runtime)
+    if kind != IFPipeline.__name__ or not super_resolution:
+        raise BadInputError(
+            f"{editor} ({kind}): training starts from an ImagenEditorPipeline, or from an IFPipeline with its "
+            "super_resolution models"
+        )
+    base = open_pipeline(IFPipeline, reference, runtime)
+    larger = [
+        open_pipeline(IFSuperResolutionPipeline, ModelReference(role="inpainter", source=source), runtime).unet
+        for source in super_resolution
+    ]
+    return cascade_of(
+        base.tokenizer, base.text_encoder, base.scheduler, [base.unet, *larger], downsampling, mask_channels
+    )
+
+
+def cascade_of(
+    tokenizer: Any,
+    text_encoder: Any,
+    scheduler: Any,
+    unets: Sequence[Any],
+    downsampling: str = "learned",
+    mask_channels: int = 16,
+) -> ImagenEditorPipeline:
+    """Make a cascade of text-to-image UNets, the base first, in place; it paints at first as if it saw no picture.
+
+    Raises:
+        BadInputError: the UNets are of latents, or a side is not half of the cascade's, or a quarter, and so on.
+    """
+    sides = [int(unet.config.sample_size) for unet in unets]
+    stages: list[CascadeStage] = []
+    for unet, side in zip(unets, sides, strict=True):
+        num_halvings = (max(sides) // side).bit_length() - 1
+        if side << num_halvings != max(sides):
+            raise BadInputError(f"the cascade's sides are {sides}: each must be the last one halved some times")
+        encoder = MaskedPictureEncoder(num_halvings, mask_channels, downsampling)
+        stages.append(stage_of(unet, encoder.to(unet.device, unet.dtype)))
+    parts: dict[str, Any] = {}
+    for number, stage in enumerate(stages, start=1):
+        ending = "" if number == 1 else f"_{number}"
+        parts |= {f"unet{ending}": stage.unet, f"mask_encoder{ending}": stage.mask_encoder}
+    # DeepFloyd IF samples with a variance that it predicts, which is not trained here.
+    own = scheduler if isinstance(scheduler, DDIMScheduler) else on_schedule_of(scheduler, DDIMScheduler)
+    return ImagenEditorPipeline(tokenizer=tokenizer, text_encoder=text_encoder, scheduler=own, **parts)
+
+
+def _opened(reference: ModelReference, runtime: Runtime) -> ImagenEditorPipeline:
     pipeline: ImagenEditorPipeline = open_pipeline(ImagenEditorPipeline, reference, runtime)
     return pipeline

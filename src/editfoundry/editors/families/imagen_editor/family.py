@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from editfoundry.editors.editor import Editor
-from editfoundry.editors.editor_family import EditorFamily, EditorSource
+from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining
 from editfoundry.editors.families.imagen_editor.options import ImagenEditorOptions
+from editfoundry.editors.families.imagen_editor.training_config import ImagenEditorTraining
 from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -39,4 +40,7 @@ IMAGEN_EDITOR = EditorFamily(
     needs=("mask",),
     load=_load,
     edit=_edit,
+    training=FamilyTraining(
+        ImagenEditorTraining, "editfoundry.editors.families.imagen_editor.trainee:ImagenEditorTrainee"
+    ),
 )

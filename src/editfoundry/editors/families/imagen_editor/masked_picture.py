@@ -8,11 +8,11 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, silu
 
+from editfoundry.editors.families.imagen_editor.options import DOWNSAMPLINGS
 from editfoundry.errors import BadInputError
 
 NUM_SEEN = 4
 """Channels of a masked picture: RGB, and the mask."""
-DOWNSAMPLINGS = ("learned", "bicubic")
 
 
 class MaskedPictureEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]

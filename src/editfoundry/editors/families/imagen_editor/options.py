@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from editfoundry.errors import BadInputError
 
+DOWNSAMPLINGS = ("learned", "bicubic")
+"""How picture and mask reach a stage's resolution; see `MaskedPictureEncoder`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImagenEditorOptions:

@@ -104,6 +104,10 @@ class StageDraws:
     level: Tensor | None = None
     """``(B,)`` int64, timesteps of the noise on the smaller picture."""
 
+    def on(self, device: torch.device) -> StageDraws:
+        """Return them on ``device``."""
+        return StageDraws(*(None if part is None else part.to(device) for part in vars(self).values()))  # type: ignore[arg-type]
+
 
 def stage_loss(
     stage: Any,

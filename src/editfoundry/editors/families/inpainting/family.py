@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from editfoundry.editors.editor_family import EditorFamily, EditorSource, load_painter
+from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining, load_painter
 from editfoundry.editors.families.inpainting.options import InpaintingOptions
+from editfoundry.editors.families.inpainting.training_config import InpaintingTraining
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -45,4 +46,5 @@ INPAINTING = EditorFamily(
     needs=("mask",),
     load=_load,
     edit=_edit,
+    training=FamilyTraining(InpaintingTraining, "editfoundry.editors.families.inpainting.trainee:InpaintingTrainee"),
 )

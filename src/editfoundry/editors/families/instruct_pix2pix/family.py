@@ -49,11 +49,23 @@ def options_in(settings: object) -> dict[str, Any]:
     return {o.name: getattr(settings, o.name) for o in fields(InstructPix2PixOptions) if hasattr(settings, o.name)}
 
 
-def guidance_of(requests: Sequence[EditRequest], options: InstructPix2PixOptions) -> dict[str, Any]:
-    """Return both guidance scales of each request: its own, or else the editor's."""
-    return {
+def sampling_of(requests: Sequence[EditRequest], options: InstructPix2PixOptions) -> dict[str, Any]:
+    """Return what `edit_images` takes beside pictures and instructions.
+
+    Args:
+        requests: each with its seed and, where it has them, guidance scales of its own.
+        options: the editor's, and the guidance scales of all other requests.
+    """
+    scales = {
         name: [request.options.get(name, getattr(options, name)) for request in requests]
         for name in PER_REQUEST_OPTIONS
+    }
+    return {
+        "seeds": [request.seed for request in requests],
+        "num_inference_steps": options.num_inference_steps,
+        "guidance_rescale": options.guidance_rescale,
+        "scheduler": options.scheduler,
+        **scales,
     }
 
 
@@ -75,18 +87,12 @@ def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
     from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
     from editfoundry.editors.working_size import edit_at_working_size
 
-    chosen = editor.options
-
     def edit(group: list[EditRequest]) -> list[Image.Image]:
         return edit_images(
             editor.model,
             [request.image for request in group],
             [request.instruction for request in group],
-            seeds=[request.seed for request in group],
-            num_inference_steps=chosen.num_inference_steps,
-            guidance_rescale=chosen.guidance_rescale,
-            scheduler=chosen.scheduler,
-            **guidance_of(group, chosen),
+            **sampling_of(group, editor.options),
         )
 
     return edit_at_working_size(editor.model, requests, edit, editor.source.defaults.area_side)

@@ -6,11 +6,10 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
-from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
 from PIL import Image
 from torch import Tensor
 
@@ -22,41 +21,37 @@ from editfoundry.editors.editing_defaults import (
 )
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
-from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
-from editfoundry.editors.triplet_training.denoising_loss import denoising_loss, noise_scheduler, sampling_scheduler
+from editfoundry.editors.families.instruct_pix2pix.widen import untrained, widen_conv_in
 from editfoundry.editors.triplet_training.lora import LORA_FOLDER, add_lora, merge_lora
 from editfoundry.editors.triplet_training.pair_batches import PairBatch
 from editfoundry.editors.triplet_training.sample_grid import write_sample_grid
 from editfoundry.editors.triplet_training.text_cache import embedded
-from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets, training_pictures
-from editfoundry.editors.working_size import native_size
+from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData, open_triplets
+from editfoundry.editors.triplet_training.triplet_trainee import (
+    TripletTrainee,
+    forward_process,
+    open_both,
+    training_resolution,
+)
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import open_pipeline
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference
-from editfoundry.training.run_folder import writing
-from editfoundry.training.trainee import Modules, TrainedPart, Validation
+from editfoundry.training.trainee import Modules, TrainedPart
 
 NUM_SAMPLE_STEPS = 20
 """Sampler steps of a grid of sample edits."""
 
 
-@dataclass(frozen=True)
-class InstructPix2PixTrainee:
+@dataclass(frozen=True, kw_only=True)
+class InstructPix2PixTrainee(TripletTrainee):
     """An editor in training; see `training.trainee.Trainee`."""
 
     config: InstructPix2PixTraining
     pipeline: StableDiffusionInstructPix2PixPipeline
     """In float32; what is trained is on the device, the rest where it is needed."""
-    scheduler: DDPMScheduler
-    """Forward process."""
-    data: TripletData
-    validated: TripletData | None
-    resolution: int
-    """Side of the training images in pixels, or of the square whose area they have."""
     was_widened: bool
     """The UNet saw no image before."""
-    device: torch.device
 
     @classmethod
     def load(cls, config: InstructPix2PixTraining, accelerator: Accelerator) -> InstructPix2PixTrainee:
@@ -68,28 +63,34 @@ class InstructPix2PixTrainee:
         device = accelerator.device
         if config.train_text_encoder and accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
             raise BadInputError("train_text_encoder is on, but FSDP and DeepSpeed train one model: turn it off there")
-        pipeline, was_widened = load_editor_to_train(config.editor_location, config.revision)
-        scheduler = noise_scheduler(pipeline.scheduler, config.prediction_type, config.zero_terminal_snr)
-        pipeline.scheduler = sampling_scheduler(pipeline.scheduler, scheduler)
+        pipeline, was_widened = _starting_editor(config)
+        scheduler = forward_process(config, pipeline)
         pipeline.vae.requires_grad_(False)
         pipeline.text_encoder.requires_grad_(config.train_text_encoder)
-        resolution = _resolution(config, pipeline)
+        resolution = training_resolution(config, pipeline)
         parts = (pipeline.vae, pipeline.tokenizer, pipeline.text_encoder)
         encoders = Encoders(config.editor_location, *parts, revision=config.revision)
-        validated = None
-        with accelerator.main_process_first(), writing("a cache", config.work_dir, "no step was done yet", OSError):
-            timesteps = scheduler.config.num_train_timesteps
-            data = open_triplets(config, config.dataset, encoders, resolution, timesteps, device)
-            if config.validation_dataset is not None:
-                plain = replace(config, horizontal_flip=False)
-                dataset = config.validation_dataset
-                validated = open_triplets(plain, dataset, encoders, resolution, timesteps, device, "validation")
+        timesteps = scheduler.config.num_train_timesteps
+
+        def opened(chosen: InstructPix2PixTraining, dataset: Path, split: str) -> TripletData:
+            return open_triplets(chosen, dataset, encoders, resolution, timesteps, device, split)
+
+        data, validated = open_both(config, accelerator, opened)
         if config.cache_latents:
             pipeline.vae.to("cpu")
         pipeline.text_encoder.to(device).train(config.train_text_encoder)
         pipeline.unet.to(device, memory_format=torch.channels_last).train()
         switch_on(pipeline, config, was_widened)
-        return cls(config, pipeline, scheduler, data, validated, resolution, was_widened, device)
+        return cls(
+            config=config,
+            pipeline=pipeline,
+            scheduler=scheduler,
+            data=data,
+            validated=validated,
+            resolution=resolution,
+            was_widened=was_widened,
+            device=device,
+        )
 
     @property
     def parts(self) -> list[TrainedPart]:
@@ -99,48 +100,19 @@ class InstructPix2PixTrainee:
             return [unet]
         return [unet, TrainedPart(self.pipeline.text_encoder, is_averaged=self.config.ema_text_encoder)]
 
-    @property
-    def data_description(self) -> str:
-        """For a log line."""
-        return f"{len(self.data)} triplets"
-
-    @property
-    def likely_fault(self) -> str:
-        """What spoils a loss."""
-        return f"broken images in {self.config.dataset}"
-
-    def batch(self, step: int, part: slice) -> PairBatch:
-        """Draw and read some of a step's samples."""
-        return self.for_the_device(self.data.batch(step, part))
-
-    def loss(self, modules: Modules, batch: PairBatch) -> Tensor:
-        """Return the denoising loss (InstructPix2Pix, eq. 1) of triplets that are trained on."""
-        return self.pair_loss(modules[0], modules, batch, self.data)
-
-    def validation(self) -> list[Validation]:
-        """Return the denoising loss of triplets that are only looked at."""
-        data = self.validated
-        return [] if data is None else [self._validation(data, *of_size) for of_size in data.validation()]
-
-    def _validation(self, data: TripletData, size: int, read: Callable[[slice], PairBatch]) -> Validation:
-        return Validation(
-            lambda part: self.for_the_device(read(part)),
-            size,
-            lambda modules, batch: self.pair_loss(modules[0], modules, batch, data),
-        )
+    def loss_of(self, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
+        """Return the denoising loss (InstructPix2Pix, eq. 1)."""
+        return self.pair_loss(modules[0], modules, batch, data)
 
     def write_samples(self, path: Path, denoiser: Callable[[list[str]], Denoiser] | None = None) -> None:
         """Edit the first triplets of the validation data, or else of the training data, and write the grid.
-
-        Of several sizes of pictures, those of the commonest one are taken.
 
         Args:
             path: of the PNG file.
             denoiser: makes of the edits' tasks what is called in the place of the UNet; by default the UNet is.
         """
         config, pipeline = self.config, self.pipeline
-        split = "train" if config.validation_dataset is None else "validation"
-        _, pixels = training_pictures(config, config.validation_dataset or config.dataset, self.resolution, split)[0]
+        pixels = self.sample_pixels()
 
         def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
             seeds = [config.seed + number for number in range(len(images))]
@@ -179,36 +151,22 @@ class InstructPix2PixTrainee:
             defaults = replace(read_editing_defaults(folder), area_side=self.resolution)
             write_editing_defaults(folder, defaults)
 
-    def facts(self) -> dict[str, Any]:
-        """Return the hashes and the number of triplets."""
-        hashes = {f"{name}_hash": value for name, value in self.config.identity().items()}
-        return {**hashes, "num_triplets": len(self.data)}
-
-    def for_the_device(self, batch: PairBatch) -> PairBatch:
-        """Return a batch in pinned memory where it will be copied to a GPU."""
-        return batch.pinned() if self.device.type == "cuda" else batch
-
     def pair_loss(self, denoiser: Denoiser, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
         """Return the denoising loss of a batch of ``data``; ``denoiser`` is called in the place of the UNet."""
-        config, trains = self.config, self.config.train_text_encoder
-        batch = batch.on(self.device)
-        pairs = data.latent_pairs(batch, self.pipeline.vae.config.scaling_factor)
-        extra = config.change_weight - 1
-        return denoising_loss(
-            denoiser,
-            self.scheduler,
-            latents=pairs.outputs,
-            image_latents=pairs.inputs,
-            noise=batch.noise,
-            timesteps=batch.timesteps,
-            prompt_embeds=embedded(batch.texts, modules[1] if trains else self.pipeline.text_encoder, trains),
-            snr_gamma=config.snr_gamma,
-            weights=1 + extra * pairs.changed if extra else None,
-        )
+        trains, batch = self.config.train_text_encoder, batch.on(self.device)
+        prompt_embeds = embedded(batch.texts, modules[1] if trains else self.pipeline.text_encoder, trains)
+        return self.denoising_loss(denoiser, batch, data, prompt_embeds, self.pipeline.vae.config.scaling_factor)
 
 
-def load_editor_to_train(editor: str, revision: str = "main") -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
+def load_editor_to_train(
+    editor: str, revision: str = "main", channels_seed: int | None = None
+) -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
     """Load an editor in float32; a text-to-image model's UNet is widened, and the second value tells so.
+
+    Args:
+        editor: folder or hub id.
+        revision: of a hub id.
+        channels_seed: see `widen_conv_in`.
 
     Raises:
         BadInputError: the folder is missing or is not in diffusers' layout.
@@ -218,8 +176,19 @@ def load_editor_to_train(editor: str, revision: str = "main") -> tuple[StableDif
     pipeline = open_pipeline(StableDiffusionInstructPix2PixPipeline, reference, in_memory)
     is_narrow = pipeline.unet.config.in_channels == pipeline.unet.config.out_channels
     if is_narrow:
-        widen_conv_in(pipeline.unet)
+        widen_conv_in(pipeline.unet, channels_seed)
     return pipeline, is_narrow
+
+
+def _starting_editor(config: InstructPix2PixTraining) -> tuple[StableDiffusionInstructPix2PixPipeline, bool]:
+    is_random = config.image_channels == "random"
+    seed = config.seed if is_random else None
+    pipeline, was_widened = load_editor_to_train(config.editor_location, config.revision, seed)
+    if is_random and not was_widened:
+        raise BadInputError(f"image_channels is random, but {config.editor} sees pictures already: leave it at zero")
+    if config.from_scratch:
+        pipeline.unet = untrained(pipeline.unet, config.seed)
+    return pipeline, was_widened
 
 
 def switch_on(
@@ -241,10 +210,3 @@ def switch_on(
             pipeline.text_encoder.gradient_checkpointing_enable()
     if config.compile_unet:
         pipeline.unet.compile()
-
-
-def _resolution(config: InstructPix2PixTraining, pipeline: StableDiffusionInstructPix2PixPipeline) -> int:
-    resolution = config.resolution or native_size(pipeline)
-    if resolution % pipeline.vae_scale_factor:
-        raise BadInputError(f"resolution is {resolution}, but must be a multiple of {pipeline.vae_scale_factor} pixels")
-    return resolution

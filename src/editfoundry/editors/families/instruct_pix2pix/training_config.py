@@ -10,6 +10,9 @@ from editfoundry.editors.triplet_training.content_hashes import dataset_hash, ed
 from editfoundry.editors.triplet_training.triplet_config import TripletConfig
 from editfoundry.profiles import ModelReference
 
+IMAGE_CHANNELS = ("zero", "random")
+"""What new channels can start at."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class InstructPix2PixTraining(TripletConfig):
@@ -20,6 +23,12 @@ class InstructPix2PixTraining(TripletConfig):
     a text-to-image model is widened first."""
     revision: str = "main"
     """Commit, tag or branch of a hub id."""
+    image_channels: str = "zero"
+    """What the input picture's channels of a UNet that is widened start at: ``zero`` (InstructPix2Pix, section 3.2), or
+    ``random`` as any new layer, to compare the two."""
+    from_scratch: bool = False
+    """Start the UNet at random weights, and take only the editor's other parts, to measure what its weights are
+    worth."""
     lora_rank: int = 0
     """Rank of LoRA updates of the UNet's attention; 0 trains all weights. The finished checkpoint has them merged."""
     lora_alpha: int | None = None
@@ -33,12 +42,19 @@ class InstructPix2PixTraining(TripletConfig):
 
     CHECKPOINT_FILE: ClassVar[str] = "model_index.json"
     WITHOUT_EFFECT: ClassVar[frozenset[str]] = TripletConfig.WITHOUT_EFFECT | {"gradient_checkpointing", "compile_unet"}
-    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = TripletConfig.UNTOLD_AT_DEFAULT | {"ema_text_encoder", "revision"}
+    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = TripletConfig.UNTOLD_AT_DEFAULT | {
+        "ema_text_encoder",
+        "revision",
+        "image_channels",
+        "from_scratch",
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_each(("lora_alpha",), lambda value: value is None or value > 0, "more than 0")
         self.check_each(("lora_rank",), lambda value: value >= 0, "at least 0")
+        self.check_each(("image_channels",), IMAGE_CHANNELS.__contains__, f"one of {', '.join(IMAGE_CHANNELS)}")
+        self.check(not (self.from_scratch and self.lora_rank), "lora_rank", "0 where from_scratch is on")
 
     def identity(self) -> dict[str, Any]:
         """Return the hashes of data set and starting editor, taken when first asked for."""

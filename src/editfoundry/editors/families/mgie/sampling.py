@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from editfoundry.editors.editor import EditRequest, WordedEdit
-from editfoundry.editors.families.instruct_pix2pix.family import InstructPix2PixOptions, guidance_of
+from editfoundry.editors.families.instruct_pix2pix.family import InstructPix2PixOptions, sampling_of
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.mgie.model import MgieModel
 
@@ -20,12 +20,8 @@ def edit_with_words(
         model.pipeline,
         images,
         instructions,
-        seeds=[request.seed for request in requests],
-        num_inference_steps=options.num_inference_steps,
-        guidance_rescale=options.guidance_rescale,
-        scheduler=options.scheduler,
         prompt_embeds=imagined.prompt_embeds.to(model.pipeline.unet.dtype),
         negative_prompt_embeds=imagined.null_embeds.to(model.pipeline.unet.dtype),
-        **guidance_of(requests, options),
+        **sampling_of(requests, options),
     )
     return [WordedEdit(*pair) for pair in zip(edited, imagined.words, strict=True)]

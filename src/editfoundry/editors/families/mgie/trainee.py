@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from diffusers import DDPMScheduler
 from PIL import Image
 from torch import Tensor
 
@@ -23,21 +22,23 @@ from editfoundry.editors.families.mgie.picture_tokens import add_picture_tokens
 from editfoundry.editors.families.mgie.pipeline import MgiePipeline
 from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.editors.families.mgie.training_data import open_expressive_triplets
-from editfoundry.editors.triplet_training.denoising_loss import denoising_loss, noise_scheduler, sampling_scheduler
 from editfoundry.editors.triplet_training.pair_batches import PairBatch
 from editfoundry.editors.triplet_training.sample_grid import write_sample_grid
 from editfoundry.editors.triplet_training.triplet_data import TripletData
-from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
-from editfoundry.editors.working_size import native_size
+from editfoundry.editors.triplet_training.triplet_trainee import (
+    TripletTrainee,
+    forward_process,
+    open_both,
+    training_resolution,
+)
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.vision_language_model import open_vision_language_model
-from editfoundry.training.run_folder import writing
-from editfoundry.training.trainee import Modules, TrainedPart, Validation
+from editfoundry.training.trainee import Modules, TrainedPart
 
 
-@dataclass(frozen=True)
-class MgieTrainee:
+@dataclass(frozen=True, kw_only=True)
+class MgieTrainee(TripletTrainee):
     """An editor in training; see `training.trainee.Trainee`."""
 
     config: MgieTraining
@@ -45,13 +46,6 @@ class MgieTrainee:
     """In float32; what is trained is on the device."""
     trained_mllm: ExpressiveMllm
     """Token embeddings and head of ``model.mllm``."""
-    scheduler: DDPMScheduler
-    """Forward process."""
-    data: TripletData
-    validated: TripletData | None
-    resolution: int
-    """Side of the training images in pixels."""
-    device: torch.device
 
     @classmethod
     def load(cls, config: MgieTraining, accelerator: Accelerator) -> MgieTrainee:
@@ -67,22 +61,27 @@ class MgieTrainee:
         if config.mllm_precision != "float32":
             keep_frozen_in(model.mllm.model, getattr(torch, config.mllm_precision))
         pipeline = model.pipeline
-        scheduler = noise_scheduler(pipeline.scheduler, config.prediction_type, config.zero_terminal_snr)
-        pipeline.scheduler = sampling_scheduler(pipeline.scheduler, scheduler)
+        scheduler = forward_process(config, pipeline)
         pipeline.vae.requires_grad_(False)
-        resolution = config.resolution or native_size(pipeline)
-        timesteps, validated = scheduler.config.num_train_timesteps, None
-        with accelerator.main_process_first(), writing("a cache", config.work_dir, "no step was done yet", OSError):
-            data = open_expressive_triplets(config, config.dataset, pipeline, model.mllm, resolution, timesteps)
-            if config.validation_dataset is not None:
-                plain, dataset = replace(config, horizontal_flip=False), config.validation_dataset
-                validated = open_expressive_triplets(
-                    plain, dataset, pipeline, model.mllm, resolution, timesteps, "validation"
-                )
+        resolution, timesteps = training_resolution(config, pipeline), scheduler.config.num_train_timesteps
+
+        def opened(chosen: MgieTraining, dataset: Path, split: str) -> TripletData:
+            return open_expressive_triplets(chosen, dataset, pipeline, model.mllm, resolution, timesteps, split)
+
+        data, validated = open_both(config, accelerator, opened)
         if config.cache_latents:
             pipeline.vae.to("cpu")
         trained_mllm = _switch_on(model, config, device)
-        return cls(config, model, trained_mllm, scheduler, data, validated, resolution, device)
+        return cls(
+            config=config,
+            model=model,
+            trained_mllm=trained_mllm,
+            scheduler=scheduler,
+            data=data,
+            validated=validated,
+            resolution=resolution,
+            device=device,
+        )
 
     @property
     def parts(self) -> list[TrainedPart]:
@@ -92,39 +91,27 @@ class MgieTrainee:
             parts.append(TrainedPart(self.trained_mllm, self.config.mllm_learning_rate / self.config.learning_rate))
         return parts
 
-    @property
-    def data_description(self) -> str:
-        """For a log line."""
-        return f"{len(self.data)} triplets"
-
-    @property
-    def likely_fault(self) -> str:
-        """What spoils a loss."""
-        return f"broken images in {self.config.dataset}"
-
-    def batch(self, step: int, part: slice) -> PairBatch:
-        """Draw and read some of a step's samples."""
-        return self._for_the_device(self.data.batch(step, part))
-
-    def loss(self, modules: Modules, batch: PairBatch) -> Tensor:
+    def loss_of(self, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
         """Return the sum of the answers' cross-entropy and the weighted denoising loss (MGIE, eq. 6)."""
-        return self._loss(modules, batch, self.data)
-
-    def validation(self) -> list[Validation]:
-        """Return the same loss of triplets that are only looked at."""
-        data = self.validated
-        return [] if data is None else [self._validation(data, *of_size) for of_size in data.validation()]
-
-    def _validation(self, data: TripletData, size: int, read: Callable[[slice], PairBatch]) -> Validation:
-        return Validation(
-            lambda part: self._for_the_device(read(part)), size, lambda modules, batch: self._loss(modules, batch, data)
-        )
+        config, (unet, edit_head, *trained) = self.config, modules
+        batch = batch.on(self.device)
+        features = batch.pictures[0] if config.sees_picture else None
+        with torch.set_grad_enabled(config.trains_mllm and torch.is_grad_enabled()):
+            mllm = trained[0] if trained else self.trained_mllm
+            told = mllm(batch.texts[:, 0], batch.texts[:, 1], features)
+        if not config.edit_loss_reaches_mllm:
+            told = Told(told.loss, told.states.detach(), told.token_embeds.detach())
+        # One pass of the head gives the null condition beside the others.
+        conditions = edit_head(torch.cat([told.states, torch.zeros_like(told.states[:1])]), told.token_embeds)
+        prompt_embeds = torch.where(batch.drop_text[:, None, None], conditions[-1:], conditions[:-1])
+        scaling_factor = self.model.pipeline.vae.config.scaling_factor
+        edit_loss = self.denoising_loss(unet, batch, data, prompt_embeds, scaling_factor)
+        loss: Tensor = told.loss + config.edit_loss_weight * edit_loss
+        return loss
 
     def write_samples(self, path: Path) -> None:
         """Edit the first triplets of the validation data, or else of the training data, and write the grid."""
         config, pipeline = self.config, self.model.pipeline
-        split = "train" if config.validation_dataset is None else "validation"
-        pixels = TripletPixels(config.validation_dataset or config.dataset, self.resolution, split=split)
 
         def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
             is_mixed = config.mllm_precision != "float32"
@@ -142,7 +129,7 @@ class MgieTrainee:
 
         vae_was_on = pipeline.vae.device
         pipeline.vae.to(pipeline.unet.device)
-        write_sample_grid(pixels, config.num_samples, edit, path)
+        write_sample_grid(self.sample_pixels(), config.num_samples, edit, path)
         pipeline.vae.to(vae_was_on)
 
     def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None) -> None:
@@ -153,41 +140,6 @@ class MgieTrainee:
         self.model.mllm.model.gradient_checkpointing_disable()
         save_mgie(self.model, folder)
         copy_editing_defaults(Path(self.config.editor_location), folder)
-
-    def facts(self) -> dict[str, Any]:
-        """Return the hashes and the number of triplets."""
-        hashes = {f"{name}_hash": value for name, value in self.config.identity().items()}
-        return {**hashes, "num_triplets": len(self.data)}
-
-    def _for_the_device(self, batch: PairBatch) -> PairBatch:
-        return batch.pinned() if self.device.type == "cuda" else batch
-
-    def _loss(self, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
-        config, (unet, edit_head, *trained) = self.config, modules
-        batch = batch.on(self.device)
-        pairs = data.latent_pairs(batch, self.model.pipeline.vae.config.scaling_factor)
-        features = batch.pictures[0] if config.sees_picture else None
-        with torch.set_grad_enabled(config.trains_mllm and torch.is_grad_enabled()):
-            mllm = trained[0] if trained else self.trained_mllm
-            told = mllm(batch.texts[:, 0], batch.texts[:, 1], features)
-        if not config.edit_loss_reaches_mllm:
-            told = Told(told.loss, told.states.detach(), told.token_embeds.detach())
-        # One pass of the head gives the null condition beside the others.
-        conditions = edit_head(torch.cat([told.states, torch.zeros_like(told.states[:1])]), told.token_embeds)
-        extra = config.change_weight - 1
-        edit_loss = denoising_loss(
-            unet,
-            self.scheduler,
-            latents=pairs.outputs,
-            image_latents=pairs.inputs,
-            noise=batch.noise,
-            timesteps=batch.timesteps,
-            prompt_embeds=torch.where(batch.drop_text[:, None, None], conditions[-1:], conditions[:-1]),
-            snr_gamma=config.snr_gamma,
-            weights=1 + extra * pairs.changed if extra else None,
-        )
-        loss: Tensor = told.loss + config.edit_loss_weight * edit_loss
-        return loss
 
 
 def load_mgie_to_train(config: MgieTraining, device: torch.device) -> MgieModel:

@@ -70,7 +70,7 @@ class PicturedLatents:
 
     def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
         """Return the features, and what the latents are made of."""
-        features = torch.from_numpy(self.features[indices.numpy(), flips.numpy()])
+        features = torch.from_numpy(self.features[indices.numpy(), flips[:, 0].numpy()])
         return features, *self.latents.read(indices, flips, crops)
 
     def encode(self, pictures: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, Tensor]:

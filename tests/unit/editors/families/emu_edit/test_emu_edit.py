@@ -7,12 +7,12 @@ import pytest
 import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline
 from function_editors import request
+from tiny_emu_edit import save_editor
 from tiny_models import tiny_image, tiny_pipeline
 
 from editfoundry.data.edit_tasks import TASK_NAMES
-from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned, add_task_projection
+from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned
 from editfoundry.editors.families.emu_edit.task_file import InvertedTask, frozen_hash, write_task
-from editfoundry.editors.families.emu_edit.task_table import TaskTable
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.open_editor import find_editor, open_editor
 from editfoundry.errors import BadInputError
@@ -21,15 +21,6 @@ from editfoundry.pretrained.runtime import choose_runtime
 RUNTIME = choose_runtime("cpu")
 STEPS = {"num_inference_steps": 3}
 SCALES = {"guidance_scale": 5.0, "image_guidance_scale": 1.5}
-
-
-def save_editor(folder, vectors=None, prediction_type="v_prediction"):
-    pipeline = tiny_pipeline(prediction_type=prediction_type)
-    add_task_projection(pipeline.unet, seed=1)
-    pipeline.save_pretrained(folder)
-    table = TaskTable.at_random(16, seed=2) if vectors is None else TaskTable(vectors)
-    table.save(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -458,3 +458,34 @@ def test_a_shard_that_vanishes_while_a_run_reads_it_is_named(config: Training, t
 
     with pytest.raises(BadInputError, match="00001.tar: missing, though its index is there"):
         train_editor(uncached, should_stop=lose_a_shard)
+
+
+def loaded(config: Training) -> InstructPix2PixTrainee:
+    return InstructPix2PixTrainee.load(config, Accelerator(cpu=True))
+
+
+def test_a_training_from_scratch_takes_only_the_editors_other_parts(config: Training) -> None:
+    seeded = replace(config, seed=11)
+    trainee, started = loaded(replace(seeded, from_scratch=True)), loaded(seeded)
+    assert not torch.equal(trainee.pipeline.unet.conv_out.weight, started.pipeline.unet.conv_out.weight)
+    for part in ("vae", "text_encoder"):
+        fresh, given = (getattr(found.pipeline, part).parameters() for found in (trainee, started))
+        assert all(map(torch.equal, fresh, given))
+
+
+def test_random_image_channels_are_for_a_unet_that_is_widened_alone(config: Training, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="sees pictures already"):
+        loaded(replace(config, image_channels="random"))
+    tiny_pipeline(in_channels=4).save_pretrained(tmp_path / "painter")
+    painter = replace(config, editor=str(tmp_path / "painter"))
+    zero, random = (loaded(replace(painter, image_channels=start)).pipeline.unet for start in ("zero", "random"))
+    assert not zero.conv_in.weight[:, 4:].any() and bool(random.conv_in.weight[:, 4:].any())
+
+
+def test_settings_of_what_a_training_starts_from_leave_the_fingerprint_of_others_alone(config: Training) -> None:
+    told = config.as_dict()
+    assert not {"image_channels", "from_scratch", "augment_apart"} & set(told)
+    assert replace(config, from_scratch=True).as_dict()["from_scratch"]
+    for changes, said in (({"image_channels": "ones"}, "one of zero, random"), ({"augment_apart": True}, "mirrored")):
+        with pytest.raises(BadInputError, match=said):
+            replace(config, **changes)

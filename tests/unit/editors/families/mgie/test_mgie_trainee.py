@@ -205,8 +205,8 @@ def test_checkpointed_and_encoded_anew_the_loss_is_the_same(config: MgieTraining
 def test_half_the_flips_show_the_language_model_the_mirrored_picture(config: MgieTraining) -> None:
     trainee, _ = loaded_trainee(replace(config, horizontal_flip=True))
     latents = trainee.data.groups[0].latents
-    crops = torch.tensor([(1.0, 0.5, 0.5)])
-    plain, mirrored = (latents.read(torch.tensor([0]), torch.tensor([flip]), crops)[0] for flip in (0, 1))
+    crops = torch.tensor([[(1.0, 0.5, 0.5)] * 2])
+    plain, mirrored = (latents.read(torch.tensor([0]), torch.tensor([[flip, flip]]), crops)[0] for flip in (0, 1))
     from editfoundry.editors.families.mgie.expressive_mllm import features_of
 
     mllm, image = trainee.model.mllm, tiny_image(0)
@@ -281,3 +281,8 @@ def test_a_language_model_in_half_precision_trains_nearly_as_a_whole_one(
     assert set(kept.values()) == {torch.bfloat16} and opened.dtype == torch.float32
     with pytest.raises(BadInputError, match=r"^mllm_precision is 'bfloat16', but must be float32 where mixed_prec"):
         replace(config, mllm_precision="bfloat16")
+
+
+def test_a_resolution_that_the_autoencoder_cannot_halve_is_refused(config: MgieTraining) -> None:
+    with pytest.raises(BadInputError, match="resolution is 17, but must be a multiple of"):
+        MgieTrainee.load(replace(config, resolution=17), Accelerator(cpu=True))

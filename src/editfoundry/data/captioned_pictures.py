@@ -1,0 +1,240 @@
+"""Captioned pictures in plain WebDataset tars, as img2dataset and others write them: ``KEY.jpg`` beside ``KEY.txt``.
+
+Tars are read in place, on the disk or in S3, a picture by one ranged read: a list of where everything lies is made once
+and memory-mapped, so memory does not grow with the number of pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from editfoundry.data.atomic import atomic_file, atomic_folder
+from editfoundry.data.hashing import input_hash
+from editfoundry.data.images import open_image
+from editfoundry.data.index import shards_of
+from editfoundry.data.output_folder import claim_output
+from editfoundry.data.png import encode_png
+from editfoundry.data.storage import locate, read_range
+from editfoundry.data.untrusted import parse_json
+from editfoundry.errors import BadInputError, one_line
+
+PLACES_STAGE, TARS_STAGE = "captioned picture places", "captioned pictures"
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+CAPTION, METADATA, BOXES = ".txt", ".json", ".boxes.json"
+"""Members beside a picture: its caption; or img2dataset's JSON, of whose ``caption`` a missing one is taken; and boxes
+``[[x0, y0, x1, y1], ...]`` in pixels of what the caption names, where somebody knows them."""
+_KINDS = ("picture", "caption", "metadata", "boxes")
+_COLUMNS = 1 + 2 * len(_KINDS)
+_HEADER = 512
+
+
+@dataclass(frozen=True)
+class CaptionedPictures:
+    """Random access to the pictures and captions of a folder of tars, in the order of its tars."""
+
+    tars: Sequence[Path]
+    places: np.ndarray
+    """``(N, 9)`` int64, memory-mapped: the tar's number, then offset and length, in bytes, of picture, caption,
+    metadata and boxes; -1 where there is none."""
+    num_passed_over: int
+    """Members of the tars' records that have no picture, or no caption."""
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def picture(self, number: int) -> Image.Image:
+        """Return a picture, upright 8-bit RGB.
+
+        Raises:
+            BadInputError: it is broken, or its tar is not there any more.
+        """
+        data = self._member(number, "picture")
+        return open_image(data, self.name(number))
+
+    def caption(self, number: int) -> str:
+        """Return a picture's caption, on one line.
+
+        Raises:
+            BadInputError: its JSON holds none.
+        """
+        if self._has(number, "caption"):
+            return " ".join(self._member(number, "caption").decode("utf-8", "replace").split())
+        values = self._json(number, "metadata")
+        found = values.get("caption") if isinstance(values, dict) else None
+        if not isinstance(found, str):
+            raise BadInputError(f"{self.name(number)}: its JSON has no caption: add one, or a .txt beside the picture")
+        return " ".join(found.split())
+
+    def boxes(self, number: int) -> list[list[float]] | None:
+        """Return the boxes that lie beside a picture, in its pixels; None where none do.
+
+        Raises:
+            BadInputError: they are no list of four numbers each.
+        """
+        if not self._has(number, "boxes"):
+            return None
+        found = self._json(number, "boxes")
+        if not (isinstance(found, list) and all(_is_box(box) for box in found)):
+            raise BadInputError(f"{self.name(number)}: its {BOXES} must be a list of boxes [x0, y0, x1, y1] in pixels")
+        return [[float(edge) for edge in box] for box in found]
+
+    def name(self, number: int) -> str:
+        """Say where a record lies, for messages."""
+        tar, offset = self.tars[int(self.places[number, 0])], int(self.places[number, 1])
+        header = read_range(tar, offset - _HEADER, 100)
+        return f"{tar}: {header.rstrip(bytes(1)).decode('utf-8', 'replace')}"
+
+    def _has(self, number: int, kind: str) -> bool:
+        return int(self.places[number, 1 + 2 * _KINDS.index(kind)]) >= 0
+
+    def _json(self, number: int, kind: str) -> object:
+        try:
+            return parse_json(self._member(number, kind).decode())
+        except (ValueError, RecursionError) as error:
+            raise BadInputError(f"{self.name(number)}: its {kind} is no JSON ({one_line(error, 100)})") from error
+
+    def _member(self, number: int, kind: str) -> bytes:
+        tar = self.tars[int(self.places[number, 0])]
+        offset, length = self.places[number, 1 + 2 * _KINDS.index(kind) :][:2].tolist()
+        try:
+            data = read_range(tar, offset, length)
+        except FileNotFoundError as error:
+            raise BadInputError(f"{tar}: missing, though it was there when training began; put it back") from error
+        if len(data) != length:
+            raise BadInputError(f"{tar}: was cut after training began; copy it again")
+        return data
+
+
+def captioned_pictures_hash(dataset: Path) -> str:
+    """Hash the names and sizes of the tars, which tells whether they are others than before; nothing is read.
+
+    Raises:
+        BadInputError: there is no tar.
+    """
+    return input_hash([(tar.name, int(tar.stat().st_size)) for tar in _tars_of(dataset)])
+
+
+def open_captioned_pictures(dataset: Path, work_dir: Path) -> CaptionedPictures:
+    """Open a folder of tars, or one tar; where everything lies is found once, and kept below ``work_dir``.
+
+    Raises:
+        BadInputError: there is no tar, one is damaged or compressed, or none has a captioned picture.
+    """
+    tars = _tars_of(dataset)
+    folder = work_dir / f"captioned-{captioned_pictures_hash(dataset)[:16]}"
+    if not folder.is_dir():
+        with atomic_folder(folder, PLACES_STAGE) as partial:
+            _write_places(tars, partial, dataset)
+    told = json.loads((folder / "told.json").read_text())
+    return CaptionedPictures(tars, np.load(folder / "places.npy", mmap_mode="r"), told["num_passed_over"])
+
+
+def write_captioned_pictures(
+    folder: Path, records: Iterable[tuple[Image.Image, str, list[list[float]] | None]], pictures_per_tar: int
+) -> int:
+    """Write ``00000.tar``, ..., of pictures, captions and, where they are known, boxes; return their number.
+
+    Raises:
+        BadInputError: ``folder`` holds something else.
+    """
+    claim_output(folder, TARS_STAGE)
+    count, waiting = 0, iter(records)
+    for number in range(10**5):
+        first = next(waiting, None)
+        if first is None:
+            break
+        with (
+            atomic_file(folder / f"{number:05d}.tar") as file,
+            tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+        ):
+            for record in _up_to(pictures_per_tar, first, waiting):
+                _add_record(tar, f"{count:09d}", *record)
+                count += 1
+    return count
+
+
+def _up_to(most: int, first: tuple, rest: Iterator[tuple]) -> Iterator[tuple]:  # type: ignore[type-arg]
+    yield first
+    for _ in range(most - 1):
+        following = next(rest, None)
+        if following is None:
+            return
+        yield following
+
+
+def _add_record(
+    tar: tarfile.TarFile, key: str, picture: Image.Image, caption: str, boxes: list[list[float]] | None
+) -> None:
+    members = {".png": encode_png(picture, "RGB"), CAPTION: caption.encode()}
+    if boxes is not None:
+        members[BOXES] = json.dumps(boxes).encode()
+    for suffix, data in members.items():
+        info = tarfile.TarInfo(key + suffix)
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+
+
+def _tars_of(dataset: Path) -> list[Path]:
+    tars = shards_of(locate(dataset))
+    missing = [tar for tar in tars if not tar.is_file()]
+    if missing:
+        raise BadInputError(f"{missing[0]}: no such tar of captioned pictures")
+    return tars
+
+
+def _write_places(tars: Sequence[Path], folder: Path, dataset: Path) -> None:
+    """Read the tars' headers, one tar in memory at a time."""
+    count, passed_over = 0, 0
+    with (folder / "places.bin").open("wb") as file:
+        for number, tar in enumerate(tars):
+            rows, left = _places_of(tar, number)
+            rows.tofile(file)
+            count, passed_over = count + len(rows), passed_over + left
+    if not count:
+        raise BadInputError(f"{dataset}: no captioned picture: expected {', '.join(PICTURES)}, each beside a .txt")
+    places = np.memmap(folder / "places.bin", dtype=np.int64, mode="r", shape=(count, _COLUMNS))
+    np.save(folder / "places.npy", places)
+    del places
+    (folder / "places.bin").unlink()
+    (folder / "told.json").write_text(json.dumps({"num_passed_over": passed_over}))
+
+
+def _places_of(tar: Path, number: int) -> tuple[np.ndarray, int]:
+    """Return a tar's rows of ``CaptionedPictures.places``, and the number of its records that are no captioned one."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    try:
+        with tar.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as members:
+            while (member := members.next()) is not None:
+                key, kind = _key_and_kind(member.name)
+                if kind and member.isfile():
+                    found.setdefault(key, {})[kind] = (member.offset_data, member.size)
+                # tarfile would keep every member.
+                members.members = []  # type: ignore[attr-defined]
+    except tarfile.TarError as error:
+        raise BadInputError(
+            f"{tar}: no plain tar, or cut ({one_line(error, 100)}): copy it again, uncompressed"
+        ) from error
+    whole = [kinds for kinds in found.values() if "picture" in kinds and ("caption" in kinds or "metadata" in kinds)]
+    rows = [[number, *(edge for kind in _KINDS for edge in kinds.get(kind, (-1, -1)))] for kinds in whole]
+    return np.array(rows, dtype=np.int64).reshape(-1, _COLUMNS), len(found) - len(whole)
+
+
+def _key_and_kind(name: str) -> tuple[str, str]:
+    """Return a member's record, its name up to the first dot after the last slash, and what the member is."""
+    folder, _, file = name.rpartition("/")
+    stem, dot, suffix = file.partition(".")
+    ending = (dot + suffix).lower()
+    kinds = {**dict.fromkeys(PICTURES, "picture"), CAPTION: "caption", METADATA: "metadata", BOXES: "boxes"}
+    return f"{folder}/{stem}", kinds.get(ending, "")
+
+
+def _is_box(box: object) -> bool:
+    return isinstance(box, list) and len(box) == 4 and all(isinstance(edge, int | float) for edge in box)

@@ -1,0 +1,201 @@
+"""Stable Diffusion's inpainting model as something to train: a UNet of 9 channels, which diffusers opens as its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers import DDPMScheduler, StableDiffusionInpaintPipeline, StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate, mse_loss
+
+from editfoundry.diffusion.input_channels import add_input_channels
+from editfoundry.diffusion.prompt_embeds import encode_prompts
+from editfoundry.diffusion.seeded_noise import seeded_generators
+from editfoundry.editors.caption_training.caption_batches import (
+    CaptionedData,
+    CaptionedSamples,
+    open_captioned_data,
+    step_generator,
+)
+from editfoundry.editors.caption_training.painted_grid import write_painted_grid
+from editfoundry.editors.editing_defaults import copy_editing_defaults
+from editfoundry.editors.families.inpainting.training_config import InpaintingTraining
+from editfoundry.editors.triplet_training.denoising_loss import noise_scheduler, prediction_target, sampling_scheduler
+from editfoundry.editors.triplet_training.draws import normal_rows
+from editfoundry.editors.triplet_training.sample_grid import to_image
+from editfoundry.editors.working_size import native_size
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.diffusers_pipeline import open_pipeline, pipeline_class_name
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.profiles import ModelReference
+from editfoundry.training.run_folder import writing
+from editfoundry.training.trainee import Modules, TrainedPart, Validation
+
+LATENT_CHANNELS = 4
+MASK_CHANNELS = 5
+"""The mask, and the latents of the picture with its hole."""
+NUM_SAMPLE_STEPS = 20
+
+
+@dataclass(frozen=True)
+class InpaintingBatch:
+    """Samples of a step and their random numbers."""
+
+    samples: CaptionedSamples
+    timesteps: Tensor
+    """``(B,)`` int64."""
+    noise: Tensor
+    """``(B, 4, h, w)`` normal."""
+    posterior_noise: Tensor
+    """``(B, 8, h, w)`` normal: of the picture's latents, then of those of the picture with its hole."""
+
+
+@dataclass(frozen=True)
+class InpaintingTrainee:
+    """A latent inpainter in training; see `training.trainee.Trainee`."""
+
+    config: InpaintingTraining
+    pipeline: StableDiffusionInpaintPipeline
+    """In float32, on the device."""
+    scheduler: DDPMScheduler
+    """Forward process."""
+    data: CaptionedData
+    device: torch.device
+
+    @classmethod
+    def load(cls, config: InpaintingTraining, accelerator: Accelerator) -> InpaintingTrainee:
+        """Load the model and open the data; the main process searches for boxes while the others wait.
+
+        Raises:
+            BadInputError: the model, the data set or the detector cannot be used.
+        """
+        runtime = Runtime(accelerator.device, torch.float32)
+        pipeline = load_inpainter_to_train(config.editor_location, config.revision, runtime)
+        scheduler = noise_scheduler(pipeline.scheduler, config.prediction_type)
+        pipeline.scheduler = sampling_scheduler(pipeline.scheduler, scheduler)
+        for frozen in (pipeline.vae, pipeline.text_encoder):
+            frozen.requires_grad_(False)
+        pipeline.unet.requires_grad_(True).train()
+        if config.gradient_checkpointing:
+            pipeline.unet.enable_gradient_checkpointing()
+        side = config.resolution or native_size(pipeline)
+        if side % pipeline.vae_scale_factor:
+            raise BadInputError(f"resolution is {side}, but must be a multiple of {pipeline.vae_scale_factor} pixels")
+        with accelerator.main_process_first(), writing("a cache", config.work_dir, "no step was done yet", OSError):
+            data = open_captioned_data(config, side, runtime)
+        return cls(config, pipeline, scheduler, data, accelerator.device)
+
+    @property
+    def parts(self) -> list[TrainedPart]:
+        """The UNet."""
+        return [TrainedPart(self.pipeline.unet)]
+
+    @property
+    def data_description(self) -> str:
+        """For a log line."""
+        return f"{len(self.data)} captioned pictures"
+
+    @property
+    def likely_fault(self) -> str:
+        """What spoils a loss."""
+        return f"broken pictures in {self.config.dataset}"
+
+    def batch(self, step: int, part: slice) -> InpaintingBatch:
+        """Draw and read some of a step's samples."""
+        generator, size = step_generator(self.config, step), self.config.batch_size
+        samples = self.data.samples(step, part, generator)
+        timesteps = torch.randint(self.scheduler.config.num_train_timesteps, (size,), generator=generator)[part]
+        side = self.data.side // self.pipeline.vae_scale_factor
+        noise = normal_rows(size, (LATENT_CHANNELS, side, side), part, generator)
+        posterior = normal_rows(size, (2 * LATENT_CHANNELS, side, side), part, generator)
+        return InpaintingBatch(samples, timesteps, noise, posterior)
+
+    def loss(self, modules: Modules, batch: InpaintingBatch) -> Tensor:
+        """Return the weighted denoising loss."""
+        samples, device = batch.samples, self.device
+        pictures, holes = samples.pictures.to(device), samples.holes.to(device).float()
+        noise, timesteps = batch.noise.to(device), batch.timesteps.to(device)
+        with torch.no_grad():
+            # What the samplers see: the hole is grey, and the mask the nearest pixel's.
+            own, holed = batch.posterior_noise.to(device).chunk(2, dim=1)
+            latents = self._latents(pictures, own)
+            known = self._latents(pictures * (1 - holes), holed)
+            embeds = encode_prompts(self.pipeline, samples.captions).prompt_embeds.clone()
+        mask = interpolate(holes, latents.shape[-2:])
+        noisy = self.scheduler.add_noise(latents, noise, timesteps)
+        seen = torch.cat([noisy, mask, known], dim=1)
+        predicted = modules[0](seen, timesteps, embeds, return_dict=False)[0]
+        target = prediction_target(self.scheduler, latents, noise, timesteps)
+        errors = mse_loss(predicted.float(), target.float(), reduction="none").mean(1, keepdim=True)
+        weights = self.config.known_weight + (1 - self.config.known_weight) * mask
+        return (errors * weights).sum() / weights.sum()
+
+    def _latents(self, pictures: Tensor, noise: Tensor) -> Tensor:
+        """Return scaled latents, ``(B, 4, h, w)``, drawn from the posterior by given noise."""
+        posterior = self.pipeline.vae.encode(pictures).latent_dist
+        latents: Tensor = (posterior.mean + posterior.std * noise) * self.pipeline.vae.config.scaling_factor
+        return latents
+
+    def validation(self) -> Sequence[Validation]:
+        """Return nothing: a loss on pictures that are not trained on says little of what is painted."""
+        return ()
+
+    def write_samples(self, path: Path) -> None:
+        """Paint some pictures' holes."""
+
+        def paint(samples: CaptionedSamples) -> list[Image.Image]:
+            painted: list[Image.Image] = self.pipeline(
+                prompt=samples.captions,
+                image=[to_image(pixels) for pixels in samples.pictures],
+                mask_image=[Image.fromarray(hole[0].numpy()).convert("L") for hole in samples.holes],
+                height=self.data.side,
+                width=self.data.side,
+                strength=1.0,
+                num_inference_steps=NUM_SAMPLE_STEPS,
+                generator=seeded_generators(range(len(samples.captions))),
+            ).images
+            return painted
+
+        write_painted_grid(self.data, self.config.num_samples, paint, path)
+
+    def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None) -> None:
+        """Write a complete StableDiffusionInpaintPipeline."""
+        if whole is not None:
+            self.pipeline.unet = UNet2DConditionModel.from_config(self.pipeline.unet.config)
+            self.pipeline.unet.load_state_dict(whole[0])
+        self.pipeline.to("cpu")
+        self.pipeline.save_pretrained(folder)
+        copy_editing_defaults(Path(self.config.editor_location), folder)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the hashes and the number of pictures."""
+        hashes = {f"{name}_hash": value for name, value in self.config.identity().items()}
+        return {**hashes, "num_pictures": len(self.data), "num_passed_over": self.data.pictures.num_passed_over}
+
+
+def load_inpainter_to_train(editor: str, revision: str, runtime: Runtime) -> StableDiffusionInpaintPipeline:
+    """Load an inpainting model; of a text-to-image model the UNet is widened by channels of zero weight.
+
+    Raises:
+        MissingModelError: the model is not on this machine and cannot be fetched.
+        BadInputError: it is neither.
+    """
+    reference = ModelReference(role="inpainter", source=editor, revision=revision)
+    kind = pipeline_class_name(reference)
+    if kind == StableDiffusionInpaintPipeline.__name__:
+        return open_pipeline(StableDiffusionInpaintPipeline, reference, runtime)
+    if kind != StableDiffusionPipeline.__name__:
+        raise BadInputError(
+            f"{editor} ({kind}): training starts from a StableDiffusionInpaintPipeline or a StableDiffusionPipeline"
+        )
+    painter = open_pipeline(StableDiffusionPipeline, reference, runtime)
+    add_input_channels(painter.unet, MASK_CHANNELS)
+    pipeline = StableDiffusionInpaintPipeline(**painter.components, requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

@@ -1,0 +1,1 @@
+"""Ratings by people: a sheet that asks them, blinded, and what their answers come to."""

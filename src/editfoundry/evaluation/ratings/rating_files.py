@@ -1,0 +1,114 @@
+"""Reads what raters saved from a sheet, JSON or CSV alike."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from editfoundry.data.untrusted import read_json
+from editfoundry.errors import BadInputError, one_line
+from editfoundry.evaluation.json_file import write_json
+from editfoundry.evaluation.ratings.rating_key import RatingKey
+from editfoundry.evaluation.ratings.rating_questions import BY_NAME
+
+FORMAT = "editfoundry-ratings"
+COLUMNS = ("sheet", "rater", "task", "question", "answer")
+MAX_NAME = 80
+"""Characters of a rater's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaterAnswers:
+    """What one rater answered."""
+
+    rater: str
+    answers: Mapping[tuple[str, str], str]
+    """(task, question) -> answer."""
+
+
+def read_ratings(paths: Sequence[Path], key: RatingKey) -> list[RaterAnswers]:
+    """Read the files of several raters.
+
+    Raises:
+        BadInputError: a file is missing or damaged, of another sheet, answers what the sheet does not ask, or has a
+            rater who has answered in another file too.
+    """
+    found: dict[str, RaterAnswers] = {}
+    files: dict[str, Path] = {}
+    for path in paths:
+        for one in _read(path, key):
+            if one.rater in found:
+                raise BadInputError(
+                    f"{path}: {one.rater!r} has answered in {files[one.rater]} too: give each rater's file once"
+                )
+            found[one.rater], files[one.rater] = one, path
+    return list(found.values())
+
+
+def write_ratings(path: Path, key: RatingKey, one: RaterAnswers) -> None:
+    """Write a rater's answers as the sheet saves them."""
+    answers = [{"task": t, "question": q, "answer": answer} for (t, q), answer in one.answers.items()]
+    write_json(path, {"format": FORMAT, "sheet": key.sheet, "rater": one.rater, "answers": answers})
+
+
+def _read(path: Path, key: RatingKey) -> list[RaterAnswers]:
+    rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path)
+    answers: dict[str, dict[tuple[str, str], str]] = {}
+    for where, row in rows:
+        rater, asked = _checked(f"{path}: {where}", row, key)
+        own = answers.setdefault(rater, {})
+        if asked in own:
+            raise BadInputError(f"{path}: {where}: {asked[1]!r} of task {asked[0]} is answered twice: keep one of them")
+        own[asked] = row["answer"]
+    if not answers:
+        raise BadInputError(f"{path}: holds no answers; save them from the sheet again")
+    return [RaterAnswers(rater=rater, answers=own) for rater, own in answers.items()]
+
+
+def _checked(where: str, row: Mapping[str, Any], key: RatingKey) -> tuple[str, tuple[str, str]]:
+    """Return rater, and task and question of a row."""
+    for name in COLUMNS:
+        if not isinstance(row.get(name), str):
+            raise BadInputError(f"{where}: has no {name}; save it from the sheet again")
+    rater = row["rater"].strip()
+    if not 0 < len(rater) <= MAX_NAME:
+        raise BadInputError(f"{where}: the rater's name has {len(rater)} characters; give one of 1 to {MAX_NAME}")
+    if row["sheet"] != key.sheet:
+        raise BadInputError(f"{where}: is of sheet {row['sheet'][:16]!r}, but the key is of {key.sheet!r}")
+    task, question = key.tasks.get(row["task"]), BY_NAME.get(row["question"])
+    if task is None:
+        raise BadInputError(f"{where}: the sheet has no task {row['task'][:16]!r}")
+    if question is None or question.about != task.kind:
+        raise BadInputError(f"{where}: the sheet does not ask {row['question'][:40]!r} about task {row['task']}")
+    if row["answer"] not in question.answers:
+        raise BadInputError(
+            f"{where}: {question.name} is {row['answer'][:40]!r}, but must be one of {', '.join(question.answers)}"
+        )
+    return rater, (row["task"], question.name)
+
+
+def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    data: dict[str, Any] = read_json(path, dict)
+    if data.get("format") != FORMAT or not isinstance(data.get("answers"), list):
+        raise BadInputError(f"{path}: no ratings; give what the sheet's Save buttons have written")
+    for number, row in enumerate(data["answers"], start=1):
+        if not isinstance(row, dict):
+            raise BadInputError(f"{path}: answer {number} is no answer; save it from the sheet again")
+        yield f"answer {number}", {"sheet": data.get("sheet"), "rater": data.get("rater"), **row}
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if set(COLUMNS) - set(reader.fieldnames or ()):
+                raise BadInputError(f"{path}: no ratings: its columns must be {', '.join(COLUMNS)}")
+            for row in reader:
+                yield f"line {reader.line_num}", row
+    except FileNotFoundError:
+        raise BadInputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInputError(f"{path}: not readable as CSV ({one_line(error)})") from error

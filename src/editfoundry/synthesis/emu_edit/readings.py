@@ -1,0 +1,136 @@
+"""Pairs that are made of one picture without painting: what a tool reads in it, or what arithmetic makes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from editfoundry.data.canny_edges import canny_edges
+from editfoundry.data.edit_tasks import EditTask
+from editfoundry.errors import Rejection
+from editfoundry.synthesis.emu_edit.first_pictures import FirstPictures
+from editfoundry.synthesis.emu_edit.made_pair import MadePair, no_pair, pair_of
+from editfoundry.synthesis.emu_edit.masks import FoundThing
+from editfoundry.synthesis.emu_edit.models import EmuModels
+from editfoundry.synthesis.emu_edit.task_instruction import TaskInstruction
+from editfoundry.tinyworld.colours import COLOURS
+from editfoundry.tinyworld.tasks.colour_changes import CHANGES
+from editfoundry.tinyworld.tasks.lettering import Sign
+from editfoundry.tinyworld.tasks.marks import Box
+
+UNKNOWN_CHANGE, NO_COLOUR, NO_SIGN = "no colour change that is known", "no colour named", "no sign that can be drawn"
+_LINE = 18
+"""Difference between neighbouring pixels, of 255, that a sketch draws as a line."""
+_BOX_MARGIN = 2 / 64
+"""By this share of the picture a drawn box is wider than the thing."""
+_SIGN = re.compile(
+    r"(?P<board>\w+) sign (?:in|on) the (?P<position>left|middle|right) that says \"(?P<word>[A-Z]+)\" in (?P<ink>\w+)"
+)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a reading is made of."""
+
+    edit: TaskInstruction
+    picture: np.ndarray
+    """``(H, W, 3)`` uint8 RGB."""
+    thing: FoundThing | None
+    nearness: np.ndarray | None
+    """``(H, W)`` float32, where a depth model looked."""
+
+
+def read_pictures(
+    models: EmuModels, first: FirstPictures, rows: Sequence[int], things: Mapping[int, FoundThing]
+) -> list[MadePair]:
+    """Return a candidate of each draw: its picture, and what is read in it or made of it."""
+    of_depth = [row for row in rows if first.draws[row].edit.task is EditTask.DEPTH]
+    found = models.depth.nearness([first.images[row] for row in of_depth]) if models.depth and of_depth else []
+    nearness = dict(zip(of_depth, found, strict=True))
+    made = []
+    for row in rows:
+        edit, picture = first.draws[row].edit, np.asarray(first.images[row].convert("RGB"))
+        try:
+            second = _READINGS[edit.task](_Read(edit, picture, things.get(row), nearness.get(row)))
+        except Rejection as rejection:
+            made.append(no_pair(first, row, rejection))
+            continue
+        shown = Image.fromarray(second.round().clip(0, 255).astype(np.uint8))
+        made.append(pair_of(first, row, shown, thing=things.get(row)))
+    return made
+
+
+def sketch_of(picture: np.ndarray) -> np.ndarray:
+    """Return dark outlines on white paper, ``(H, W, 3)`` float in [0, 255], of a ``(H, W, 3)`` uint8 RGB picture."""
+    change = cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)).max(axis=-1)
+    ink = np.clip((change.astype(np.float32) - _LINE) / 60, 0, 1)
+    return np.repeat(255 - 225 * ink[..., None], 3, axis=-1)
+
+
+def _depth(read: _Read) -> np.ndarray:
+    assert read.nearness is not None
+    low, high = float(read.nearness.min()), float(read.nearness.max())
+    return np.repeat((255 * (read.nearness - low) / max(high - low, 1e-6))[..., None], 3, axis=-1)
+
+
+def _canny(read: _Read) -> np.ndarray:
+    return np.repeat(canny_edges(Image.fromarray(read.picture))[..., None], 3, axis=-1).astype(np.float32)
+
+
+def _boxed(read: _Read) -> np.ndarray:
+    assert read.thing is not None
+    (height, width), (x0, y0, x1, y1) = read.picture.shape[:2], read.thing.find.box
+    corners = (x0 / width - _BOX_MARGIN, y0 / height - _BOX_MARGIN, x1 / width + _BOX_MARGIN, y1 / height + _BOX_MARGIN)
+    shares = dict(zip(("x0", "y0", "x1", "y1"), (min(1.0, max(0.0, corner)) for corner in corners), strict=True))
+    name, _ = _mark_colour(read.edit)
+    return Box(**shares, colour=name).drawn_on(read.picture)
+
+
+def _covered(read: _Read) -> np.ndarray:
+    assert read.thing is not None
+    marked = read.picture.copy()
+    marked[read.thing.outline] = _mark_colour(read.edit)[1]
+    return marked
+
+
+def _mark_colour(edit: TaskInstruction) -> tuple[str, tuple[int, int, int]]:
+    """Return the first colour that the instruction names beside the thing, and its RGB."""
+    said = re.findall(r"[a-z]+", edit.edit.lower().replace(edit.original_object.lower(), " "))
+    name = next((word for word in said if word in COLOURS), None)
+    if name is None:
+        raise Rejection(NO_COLOUR, edit.edit)
+    return name, COLOURS[name]
+
+
+def _recoloured(read: _Read) -> np.ndarray:
+    """Return the picture as the caption says that it is made of the first one: brighter, blurry, in a tint."""
+    said = read.edit.second_caption.removeprefix(read.edit.first_caption).lower()
+    named = [how for how in CHANGES if how in said or how in read.edit.edit.lower()]
+    if not named:
+        raise Rejection(UNKNOWN_CHANGE, read.edit.edit)
+    return CHANGES[max(named, key=len)](read.picture.astype(np.float64))
+
+
+def _signed(read: _Read) -> np.ndarray:
+    told = _SIGN.search(read.edit.second_caption)
+    if told is None or told["board"] not in COLOURS or told["ink"] not in COLOURS:
+        raise Rejection(NO_SIGN, read.edit.second_caption)
+    return Sign(**told.groupdict()).drawn_on(read.picture)
+
+
+_READINGS: dict[EditTask, Callable[[_Read], np.ndarray]] = {
+    EditTask.DETECT: _boxed,
+    EditTask.SEGMENT: _covered,
+    EditTask.DEPTH: _depth,
+    EditTask.SKETCH: lambda read: sketch_of(read.picture),
+    EditTask.CANNY: _canny,
+    EditTask.COLOR: _recoloured,
+    EditTask.TEXT: _signed,
+}
+READ_TASKS = tuple(_READINGS)
+"""Tasks whose second picture is made of the first without painting."""

@@ -1,0 +1,159 @@
+"""Ratings come to the figures that a person works out by hand, and damaged files to one clear line."""
+
+import json
+
+import pytest
+from rated_runs import answers_of, write_answers, write_pictured_run
+
+from editfoundry.errors import BadInputError
+from editfoundry.evaluation.ratings.judge_rater import judge_ratings
+from editfoundry.evaluation.ratings.rating_files import read_ratings, write_ratings
+from editfoundry.evaluation.ratings.rating_key import read_key
+from editfoundry.evaluation.ratings.rating_report import write_ratings_report
+from editfoundry.evaluation.ratings.rating_results import rating_results
+from editfoundry.evaluation.ratings.rating_sheet import write_rating_sheet
+from editfoundry.pretrained.judge_model import load_judge_model
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.profiles import load_profile
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rated")
+    write_rating_sheet([write_pictured_run(folder / "run")], folder / "sheet.html")
+    return read_key(folder / "sheet.key.json")
+
+
+def kind_to(editor, grade):
+    """Answer yes and ``grade`` for one editor, no and 1 for the other, and prefer that editor."""
+
+    def answer(task, question):
+        if task.kind == "pair":
+            return "left" if task.editors[0] == editor else "right"
+        is_liked = task.editors[0] == editor
+        return (grade if is_liked else "1") if question.name == "quality" else ("yes" if is_liked else "no")
+
+    return answer
+
+
+def read(tmp_path, key, *raters):
+    paths = [
+        write_answers(tmp_path / f"{name}.{kind}", key, name, answers_of(key, answer)) for name, kind, answer in raters
+    ]
+    return read_ratings(paths, key)
+
+
+def test_answers_are_averaged_over_raters_then_over_items(key, tmp_path):
+    raters = read(tmp_path, key, ("Ada", "json", kind_to("first", "5")), ("Bo", "csv", kind_to("first", "4")))
+    found = rating_results(key, raters)
+    for question in ("object", "attributes", "binding"):
+        means = {editor: own["overall"] for editor, own in found["questions"][question].items()}
+        assert means["first"] == {"value": 1, "low": 1, "high": 1, "n": 4} and means["second"]["value"] == 0
+        assert found["agreement"][question] == {"alpha": 1, "num_raters": 2, "num_tasks": 8}
+    assert found["questions"]["quality"]["first"]["overall"]["value"] == 4.5
+    assert found["differences"]["object"]["second - first"]["value"] == -1
+    assert found["preferences"]["first over second"]["counts"] == {"first": 8, "equal": 0, "second": 0}
+    assert found["questions"]["object"]["first"]["by_category"]["Full"]["n"] == 2
+    assert found["questions"]["object"]["first"]["by_part"]["attribute: colour"]["value"] == 1
+
+
+def test_raters_who_contradict_each_other_come_to_the_middle_and_agree_less_than_by_chance(key, tmp_path):
+    raters = read(tmp_path, key, ("Ada", "json", kind_to("first", "5")), ("Bo", "csv", kind_to("second", "5")))
+    found = rating_results(key, raters)
+    assert found["questions"]["object"]["first"]["overall"]["value"] == 0.5
+    assert found["preferences"]["first over second"]["value"] == 0.5
+    assert found["agreement"]["object"]["alpha"] < 0 and found["agreement"]["preference"]["alpha"] < 0
+
+
+def test_what_a_rater_leaves_out_counts_for_nothing(key, tmp_path):
+    some = kind_to("first", "5")
+    lazy = lambda task, question: some(task, question) if task.item == "item-00" else None  # noqa: E731
+    found = rating_results(key, read(tmp_path, key, ("Ada", "json", lazy)))
+    assert found["questions"]["object"]["first"]["overall"]["n"] == 1
+    assert found["agreement"]["object"] == {"alpha": None, "num_raters": 1, "num_tasks": 0}
+
+
+def test_the_judge_stands_beside_people_and_counts_in_none_of_their_figures(key, tmp_path):
+    raters = read(tmp_path, key, ("Ada", "json", kind_to("first", "5")), ("Bo", "csv", kind_to("first", "4")))
+    judge = read(tmp_path, key, ("judge", "json", kind_to("second", "5")))[0]
+    alone, beside = rating_results(key, raters), rating_results(key, raters, judge)
+    assert {name: value for name, value in beside.items() if name != "judge"} == alone
+    assert beside["judge"]["questions"]["object"]["second"]["overall"]["value"] == 1
+    agreement = beside["judge"]["agreement"]["object"]
+    assert agreement["alpha"] < 0 and agreement["alpha_of_two_people"] == 1
+
+
+def test_the_profiles_judge_answers_every_question_of_a_sheet(key, tmp_path):
+    model = load_judge_model(load_profile("embedded"), choose_runtime("cpu"))
+    judge = judge_ratings(model, key)
+    assert len(judge.answers) == sum(4 if task.kind == "edit" else 1 for task in key.tasks.values())
+    write_ratings(tmp_path / "judge.json", key, judge)
+    assert read_ratings([tmp_path / "judge.json"], key) == [judge]
+
+
+def test_the_report_is_written_as_json_markdown_and_unblinded_answers(key, tmp_path):
+    raters = read(tmp_path, key, ("Ada", "json", kind_to("first", "5")))
+    results = rating_results(key, raters, raters[0])
+    write_ratings_report(tmp_path / "found", key, raters, results)
+    assert json.loads((tmp_path / "found" / "ratings.json").read_text()) == json.loads(json.dumps(results))
+    text = (tmp_path / "found" / "ratings.md").read_text()
+    assert "Krippendorff's alpha" in text and "first over second" in text and "The judge" in text
+    lines = (tmp_path / "found" / "answers.csv").read_text().splitlines()
+    assert len(lines) == 1 + 8 * 4 + 4 and "first" in lines[1] + lines[5]
+
+
+def damaged(**changes):
+    def change(data):
+        return {**data, **changes}
+
+    return change
+
+
+def with_answer(**changes):
+    def change(data):
+        return {**data, "answers": [{**data["answers"][0], **changes}, *data["answers"][1:]]}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (damaged(format="other"), "no ratings"),
+        (damaged(answers="all"), "no ratings"),
+        (damaged(answers=[]), "holds no answers"),
+        (damaged(answers=[3]), "answer 1 is no answer"),
+        (damaged(sheet="another"), "is of sheet 'another'"),
+        (damaged(rater=""), "name has 0 characters"),
+        (damaged(rater=None), "has no rater"),
+        (with_answer(task="nowhere"), "answer 1: the sheet has no task 'nowhere'"),
+        (with_answer(question="beauty"), "does not ask 'beauty'"),
+        (with_answer(question="preference"), "does not ask 'preference'"),
+        (with_answer(answer="perhaps"), "object is 'perhaps', but must be one of yes, no"),
+        (lambda data: {**data, "answers": data["answers"] + data["answers"][:1]}, "is answered twice"),
+    ],
+)
+def test_a_damaged_file_is_refused_in_one_line_that_names_it(key, tmp_path, change, said):
+    path = write_answers(tmp_path / "a.json", key, "Ada", answers_of(key, kind_to("first", "5")))
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(BadInputError, match=said) as error:
+        read_ratings([path], key)
+    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("task,answer\n1,2\n", "its columns must be"), ("", "its columns must be"), ("sheet,rater\x00", "columns|CSV")],
+)
+def test_a_damaged_table_is_refused_in_one_line(key, tmp_path, text, said):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=said):
+        read_ratings([path], key)
+
+
+def test_one_rater_in_two_files_is_refused(key, tmp_path):
+    with pytest.raises(BadInputError, match=r"'Ada' has answered in .*a\.json too"):
+        rows = answers_of(key, kind_to("first", "5"))
+        paths = [write_answers(tmp_path / name, key, "Ada", rows) for name in ("a.json", "b.csv")]
+        read_ratings(paths, key)
