@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import torch  # noqa: E402
 from diffusers import UNet2DConditionModel  # noqa: E402
 from gpu_models import PUBLISHED, save_models  # noqa: E402
 from page import PAGE, write_section  # noqa: E402
+from test_pair_painting import SINGLY, plain_pairs, ways_of_painting  # noqa: E402
 from text_branch_worker import Singly  # noqa: E402
 from timing import alternating_seconds, table_on  # noqa: E402
 from tiny_models import tiny_image  # noqa: E402
@@ -47,6 +48,8 @@ from editfoundry.profiles import load_profile  # noqa: E402
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig  # noqa: E402
 from editfoundry.synthesis.editworld_text.models import load_branch  # noqa: E402
 from editfoundry.synthesis.editworld_text.triplets import make_triplets  # noqa: E402
+from editfoundry.synthesis.instruct_pix2pix.config import PairConfig  # noqa: E402
+from editfoundry.synthesis.instruct_pix2pix.models import load_pair_models  # noqa: E402
 
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
 """Dense bfloat16, per second, by a part of the device's name."""
@@ -173,10 +176,31 @@ def edit_latency(setting: Setting) -> str:
     return table_on(note, ["edit", "ms", "of editfoundry's plain edit"], rows)
 
 
+def pairs(setting: Setting) -> str:
+    """Time InstructPix2Pix's candidates with SDXL: all together, and one pair at a time as the release paints them."""
+    amounts = setting.amounts
+    config = PairConfig(num_candidates=4 * amounts.num_records, num_inference_steps=amounts.num_steps)
+    models = load_pair_models(load_profile(setting.profile), choose_runtime("auto"), config)
+    ways = ways_of_painting(models, plain_pairs(1), config)
+    models.painter.paint(plain_pairs(1), replace(config, num_candidates=1))
+    found = {name: _timed(way) for name, way in ways.items()}
+    slow, least = found[SINGLY]
+    rows = [
+        [name, f"{config.num_candidates / taken:.2f}", f"{slow / taken:.2f}", _gib(memory), _of(memory, least)]
+        for name, (taken, memory) in found.items()
+    ]
+    note = (
+        f"Models of SDXL's and CLIP ViT-L's sizes; one caption pair with {config.num_candidates} candidates, "
+        f"{amounts.num_steps} steps, decoding and CLIP's four similarities included. The goals are 4.0 and 1.5."
+    )
+    return table_on(note, ["way", "candidates/s", "of one at a time", "peak GiB", "of one at a time"], rows)
+
+
 PARTS: dict[str, tuple[Callable[[Setting], str], int]] = {
     "On a GPU: training": (training, 0),
     "On a GPU: the text branch": (text_branch, 330),
     "On a GPU: edit latency": (edit_latency, 540),
+    "On a GPU: pairs of InstructPix2Pix": (pairs, 600),
 }
 """Heading on the page -> what to run, and the second after which it is not begun any more, beyond the first."""
 
@@ -242,6 +266,10 @@ def _timed(way: Callable[[], object]) -> tuple[float, float]:
         torch.cuda.synchronize()
     taken = time.perf_counter() - started
     return taken, float(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0.0
+
+
+def _of(value: float, other: float) -> str:
+    return f"{value / other:.2f}" if other else "unknown"
 
 
 def _gib(num_bytes: float) -> str:

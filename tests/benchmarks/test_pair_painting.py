@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from editfoundry.evaluation.peak_memory import peak_memory_mb, reset_peak_memory
@@ -14,7 +15,7 @@ from editfoundry.profiles import load_profile
 from editfoundry.synthesis.instruct_pix2pix.caption_pairs import CaptionPair
 from editfoundry.synthesis.instruct_pix2pix.choosing import choose_pairs
 from editfoundry.synthesis.instruct_pix2pix.config import PairConfig
-from editfoundry.synthesis.instruct_pix2pix.models import load_pair_models
+from editfoundry.synthesis.instruct_pix2pix.models import PairModels, load_pair_models
 from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
 from editfoundry.tinyworld.benchmark import plain_cases
 
@@ -27,25 +28,40 @@ NUM_PAIRS = 4
 NUM_ROUNDS = 2
 
 
-def test_all_candidates_against_one_pair_at_a_time() -> None:
-    models = load_pair_models(load_profile("embedded"), choose_runtime("cpu"), CONFIG)
-    cases = plain_cases(NUM_PAIRS, 0)
-    pairs = [
-        CaptionPair(input_caption=c.input_caption, instruction=c.instruction, output_caption=c.output_caption)
-        for c in cases
-    ]
+TOGETHER, SINGLY = "all together", "one pair at a time"
+
+
+def ways_of_painting(
+    models: PairModels, pairs: Sequence[CaptionPair], config: PairConfig
+) -> dict[str, Callable[[], None]]:
+    """Return both ways: each paints and scores all candidates of ``pairs``."""
     single = PairPainter(models.painter.painter, Passes(1))
 
     def together() -> None:
-        choose_pairs(models.clip, pairs, models.painter.paint(pairs, CONFIG), CONFIG)
+        choose_pairs(models.clip, pairs, models.painter.paint(pairs, config), config)
 
-    def one_by_one() -> None:
+    def singly() -> None:
         for pair in pairs:
-            for candidate in single.paint([pair], CONFIG)[0]:
-                choose_pairs(models.clip, [pair], [[candidate]], CONFIG)
+            for number in range(config.num_candidates):
+                one = replace(config, num_candidates=1, seed=config.seed + number)
+                choose_pairs(models.clip, [pair], single.paint([pair], one), one)
 
+    return {TOGETHER: together, SINGLY: singly}
+
+
+def plain_pairs(count: int) -> list[CaptionPair]:
+    """Return captions of tinyworld's plain edits."""
+    return [
+        CaptionPair(input_caption=c.input_caption, instruction=c.instruction, output_caption=c.output_caption)
+        for c in plain_cases(count, 0)
+    ]
+
+
+def test_all_candidates_against_one_pair_at_a_time() -> None:
+    models = load_pair_models(load_profile("embedded"), choose_runtime("cpu"), CONFIG)
+    ways = ways_of_painting(models, plain_pairs(NUM_PAIRS), CONFIG)
     # In turns, so that a busy machine is as busy for both; what needs less memory first, for a process keeps its heap.
-    rounds = [(_measured(one_by_one), _measured(together)) for _ in range(NUM_ROUNDS)]
+    rounds = [(_measured(ways[SINGLY]), _measured(ways[TOGETHER])) for _ in range(NUM_ROUNDS)]
     (single_seconds, single_memory), (seconds, memory) = (map(min, *turns) for turns in zip(*rounds, strict=True))
     count = NUM_PAIRS * CONFIG.num_candidates
     write_section(

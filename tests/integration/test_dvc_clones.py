@@ -38,7 +38,7 @@ PARAMS = {
     "dataset": {"thresholds": {"clip_input": -1, "clip_output": -1, "clip_image": -1, "clip_direction": -1}},
     "instruct_pix2pix_pairs": {"num_candidates": 8},
     "instruct_pix2pix": {"num_steps": 1},
-    "instruct_pix2pix_report": {"num_plain_cases": 1},
+    "instruct_pix2pix_report": {"num_plain_cases": 1, "num_trade_off_cases": 1},
 }
 OWN = [stage for line in LINES if line for stage in stages_of(line)]
 """Stages of lines of their own."""

@@ -19,6 +19,7 @@ def test_the_gpus_benchmark_runs_anywhere_at_tiny_size(tmp_path: Path) -> None:
         ("training", "| editfoundry, gradient checkpointing |"),
         ("the text branch", "| diffusers, one at a time |"),
         ("edit latency", "| editfoundry, post-edit |"),
+        ("pairs of InstructPix2Pix", "| one pair at a time |"),
     ):
         section = text.split(f"## On a GPU: {heading}\n")[1].split("\n## ")[0]
         assert row in section and "Left out" not in section

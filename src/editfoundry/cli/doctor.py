@@ -45,7 +45,7 @@ def doctor(
         return
     console = Console()
     console.print(_models(found))
-    for line in (f"{role.role}: {role.fetch}" for role in found.roles if role.is_used and role.fetch):
+    for line in (f"{role.role}: {role.fetch}" for role in found.roles if role.fetch):
         console.print(line, markup=False, soft_wrap=True, highlight=False)
     console.print(_stages(found))
     for stage in found.stages:
@@ -81,7 +81,7 @@ def _models(found: Examination) -> Table:
         table.add_column(name, overflow="fold")
     for role in found.roles:
         size = "unknown" if role.num_bytes_on_disk is None else gib(role.num_bytes_on_disk)
-        here = "not used yet" if not role.is_used else "yes" if role.is_here else "no"
+        here = "yes" if role.is_here else "no"
         table.add_row(role.role, role.model, role.license, size, here)
     return table
 

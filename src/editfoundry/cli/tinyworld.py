@@ -41,6 +41,13 @@ class Masking(StrEnum):
     RANDOM = "random"
 
 
+class Downsampling(StrEnum):
+    """How Imagen Editor's smaller models see picture and mask."""
+
+    LEARNED = "learned"
+    BICUBIC = "bicubic"
+
+
 @tinyworld_app.command("gallery")
 def tinyworld_gallery(out: Annotated[Path, typer.Option(help="PNG file of the contact sheet.")]) -> None:
     """Draw every object, state and rule. Example: editfoundry tinyworld gallery --out gallery.png."""
@@ -287,6 +294,9 @@ def tinyworld_pretrain(
     masking: Annotated[
         Masking | None, typer.Option(help="Of imagen_editor alone: masks of what is named, or random ones.")
     ] = None,
+    downsampling: Annotated[
+        Downsampling | None, typer.Option(help="Of imagen_editor alone: how it sees picture and mask.")
+    ] = None,
     ends_at: Annotated[float | None, typer.Option(hidden=True)] = None,
     share: Annotated[bool, typer.Option(hidden=True)] = True,
     only_draw: Annotated[bool, typer.Option(hidden=True)] = False,
@@ -304,8 +314,10 @@ def tinyworld_pretrain(
     from editfoundry.training.owners import ending_with_owners
 
     into = out or EMBEDDED_FOLDER
-    if masking is not None and models != ["imagen_editor"]:
-        raise BadInputError("--masking is of imagen_editor alone: name that model alone, or leave it out")
+    told = {"masking": masking, "downsampling": downsampling}
+    settings = {name: str(value) for name, value in told.items() if value is not None}
+    if settings and models != ["imagen_editor"]:
+        raise BadInputError(f"--{next(iter(settings))} is of imagen_editor: name that model alone, or leave it out")
     if models == ["all"] or len(models) > 1:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         suite = Suite(
@@ -339,7 +351,7 @@ def tinyworld_pretrain(
             is_tracked=track,
             shares=share,
             num_examples=num_examples,
-            settings=None if masking is None else {"masking": masking.value},
+            settings=settings,
         )
     print_facts(facts, as_json)
 
@@ -363,9 +375,10 @@ def tinyworld_truth(
     kept: Annotated[
         Path | None, typer.Option(help="Folder of triplet shards that a filter kept of them: likewise.")
     ] = None,
+    category: Annotated[str | None, typer.Option(help="Score triplets of this category alone.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Count triplets that show the true outcome. Example: editfoundry tinyworld truth data/triplets/editworld-text."""
+    """Count triplets that show the true outcome, and say which scores tell. Example: editfoundry tinyworld truth data/triplets/editworld-text."""  # noqa: E501
     from editfoundry.curation.curate import kept_ids
     from editfoundry.data.shards import read_fields
     from editfoundry.pretraining.triplet_truth import triplet_truth
@@ -375,7 +388,7 @@ def tinyworld_truth(
     ids = None if dataset is None else kept_ids(dataset)
     if kept is not None:
         ids = {row["id"] for row in read_fields(kept)}
-    print_facts(triplet_truth(triplets, ids).to_dict(), as_json)
+    print_facts(triplet_truth(triplets, ids, category=category).to_dict(), as_json)
 
 
 @tinyworld_app.command("ablation")

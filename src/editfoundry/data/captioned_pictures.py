@@ -56,8 +56,10 @@ class CaptionedPictures:
         Raises:
             BadInputError: it is broken, or its tar is not there any more.
         """
-        data = self._member(number, "picture")
-        return open_image(data, self.name(number))
+        tar, offset, length = self._place(number, "picture")
+        # With its header, which has the name for messages: one read, and from S3 one request.
+        block = _read(tar, offset - _HEADER, _HEADER + length)
+        return open_image(block[_HEADER:], f"{tar}: {_member_name(block)}")
 
     def caption(self, number: int) -> str:
         """Return a picture's caption, on one line.
@@ -88,9 +90,8 @@ class CaptionedPictures:
 
     def name(self, number: int) -> str:
         """Say where a record lies, for messages."""
-        tar, offset = self.tars[int(self.places[number, 0])], int(self.places[number, 1])
-        header = read_range(tar, offset - _HEADER, 100)
-        return f"{tar}: {header.rstrip(bytes(1)).decode('utf-8', 'replace')}"
+        tar, offset, _ = self._place(number, "picture")
+        return f"{tar}: {_member_name(_read(tar, offset - _HEADER, _HEADER))}"
 
     def _has(self, number: int, kind: str) -> bool:
         return int(self.places[number, 1 + 2 * _KINDS.index(kind)]) >= 0
@@ -102,15 +103,13 @@ class CaptionedPictures:
             raise BadInputError(f"{self.name(number)}: its {kind} is no JSON ({one_line(error, 100)})") from error
 
     def _member(self, number: int, kind: str) -> bytes:
-        tar = self.tars[int(self.places[number, 0])]
-        offset, length = self.places[number, 1 + 2 * _KINDS.index(kind) :][:2].tolist()
-        try:
-            data = read_range(tar, offset, length)
-        except FileNotFoundError as error:
-            raise BadInputError(f"{tar}: missing, though it was there when training began; put it back") from error
-        if len(data) != length:
-            raise BadInputError(f"{tar}: was cut after training began; copy it again")
-        return data
+        return _read(*self._place(number, kind))
+
+    def _place(self, number: int, kind: str) -> tuple[Path, int, int]:
+        """Return a member's tar, offset and length in bytes."""
+        first = 1 + 2 * _KINDS.index(kind)
+        offset, length = self.places[number, first : first + 2].tolist()
+        return self.tars[int(self.places[number, 0])], offset, length
 
 
 def captioned_pictures_hash(dataset: Path) -> str:
@@ -180,6 +179,20 @@ def _add_record(
         info = tarfile.TarInfo(key + suffix)
         info.size = len(data)
         tar.addfile(info, io.BytesIO(data))
+
+
+def _read(tar: Path, offset: int, length: int) -> bytes:
+    try:
+        data = read_range(tar, offset, length)
+    except FileNotFoundError as error:
+        raise BadInputError(f"{tar}: missing, though it was there when training began; put it back") from error
+    if len(data) != length:
+        raise BadInputError(f"{tar}: was cut after training began; copy it again")
+    return data
+
+
+def _member_name(header: bytes) -> str:
+    return header[:100].rstrip(bytes(1)).decode("utf-8", "replace")
 
 
 def _tars_of(dataset: Path) -> list[Path]:

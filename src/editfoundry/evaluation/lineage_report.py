@@ -36,10 +36,12 @@ from editfoundry.tinyworld.outcome import RULE_VERSION
 from editfoundry.tinyworld.scene import IMAGE_SIZE
 
 if TYPE_CHECKING:
+    from editfoundry.evaluation.benchmarks.item import Benchmark
     from editfoundry.evaluation.contestants import Contestant
     from editfoundry.pretrained.runtime import Runtime
 
 STAGE = "report"
+TRADE_OFF_FILE = "trade_off.json"
 BENCHMARKS = tuple(definition.name for definition in (WORLD, NEW_RULES, PLAIN))
 """The first is the headline."""
 METRICS = (RIGHT, SHARP, "clip_score", "preservation_psnr")
@@ -61,6 +63,7 @@ def evaluate_checkpoint(
     runs: Path | None = None,
     title: str = "EditWorld on tinyworld",
     subtitle: str = "",
+    num_trade_off_cases: int = 0,
 ) -> bool:
     """Edit the benchmarks' cases with the profile's base and with ``editor``; write report, summary and metrics.
 
@@ -70,13 +73,16 @@ def evaluate_checkpoint(
     Args:
         params: profile, device, sampler settings, numbers of cases, seed.
         editor: the fine-tuned editor's diffusers folder.
-        output: gets ``report.html``, ``summary.json``, ``metrics.json``, ``table.md`` and ``grid.png``.
+        output: gets ``report.html``, ``summary.json``, ``metrics.json``, ``table.md`` and ``grid.png``; with a
+            trade-off ``trade_off.json`` as well.
         dataset: the data set it was trained on, for the report's counts.
         benchmarks: names of drawn benchmarks; the first is the headline.
         progress: called with edits done and edits in all.
         runs: gets a run folder for each benchmark; by default ``output``.
         title: of the report.
         subtitle: what is compared; by default the base and the editor fine-tuned on synthesized triplets.
+        num_trade_off_cases: cases of the first benchmark that both editors make at several strengths of the image
+            guidance, for a curve on the page; none by default.
 
     Returns:
         Whether anything had to be done.
@@ -108,6 +114,11 @@ def evaluate_checkpoint(
         parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
         write_json(output / METRICS_FILE, {SEVERAL: {name: _timeless(data) for name, data in measured.items()}})
         cover = _cover(params, profile, editor, dataset, title, subtitle)
+        if num_trade_off_cases:
+            drawn = read_benchmark(benchmarks[0], num_items=num_trade_off_cases, seed=settings.seed)
+            sweep = _sweep(params, profile, editor, drawn, (runs or output) / "trade-off", progress)
+            write_json(output / TRADE_OFF_FILE, dict(sweep["trade_off"]))
+            cover = dataclasses.replace(cover, sweep=sweep)
         write_covered_report(output, parsed, cover, made, settings.seed)
         first = parsed[0]
         summary = json.loads((output / "summary.json").read_text())[SEVERAL][first.name]
@@ -141,6 +152,43 @@ def _contestants(params: EvaluationParams, profile: Profile, runtime: Runtime, e
     tuned = contestants_by_name([f"{FINE_TUNED}={editor}"], profile, runtime, options)
     names = (BASE, FINE_TUNED, POST_EDITED)
     return [dataclasses.replace(one, name=name) for one, name in zip([*base, *tuned], names, strict=False)]
+
+
+def _sweep(
+    params: EvaluationParams,
+    profile: Profile,
+    editor: Path,
+    benchmark: Benchmark,
+    folder: Path,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Edit a benchmark with base and ``editor`` at the paper's strengths of image guidance, in a run folder."""
+    from editfoundry.editors.guidance_sweep import PAPER_IMAGE_GUIDANCE_SCALES
+    from editfoundry.editors.open_editor import BASE as BASE_NAME
+    from editfoundry.evaluation.metrics.clip_direction import CLIP_DIRECTION
+    from editfoundry.evaluation.metrics.metric_models import load_metric_models
+    from editfoundry.evaluation.reports.trade_off import run_trade_off, scaled_editors, shown_at_scales
+    from editfoundry.evaluation.reports.trade_off_page import sweep_view
+    from editfoundry.pretrained.runtime import choose_runtime
+
+    settings, runtime = params.editworld_report, choose_runtime(params.device)
+    own = settings.sampling()
+    scale = own.pop("guidance_scale")
+    own.pop("image_guidance_scale")
+    names = [f"{BASE}={BASE_NAME}", f"{FINE_TUNED}={editor}"]
+    scales = PAPER_IMAGE_GUIDANCE_SCALES
+    editors = scaled_editors(names, profile, runtime, scales, guidance_scale=scale, options=own)
+    found = run_trade_off(
+        editors,
+        benchmark,
+        folder,
+        models=load_metric_models(profile, runtime, [CLIP_DIRECTION]),
+        guidance_scale=scale,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        progress=progress,
+    )
+    return sweep_view(found, shown_at_scales(folder, editors, settings.seed))
 
 
 def _run_all(

@@ -54,6 +54,14 @@ class ReportParams:
         return None if self.post_edit is None else PostEditConfig.of_profile(profile, **self.post_edit)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairReportParams(ReportParams):
+    """Parameters of the stage ``instruct_pix2pix_report``."""
+
+    num_trade_off_cases: int = 24
+    """Plain edits that both editors make at each of the paper's strengths of the image guidance; 0 leaves it out."""
+
+
 class EvaluationParams(Protocol):
     """The parameters that an evaluation reads; those of the lineage have them."""
 

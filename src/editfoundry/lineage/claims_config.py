@@ -37,6 +37,16 @@ class ClaimsConfig:
     """Caption pairs that are painted with and without shared attention and noise."""
     num_candidates: int = 8
     """Candidates of a caption pair; InstructPix2Pix's are 100."""
+    num_inpainting_items: int = 180
+    """Prompts of tinyworld's EditBench, three of each picture."""
+    num_inpainting_pictures: int = 3000
+    """Captioned pictures that an inpainter is trained on."""
+    num_inpainting_steps: int = 600
+    """Optimizer steps of an inpainter."""
+    inpainting_learning_rate: float = 8e-4
+    """Peak rate of an inpainter, which starts at the painter's weights."""
+    inpainting_guidance_scale: float = 12.0
+    """High weight of the prompt where guidance oscillates, or does not."""
     num_training_triplets: int = 4000
     """Triplets that an arm is trained on."""
     num_training_steps: int = 320

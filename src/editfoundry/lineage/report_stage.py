@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.editors.post_edit.post_edit_config import POST_EDIT_ROLES
-from editfoundry.evaluation.report_params import ReportParams
+from editfoundry.evaluation.report_params import PairReportParams, ReportParams
 from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.lineage.editor_stage import EDITWORLD, INSTRUCT_PIX2PIX
 from editfoundry.pretrained.fitness import check_models
@@ -43,6 +43,7 @@ def run_instruct_pix2pix_report(request: StageRequest) -> Path:
         benchmarks=PLAIN_FIRST,
         title="InstructPix2Pix on tinyworld",
         subtitle=f"{params.profile} profile: the base editor against one trained on synthesized pairs alone",
+        num_trade_off_cases=whole.instruct_pix2pix_report.num_trade_off_cases,
     )
 
 
@@ -100,8 +101,8 @@ INSTRUCT_PIX2PIX_REPORT = Stage(
     inputs=(INSTRUCT_PIX2PIX.name,),
     doing="editing the plain benchmark, writing the report",
     description="Outcome accuracy, CLIP score and preservation of the editor trained on InstructPix2Pix's pairs and of "
-    "the base, with pictures.",
-    config=ReportParams,
+    "the base, and both editors' trade-off of the image guidance, with pictures.",
+    config=PairReportParams,
     run=run_instruct_pix2pix_report,
     check=partial(check_report, section="instruct_pix2pix_report"),
     commands=("lineage run instruct_pix2pix_report",),

@@ -20,6 +20,7 @@ from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.edit_verdicts import edit_verdicts
 from editfoundry.pretraining.measure_detector import measure_detector
 from editfoundry.pretraining.measure_emu_edit import measure_emu_edit
+from editfoundry.pretraining.measure_imagen_editor import measure_imagen_editor
 from editfoundry.pretraining.measure_judge import measure_vision_language_model
 from editfoundry.pretraining.measure_language_model import measure_language_model
 from editfoundry.pretraining.measure_video_language_model import measure_video_language_model
@@ -28,6 +29,7 @@ from editfoundry.pretraining.recipes.controlnet import measure_controlnet
 from editfoundry.pretraining.recipes.depth import measure_depth
 from editfoundry.pretraining.recipes.ip_adapter import measure_ip_adapter
 from editfoundry.pretraining.recipes.segmenter import measure_segmenter
+from editfoundry.pretraining.recipes.summarizer import measure_summarizer
 from editfoundry.pretraining.recipes.task_predictor import measure_task_predictor
 from editfoundry.pretraining.recipes.vae import reconstruction_psnr
 from editfoundry.profiles import Profile
@@ -140,7 +142,9 @@ MEASURES = {
     "editworld": measure_editworld,
     "emu_edit": lambda profile, runtime: measure_emu_edit(profile, runtime, **SAMPLING),
     "task_predictor": measure_task_predictor,
+    "summarizer": measure_summarizer,
     "mgie": measure_mgie,
+    "imagen_editor": measure_imagen_editor,
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from editfoundry.data.edit_tasks import EditTask
+from editfoundry.data.edit_tasks import task_named
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.errors import BadInputError
@@ -38,6 +38,8 @@ class TripletTruth:
     """Share of right outcomes among the others."""
     difference: Interval
     """Kept minus dropped."""
+    ranking: Mapping[str, float] = field(default_factory=dict)
+    """Score -> how often a right triplet has more of it than a wrong one; 0.5 is chance. Of scores that all have."""
     num_unreadable: int
     """Triplets whose captions are not tinyworld's, or whose change cannot be seen."""
     by_task: Mapping[str, TripletTruth] = field(default_factory=dict)
@@ -49,11 +51,15 @@ class TripletTruth:
         if self.dropped.n:
             facts["right_share_of_dropped"] = self.dropped.to_dict()
             facts["kept_minus_dropped"] = self.difference.to_dict()
+        if self.ranking:
+            facts["ranking"] = dict(self.ranking)
         by_task = {"by_task": {task: own.to_dict() for task, own in self.by_task.items()}} if self.by_task else {}
         return {**facts, "num_unreadable": self.num_unreadable, **by_task}
 
 
-def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed: int = 0) -> TripletTruth:
+def triplet_truth(
+    triplets: Path, kept_ids: Collection[str] | None = None, seed: int = 0, category: str | None = None
+) -> TripletTruth:
     """Score triplet shards against the outcomes that their captions name.
 
     Triplets of one pair of captions stand or fall together, so intervals are of pairs drawn anew.
@@ -62,22 +68,27 @@ def triplet_truth(triplets: Path, kept_ids: Collection[str] | None = None, seed:
         triplets: shard, or folder of shards.
         kept_ids: what a later stage kept of them; None means all.
         seed: of the bootstrap.
+        category: of the triplets to score; None means all.
 
     Raises:
-        BadInputError: there is no shard, or no triplet whose captions are tinyworld's.
+        BadInputError: there is no shard, or no triplet of that category whose captions are tinyworld's.
     """
     judged: list[_Judged] = []
     places: dict[tuple[str, str], int] = {}
     unreadable: Counter[str] = Counter()
     for triplet in read_triplets(triplets):
+        if category not in (None, triplet.category):
+            continue
         verdict = triplet_verdict(triplet)
         if verdict is None:
             unreadable[triplet.task] += 1
             continue
         group = places.setdefault((triplet.input_caption, triplet.output_caption), len(places))
-        judged.append(_Judged(verdict.right, kept_ids is None or triplet.id in kept_ids, group, triplet.task))
+        is_kept = kept_ids is None or triplet.id in kept_ids
+        judged.append(_Judged(verdict.right, is_kept, group, triplet.task, triplet.scores))
     if not judged:
-        raise BadInputError(f"{triplets}: no triplet here has captions of tinyworld, so none has a known outcome")
+        which = "triplet" if category is None else f"triplet of the category {category}"
+        raise BadInputError(f"{triplets}: no {which} here has captions of tinyworld, so none has a known outcome")
     tasks = sorted({one.task for one in judged if one.task})
     by_task = {task: _truth([one for one in judged if one.task == task], unreadable[task], {}, seed) for task in tasks}
     return _truth(judged, unreadable.total(), by_task, seed)
@@ -92,6 +103,7 @@ class _Judged:
     group: int
     """Of triplets that stand or fall together."""
     task: str
+    scores: Mapping[str, float]
 
 
 def _truth(
@@ -103,8 +115,27 @@ def _truth(
     of_kept, of_dropped = bootstrap_columns(sides, group, seed=seed)
     difference = group_difference(values, kept, group, seed=seed)
     return TripletTruth(
-        kept=of_kept, dropped=of_dropped, difference=difference, num_unreadable=num_unreadable, by_task=by_task
+        kept=of_kept,
+        dropped=of_dropped,
+        difference=difference,
+        ranking=_ranking(values, [one.scores for one in judged]),
+        num_unreadable=num_unreadable,
+        by_task=by_task,
     )
+
+
+def _ranking(right: np.ndarray, scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return for each score the area under the curve: the chance that it ranks a right triplet above a wrong one."""
+    names = sorted(set.intersection(*map(set, scores)))
+    wrong = right == 0
+    if wrong.all() or not wrong.any():
+        return {}
+    areas = {}
+    for name in names:
+        values = np.array([score[name] for score in scores])
+        low, high = (np.searchsorted(np.sort(values[wrong]), values[~wrong], side) for side in ("left", "right"))
+        areas[name] = round(float((low + high).mean() / 2 / wrong.sum()), 4)
+    return areas
 
 
 def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
@@ -119,7 +150,7 @@ def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
 
 def case_of_task(task: str, input_caption: str, output_caption: str) -> EditCase | None:
     """Draw the edit of a task that captions name which are no scenes': a texture, a style, a box around a thing."""
-    edit = edit_from_captions(EditTask(task), input_caption, output_caption) if task else None
+    edit = edit_from_captions(task_named(task), input_caption, output_caption) if task else None
     if edit is None or not edit.shows:
         return None
     wrong = wrong_drawings(edit, random_stream("truth", task, input_caption, output_caption))

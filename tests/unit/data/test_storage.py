@@ -8,10 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 from faulty_proxy import faulty_proxy
+from tiny_models import tiny_image
 
 from editfoundry.curation.curate import curate
 from editfoundry.curation.curation_config import CurationConfig
 from editfoundry.curation.score_filters import ClipThresholds
+from editfoundry.data.captioned_pictures import (
+    captioned_pictures_hash,
+    open_captioned_pictures,
+    write_captioned_pictures,
+)
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow, read_rejections
 from editfoundry.data.s3_client import s3_client
@@ -119,6 +125,18 @@ def test_training_reads_its_pixels_and_its_hash_from_s3(folder):
     assert all(pixels[i].equal(local[i]) for i in range(8))
     # What a loader's worker process gets.
     assert pickle.loads(pickle.dumps(pixels))[3].equal(local[3])
+
+
+def test_captioned_pictures_are_read_in_place_one_request_each(tmp_path, requests):
+    pictures = [(tiny_image(n), f"a cup {n}", None) for n in range(3)]
+    write_captioned_pictures(tmp_path / "captioned", pictures, 2)
+    upload_folder(tmp_path / "captioned", f"{ADDRESS}/captioned")
+    there = open_captioned_pictures(Path(f"{ADDRESS}/captioned"), tmp_path / "work")
+    assert captioned_pictures_hash(Path(f"{ADDRESS}/captioned")) == captioned_pictures_hash(tmp_path / "captioned")
+    requests.clear()
+    assert there.picture(2).tobytes() == tiny_image(2).tobytes()
+    assert len(requests) == 1 and requests[0][1].startswith("bytes=")
+    assert [there.caption(n) for n in range(len(there))] == ["a cup 0", "a cup 1", "a cup 2"]
 
 
 def test_a_report_keeps_its_types_and_leaves_hidden_files_behind(tmp_path, server):

@@ -35,6 +35,8 @@ class Cover:
     """Split -> triplets in it."""
     stages: Mapping[str, StageResult] = field(default_factory=dict)
     """Stage -> its counts, in the order they ran."""
+    sweep: Mapping[str, Any] | None = None
+    """The trade-off of the image guidance, as `trade_off_page.sweep_view` gives it."""
     provenance: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Heading (``models``, ``parameters``, ``training``) -> label -> value."""
 

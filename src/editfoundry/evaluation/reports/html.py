@@ -60,6 +60,7 @@ def render_html(reports: Sequence[RunReport], made: MadeBy, cover: Cover | None 
             "curve": "" if cover is None else curve_svg(cover.loss_curve),
             "stages": [] if cover is None else stage_rows(cover.stages),
             "views": [_view(report, is_first=report is first) for report in reports],
+            "sweep": None if cover is None else cover.sweep,
             "report": first,
             "better_when": better_when,
             "num_resamples": NUM_RESAMPLES,

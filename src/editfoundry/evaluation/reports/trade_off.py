@@ -142,17 +142,18 @@ def run_trade_off(
     )
     trade_off = collect_trade_off(output, editors, guidance_scale, seed)
     write_json(output / "trade_off.json", trade_off)
-    write_text(output / "trade_off.html", render_trade_off(trade_off, _shown(output, editors, seed), made))
+    write_text(output / "trade_off.html", render_trade_off(trade_off, shown_at_scales(output, editors, seed), made))
     return trade_off
 
 
-def _shown(output: Path, editors: Sequence[ScaledEditor], seed: int) -> list[ShownItem]:
+def shown_at_scales(output: Path, editors: Sequence[ScaledEditor], seed: int) -> list[ShownItem]:
+    """Return figures of a few items of a run folder, each editor at each scale beside input and truth."""
     run = read_run(output)
     alone = len({scaled.editor for scaled in editors}) == 1
     return [
         ShownItem(
             id=item.id,
-            anchor=item.id,
+            anchor=f"sweep-{item.id}",
             row=item.row,
             instruction=item.instruction,
             images=[

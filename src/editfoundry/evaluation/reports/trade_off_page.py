@@ -17,12 +17,16 @@ X, Y = "clip_direction", "clip_image"
 
 
 def render_trade_off(trade_off: Mapping[str, Any], shown: Sequence[ShownItem] = (), made: MadeBy | None = None) -> str:
-    """Return the trade-off's HTML page.
+    """Return the trade-off's HTML page; see `sweep_view`. ``made`` is said at the head."""
+    return render_page("trade_off.html.j2", {"sweep": sweep_view(trade_off, shown), "made": made or MadeBy()})
+
+
+def sweep_view(trade_off: Mapping[str, Any], shown: Sequence[ShownItem] = ()) -> dict[str, Any]:
+    """Return what the template of a trade-off's sections shows.
 
     Args:
         trade_off: what ``trade_off.json`` holds.
         shown: figures of a few items, each editor at each scale.
-        made: said at the head.
     """
     curves = [
         Curve(
@@ -35,18 +39,14 @@ def render_trade_off(trade_off: Mapping[str, Any], shown: Sequence[ShownItem] = 
         for place, (editor, points) in enumerate(trade_off["curves"].items())
     ]
     label = "CLIP image similarity against CLIP directional similarity, one line for each editor"
-    return render_page(
-        "trade_off.html.j2",
-        {
-            "trade_off": trade_off,
-            "curves": curves,
-            "chart": curves_svg(curves, label),
-            "tables": [_table(editor, points) for editor, points in trade_off["curves"].items()],
-            "failed": {e: sum(p["num_failed"] for p in points) for e, points in trade_off["curves"].items()},
-            "shown": shown,
-            "made": made or MadeBy(),
-        },
-    )
+    return {
+        "trade_off": trade_off,
+        "curves": curves,
+        "chart": curves_svg(curves, label),
+        "tables": [_table(editor, points) for editor, points in trade_off["curves"].items()],
+        "failed": {e: sum(p["num_failed"] for p in points) for e, points in trade_off["curves"].items()},
+        "shown": shown,
+    }
 
 
 def _table(editor: str, points: Sequence[Mapping[str, Any]]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from editfoundry.editors.caption_training.object_masks import MASKINGS, mask_draws, padded_boxes
 from editfoundry.editors.editing_defaults import EditingDefaults
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder
+from editfoundry.editors.families.imagen_editor.options import DOWNSAMPLINGS
 from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipeline
 from editfoundry.editors.families.imagen_editor.stage import (
     MOST_NOISE_LEVEL,
@@ -52,9 +53,15 @@ class ImagenEditorPretraining(PretrainingConfig):
     masking: str = "object"
     """``object``, or ``random``, the paper's baseline."""
 
+    downsampling: str = "learned"
+    """How picture and mask reach the base model: ``learned``, or ``bicubic``, the paper's baseline."""
+
+    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = PretrainingConfig.UNTOLD_AT_DEFAULT | {"downsampling"}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check(self.masking in MASKINGS, "masking", f"one of {', '.join(MASKINGS)}")
+        self.check(self.downsampling in DOWNSAMPLINGS, "downsampling", f"one of {', '.join(DOWNSAMPLINGS)}")
 
 
 CONFIG = ImagenEditorPretraining(
@@ -148,7 +155,7 @@ def train_imagen_editor(
         raise BadInputError("the cascade is trained by an ImagenEditorPretraining")
     examples = _Examples(work_dir, tokenizer, device, num_scenes)
     torch.manual_seed(config.seed)
-    cascade: Any = _Cascade(build_base(), build_super_resolution())
+    cascade: Any = _Cascade(build_base(config.downsampling), build_super_resolution())
     cascade.to(device, memory_format=torch.channels_last)
     text_encoder.requires_grad_(False).eval().to(device)
     scheduler = build_scheduler()
@@ -162,7 +169,8 @@ def train_imagen_editor(
         draws = _draws(batch, IMAGE_SIZE, generator, enlarges=True)
         return base + stage_loss(model.super_resolution, *known, draws, BASE_SIDE, KNOWN_WEIGHT)
 
-    result = fit(cascade, step_loss, config, work_dir / f"imagen_editor_{config.masking}")
+    ending = "" if config.downsampling == "learned" else f"_{config.downsampling}"
+    result = fit(cascade, step_loss, config, work_dir / f"imagen_editor_{config.masking}{ending}")
     pipeline = ImagenEditorPipeline(
         tokenizer=tokenizer,
         text_encoder=text_encoder,
@@ -191,7 +199,7 @@ def scene_boxes(scene: Scene) -> np.ndarray:
     return boxes
 
 
-def build_base() -> CascadeStage:
+def build_base(downsampling: str = "learned") -> CascadeStage:
     """Return the untrained base model: attention at 16 x 16 and 8 x 8."""
     unet = UNet2DConditionModel(
         sample_size=BASE_SIDE,
@@ -205,7 +213,7 @@ def build_base() -> CascadeStage:
         attention_head_dim=(2, 4, 4),
         norm_num_groups=8,
     )
-    return stage_of(unet, MaskedPictureEncoder(num_halvings=1, channels=16))
+    return stage_of(unet, MaskedPictureEncoder(1, 16, downsampling))
 
 
 def build_super_resolution() -> CascadeStage:

@@ -5,13 +5,17 @@ import pytest
 from html_outline import check_self_contained
 from PIL import Image
 
+from editfoundry.editors.guidance_sweep import PAPER_IMAGE_GUIDANCE_SCALES
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
+from editfoundry.evaluation.lineage_report import evaluate_checkpoint
 from editfoundry.evaluation.metrics.metric_models import MetricModels
+from editfoundry.evaluation.report_params import PairReportParams
 from editfoundry.evaluation.reports.curve_chart import Curve, curves_svg
 from editfoundry.evaluation.reports.trade_off import run_trade_off, scaled_editors
+from editfoundry.lineage.params import Params
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.profiles import load_profile
+from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
 
 
 def test_the_embedded_editor_is_swept_and_its_edits_are_kept(tmp_path, capsys):
@@ -36,6 +40,22 @@ def test_the_embedded_editor_is_swept_and_its_edits_are_kept(tmp_path, capsys):
     page = check_self_contained((out / "trade_off.html").read_text())
     assert f"{points[0]['clip_image']['value']:.4f} n 2" in page.text and "s_T is 7.5" in page.text
     assert "The sweep in pictures: 2 of 2 shown" in page.text and page.tags.count("img") == 2 * 4
+
+
+def test_a_lines_report_has_the_trade_off_of_base_and_editor_with_pictures(tmp_path):
+    settings = PairReportParams(num_plain_cases=2, num_inference_steps=2, guidance_scale=3.0, num_trade_off_cases=2)
+    params = Params(device="cpu", editworld_report=settings)
+    how = {"benchmarks": ("tinyworld-plain",), "runs": tmp_path / "runs", "num_trade_off_cases": 2}
+    assert evaluate_checkpoint(params, EMBEDDED_FOLDER / "editworld", tmp_path / "out", **how)
+    swept = json.loads((tmp_path / "out" / "trade_off.json").read_text())
+    assert list(swept["curves"]) == ["base", "fine_tuned"] and swept["guidance_scale"] == 3.0
+    for points in swept["curves"].values():
+        assert [point["image_guidance_scale"] for point in points] == list(PAPER_IMAGE_GUIDANCE_SCALES)
+        assert len({point["clip_image"]["value"] for point in points}) > 1
+    page = check_self_contained((tmp_path / "out" / "report.html").read_text())
+    assert "s_T is 3" in page.text and "The sweep in pictures: 2 of 2 shown" in page.text
+    assert "trade-off" in page.ids
+    assert not evaluate_checkpoint(params, EMBEDDED_FOLDER / "editworld", tmp_path / "out", **how)
 
 
 def test_editors_without_image_guidance_and_benchmarks_without_captions_are_refused(tmp_path):

@@ -91,7 +91,7 @@ def cascade_of(
         if side << num_halvings != max(sides):
             raise BadInputError(f"the cascade's sides are {sides}: each must be the last one halved some times")
         encoder = MaskedPictureEncoder(num_halvings, mask_channels, downsampling)
-        stages.append(stage_of(unet, encoder.to(unet.device, unet.dtype)))
+        stages.append(stage_of(unet, encoder.to(unet.device)))
     parts: dict[str, Any] = {}
     for number, stage in enumerate(stages, start=1):
         ending = "" if number == 1 else f"_{number}"

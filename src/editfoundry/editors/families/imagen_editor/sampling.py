@@ -70,10 +70,16 @@ def _denoise(
     """Run one stage's guided sampling, with a guidance scale for each step."""
     own = copy.deepcopy(scheduler)
     own.set_timesteps(len(guidance), device=pixels.device)
-    pixels = pixels * own.init_noise_sigma
-    known, level = torch.cat([known, known]), None if level is None else torch.cat([level, level])
+    pixels, count = pixels * own.init_noise_sigma, len(pixels)
     for timestep, scale in zip(own.timesteps, guidance, strict=True):
-        noisy = own.scale_model_input(torch.cat([pixels, pixels]), timestep)
-        null, conditional = stage.predict(noisy, known, timestep, embeds, level).chunk(2)
-        pixels = scheduler_step(own, null + scale * (conditional - null), timestep, pixels, generators)
+        noisy = own.scale_model_input(pixels, timestep)
+        # With a scale of 1 the null condition cancels out.
+        rows = 1 if scale == 1 else 2
+        levels = None if level is None else torch.cat([level] * rows)
+        seen = (torch.cat([noisy] * rows), torch.cat([known] * rows))
+        output = stage.predict(*seen, timestep, embeds[-rows * count :], levels)
+        if rows == 2:
+            null, conditional = output.chunk(2)
+            output = null + scale * (conditional - null)
+        pixels = scheduler_step(own, output, timestep, pixels, generators)
     return pixels

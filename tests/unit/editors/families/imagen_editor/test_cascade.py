@@ -165,7 +165,8 @@ class Oracle(torch.nn.Module):
 
     def forward(self, seen: torch.Tensor, timestep: Any, embeds: Any, **_: Any) -> tuple[torch.Tensor]:
         signal = self.scheduler.alphas_cumprod[timestep].double()
-        noisy, clean = seen[:, :3].double(), shrink(self.answers, seen.shape[-1]).double().repeat(2, 1, 1, 1)
+        noisy, clean = seen[:, :3].double(), shrink(self.answers, seen.shape[-1]).double()
+        clean = clean.repeat(len(seen) // len(clean), 1, 1, 1)
         noise = (noisy - signal.sqrt() * clean) / (1 - signal).sqrt()
         return ((signal.sqrt() * noise - (1 - signal).sqrt() * clean).float(),)
 
@@ -182,3 +183,13 @@ def test_models_that_know_the_picture_paint_it() -> None:
     holes = torch.ones(2, 1, 16, 16, dtype=torch.bool)
     painted = paint_holes(known, ["a cup", "a dog"], answers, holes, [0, 1], options)  # type: ignore[arg-type]
     assert (painted - answers).abs().max() < 1e-3
+
+
+def test_a_step_without_guidance_asks_for_no_null_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline, rows = tiny_cascade(), []
+    real = CascadeStage.predict
+    monkeypatch.setattr(CascadeStage, "predict", lambda self, *a: (rows.append(len(a[0])), real(self, *a))[1])
+    options = ImagenEditorOptions(num_inference_steps=4, super_resolution_steps=1, constant_share=0.5)
+    picture, hole = torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16, dtype=torch.bool)
+    paint_holes(pipeline, ["a cup"], picture, hole, [0], options)
+    assert rows == [2, 2, 1, 2, 2]
