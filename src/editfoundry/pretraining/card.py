@@ -32,6 +32,7 @@ DESCRIPTIONS = {
     "mgie_raw": "`mgie` whose language model answers with the raw instruction: what that is compared with.",
     "mgie_baseline": "`editor_base` trained on the triplets of `mgie`: what that is compared with.",
     "emu_edit": "Emu Edit's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's fifteen tasks, with a table of their embeddings beside its UNet.",  # noqa: E501
+    "summarizer": "A transformers T5ForConditionalGeneration that makes a caption of a long description of a scene.",
     "task_predictor": "A transformers T5ForSequenceClassification that tells Emu Edit's task of an instruction.",
     "segmenter": "segment-anything's `Sam` for 64 x 64 pixels, in the layout of transformers: from a point, three masks of a thing.",  # noqa: E501
     "detector": "A transformers GroundingDinoForObjectDetection for 64 x 64 pixels, with a ConvNeXt in the place of Swin: boxes of what phrases name.",  # noqa: E501
@@ -56,6 +57,7 @@ RECIPES = {
     "mgie": "mgie",
     "emu_edit": "emu_edit",
     "task_predictor": "task_predictor",
+    "summarizer": "summarizer",
 }
 """The pretraining that makes each shipped model."""
 CONTROLS = ("mgie_lgie", "mgie_fz", "mgie_ft", "mgie_raw", "mgie_baseline")
@@ -76,6 +78,7 @@ DATA = {
         "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and a quarter of plain edits; no held-out combination or wording.",  # noqa: E501
     ),
     "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split and in training wordings; the text encoder stays as it was.",  # noqa: E501
+    "summarizer": "Long descriptions of scenes of tinyworld's training split, with their captions.",
     "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in further ones of the recipe's own; no held-out sentence, but some of their words.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
     "detector": "Scenes of tinyworld's training split with the true boxes of their objects, asked for those and for others.",  # noqa: E501

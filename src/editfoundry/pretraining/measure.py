@@ -29,6 +29,7 @@ from editfoundry.pretraining.recipes.controlnet import measure_controlnet
 from editfoundry.pretraining.recipes.depth import measure_depth
 from editfoundry.pretraining.recipes.ip_adapter import measure_ip_adapter
 from editfoundry.pretraining.recipes.segmenter import measure_segmenter
+from editfoundry.pretraining.recipes.summarizer import measure_summarizer
 from editfoundry.pretraining.recipes.task_predictor import measure_task_predictor
 from editfoundry.pretraining.recipes.vae import reconstruction_psnr
 from editfoundry.profiles import Profile
@@ -141,6 +142,7 @@ MEASURES = {
     "editworld": measure_editworld,
     "emu_edit": lambda profile, runtime: measure_emu_edit(profile, runtime, **SAMPLING),
     "task_predictor": measure_task_predictor,
+    "summarizer": measure_summarizer,
     "mgie": measure_mgie,
     "imagen_editor": measure_imagen_editor,
 }

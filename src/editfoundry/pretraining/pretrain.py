@@ -36,6 +36,7 @@ from editfoundry.pretraining.recipes import (
     language_model,
     mgie,
     segmenter,
+    summarizer,
     task_predictor,
     vae,
     video_language_model,
@@ -362,6 +363,13 @@ def _emu_edit(job: Job) -> Trained:
     return {"emu_edit": save}, result
 
 
+def _summarizer(job: Job) -> Trained:
+    model, tokenizer, result = summarizer.train_summarizer(
+        job.work_dir, job.device, job.config, **job.sizes("num_descriptions")
+    )
+    return {"summarizer": _saver(model, tokenizer)}, result
+
+
 def _task_predictor(job: Job) -> Trained:
     model, tokenizer, result = task_predictor.train_task_predictor(
         job.work_dir, job.device, job.config, **job.sizes("num_instructions")
@@ -487,6 +495,7 @@ PRETRAININGS = {
         draw=emu_edit.draw,
         continued_role="emu_edit",
     ),
+    "summarizer": Pretraining(config=summarizer.CONFIG, train=_summarizer, over_by=0.5, on_gpu=summarizer.ON_GPU),
     "task_predictor": Pretraining(config=task_predictor.CONFIG, train=_task_predictor, over_by=0.5),
     "controlnet_canny": Pretraining(
         config=controlnet.CONFIG, train=_controlnet, after=("diffusion",), over_by=0.95, on_gpu=controlnet.ON_GPU

@@ -258,11 +258,6 @@ def test_a_triplet_without_the_text_to_be_answered_is_named(tmp_path: Path) -> N
     loaded_trainee(replace(config, expressive_field="instruction"))
 
 
-def test_a_resolution_that_the_autoencoder_cannot_halve_is_refused(config: MgieTraining) -> None:
-    with pytest.raises(BadInputError, match="resolution is 17, but must be a multiple of"):
-        MgieTrainee.load(replace(config, resolution=17), Accelerator(cpu=True))
-
-
 @pytest.fixture
 def another_precision() -> Iterator[None]:
     """Accelerate settles it once a process."""
@@ -286,3 +281,8 @@ def test_a_language_model_in_half_precision_trains_nearly_as_a_whole_one(
     assert set(kept.values()) == {torch.bfloat16} and opened.dtype == torch.float32
     with pytest.raises(BadInputError, match=r"^mllm_precision is 'bfloat16', but must be float32 where mixed_prec"):
         replace(config, mllm_precision="bfloat16")
+
+
+def test_a_resolution_that_the_autoencoder_cannot_halve_is_refused(config: MgieTraining) -> None:
+    with pytest.raises(BadInputError, match="resolution is 17, but must be a multiple of"):
+        MgieTrainee.load(replace(config, resolution=17), Accelerator(cpu=True))
