@@ -14,6 +14,7 @@ from dagster_project.defs.dataset.checks import (
 )
 from dagster_project.defs.reports.checks import report_is_complete
 from dagster_project.defs.resources import Foundry
+from dagster_project.defs.triplets.checks import every_task_has_pairs
 from dagster_project.scores import EDITORS, METRICS, OUTCOME_COLUMNS, headline, missing_scores, outcome_rows
 from editfoundry.data.record import WORLD_CATEGORIES, Triplet
 from editfoundry.data.rejections import RejectedRow, write_rejections
@@ -191,3 +192,18 @@ def test_the_table_has_a_row_for_all_cases_and_one_for_each_category():
     assert [row["category"] for row in rows] == ["all", "Long-Term"]
     assert rows[0]["gain"] == pytest.approx(0.3) and rows[0]["tuned"] - rows[0]["base"] == pytest.approx(0.3)
     assert all(list(row) == list(OUTCOME_COLUMNS) for row in rows)
+
+
+def test_a_task_without_pairs_and_one_with_most_of_them_are_warnings(foundry):
+    folder = foundry.paths.emu_edit_pairs
+    folder.mkdir(parents=True)
+    tasks = [*["local"] * 3, "add", "style", "style"]
+    made = [Triplet(**{**vars(of_category(task, n)), "task": task}) for n, task in enumerate(tasks)]
+    write_triplets(folder / "00000.tar", made)
+    assert every_task_has_pairs(foundry).passed
+    write_rejections(folder / "00000.tar", [RejectedRow("1", "object not found", "", {"task": "remove"})])
+    write_triplets(folder / "00001.tar", [Triplet(**{**vars(of_category("text", 9)), "task": "local"})])
+    result = every_task_has_pairs(foundry)
+    assert not result.passed and result.severity is dg.AssetCheckSeverity.WARN
+    assert result.description == "remove: no pair; local: most of all pairs"
+    assert result.metadata["kept"].value == {"add": 1, "local": 4, "remove": 0, "style": 2}

@@ -91,13 +91,19 @@ def test_all_assets_can_run_in_one_go(repository):
     assert len(job.asset_layer.executable_asset_keys) == len(LINEAGE)
 
 
-def test_instruct_pix2pixs_line_is_a_job_of_its_own_that_nothing_starts_and_no_retraining_makes(repository):
-    line = {"instruct_pix2pix_pairs", "instruct_pix2pix", "instruct_pix2pix_report"}
+@pytest.mark.parametrize(
+    ("job", "line"),
+    [
+        ("instruct_pix2pix_line", {"instruct_pix2pix_pairs", "instruct_pix2pix", "instruct_pix2pix_report"}),
+        ("emu_edit_line", {"emu_edit_pairs"}),
+    ],
+)
+def test_a_line_beside_the_main_one_is_a_job_that_nothing_starts_and_no_retraining_makes(repository, job, line):
     made = {
-        job: {key.to_user_string() for key in repository.get_job(job).asset_layer.executable_asset_keys}
-        for job in ("instruct_pix2pix_line", "retraining")
+        name: {key.to_user_string() for key in repository.get_job(name).asset_layer.executable_asset_keys}
+        for name in (job, "retraining")
     }
-    assert made["instruct_pix2pix_line"] == line and not made["retraining"] & line
+    assert made[job] == line and not made["retraining"] & line
     graph = repository.asset_graph
     assert not [name for name in line if graph.get(dg.AssetKey(name)).automation_condition]
 

@@ -21,6 +21,7 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -33,7 +34,7 @@ from transformers import CLIPTokenizer, PreTrainedTokenizerFast
 from editfoundry.pretrained.configurations import read_configuration
 from editfoundry.pretrained.segmenter import build_sam, save_sam
 from editfoundry.pretraining.recipes.detector import build_tokenizer
-from editfoundry.profiles import PLANNED_ROLES, PROFILES_FOLDER, ModelReference, load_profile
+from editfoundry.profiles import PROFILES_FOLDER, ModelReference, load_profile
 
 ANSWER = json.dumps(
     {
@@ -54,7 +55,7 @@ def save_profile(name: str, folder: Path) -> Path:
     """Write the narrow models of a shipped profile, and the profile's own file with their folders; return the file."""
     text = (PROFILES_FOLDER / f"{name}.toml").read_text()
     for role, reference in load_profile(name).models.items():
-        if role in PLANNED_ROLES or reference.is_endpoint:
+        if reference.is_endpoint:
             continue
         torch.manual_seed(len(role))
         _SAVERS[role](reference, folder / role)
@@ -95,12 +96,20 @@ def byte_tokenizer(marks: Mapping[str, int], start: str | None = "<s>", end: str
 
 
 def _painter(reference: ModelReference, folder: Path) -> None:
+    _xl_pipeline(StableDiffusionXLPipeline, reference, folder)
+
+
+def _inpainter(reference: ModelReference, folder: Path) -> None:
+    _xl_pipeline(StableDiffusionXLInpaintPipeline, reference, folder)
+
+
+def _xl_pipeline(pipeline_class: Any, reference: ModelReference, folder: Path) -> None:
     tokenizers = {"tokenizer": clip_tokenizer(), "tokenizer_2": clip_tokenizer(pad_token="!")}
     schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
     encoders = {part: _text_encoder(_published(reference, part)) for part in ("text_encoder", "text_encoder_2")}
     unet = _unet(_published(reference, "unet"), 32, sample_size=64)
     parts = {**tokenizers, **encoders, "unet": unet, "vae": _vae(_published(reference, "vae"))}
-    StableDiffusionXLPipeline(
+    pipeline_class(
         **parts, scheduler=EulerDiscreteScheduler(**schedule, timestep_spacing="leading"), add_watermarker=False
     ).save_pretrained(folder)
 
@@ -364,6 +373,7 @@ def _published(reference: ModelReference, folder: str = "") -> dict[str, Any]:
 
 _SAVERS: dict[str, Callable[[ModelReference, Path], None]] = {
     "text_to_image": _painter,
+    "inpainter": _inpainter,
     "editor_base": _editor,
     "controlnet_canny": _controlnet,
     "ip_adapter": _ip_adapter,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -50,6 +51,7 @@ CONFIG = EmuPairConfig(
 """Whatever the random models find is good enough."""
 ANSWERS = {
     "local": {"edit": "swap it", "edited_object": "dog", "output": "a dog in sea", "original_object": "{thing}"},
+    "texture": {"edit": "stripe it", "edited_object": "dot", "output": "a dot in sea", "original_object": "{thing}"},
     "remove": {"edit": "remove it", "edited_object": "", "output": "sea", "original_object": "{thing}"},
     "add": {"edit": "add hat", "edited_object": "hat", "output": "a {thing} a hat in sea", "original_object": ""},
     "background": {"edit": "move it", "edited_object": "", "output": "a {thing} in ice", "original_object": ""},
@@ -112,5 +114,5 @@ def save_models(folder: Path) -> Path:
 
 @lru_cache(maxsize=1)
 def models_of(profile: Path) -> EmuModels:
-    """Return the models of a profile, loaded once."""
-    return load_emu_models(load_profile(profile), choose_runtime("cpu"), CONFIG)
+    """Return the models of a profile, those of every task and filter, loaded once."""
+    return load_emu_models(load_profile(profile), choose_runtime("cpu"), replace(CONFIG, max_depth_difference=1.0))

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 PANELS = {
     "Make data": (
-        "sources", "quadruples", "instructions", "synthesize", "import", "score", "curate", "curation-sheet",
+        "sources", "quadruples", "instructions", "synthesize", "import", "express", "score", "curate", "curation-sheet",
         "dataset-report", "check-leaks", "export",
     ),
     "Train": ("train",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,33 @@ from editfoundry.cli.shared import (
     progress_bar,
     show_result,
 )
+
+
+@app.command()
+def express(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of triplet shards.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the shards with expressive instructions.")],
+    by: Annotated[
+        Literal["model", "truth"],
+        typer.Option(help="The profile's vision-language model, or the captions of the output pictures."),
+    ] = "model",
+    summarize: Annotated[bool, typer.Option(help="Let the profile's summarizer shorten what the model says.")] = True,
+    only: OnlyOption = None,
+    replace: ReplaceOption = False,
+    profile: ProfileOption = None,
+    params: ParamsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what each edit will look like, for MGIE to learn. Example: editfoundry express data/triplets data/expressive."""  # noqa: E501
+    from editfoundry.profiles import load_profile
+    from editfoundry.synthesis.expressive.config import ExpressiveConfig
+    from editfoundry.synthesis.expressive.stage import express as express_shards
+
+    chosen, config = chosen_params(params, profile), ExpressiveConfig(source=by, summarizes=summarize)
+    roles = load_profile(chosen.profile)
+    with progress_bar("triplets") as progress:
+        result = express_shards(source, output, config, roles, chosen.device, progress, only, replace)
+    show_result(result, output, as_json)
 
 
 @app.command()

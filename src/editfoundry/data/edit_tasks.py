@@ -61,3 +61,15 @@ def check_task(name: str) -> str:
     if name and name not in TASK_NAMES:
         raise BadInputError(f"unknown task {name!r}: use {', '.join(TASK_NAMES)}")
     return name
+
+
+def task_named(name: str) -> EditTask:
+    """Return the task of a name.
+
+    Raises:
+        BadInputError: there is none of it; the one line lists the names.
+    """
+    found = next((task for task in EditTask if task.value == name), None)
+    if found is None:
+        raise BadInputError(f"unknown task {name!r}: use {', '.join(TASK_NAMES)}")
+    return found

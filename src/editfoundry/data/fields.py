@@ -10,7 +10,10 @@ from PIL import Image
 
 from editfoundry.data.record import Triplet
 
-TEXT_FIELDS = ("instruction", "input_caption", "output_caption", "category", "task", "recipe", "source", "split")
+TEXT_FIELDS = (
+    "instruction", "input_caption", "output_caption", "expressive_instruction", "category", "task", "recipe", "source",
+    "split",
+)  # fmt: skip
 
 
 def triplet_fields(triplet: Triplet) -> dict[str, Any]:

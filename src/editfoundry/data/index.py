@@ -44,7 +44,7 @@ SCHEMA = pa.schema(
 )
 """``provenance`` and ``scores`` are JSON; offsets and lengths are bytes, null where a record has no mask. ``mask_hash``
 is `record.mask_hash`: a record's id covers its instruction and both pictures, not its mask."""
-ADDED_COLUMNS = frozenset({"mask_hash", "task"})
+ADDED_COLUMNS = frozenset({"mask_hash", "task", "expressive_instruction"})
 """Columns that indexes written before have not; they are read as if every value were null, or empty where none may be
 null."""
 REQUIRED_COLUMNS = tuple(name for name in SCHEMA.names if name not in ADDED_COLUMNS)

@@ -124,6 +124,8 @@ class Triplet:
     """What the input image shows; empty where nobody wrote it."""
     output_caption: str = ""
     """What the output image shows; empty where nobody wrote it."""
+    expressive_instruction: str = ""
+    """What a model that saw the input says the output will look like (MGIE, section 3.1); empty where none did."""
     keywords: tuple[str, ...] = ()
     """Words of the input caption whose objects the edit changes."""
     category: str = ""

@@ -14,8 +14,8 @@ from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.images import open_image
-from editfoundry.editors.families.inpainting.family import INPAINTING_NAME
-from editfoundry.editors.masks import box_mask, open_mask, seems_inverted
+from editfoundry.editors.families.inpainting.family import INPAINTER_NAME, INPAINTING_NAME
+from editfoundry.editors.masks import box_mask, check_mask_roles, open_mask, seems_inverted
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.profiles import Profile, load_profile
 
@@ -41,6 +41,16 @@ class ChosenEditor:
     """``auto``, ``cpu``, ``cuda``."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Such as ``num_inference_steps`` and ``guidance_scale``; those that are None keep the editor's defaults."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskWords:
+    """What to paint over, in words."""
+
+    words: str
+    """Such as ``"the cup"``."""
+    threshold: float = 0.3
+    """How sure the detector must be, in [0, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +149,7 @@ def edit_file(
 
 def inpaint_file(
     image: Path,
-    mask: Path | str,
+    mask: Path | str | MaskWords,
     prompt: str,
     out: Path,
     editor: ChosenEditor,
@@ -153,10 +163,11 @@ def inpaint_file(
 
     Args:
         image: any picture that ``open_image`` reads.
-        mask: a file, see `open_mask`, or a box ``x0,y0,x1,y1``, see `box_mask`.
+        mask: a file, see `open_mask`; a box ``x0,y0,x1,y1``, see `box_mask`; or what words name, see `mask_of_words`.
         prompt: what the mask is to show.
         out: ``.png``, ``.jpg`` or ``.webp``; JPEG and WebP change pixels everywhere.
-        editor: one that needs a mask; with no name, the profile's ``text_to_image`` with blended latents.
+        editor: one that needs a mask; with no name, the profile's ``inpainter``, or else its ``text_to_image`` with
+            blended latents.
         seed: of the noise.
         is_inverted: the file is white where to keep the picture.
 
@@ -170,12 +181,12 @@ def inpaint_file(
     if not prompt.strip():
         raise BadInputError("the prompt is empty: say what the mask is to show")
     picture = open_image(image)
-    hole = box_mask(mask, picture) if isinstance(mask, str) else open_mask(mask, picture, is_inverted=is_inverted)
     profile = load_profile(editor.profile)
-    source = _find(replace(editor, name=editor.name or INPAINTING_NAME), profile)
+    source = _find(replace(editor, name=editor.name or _own_inpainter(profile)), profile)
     if "mask" not in source.family.needs:
         raise BadInputError(f"{source.name} takes no mask: name an inpainting checkpoint, or leave --editor out")
-    if seems_inverted(hole):
+    hole = _hole(mask, picture, profile, editor.device, is_inverted=is_inverted)
+    if isinstance(mask, Path) and seems_inverted(hole):
         share = np.asarray(hole, dtype=float).mean() / 255
         print(
             f"warning: {mask} is white, where to paint, on {share:.0%} of the picture and along its border; if it is "
@@ -189,6 +200,30 @@ def inpaint_file(
     opened, _ = _open(source, editor)
     _save(opened.edit([request])[0].require(), out)
     return _shown_name(source, profile)
+
+
+def _own_inpainter(profile: Profile) -> str:
+    """Return the name of what the profile paints inside masks with."""
+    if "inpainter" not in profile.models:
+        return INPAINTING_NAME
+    reference = profile.model("inpainter")
+    # A folder tells by its files which family opens it.
+    return reference.source if reference.is_local else INPAINTER_NAME
+
+
+def _hole(
+    mask: Path | str | MaskWords, picture: Image.Image, profile: Profile, device: str, *, is_inverted: bool
+) -> Image.Image:
+    if isinstance(mask, Path):
+        return open_mask(mask, picture, is_inverted=is_inverted)
+    if isinstance(mask, str):
+        return box_mask(mask, picture)
+    check_mask_roles(profile)
+    from editfoundry.editors.masks_by_words import load_mask_models, mask_of_words
+    from editfoundry.pretrained.runtime import choose_runtime
+
+    detector, segmenter = load_mask_models(profile, choose_runtime(device))
+    return mask_of_words(mask.words, picture, detector, segmenter, mask.threshold)
 
 
 def _edit_turns(

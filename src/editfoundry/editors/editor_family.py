@@ -38,6 +38,25 @@ class FamilyTraining:
     """``MODULE:CLASS`` of its trainee, whose ``load`` takes configuration and Accelerate; imported to train only."""
     inversion: FamilyTraining | None = None
     """How one more task is learnt by an editor that stays as it is (``--invert-task``), where the family can."""
+    memory: str = ""
+    """``MODULE:FUNCTION`` that takes a configuration and a number of processes and returns rows of `TrainingMemory`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingMemory:
+    """What a GPU needs for a training with some settings."""
+
+    label: str
+    """The settings, in a few words."""
+    num_samples: int
+    """That go through the models at once, on each GPU."""
+    parts: Mapping[str, int]
+    """What takes memory -> bytes."""
+
+    @property
+    def num_bytes(self) -> int:
+        """All of it."""
+        return sum(self.parts.values())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +73,8 @@ class EditorFamily:
     """Editors that are opened by a name of their own, and what each does, in one line."""
     roles: tuple[str, ...] = ()
     """The profile's roles that the editors of ``names`` are made of."""
+    roles_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of names that are made of other roles than ``roles``."""
     helper_roles: tuple[str, ...] = ()
     """The profile's roles, where it has them, that help its checkpoints edit."""
     pipeline_classes: tuple[str, ...] = ()
@@ -107,9 +128,12 @@ class EditorSource:
             weights = [*self.folder.glob("**/*.safetensors"), self.folder / "model_index.json"]
             area = () if self.defaults.area_side is None else (f"area_side {self.defaults.area_side}",)
             return (*(file_hash(path) for path in sorted(weights)), *area, *self._helpers_identity)
-        return tuple(part for role in self.family.roles for part in model_identity(self.own_profile, role)) or (
-            self.name,
-        )
+        return tuple(part for role in self.roles for part in model_identity(self.own_profile, role)) or (self.name,)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The profile's roles that an editor is made of which is no checkpoint."""
+        return self.family.roles_of.get(self.name, self.family.roles)
 
     @property
     def _helpers_identity(self) -> tuple[str, ...]:
@@ -134,8 +158,8 @@ class EditorSource:
     def defaults(self) -> EditingDefaults:
         """What the checkpoint's own folder says about editing with it."""
         folder = self.folder
-        if folder is None and len(self.family.roles) == 1 and self.profile is not None:
-            folder = Path(self.own_profile.model(self.family.roles[0]).location)
+        if folder is None and len(self.roles) == 1 and self.profile is not None:
+            folder = Path(self.own_profile.model(self.roles[0]).location)
         return EditingDefaults() if folder is None else read_editing_defaults(folder)
 
     def options(self, given: Mapping[str, Any], over: Any = None) -> Any:

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from editfoundry.data.images import open_with_transparency
 from editfoundry.errors import BadInputError
+from editfoundry.profiles import Profile
 
 _BLACK, _WHITE = 32, 223
 """Grey levels up to and from which a pixel counts as black and as white; what lies between is soft."""
@@ -65,6 +66,20 @@ def box_mask(text: str, picture: Image.Image) -> Image.Image:
     mask = Image.new("L", picture.size)
     ImageDraw.Draw(mask).rectangle((x0, y0, x1 - 1, y1 - 1), fill=255)
     return mask
+
+
+def check_mask_roles(profile: Profile) -> None:
+    """Refuse a profile that cannot make a mask of words, before anything is loaded.
+
+    Raises:
+        BadInputError: it has no detector, or no segmenter.
+    """
+    missing = [role for role in ("detector", "segmenter") if role not in profile.models]
+    if missing:
+        raise BadInputError(
+            f"--what needs the role {missing[0]!r}, which profile {profile.name!r} does not name: give a mask or "
+            "--box, or another --profile"
+        )
 
 
 def seems_inverted(mask: Image.Image) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.atomic import restore_folder
-from editfoundry.editors.editor_family import FamilyTraining
+from editfoundry.editors.editor_family import FamilyTraining, TrainingMemory
 from editfoundry.editors.families import FAMILIES
 from editfoundry.errors import BadInputError
 from editfoundry.training.dagster_messages import dagster_messages
@@ -70,6 +70,20 @@ def read_training_config(path: Path, invert_task: str | None = None) -> LoopConf
         return training_config(values)
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
+
+
+def training_memory(config: LoopConfig, num_processes: int = 1) -> list[TrainingMemory]:
+    """Return what a GPU needs for a training, in rows with one memory-saving setting more each.
+
+    Raises:
+        BadInputError: the family cannot say.
+    """
+    told = next((family.memory for family in trainings().values() if family.config_class is type(config)), "")
+    if not told:
+        raise BadInputError("only of a training of the family mgie is it known what it needs; see editfoundry doctor")
+    module, _, function = told.partition(":")
+    rows: list[TrainingMemory] = getattr(import_module(module), function)(config, num_processes)
+    return rows
 
 
 def train_editor(config: LoopConfig, should_stop: Callable[[], bool] | None = None) -> dict[str, Any]:

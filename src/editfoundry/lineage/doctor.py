@@ -15,10 +15,10 @@ from editfoundry.execution.stage_record import StageParams
 from editfoundry.lineage.memory_plan import Footprints, Phase, is_endpoint, stage_phases
 from editfoundry.lineage.stages import MAIN_LINE, check_params
 from editfoundry.pretrained.files import fetch_command, model_files
-from editfoundry.profiles import BYTES_OF, PLANNED_ROLES, Profile, load_profile
+from editfoundry.profiles import BYTES_OF, Profile, load_profile
 
 GIB = 2**30
-_USABLE = 0.95
+USABLE = 0.95
 """Share of a device's memory that models can have; the rest is the driver's and the allocator's."""
 READY, WAITS, TOO_SMALL, REFUSED = "ready", "fetch models first", "does not fit", "refused"
 
@@ -45,8 +45,6 @@ class RoleReport:
     num_bytes_on_disk: int | None
     """What lies here, or what a download will take."""
     is_here: bool
-    is_used: bool
-    """Whether any code loads it."""
     offload: str
     fetch: str | None
     """The command that fetches what is missing."""
@@ -137,13 +135,13 @@ def _available_memory() -> int:
 
 
 def _role(profile: Profile, role: str, footprints: Footprints) -> RoleReport:
-    reference, is_used = profile.model(role), role not in PLANNED_ROLES
+    reference = profile.model(role)
     if is_endpoint(profile, role):
         return RoleReport(
             role=role, model=str(reference), license=reference.license, num_parameters=None, num_bytes_on_disk=0,
-            is_here=True, is_used=is_used, offload="", fetch=None,
+            is_here=True, offload="", fetch=None,
         )  # fmt: skip
-    skeleton = footprints.skeleton(role) if is_used else None
+    skeleton = footprints.skeleton(role)
     files = model_files(reference)
     count = None if skeleton is None else skeleton.num_parameters
     stored = None if skeleton is None else skeleton.num_stored * BYTES_OF[reference.stored]
@@ -154,7 +152,6 @@ def _role(profile: Profile, role: str, footprints: Footprints) -> RoleReport:
         num_parameters=count,
         num_bytes_on_disk=stored if files.missing else files.num_bytes,
         is_here=not files.missing,
-        is_used=is_used,
         offload=reference.offload,
         fetch=fetch_command(reference) if files.missing else None,
     )
@@ -182,7 +179,7 @@ def _stage(
     verdict, reason = READY, ""
     if problems := list(problems):
         verdict, reason = REFUSED, "; ".join(problems)
-    elif largest is not None and needed > device.num_bytes * _USABLE:
+    elif largest is not None and needed > device.num_bytes * USABLE:
         verdict = TOO_SMALL
         reason = f"{largest.name} takes {gib(needed)} of the {gib(device.num_bytes)} of {device.name}"
     elif missing:

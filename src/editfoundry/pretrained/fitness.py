@@ -11,6 +11,7 @@ from editfoundry.profiles import Profile
 
 KNOWN_TYPES = {
     "text_to_image": ("StableDiffusionPipeline", "StableDiffusionXLPipeline"),
+    "inpainter": ("StableDiffusionInpaintPipeline", "StableDiffusionXLInpaintPipeline"),
     "vision_language_model": ("llava", "llava_onevision"),
     "video_language_model": ("video_llava", "llava_next_video"),
     "detector": ("grounding-dino",),

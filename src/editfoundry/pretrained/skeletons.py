@@ -13,7 +13,7 @@ from editfoundry.pretrained.configurations import read_configuration
 from editfoundry.pretrained.runtime import quiet_libraries
 from editfoundry.profiles import BYTES_OF, ModelReference, Profile
 
-PIPELINE_ROLES = ("text_to_image", "editor_base")
+PIPELINE_ROLES = ("text_to_image", "inpainter", "editor_base")
 """Roles that are pipelines of diffusers: a UNet, an autoencoder and text encoders."""
 
 

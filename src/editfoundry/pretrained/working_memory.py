@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -52,10 +52,12 @@ def training_bytes(skeleton: Skeleton, count: int, dtype: str, side: int, **choi
     per_weight += 4 if choices.get("use_ema") and not choices.get("frozen") else 0
     # Autocast keeps a copy of the weights in its own precision for the length of a step.
     copies = num * BYTES_OF[dtype] if dtype != "float32" else 0
-    return num * per_weight + others * 4 + copies + _training_pass(unet, count, getattr(torch, dtype), side, choices)
+    own_pass = unet_training_pass(unet, count, getattr(torch, dtype), side, choices)
+    return num * per_weight + others * 4 + copies + own_pass
 
 
-def _training_pass(unet: Any, count: int, dtype: torch.dtype, side: int, choices: dict[str, bool]) -> int:
+def unet_training_pass(unet: Any, count: int, dtype: torch.dtype, side: int, choices: Mapping[str, bool]) -> int:
+    """Return the bytes that a UNet's pass forth and back keeps beside weights and gradients, of ``count`` samples."""
     if choices.get("checkpointing"):
         unet.enable_gradient_checkpointing()
     unet.to(dtype).train()
@@ -69,6 +71,31 @@ def _training_pass(unet: Any, count: int, dtype: torch.dtype, side: int, choices
 
     grads = sum(p.numel() * p.element_size() for p in unet.parameters())
     return max(0, traced_peak(run, [unet]) - grads)
+
+
+def language_training_pass(llava: Any, count: int, tokens: int, dtype: torch.dtype, checkpointing: bool) -> int:
+    """Return the bytes that a pass through a LLaVA's blocks keeps on the way back to its embeddings.
+
+    Args:
+        llava: on the meta device; its blocks are frozen.
+        count: chats.
+        tokens: of a chat, those that its picture becomes included.
+        dtype: of the activations.
+        checkpointing: whether they are computed a second time in the place of being kept.
+    """
+    inner = llava.model.language_model.to(dtype).requires_grad_(False)
+    if checkpointing:
+        llava.train()
+        llava.gradient_checkpointing_enable({"use_reentrant": False})
+
+    def run() -> None:
+        with torch.device("meta"):
+            embeds = torch.empty(count, tokens, inner.config.hidden_size, dtype=dtype, requires_grad=True)
+            mask = torch.empty(count, 1, tokens, tokens, dtype=torch.bool)
+            states = inner(inputs_embeds=embeds, attention_mask=mask, use_cache=False).last_hidden_state
+            torch.autograd.grad(states.float().square().mean(), [embeds])
+
+    return traced_peak(run, [inner])
 
 
 def _paint(skeleton: Skeleton, count: int, dtype: torch.dtype, sizes: dict[str, int]) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from editfoundry.data.edit_tasks import EditTask
+from editfoundry.data.edit_tasks import task_named
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.errors import BadInputError
@@ -150,7 +150,7 @@ def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
 
 def case_of_task(task: str, input_caption: str, output_caption: str) -> EditCase | None:
     """Draw the edit of a task that captions name which are no scenes': a texture, a style, a box around a thing."""
-    edit = edit_from_captions(EditTask(task), input_caption, output_caption) if task else None
+    edit = edit_from_captions(task_named(task), input_caption, output_caption) if task else None
     if edit is None or not edit.shows:
         return None
     wrong = wrong_drawings(edit, random_stream("truth", task, input_caption, output_caption))

@@ -17,8 +17,6 @@ ROLES = (
     "task_predictor", "summarizer", "instruction_model", "moderator",
 )  # fmt: skip
 DEFAULT_PROFILE = "embedded"
-PLANNED_ROLES = ("inpainter",)
-"""Roles that no code loads yet."""
 FULL_PRECISION_ROLES = ("segmenter", "detector")
 """Roles whose models always compute in float32."""
 _PACKAGE = Path(__file__).parent.parent

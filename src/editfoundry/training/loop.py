@@ -89,6 +89,8 @@ def train(config: Config, load: Load[Config], should_stop: Stop | None = None) -
 def _train(config: Config, load: Load[Config], should_stop: Stop | None) -> None:
     # Its own lines, "[RANK 0] Saving current state", would break the progress bar.
     logging.getLogger("accelerate").setLevel(logging.WARNING)
+    # That weights which a model uses twice are saved once, at every checkpoint.
+    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
     precision = Precision.of(config)
     precision.switch_on()
     accelerator = _accelerator(config, precision)

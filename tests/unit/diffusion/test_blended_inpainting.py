@@ -77,3 +77,18 @@ def test_the_null_condition_the_conditions_and_the_start_reach_the_painter(paint
     assert torch.equal(painted, expected)
     assert steered[0].seen == steered[1].seen == [599, 399, 199]
     assert not torch.equal(painted, inpaint(painter, prompts, -latents, everything, noise, 5, 5.0))
+
+
+def test_a_mask_between_nothing_and_all_mixes_and_each_picture_can_have_its_own_guidance(setting):
+    painter, embeds, original, noise = setting
+    soft = torch.zeros(2, 1, 16, 16)
+    soft[:, :, :8], soft[:, :, 4:6] = 1.0, 0.25
+    painted = inpaint(painter, embeds, original, soft, noise, 5, 5.0)
+    assert torch.equal(painted[:, :, 8:], original[:, :, 8:])
+    moved = (painted - original).abs().mean(dim=(0, 1, 3))
+    assert 0 < moved[4:6].max() < moved[:4].min()
+    own = torch.tensor([5.0, 2.0])[:, None, None, None]
+    each = inpaint(painter, embeds, original, soft, noise, 5, own)
+    torch.testing.assert_close(each[0], painted[0], atol=1e-4, rtol=1e-4)
+    alone = inpaint(painter, embeds[1:], original[1:], soft[1:], noise[[1]], 5, 2.0)
+    torch.testing.assert_close(each[1:], alone, atol=1e-4, rtol=1e-4)

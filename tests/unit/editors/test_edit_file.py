@@ -3,11 +3,12 @@ import shutil
 
 import numpy as np
 import pytest
+from diffusers import StableDiffusionInpaintPipeline
 from PIL import Image, ImageOps
 from tiny_models import tiny_image, tiny_pipeline
 from tiny_painter import save_models
 
-from editfoundry.editors.edit_file import ChosenEditor, edit_file, inpaint_file
+from editfoundry.editors.edit_file import ChosenEditor, MaskWords, edit_file, inpaint_file
 from editfoundry.editors.masks import box_mask
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.errors import BadInputError
@@ -130,6 +131,20 @@ def test_inpainting_a_file_keeps_what_is_outside_the_box_and_warns_of_foreign_pi
     assert "--invert" not in capsys.readouterr().err
     painted(tmp_path / "turned.png")
     assert "add --invert" in capsys.readouterr().err
+
+
+def test_a_profile_s_inpainter_paints_where_no_editor_is_named_and_words_need_a_detector(tmp_path):
+    parts = tiny_pipeline(in_channels=9).components
+    parts.pop("image_encoder", None)
+    folder = tmp_path / "inpainter"
+    StableDiffusionInpaintPipeline(**parts, requires_safety_checker=False).save_pretrained(folder)
+    profile = tmp_path / "mine.toml"
+    profile.write_text(f'[inpainter]\nmodel = "{folder}"\n')
+    tiny_image(0).save(tmp_path / "a.png")
+    chosen = ChosenEditor(device="cpu", profile=str(profile), options={"num_inference_steps": 1})
+    assert inpaint_file(tmp_path / "a.png", "1,1,9,9", "a cup", tmp_path / "o.png", chosen) == str(folder)
+    with pytest.raises(BadInputError, match="--what needs the role 'detector'"):
+        inpaint_file(tmp_path / "a.png", MaskWords(words="the cup"), "a dog", tmp_path / "o.png", chosen)
 
 
 def test_an_editor_without_a_mask_cannot_inpaint_and_an_empty_prompt_is_refused(tmp_path, editor):

@@ -11,7 +11,7 @@ from transformers import SamModel
 
 from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.pretrained.segmenter import build_sam, load_segmenter, save_sam
+from editfoundry.pretrained.segmenter import Segmenter, build_sam, load_segmenter, save_sam
 from editfoundry.profiles import ModelReference, Profile
 
 RUNTIME = choose_runtime("cpu")
@@ -88,3 +88,29 @@ def test_a_missing_or_foreign_model_is_named(theirs: tuple[SamModel, Path], tmp_
     save_file(tensors, tmp_path / "model.safetensors")
     with pytest.raises(BadInputError, match="is no SAM: it has no weight vision_encoder.pos_embed"):
         load_segmenter(profile_of(tmp_path), RUNTIME)
+
+
+def test_the_outline_in_a_box_lies_within_it_and_the_picture_is_encoded_once(
+    theirs: tuple[SamModel, Path],
+) -> None:
+    segmenter, encoded = load_segmenter(profile_of(theirs[1]), RUNTIME), []
+    segmenter.model.image_encoder.register_forward_hook(lambda *_: encoded.append(1))
+    boxes = [(4.0, 6.0, 20.0, 18.0), (20.0, 20.0, 32.0, 32.0)]
+    outlines = segmenter.outlines_in(tiny_image(0), boxes)
+    assert len(encoded) == 1 and len(outlines) == 2 and segmenter.outlines_in(tiny_image(0), []) == []
+    for (mask, fit), (x0, y0, x1, y1) in zip(outlines, boxes, strict=True):
+        rows, columns = np.nonzero(mask)
+        assert mask.shape == (32, 32) and 0 <= fit <= 1
+        if mask.any():
+            assert columns.min() >= x0 - 3 and columns.max() < x1 + 3 and rows.min() >= y0 - 3 and rows.max() < y1 + 3
+
+
+def test_of_several_masks_the_one_whose_box_is_most_like_the_given_one_is_the_outline(
+    theirs: tuple[SamModel, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = np.zeros((9, 3, 32, 32), dtype=bool)
+    masks[2, 1, 5:19, 4:20] = True
+    masks[3, 0] = masks[4, 2, 8:10, 8:10] = True
+    monkeypatch.setattr(Segmenter, "masks_at", lambda *_: (masks, np.zeros((9, 3))))
+    [(outline, fit)] = load_segmenter(profile_of(theirs[1]), RUNTIME).outlines_in(tiny_image(0), [(4, 6, 20, 18)])
+    assert np.array_equal(outline, masks[2, 1]) and fit == pytest.approx(16 * 12 / (16 * 14))

@@ -6,10 +6,11 @@ import pytest
 
 from editfoundry.pretrained.configurations import read_configuration
 from editfoundry.pretrained.skeletons import build_skeleton
-from editfoundry.profiles import PLANNED_ROLES, PUBLISHED_FOLDER, load_profile
+from editfoundry.profiles import PUBLISHED_FOLDER, load_profile
 
 MILLIONS = {
     "stabilityai/stable-diffusion-xl-base-1.0": 2567.5 + 83.7 + 123.1 + 694.7,
+    "diffusers/stable-diffusion-xl-1.0-inpainting-0.1": 2567.5 + 83.7 + 123.1 + 694.7,
     "diffusers/controlnet-canny-sdxl-1.0": 1251.0,
     "xinsir/controlnet-canny-sdxl-1.0": 1251.0,
     # Image encoder ViT-bigG, and an adapter of 703 MB in float16.
@@ -38,7 +39,7 @@ PLAYED = [
     (name, role)
     for name in ("paper", "modern")
     for role, model in load_profile(name).models.items()
-    if role not in (*PLANNED_ROLES, "lpips") and not model.is_endpoint
+    if role != "lpips" and not model.is_endpoint
 ]
 
 

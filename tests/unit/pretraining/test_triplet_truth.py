@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from editfoundry.data.edit_tasks import EditTask
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
 from editfoundry.errors import BadInputError
-from editfoundry.pretraining.triplet_truth import case_from_captions, triplet_truth, triplet_verdict
+from editfoundry.pretraining.triplet_truth import case_from_captions, case_of_task, triplet_truth, triplet_verdict
 from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import random_stream
+from editfoundry.tinyworld.tasks.edits_of_scenes import sample_edit_of_scene
+from editfoundry.tinyworld.tasks.task_sampling import sample_task_edit
 
 BEFORE = "an ice cube on the left and a melting white clock on the right on a beach"
 AFTER = "a melted ice cube on the left and a melting white clock on the right on a beach"
@@ -116,3 +120,34 @@ def test_a_score_ranks_right_triplets_above_wrong_ones_as_often_as_all_their_pai
     assert triplet_truth(tmp_path, category="add").ranking == {}
     with pytest.raises(BadInputError, match="no triplet of the category remove"):
         triplet_truth(tmp_path, category="remove")
+
+
+def test_triplets_that_carry_tasks_are_told_by_task_too(tmp_path: Path) -> None:
+    edits = [sample_task_edit(random_stream("by task", n), "train", EditTask.TEXTURE) for n in range(2)]
+    made = [
+        Triplet(
+            instruction=edit.instruction,
+            input_image=Image.fromarray(edit.input_image),
+            output_image=Image.fromarray(picture),
+            input_caption=edit.input_caption,
+            output_caption=edit.output_caption,
+            task="texture",
+        )
+        for edit, picture in zip(edits, (edits[0].output_image, edits[1].input_image), strict=True)
+    ]
+    local = Triplet(**{**vars(triplet(picture(AFTER), BEFORE, AFTER)), "task": "local"})
+    write_triplets(tmp_path / "00000.tar", [*made, local])
+    truth = triplet_truth(tmp_path)
+    assert {task: (own.kept.value, own.kept.n) for task, own in truth.by_task.items()} == {
+        "local": (1.0, 1),
+        "texture": (0.5, 2),
+    }
+    assert truth.to_dict()["by_task"]["texture"]["right_share"]["value"] == 0.5 and truth.kept.n == 3
+
+
+@pytest.mark.parametrize("task", ["style", "color", "detect", "segment", "depth", "global"])
+def test_an_edit_is_read_back_from_its_captions(task: str) -> None:
+    edit = sample_edit_of_scene(random_stream("read back", task), scene_from_caption(BEFORE), EditTask(task))
+    assert edit is not None
+    case = case_of_task(task, edit.input_caption, edit.output_caption)
+    assert case is not None and np.array_equal(case.true_output, edit.output_image)

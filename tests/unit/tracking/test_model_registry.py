@@ -3,8 +3,10 @@ import base64
 import mlflow
 import pandas as pd
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from function_editors import request
+from tiny_emu_edit import save_editor, save_predictor
 from tiny_models import tiny_image, tiny_pipeline
 
 from editfoundry.data.images import open_image
@@ -132,6 +134,20 @@ def test_nothing_in_the_version_is_pickled(registry):
     names = {path.name for path in (root / "mlruns" / "models").rglob("*") if path.is_file()}
     assert "editor_model.py" in names and "model_index.json" in names
     assert not [name for name in names if name.endswith((".pkl", ".pt", ".bin"))]
+
+
+def test_a_served_emu_edit_editor_predicts_tasks_by_the_profile_that_it_was_registered_with(registry, tmp_path):
+    root, uri, _, _ = registry
+    save_predictor(tmp_path / "predictor", "style")
+    profile = tmp_path / "mine.toml"
+    profile.write_text(f'[task_predictor]\nmodel = "{tmp_path}/predictor"\n')
+    folder = save_editor(tmp_path / "emu", torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))
+    tags, options = {**TAGS, "profile": str(profile)}, find_editor(str(folder)).option_kinds
+    version = register_version(folder, "many-tasks", tags=tags, tracking_uri=uri, root=root, options=options)
+    model = mlflow.pyfunc.load_model(version.uri)
+    rows = [row(seed=7, num_inference_steps=STEPS, **task) for task in ({}, {"task": "style"}, {"task": "none"})]
+    untold, styled, none = (model.predict(pd.DataFrame([one]))[0] for one in rows)
+    assert untold == styled != none
 
 
 def row(**changes):

@@ -65,8 +65,8 @@ def _figures(results: Mapping[str, Any], before: str) -> Iterator[Table]:
     for name, pairs in results["differences"].items():
         if pairs:
             cells = tuple(difference_cell(_FACTS, interval) for interval in pairs.values())
-            rows = (Row(label=BY_NAME[name].label, cells=cells),)
-            yield Table(title=f"{before}{BY_NAME[name].label}: differences", columns=tuple(pairs), rows=rows)
+            row = Row(label=BY_NAME[name].label, cells=cells)
+            yield Table(title=f"{before}{BY_NAME[name].label}: differences", columns=tuple(pairs), rows=(row,))
     if results["preferences"]:
         rows = tuple(Row(label=name, cells=_preferred(found)) for name, found in results["preferences"].items())
         columns = ("preferred, a tie counting half", "answers: first, equal, second")

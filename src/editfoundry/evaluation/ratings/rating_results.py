@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -84,26 +84,25 @@ def _by_editor(columns: Columns, items: Mapping[str, RatingTask], seed: int) -> 
     return {
         editor: {
             OVERALL: _interval(column, items, seed),
-            "by_category": {c: _interval(column, items, seed, lambda t, c=c: t.category == c) for c in categories},
+            "by_category": {c: _interval(_of(column, items, "category", c), items, seed) for c in categories},
             "by_part": {
-                f"{way}: {part}": _interval(column, items, seed, lambda t, w=way, p=part: t.parts.get(w) == p)
-                for way, part in sorted(ways)
+                f"{way}: {part}": _interval(_of(column, items, way, part), items, seed) for way, part in sorted(ways)
             },
         }
         for editor, column in columns.items()
     }
 
 
-def _interval(
-    column: Mapping[str, float],
-    items: Mapping[str, RatingTask],
-    seed: int,
-    chosen: Callable[[RatingTask], bool] = lambda task: True,
-) -> dict[str, Any]:
-    """Return mean and interval over the chosen items."""
-    names = [name for name in column if chosen(items[name])]
-    groups = [items[name].group for name in names]
-    values = np.array([column[name] for name in names], dtype=np.float64).reshape(-1, 1)
+def _of(column: Mapping[str, float], items: Mapping[str, RatingTask], way: str, part: str) -> dict[str, float]:
+    """Return those items of a column that belong to a part of the benchmark."""
+    parts = {name: {"category": items[name].category, **items[name].parts} for name in column}
+    return {name: value for name, value in column.items() if parts[name].get(way) == part}
+
+
+def _interval(column: Mapping[str, float], items: Mapping[str, RatingTask], seed: int) -> dict[str, Any]:
+    """Return mean and interval over a column's items."""
+    groups = [items[name].group for name in column]
+    values = np.array(list(column.values()), dtype=np.float64).reshape(-1, 1)
     return bootstrap_columns(values, np.array(groups, dtype=object), seed=seed)[0].to_dict()
 
 

@@ -68,7 +68,7 @@ def read_task_instruction(answer: ChatAnswer, caption: Caption, task: EditTask, 
     if not objects:
         raise Rejection(UNPARSABLE, answer.text[:200])
     fields = {name: _text(objects[0], name, config) for name in ANSWER_FIELDS}
-    made = TaskInstruction(task=task, caption=caption.caption, source=caption.id, **fields)
+    made = TaskInstruction(task=task, caption=caption.caption, source=caption.id, **fields, reads_output=False)
     _check_task(made)
     return made
 

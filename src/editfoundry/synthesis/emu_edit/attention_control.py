@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,8 @@ class _Controls:
 
     def __getitem__(self, rows: slice) -> _Controls:
         """Return those of some candidates."""
-        cut = {name: value[rows] if isinstance(value, Tensor) else value for name, value in vars(self).items()}
-        return _Controls(**{**cut, "owners": list(self.owners)[rows]})
+        cut: dict[str, Any] = {name: v[rows] for name, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, owners=list(self.owners)[rows], **cut)
 
 
 def edit_regions(

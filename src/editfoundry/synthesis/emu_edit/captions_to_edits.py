@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from editfoundry.data.edit_tasks import EditTask
+from editfoundry.data.edit_tasks import EditTask, task_named
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
@@ -53,7 +53,7 @@ def tasks_of_captions(captions: Sequence[Caption], first: int, config: EmuPairCo
     """Return the edits that are to be written; tasks take turns over all captions, of which ``first`` came before."""
     count, names = config.tasks_per_caption, config.tasks
     return [
-        TaskOfCaption(number, caption, EditTask(names[(number * count + turn) % len(names)]))
+        TaskOfCaption(number, caption, task_named(names[(number * count + turn) % len(names)]))
         for number, caption in enumerate(captions, start=first)
         for turn in range(count)
     ]
@@ -97,10 +97,12 @@ def _true_edit(one: TaskOfCaption, seed: int) -> TaskInstruction:
     random = random_stream("emu-edit", seed, one.caption.id, str(one.task))
     for _ in range(_MAX_TRIES):
         edit = sample_edit_of_scene(random, scene, one.task)
-        captions = () if edit is None else (edit.input_caption, edit.output_caption)
-        # A scene in other weather than a caption can tell is not painted first.
-        if edit is not None and scene.caption in (captions if one.task in _READ else captions[:1]):
-            return _of_task_edit(edit, one.caption, reads_output=captions[0] != scene.caption)
+        if edit is None:
+            continue
+        begins = edit.input_caption == scene.caption
+        # What is in other weather than a caption can tell is not painted first.
+        if begins or (one.task in _READ and edit.output_caption == scene.caption):
+            return _of_task_edit(edit, one.caption, reads_output=not begins)
     raise Rejection(NO_EDIT, one.caption.caption)
 
 

@@ -9,7 +9,7 @@ from editfoundry.errors import Rejection
 from editfoundry.judging.pair_scores import not_finite
 from editfoundry.synthesis.emu_edit.attention_control import edit_regions, edit_whole, restyle
 from editfoundry.synthesis.emu_edit.config import EmuPairConfig
-from editfoundry.synthesis.emu_edit.first_pictures import FirstPictures, draws_of, paint_first
+from editfoundry.synthesis.emu_edit.first_pictures import EditDraw, FirstPictures, draws_of, paint_first
 from editfoundry.synthesis.emu_edit.inpainting import change_background, take_away
 from editfoundry.synthesis.emu_edit.made_pair import (
     NO_OUTLINE,
@@ -29,12 +29,22 @@ _ON_ONE_THING = (
 
 
 def make_pairs(models: EmuModels, edits: Sequence[TaskInstruction], config: EmuPairConfig) -> list[list[MadePair]]:
-    """Return each edit's candidates, those that could not be made included, each with its reason.
+    """Return each edit's candidates, those that could not be made included, each with its reason."""
+    made = make_candidates(models, [draw for edit in edits for draw in draws_of(edit, config)], config)
+    places = {edit.id: number for number, edit in enumerate(edits)}
+    ordered: list[list[MadePair]] = [[] for _ in edits]
+    for pair in made:
+        ordered[places[pair.draw.edit.id]].append(pair)
+    return ordered
+
+
+def make_candidates(models: EmuModels, draws: Sequence[EditDraw], config: EmuPairConfig) -> list[MadePair]:
+    """Return the candidates of draws, in any order.
 
     All first pictures are painted together; so are all candidates of one way of making them.
     """
     with models.painting():
-        first = paint_first(models, [draw for edit in edits for draw in draws_of(edit, config)], config)
+        first = paint_first(models, draws, config)
     found, made = _found(models, first, config)
     one = {row: own[0] for row, own in found.items() if first.draws[row].edit.task in _ON_ONE_THING}
     rows = {task: [row for row in _open_rows(first, made) if first.draws[row].edit.task is task] for task in EditTask}
@@ -51,12 +61,7 @@ def make_pairs(models: EmuModels, edits: Sequence[TaskInstruction], config: EmuP
             made += take_away(models, first, {row: one[row] for row in taken}, config)
         if rows[EditTask.BACKGROUND]:
             made += change_background(models, first, {row: found[row] for row in rows[EditTask.BACKGROUND]}, config)
-    made += read_pictures(models, first, [row for task in READ_TASKS for row in rows[task]], one)
-    places = {edit.id: number for number, edit in enumerate(edits)}
-    ordered: list[list[MadePair]] = [[] for _ in edits]
-    for pair in made:
-        ordered[places[pair.draw.edit.id]].append(pair)
-    return ordered
+    return [*made, *read_pictures(models, first, [row for task in READ_TASKS for row in rows[task]], one)]
 
 
 def _found(

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from editfoundry.pretrained.detector import Detector, FoundBox
     from editfoundry.pretrained.segmenter import Segmenter
 
-MASK_KINDS = ("precise", "dilated", "box")
-"""The paper's three: the outline; the outline grown and blurred; the box around it."""
 _FAINT = 0.05
 """Value of a blurred mask below which the picture stays as it is."""
 _BETWEEN_THINGS = re.compile(r",| and | on | in | at | under | above | behind | beside | before | with | near ")
@@ -81,7 +79,7 @@ def kept_things(before: str, after: str) -> list[str]:
 
 
 def region_masks(outline: np.ndarray, settings: MaskSettings) -> dict[str, np.ndarray]:
-    """Return the three masks of a thing by their kinds, ``(H, W)`` float32 in [0, 1]: 1 where all may change."""
+    """Return the masks of a thing by their kinds, ``(H, W)`` float32 in [0, 1]: 1 where all may change."""
     side = min(outline.shape)
     grown = cv2.dilate(outline.astype(np.uint8), _disc(settings.dilation * side))
     box = np.zeros(outline.shape, np.float32)
@@ -89,7 +87,8 @@ def region_masks(outline: np.ndarray, settings: MaskSettings) -> dict[str, np.nd
         x0, y0, x1, y1 = (int(corner) for corner in mask_box(outline))
         box[y0:y1, x0:x1] = 1
     dilated = np.maximum(_blurred(grown, settings.blur * side), outline)
-    return dict(zip(MASK_KINDS, (outline.astype(np.float32), dilated, box), strict=True))
+    masks = {"precise": outline.astype(np.float32), "dilated": dilated, "box": box}
+    return {kind: masks[kind] for kind in settings.kinds}
 
 
 def background_mask(outlines: Sequence[np.ndarray], settings: MaskSettings) -> np.ndarray:

@@ -14,6 +14,7 @@ from editfoundry.pretrained.passes import Passes
 from editfoundry.pretrained.placement import at_work
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.segmenter import Segmenter, load_segmenter
+from editfoundry.pretrained.task_predictor import TaskPredictor, load_task_predictor
 from editfoundry.pretrained.text_to_image import load_text_to_image, parts_of
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel, load_vision_language_model
 from editfoundry.profiles import Profile
@@ -27,7 +28,6 @@ from editfoundry.synthesis.emu_edit.config import (
 )
 
 if TYPE_CHECKING:
-    from editfoundry.pretrained.task_predictor import TaskPredictor
     from editfoundry.pretrained.text_to_image import Painter
 
 
@@ -83,13 +83,7 @@ def load_emu_models(profile: Profile, runtime: Runtime, config: EmuPairConfig) -
         segmenter=load_segmenter(profile, runtime) if finds else None,
         depth=load_depth(profile, runtime) if DEPTH_ROLE in roles else None,
         judge=load_vision_language_model(profile, runtime) if JUDGE_ROLE in roles else None,
-        task_predictor=_predictor(profile, runtime) if PREDICTOR_ROLE in roles else None,
+        task_predictor=load_task_predictor(profile, runtime) if PREDICTOR_ROLE in roles else None,
         provenance={role: str(profile.model(role)) for role in roles},
         runtime=own,
     )
-
-
-def _predictor(profile: Profile, runtime: Runtime) -> TaskPredictor:
-    from editfoundry.pretrained.task_predictor import load_task_predictor
-
-    return load_task_predictor(profile, runtime)

@@ -74,8 +74,8 @@ def sketch_of(picture: np.ndarray) -> np.ndarray:
 
 def _depth(read: _Read) -> np.ndarray:
     assert read.nearness is not None
-    low, high = float(read.nearness.min()), float(read.nearness.max())
-    return np.repeat((255 * (read.nearness - low) / max(high - low, 1e-6))[..., None], 3, axis=-1)
+    above = read.nearness - read.nearness.min()
+    return np.repeat((255 * above / (float(above.max()) or 1.0))[..., None], 3, axis=-1)
 
 
 def _canny(read: _Read) -> np.ndarray:
@@ -120,7 +120,8 @@ def _signed(read: _Read) -> np.ndarray:
     told = _SIGN.search(read.edit.second_caption)
     if told is None or told["board"] not in COLOURS or told["ink"] not in COLOURS:
         raise Rejection(NO_SIGN, read.edit.second_caption)
-    return Sign(**told.groupdict()).drawn_on(read.picture)
+    sign = Sign(word=told["word"], ink=told["ink"], board=told["board"], position=told["position"])
+    return sign.drawn_on(read.picture)
 
 
 _READINGS: dict[EditTask, Callable[[_Read], np.ndarray]] = {

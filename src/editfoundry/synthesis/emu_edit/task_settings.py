@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 
 from editfoundry.errors import BadInputError
 
+MASK_KINDS = ("precise", "dilated", "box")
+"""The paper's three: the outline; the outline grown and blurred; the box around it."""
 Span = tuple[float, float]
 """Lowest and highest value; each draw has one of its own between them."""
 
@@ -85,6 +87,8 @@ class InpaintingSettings:
 class MaskSettings:
     """How masks are made of an outline; lengths are shares of the picture's shorter side."""
 
+    kinds: tuple[str, ...] = MASK_KINDS
+    """Masks of a thing, each of which makes a candidate."""
     dilation: float = 0.06
     """By so much the second mask reaches beyond the outline."""
     blur: float = 0.03
@@ -95,3 +99,8 @@ class MaskSettings:
     """Least IoU of an outline's box with the detector's; below it the outline is not that of the thing."""
     detector_threshold: float = 0.3
     """Least score of a find."""
+
+    def __post_init__(self) -> None:
+        unknown = [kind for kind in self.kinds if kind not in MASK_KINDS]
+        if unknown or not self.kinds:
+            raise BadInputError(f"kinds: {unknown[0] if unknown else 'none'!r}; use some of {', '.join(MASK_KINDS)}")

@@ -121,7 +121,16 @@ def test_options_that_are_not_there_or_cannot_be_are_refused_before_anything_is_
 
 
 def test_the_names_that_are_no_folders_are_the_families():
-    assert set(own_names()) == {"input", "truth", "base", "sdedit", "diffedit", "prompt-to-prompt", "inpainting"}
+    assert set(own_names()) == {
+        "input",
+        "truth",
+        "base",
+        "sdedit",
+        "diffedit",
+        "prompt-to-prompt",
+        "inpainting",
+        "inpainter",
+    }
     with pytest.raises(BadInputError, match="p2p: no editor here"):
         find_editor("p2p")
 

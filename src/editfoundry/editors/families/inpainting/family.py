@@ -1,4 +1,4 @@
-"""Inpainting: the profile's text-to-image model with blended latents, or any inpainting checkpoint of diffusers."""
+"""Inpainting: the profile's inpainter or any inpainting checkpoint of diffusers, or a painter with blended latents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining, load_painter
 from editfoundry.editors.families.inpainting.options import InpaintingOptions
 from editfoundry.editors.families.inpainting.training_config import InpaintingTraining
+from editfoundry.pretrained.fitness import KNOWN_TYPES
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -15,33 +16,39 @@ if TYPE_CHECKING:
     from editfoundry.editors.editor import Editor, EditRequest
     from editfoundry.pretrained.runtime import Runtime
 
-INPAINTING_NAME = "inpainting"
-_PIPELINES = ("StableDiffusionInpaintPipeline", "StableDiffusionXLInpaintPipeline")
+INPAINTING_NAME, INPAINTER_NAME = "inpainting", "inpainter"
 
 
 def _load(source: EditorSource, runtime: Runtime) -> Any:
-    if source.folder is None:
-        return load_painter(source, runtime)
-    import diffusers
-
-    from editfoundry.pretrained.diffusers_pipeline import open_pipeline
+    from editfoundry.pretrained.inpainter import load_inpainter, open_inpainter
     from editfoundry.profiles import ModelReference
 
-    reference = ModelReference(role="inpainter", source=str(source.folder.resolve()))
-    return open_pipeline(getattr(diffusers, source.pipeline_class), reference, runtime)
+    if source.folder is not None:
+        return open_inpainter(ModelReference(role="inpainter", source=str(source.folder.resolve())), runtime)
+    if source.name == INPAINTER_NAME:
+        return load_inpainter(source.own_profile, runtime)
+    return load_painter(source, runtime)
 
 
 def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
     from editfoundry.editors.families.inpainting.painting import inpaint_pictures
 
-    return inpaint_pictures(editor.model, editor.options, requests, sees_mask=editor.source.folder is not None)
+    return inpaint_pictures(editor.model, editor.options, requests, sees_mask=_sees_mask(editor.source))
+
+
+def _sees_mask(source: EditorSource) -> bool:
+    return source.folder is not None or source.name == INPAINTER_NAME
 
 
 INPAINTING = EditorFamily(
     name="inpainting",
-    names={INPAINTING_NAME: "Inpainting: text_to_image paints the instruction, as a prompt, inside the mask."},
+    names={
+        INPAINTING_NAME: "Inpainting: text_to_image paints the instruction, as a prompt, inside the mask.",
+        INPAINTER_NAME: "Inpainting: the profile's inpainter, which sees the mask, paints the prompt.",
+    },
     roles=("text_to_image",),
-    pipeline_classes=_PIPELINES,
+    roles_of={INPAINTER_NAME: ("inpainter",)},
+    pipeline_classes=KNOWN_TYPES["inpainter"],
     options_class=InpaintingOptions,
     needs=("mask",),
     load=_load,

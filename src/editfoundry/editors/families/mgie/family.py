@@ -45,5 +45,9 @@ MGIE = EditorFamily(
     edit=_edit,
     explains_itself=True,
     per_request_options=PER_REQUEST_OPTIONS,
-    training=FamilyTraining(MgieTraining, "editfoundry.editors.families.mgie.trainee:MgieTrainee"),
+    training=FamilyTraining(
+        MgieTraining,
+        "editfoundry.editors.families.mgie.trainee:MgieTrainee",
+        memory="editfoundry.editors.families.mgie.memory:memory_rows",
+    ),
 )

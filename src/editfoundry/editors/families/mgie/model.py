@@ -17,7 +17,7 @@ from torch import Tensor
 
 from editfoundry.editors.editor import EditWords
 from editfoundry.editors.families.mgie.edit_head import EditHead
-from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids, question
+from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids
 from editfoundry.editors.families.mgie.pipeline import MgiePipeline
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import open_model, open_pipeline
@@ -28,6 +28,7 @@ from editfoundry.pretrained.vision_language_model import (
     open_vision_language_model,
 )
 from editfoundry.profiles import ModelReference
+from editfoundry.synthesis.expressive.question import question
 
 MLLM_FOLDER, EDIT_HEAD_FOLDER = "mllm", "edit_head"
 MAX_NEW_TOKENS = 96

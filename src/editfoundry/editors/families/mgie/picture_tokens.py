@@ -1,4 +1,4 @@
-"""The eight tokens that MGIE adds to a language model's vocabulary, and the question that they answer."""
+"""The eight tokens that MGIE adds to a language model's vocabulary."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ from editfoundry.errors import BadInputError
 
 PICTURE_TOKENS = tuple(f"[IMG{number}]" for number in range(8))
 """What ends an answer; the states that predict them are what the picture is edited by."""
-PROMPT = 'what will this image be like if "{instruction}"'
-"""MGIE, section 3.1."""
-
-
-def question(instruction: str) -> str:
-    """Return what the language model is asked."""
-    return PROMPT.format(instruction=instruction)
 
 
 def add_picture_tokens(model: Any, processor: Any, seed: int = 0) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -57,6 +58,8 @@ class MgieTrainee(TripletTrainee):
         if accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
             raise BadInputError("MGIE trains three models side by side, but FSDP and DeepSpeed one: leave them off")
         model = load_mgie_to_train(config, device)
+        if config.mllm_precision != "float32":
+            keep_frozen_in(model.mllm.model, getattr(torch, config.mllm_precision))
         pipeline = model.pipeline
         scheduler = forward_process(config, pipeline)
         pipeline.vae.requires_grad_(False)
@@ -111,15 +114,17 @@ class MgieTrainee(TripletTrainee):
         config, pipeline = self.config, self.model.pipeline
 
         def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
-            imagined = self.model.imagine(images, instructions)
+            is_mixed = config.mllm_precision != "float32"
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed):
+                imagined = self.model.imagine(images, instructions)
             return edit_images(
                 pipeline,
                 images,
                 instructions,
                 seeds=[config.seed + number for number in range(len(images))],
                 num_inference_steps=NUM_SAMPLE_STEPS,
-                prompt_embeds=imagined.prompt_embeds,
-                negative_prompt_embeds=imagined.null_embeds,
+                prompt_embeds=imagined.prompt_embeds.float(),
+                negative_prompt_embeds=imagined.null_embeds.float(),
             )
 
         vae_was_on = pipeline.vae.device
@@ -169,6 +174,14 @@ def load_mgie_to_train(config: MgieTraining, device: torch.device) -> MgieModel:
     pipeline = MgiePipeline(base.vae, base.unet, base.scheduler, sees_picture=config.sees_picture)
     check_widths(config.editor, pipeline, mllm, edit_head)
     return MgieModel(pipeline, mllm, edit_head)
+
+
+def keep_frozen_in(model: Any, dtype: torch.dtype) -> None:
+    """Put what is never trained of a LLaVA into a precision: all its weights but token embeddings and head."""
+    trained = (model.get_input_embeddings().weight, model.get_output_embeddings().weight)
+    for weight in model.parameters():
+        if all(weight is not one for one in trained):
+            weight.data = weight.data.to(dtype)
 
 
 def _switch_on(model: MgieModel, config: MgieTraining, device: torch.device) -> ExpressiveMllm:

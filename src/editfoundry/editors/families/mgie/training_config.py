@@ -10,8 +10,10 @@ from editfoundry.editors.triplet_training.content_hashes import dataset_hash, ed
 from editfoundry.editors.triplet_training.triplet_config import TripletConfig
 from editfoundry.profiles import ModelReference
 
-EXPRESSIVE_FIELDS = ("output_caption", "instruction")
+EXPRESSIVE_FIELDS = ("output_caption", "expressive_instruction", "instruction")
 """A triplet's texts that the language model can learn to answer with."""
+
+MLLM_PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,9 @@ class MgieTraining(TripletConfig):
     """Peak rate of token embeddings and language-model head; ``learning_rate`` is that of UNet and edit head."""
     edit_loss_weight: float = 0.5
     """Of the denoising loss beside the language model's cross-entropy (MGIE, eq. 6)."""
+    mllm_precision: str = "float32"
+    """Of the language model's blocks and vision tower, which are never trained: ``float32``, or ``bfloat16`` for half
+    the memory; what is trained of it stays in float32."""
     trains_mllm: bool = True
     """Train the token embeddings and the language-model head; its blocks and its vision tower never are."""
     edit_loss_reaches_mllm: bool = True
@@ -43,8 +48,8 @@ class MgieTraining(TripletConfig):
     sees_picture: bool = True
     """Show the language model the picture; off, the editor is the paper's LGIE, which knows the instruction alone."""
     expressive_field: str = "output_caption"
-    """The text of a triplet that the language model learns to answer with: ``output_caption``, or ``instruction`` for
-    the raw instruction."""
+    """The text of a triplet that the language model learns to answer with: ``output_caption``, the
+    ``expressive_instruction`` that ``editfoundry express`` wrote, or the raw ``instruction``."""
     head_dim: int = 512
     """Width of the edit head's transformer, see `EditHead`; of a new head alone, as what follows."""
     head_layers: int = 4
@@ -58,7 +63,9 @@ class MgieTraining(TripletConfig):
     gradient_checkpointing: bool = False
     """Compute activations of UNet and language model a second time in the backward pass instead of keeping them."""
 
-    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = TripletConfig.UNTOLD_AT_DEFAULT | {"edit_loss_reaches_mllm"}
+    UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = TripletConfig.UNTOLD_AT_DEFAULT | {
+        *("edit_loss_reaches_mllm", "mllm_precision")
+    }
     CHECKPOINT_FILE: ClassVar[str] = "model_index.json"
     WITHOUT_EFFECT: ClassVar[frozenset[str]] = TripletConfig.WITHOUT_EFFECT | {"gradient_checkpointing"}
 
@@ -69,6 +76,9 @@ class MgieTraining(TripletConfig):
         sizes = ("head_dim", "head_layers", "head_heads", "head_feedforward_dim", "num_queries")
         self.check_each(sizes, lambda value: value >= 1, "at least 1")
         self.check(self.head_dim % self.head_heads == 0, "head_dim", "a multiple of head_heads")
+        self.check(self.mllm_precision in MLLM_PRECISIONS, "mllm_precision", f"one of {', '.join(MLLM_PRECISIONS)}")
+        is_mixed = self.mllm_precision == "float32" or self.mixed_precision == "bf16"
+        self.check(is_mixed, "mllm_precision", "float32 where mixed_precision is not bf16")
         known = ", ".join(EXPRESSIVE_FIELDS)
         self.check(self.expressive_field in EXPRESSIVE_FIELDS, "expressive_field", f"one of {known}")
         off = "off: the language model's features of each picture are computed once, of its centred square"
@@ -96,6 +106,11 @@ class MgieTraining(TripletConfig):
             return editor_hash(self.editor_location, ["mllm"], self.revision)
         # Unlike an editor's, its files lie at the top of the folder.
         return model_folder_hash(self.mllm_reference.location, self.mllm_revision)
+
+    @property
+    def features_key(self) -> str:
+        """Hash of what makes features of pictures: the language model, and its precision where it is not float32."""
+        return self.mllm_hash if self.mllm_precision == "float32" else f"{self.mllm_hash} {self.mllm_precision}"
 
     @property
     def editor_location(self) -> str:

@@ -14,7 +14,7 @@ from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import read_index, rows_of_split
 from editfoundry.editors.families.mgie.expressive_mllm import IGNORED, features_of
-from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids, question
+from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids
 from editfoundry.editors.families.mgie.pipeline import MgiePipeline
 from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.editors.triplet_training.draws import EpochOrder
@@ -26,6 +26,7 @@ from editfoundry.editors.triplet_training.triplet_data import SizeGroup, Triplet
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel
+from editfoundry.synthesis.expressive.question import question
 
 STAGE = "language model cache"
 PICTURES_PER_STEP = 16
@@ -98,7 +99,7 @@ def open_expressive_triplets(
     [pixels], [latents], [numbers] = opened.pixels, opened.latents, opened.numbers
     num_features: tuple[int, ...] = ()
     if config.sees_picture:
-        key = input_hash(opened.data_hash, config.mllm_hash, resolution, config.horizontal_flip)
+        key = input_hash(opened.data_hash, config.features_key, resolution, config.horizontal_flip)
         folder = config.work_dir / f"features-{key[:16]}"
         features = _features(folder, pixels, mllm, 2 if config.horizontal_flip else 1)
         latents, num_features = PicturedLatents(latents, features), (features.shape[2],)

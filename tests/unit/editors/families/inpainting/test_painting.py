@@ -11,7 +11,7 @@ from tiny_painter import save_models
 from editfoundry.editors.families.inpainting.cropping import masked_crop
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.profiles import load_profile
+from editfoundry.profiles import ModelReference, Profile, load_profile
 
 RUNTIME = choose_runtime("cpu")
 SIZES = [(32, 32), (150, 70), (33, 200), (5, 7)]
@@ -40,6 +40,16 @@ def seeing(tmp_path_factory):
     folder = tmp_path_factory.mktemp("seeing")
     StableDiffusionInpaintPipeline(**parts, requires_safety_checker=False).save_pretrained(folder)
     return open_editor(str(folder), RUNTIME, num_inference_steps=2)
+
+
+def test_the_profile_s_inpainter_is_an_editor_of_its_own_name_and_its_weights_tell_its_edits_apart(seeing):
+    folder = seeing.source.folder
+    models = {"inpainter": ModelReference(role="inpainter", source=str(folder))}
+    named = open_editor("inpainter", RUNTIME, Profile(name="mine", models=models), num_inference_steps=2)
+    asked = [request(tiny_image(1, (32, 32)), "a red cup", mask=middle((32, 32)))]
+    edits = [np.asarray(editor.edit(asked)[0].require()) for editor in (named, seeing)]
+    assert (edits[0] == edits[1]).all()
+    assert named.source.identity and str(models["inpainter"]) in named.source.identity
 
 
 @pytest.fixture(params=["blended", "seeing"])

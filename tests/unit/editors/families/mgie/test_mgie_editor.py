@@ -17,11 +17,12 @@ from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.mgie.edit_head import EditHead
 from editfoundry.editors.families.mgie.model import MgieModel, load_mgie, save_mgie, words_of
-from editfoundry.editors.families.mgie.picture_tokens import PICTURE_TOKENS, picture_token_ids, question
+from editfoundry.editors.families.mgie.picture_tokens import PICTURE_TOKENS, picture_token_ids
 from editfoundry.editors.open_editor import find_editor, open_editor
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.vision_language_model import AnswerWithStates
+from editfoundry.synthesis.expressive.question import question
 
 CPU = choose_runtime("cpu")
 OPTIONS = {"num_inference_steps": 2, "guidance_scale": 3.0}

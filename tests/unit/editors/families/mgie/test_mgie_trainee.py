@@ -1,24 +1,26 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from safetensors.torch import load_file
 from tiny_mgie import tiny_mgie_training
 from tiny_models import tiny_image
 
 from editfoundry.editors.families.mgie.model import load_mgie
-from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids, question
+from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids
 from editfoundry.editors.families.mgie.trainee import MgieTrainee
 from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.editors.train import read_training_config, train_editor
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.synthesis.expressive.question import question
 from editfoundry.training.failures import TrainingInterrupted
 from editfoundry.training.optimizer import make_optimizer
 from editfoundry.training.trainee import Modules
@@ -259,3 +261,28 @@ def test_a_triplet_without_the_text_to_be_answered_is_named(tmp_path: Path) -> N
 def test_a_resolution_that_the_autoencoder_cannot_halve_is_refused(config: MgieTraining) -> None:
     with pytest.raises(BadInputError, match="resolution is 17, but must be a multiple of"):
         MgieTrainee.load(replace(config, resolution=17), Accelerator(cpu=True))
+
+
+@pytest.fixture
+def another_precision() -> Iterator[None]:
+    """Accelerate settles it once a process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_a_language_model_in_half_precision_trains_nearly_as_a_whole_one(
+    config: MgieTraining, tmp_path: Path, another_precision: None
+) -> None:
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        chosen = replace(config, mixed_precision="bf16", mllm_precision=precision, output=tmp_path / precision)
+        losses.append(train_editor(replace(chosen, sample_every=2))["final_loss"])
+    assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.02)
+    opened = load_mgie(tmp_path / "bfloat16", CPU).mllm.model
+    table = load_file(tmp_path / "bfloat16" / "mllm" / "model.safetensors")
+    kept = {name: value.dtype for name, value in table.items()}
+    assert {kept.pop(name) for name in list(kept) if "embed_tokens" in name or "lm_head" in name} == {torch.float32}
+    assert set(kept.values()) == {torch.bfloat16} and opened.dtype == torch.float32
+    with pytest.raises(BadInputError, match=r"^mllm_precision is 'bfloat16', but must be float32 where mixed_prec"):
+        replace(config, mllm_precision="bfloat16")

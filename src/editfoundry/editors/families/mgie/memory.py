@@ -1,0 +1,118 @@
+"""What a GPU needs to train an MGIE editor, by arithmetic: its models on the meta device, no weights loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from editfoundry.editors.editor_family import TrainingMemory
+from editfoundry.editors.families.mgie.edit_head import EditHead
+from editfoundry.editors.families.mgie.picture_tokens import PICTURE_TOKENS
+from editfoundry.editors.families.mgie.training_config import MgieTraining
+from editfoundry.errors import BadInputError
+from editfoundry.pretrained.skeletons import Skeleton, build_skeleton
+from editfoundry.pretrained.working_memory import language_training_pass, unet_training_pass
+from editfoundry.profiles import BYTES_OF, ModelReference, Profile
+
+TEXT_TOKENS = 160
+"""Of a chat beside its picture: the question, an answer of 96 tokens at most, the picture tokens."""
+ANSWER_TOKENS = 96 + len(PICTURE_TOKENS)
+DEFAULT_SIDE = 512
+"""Pixels, where the training names no resolution."""
+
+
+def memory_rows(config: MgieTraining, num_processes: int) -> list[TrainingMemory]:
+    """Return what a GPU needs with these settings, and with one memory-saving setting more in each row.
+
+    Raises:
+        BadInputError: the batch cannot be shared out, or a model has no configuration at hand.
+    """
+    rows = []
+    for label, chosen in _choices(config, num_processes):
+        count = chosen.batch_size // num_processes // chosen.gradient_accumulation_steps
+        rows.append(TrainingMemory(label=label, num_samples=count, parts=_parts(chosen, count, num_processes)))
+    return rows
+
+
+def _choices(config: MgieTraining, num_processes: int) -> Iterator[tuple[str, MgieTraining]]:
+    share, rest = divmod(config.batch_size, num_processes)
+    if rest or share % config.gradient_accumulation_steps:
+        parts = f"{num_processes} processes of {config.gradient_accumulation_steps} accumulation steps"
+        raise BadInputError(f"batch_size is {config.batch_size}, which {parts} cannot share")
+    yield "as it is", config
+    saving: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("one sample at a time", {"gradient_accumulation_steps": share}),
+        ("gradient_checkpointing: true", {"gradient_checkpointing": True}),
+        ("mllm_precision: bfloat16", {"mllm_precision": "bfloat16", "mixed_precision": "bf16"}),
+        ("optimizer: adamw_8bit", {"optimizer": "adamw_8bit"}),
+        ("ema_on_cpu: true", {"ema_on_cpu": True}),
+    )
+    for label, settings in saving:
+        if any(getattr(config, name) != value for name, value in settings.items()):
+            config = replace(config, **settings)
+            yield f"and {label}", config
+
+
+def _parts(config: MgieTraining, count: int, num_processes: int) -> dict[str, int]:
+    """Return bytes by what takes them, of ``count`` samples at a time."""
+    editor, llava = _skeleton("editor_base", config.editor), _skeleton("vision_language_model", config.mllm)
+    unet: Any = editor.modules["unet"]
+    model: Any = llava.modules["model"]
+    with torch.device("meta"):
+        head = EditHead(
+            state_dim=model.get_input_embeddings().weight.shape[1],
+            hidden_dim=config.head_dim,
+            num_layers=config.head_layers,
+            num_heads=config.head_heads,
+            feedforward_dim=config.head_feedforward_dim,
+            num_queries=config.num_queries,
+            output_dim=unet.config.cross_attention_dim,
+        )
+    tables = {id(layer.weight): layer.weight for layer in (model.get_input_embeddings(), model.get_output_embeddings())}
+    num_tables = sum(weight.numel() for weight in tables.values())
+    num_trained = _count(unet) + _count(head) + (num_tables if config.trains_mllm else 0)
+    num_frozen = llava.num_parameters - (num_tables if config.trains_mllm else 0)
+    is_mixed = config.mixed_precision in ("fp16", "bf16")
+    dtype = torch.bfloat16 if is_mixed else torch.float32
+    # Of frozen weights in float32 autocast keeps a copy for the way back, unless that is computed anew.
+    keeps_copies = is_mixed and config.mllm_precision == "float32" and not config.gradient_checkpointing
+    moments = 2 if config.optimizer == "adamw_8bit" else 8
+    average = 4 if config.use_ema and not config.ema_on_cpu else 0
+    exchanged = 4 if num_processes > 1 else 0
+    side, tokens = config.resolution or DEFAULT_SIDE, TEXT_TOKENS + (_picture_tokens(model) * config.sees_picture)
+    choices = {"checkpointing": config.gradient_checkpointing}
+    told = 0
+    if config.trains_mllm:
+        told = language_training_pass(model, count, tokens, dtype, config.gradient_checkpointing)
+        # Logits, their softmax and its gradient, in float32.
+        told += 3 * 4 * count * ANSWER_TOKENS * model.get_input_embeddings().weight.shape[0]
+    return {
+        "frozen weights": num_frozen * BYTES_OF[config.mllm_precision]
+        + (2 * num_frozen if keeps_copies and config.trains_mllm else 0),
+        "trained weights": num_trained * (4 + (2 if is_mixed else 0)),
+        "gradients": num_trained * (4 + exchanged),
+        "optimizer": num_trained * moments,
+        "average": num_trained * average,
+        "language model's pass": told,
+        "UNet's pass": unet_training_pass(unet, count, dtype, side, choices),
+    }
+
+
+def _skeleton(role: str, source: str) -> Skeleton:
+    profile = Profile(name="training", models={role: ModelReference(role=role, source=source)})
+    found = build_skeleton(profile, role)
+    if found is None:
+        raise BadInputError(f"{source}: no configuration of it is at hand, so that nothing can be said of its memory")
+    return found
+
+
+def _picture_tokens(model: Any) -> int:
+    vision = model.config.vision_config
+    return int((vision.image_size // vision.patch_size) ** 2)
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())

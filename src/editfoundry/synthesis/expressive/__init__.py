@@ -1,0 +1,1 @@
+"""Expressive instructions: a vision-language model says what each edit will look like (MGIE, section 3.1)."""

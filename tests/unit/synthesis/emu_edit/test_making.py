@@ -1,0 +1,163 @@
+"""Each task's own way to its pairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_emu import CONFIG, instruction
+
+from editfoundry.data.edit_tasks import EditTask
+from editfoundry.diffusion.encoding import encode
+from editfoundry.errors import Rejection
+from editfoundry.pretrained.detector import FoundBox
+from editfoundry.synthesis.emu_edit import attention_control
+from editfoundry.synthesis.emu_edit.attention_control import edit_regions, edit_whole, restyle
+from editfoundry.synthesis.emu_edit.first_pictures import EditDraw, FirstPictures, draws_of, paint_first
+from editfoundry.synthesis.emu_edit.inpainting import change_background, take_away
+from editfoundry.synthesis.emu_edit.made_pair import NOT_FOUND, MadePair
+from editfoundry.synthesis.emu_edit.making import make_pairs
+from editfoundry.synthesis.emu_edit.masks import FoundThing
+from editfoundry.synthesis.emu_edit.models import EmuModels
+from editfoundry.synthesis.emu_edit.readings import read_pictures, sketch_of
+from editfoundry.synthesis.emu_edit.task_instruction import TaskInstruction
+from editfoundry.synthesis.emu_edit.task_settings import RegionSettings
+
+
+def thing(box: tuple[int, int, int, int] = (4, 4, 16, 14)) -> FoundThing:
+    outline = np.zeros((32, 32), bool)
+    outline[box[1] : box[3], box[0] : box[2]] = True
+    return FoundThing(FoundBox(box, 0.9), outline, 1.0)
+
+
+def first_of(models: EmuModels, *edits: TaskInstruction) -> FirstPictures:
+    return paint_first(models, [draw for edit in edits for draw in draws_of(edit, CONFIG)], CONFIG)
+
+
+def pixels(pair: MadePair) -> np.ndarray:
+    return np.asarray(pair.second).astype(int)
+
+
+def test_a_region_has_a_candidate_a_mask_and_outside_it_the_latents_are_the_first_pictures(
+    emu_models: EmuModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = first_of(emu_models, instruction("local"))
+    seen: list[torch.Tensor] = []
+    decode = attention_control.decode
+    monkeypatch.setattr(attention_control, "decode", lambda p, latents: (seen.append(latents), decode(p, latents))[1])
+    made = edit_regions(emu_models, first, {0: thing(), 1: thing((16, 16, 28, 30))}, CONFIG)
+    assert [pair.facts["mask"] for pair in made] == ["precise", "dilated", "box"] * 2
+    assert [pair.draw.number for pair in made] == [0, 0, 0, 1, 1, 1]
+    for row, pair in enumerate(made):
+        assert pair.mask is not None
+        outside = torch.nn.functional.adaptive_max_pool2d(torch.from_numpy(pair.mask)[None], (16, 16))[0] == 0
+        own = first.latents[pair.draw.number]
+        assert torch.equal(seen[0][row][:, outside], own[:, outside]) and outside.any()
+        assert not torch.allclose(seen[0][row][:, ~outside], own[:, ~outside], atol=1e-3)
+        assert 0.3 <= pair.facts["cross_share"] <= 0.9 and 4 <= pair.facts["guidance_scale"] <= 8
+
+
+@pytest.mark.parametrize("task", ["local", "remove", "style", "global", "background"])
+def test_a_candidate_is_the_same_alone_and_among_others(emu_models: EmuModels, task: str) -> None:
+    def make(first: FirstPictures, rows: list[int]) -> list[MadePair]:
+        if task == "background":
+            return change_background(emu_models, first, {row: [thing()] for row in rows}, CONFIG)
+        if task in ("local", "remove"):
+            ways = {"local": edit_regions, "remove": take_away}
+            return ways[task](emu_models, first, {row: thing() for row in rows}, CONFIG)
+        return {"global": edit_whole, "style": restyle}[task](emu_models, first, rows, CONFIG)
+
+    both = first_of(emu_models, instruction(task), instruction(task, "cup"))
+    alone = first_of(emu_models, instruction(task, "cup"))
+    together = make(both, list(range(len(both.draws))))
+    for pair in make(alone, list(range(len(alone.draws)))):
+        other = next(o for o in together if o.draw == pair.draw and o.facts == pair.facts)
+        assert np.abs(pixels(pair) - pixels(other)).max() <= 1
+
+
+def test_a_whole_picture_is_held_in_the_first_steps_alone(emu_models: EmuModels) -> None:
+    first = first_of(emu_models, instruction("global"))
+    held = replace(CONFIG, whole=replace(CONFIG.whole, blending=(1.0, 1.0)))
+    free = replace(CONFIG, whole=replace(CONFIG.whole, blending=(0.0, 0.0)))
+    [kept], [changed] = (edit_whole(emu_models, first, [0], config) for config in (held, free))
+    assert np.array_equal(pixels(kept), np.asarray(first.images[0]).astype(int))
+    assert np.abs(pixels(changed) - pixels(kept)).max() > 1
+
+
+def test_what_is_added_stands_in_the_output_and_the_input_is_made_of_it(emu_models: EmuModels) -> None:
+    edit = instruction("add")
+    first = first_of(emu_models, edit)
+    assert first.draws[0].edit.first_caption == edit.output
+    made = take_away(emu_models, first, {0: thing()}, CONFIG)
+    assert all(pair.after is first.images[0] and pair.second is pair.before for pair in made)
+
+
+def test_a_thing_that_is_not_found_leaves_a_rejection_and_the_rest_goes_on(emu_models: EmuModels) -> None:
+    strict = replace(CONFIG, masks=replace(CONFIG.masks, detector_threshold=1.1))
+    local, colour = make_pairs(emu_models, [instruction("local"), instruction("color")], strict)
+    assert [pair.rejection.reason for pair in local if pair.rejection] == [NOT_FOUND] * 2
+    assert len(colour) == 1 and colour[0].rejection is None
+
+
+def test_a_draws_settings_follow_from_its_seed_alone(emu_models: EmuModels) -> None:
+    first = first_of(emu_models, instruction("local"))
+    for row, draw in enumerate(first.draws):
+        generator = torch.Generator().manual_seed(draw.seed)
+        noise = torch.randn(first.latents.shape[1:], generator=generator)
+        assert torch.equal(first.noise.latents[row], noise)
+        assert torch.equal(first.uniform[row], torch.rand(4, generator=generator))
+    assert len({draw.seed for draw in first.draws}) == RegionSettings(num_draws=2).num_draws
+
+
+def read(models: EmuModels, task: str, edit: str, **changes: object) -> MadePair:
+    asked = replace(instruction("color"), task=EditTask(task), edit=edit, **changes)  # type: ignore[arg-type]
+    draw = EditDraw(asked, 0, 1)
+    first = paint_first(models, [draw], CONFIG)
+    [pair] = read_pictures(models, first, [0], {0: thing()})
+    return pair
+
+
+def test_readings_are_made_of_the_picture_itself(emu_models: EmuModels) -> None:
+    boxed = read(emu_models, "detect", "Draw a red box around the green cat.", original_object="green cat")
+    changed = (np.asarray(boxed.before) != np.asarray(boxed.after)).any(-1)
+    assert changed.any() and not changed[7:11, 8:12].any() and not changed[20:].any()
+    covered = read(emu_models, "segment", "Cover the red cat in white.", original_object="red cat")
+    inside = np.asarray(covered.after)[thing().outline]
+    assert (inside == inside[0]).all() and (inside[0] > 200).all()
+    darker = read(emu_models, "color", "Make it darker.")
+    np.testing.assert_allclose(np.asarray(darker.after), np.asarray(darker.before) * 0.5, atol=1)
+    depth = np.asarray(read(emu_models, "depth", "Show the depth map.").after)
+    assert depth.min() == 0 and depth.max() == 255 and (depth[..., 0] == depth[..., 1]).all()
+
+
+def test_a_map_that_becomes_a_picture_is_the_input(emu_models: EmuModels) -> None:
+    back = read(emu_models, "canny", "Turn the edges into a picture.", reads_output=True)
+    assert set(np.unique(np.asarray(back.before))) <= {0, 255} and len(np.unique(np.asarray(back.after))) > 2
+
+
+@pytest.mark.parametrize(
+    ("task", "edit", "reason"),
+    [
+        ("color", "Make it jolly.", "no colour change that is known"),
+        ("segment", "Cover the cat.", "no colour named"),
+        ("text", "Write OPEN.", "no sign that can be drawn"),
+    ],
+)
+def test_what_cannot_be_read_is_a_rejection(emu_models: EmuModels, task: str, edit: str, reason: str) -> None:
+    rejection = read(emu_models, task, edit, original_object="cat").rejection
+    assert isinstance(rejection, Rejection) and rejection.reason == reason
+
+
+def test_a_sketch_has_lines_where_the_picture_changes_and_paper_elsewhere() -> None:
+    picture = np.zeros((16, 16, 3), np.uint8)
+    picture[:, 8:] = 200
+    sketch = sketch_of(picture)
+    assert (sketch[:, :6] == 255).all() and (sketch[:, 10:] == 255).all() and sketch[:, 7:9].min() < 60
+
+
+def test_a_first_picture_is_painted_from_its_own_caption(emu_models: EmuModels) -> None:
+    first = first_of(emu_models, instruction("style"), instruction("style", "egg"))
+    assert encode(emu_models.painter, list(first.images)).shape == first.latents.shape
+    assert not torch.allclose(first.latents[0], first.latents[1])
