@@ -95,7 +95,7 @@ def edit_file(
         task: of the edit, for editors that know tasks: one of Emu Edit's, or the path of a learnt one.
         post_edit: change only the region that the instruction is about, with the profile's models.
         explain: folder that gets every step of the post-edit as a picture, and implies ``post_edit``; of an editor
-            that explains itself, it gets the words instead.
+            that explains itself, it gets the words instead; those of turns before the last as ``words.turn1.json``...
         later: instructions of further turns, each of which edits what the turn before it made; the turns before the
             last are written beside ``out`` as ``NAME.turn1.png``, ``NAME.turn2.png``...
         keep_below: keep the pixels of a turn's input where it changed less than this, see `kept_where_alike`; by
@@ -109,8 +109,6 @@ def edit_file(
             editor needs a caption or a mask that was not given.
     """
     _check_output(out)
-    if later and (post_edit or explain is not None):
-        raise BadInputError("later turns and the post-edit cannot be combined: leave one of them out")
     if not instruction.strip():
         raise BadInputError("the instruction is empty: say what to change")
     picture = open_image(image)
@@ -131,19 +129,16 @@ def edit_file(
     )
     if task is not None and "task" not in source.family.reads:
         raise BadInputError(f"{source.name}: knows no tasks: leave --task out, or name an emu_edit editor")
+    with_post_edit = post_edit or (explain is not None and not source.family.explains_itself)
+    if later and with_post_edit:
+        raise BadInputError("later turns and the post-edit cannot be combined: leave one of them out")
     _warn_of_foreign_pictures(source, image, picture)
     opened, runtime = _open(source, editor)
     words = None
-    if post_edit or (explain is not None and not source.family.explains_itself):
-        edited = _post_edit(opened, profile, runtime, request, explain)
-    elif later or keep_below is not None:
-        edited = _edit_turns(opened, request, out, later, keep_below)
+    if with_post_edit:
+        _save(_post_edit(opened, profile, runtime, request, explain), out)
     else:
-        result = opened.edit([request])[0]
-        edited, words = result.require(), result.words
-        if explain is not None and words is not None:
-            _write_words(explain / WORDS_FILE, instruction, words)
-    _save(edited, out)
+        words = _edit_turns(opened, request, out, later, keep_below, explain)
     return EditedFile(editor=_shown_name(source, profile), words=words)
 
 
@@ -227,16 +222,26 @@ def _hole(
 
 
 def _edit_turns(
-    opened: Editor, request: EditRequest, out: Path, later: Sequence[str], keep_below: float | None
-) -> Image.Image:
-    """Return the last turn's picture; the others are written beside ``out``."""
+    opened: Editor,
+    request: EditRequest,
+    out: Path,
+    later: Sequence[str],
+    keep_below: float | None,
+    explain: Path | None,
+) -> EditWords | None:
+    """Write each turn's picture, the last one's as ``out``, and their words into ``explain``; return the last words."""
     from editfoundry.editors.multi_turn import KEEP_BELOW, edit_turns
 
-    threshold = KEEP_BELOW if keep_below is None else keep_below
-    for number, edited in enumerate(edit_turns(opened, request, later, threshold), start=1):
-        if number <= len(later):
-            _save(edited, turn_path(out, number))
-    return edited
+    usual = KEEP_BELOW if later else 0.0
+    turns = edit_turns(opened, request, later, usual if keep_below is None else keep_below)
+    for number, edited in enumerate(turns, start=1):
+        is_last = number > len(later)
+        if explain is not None and edited.words is not None:
+            words_file = explain / WORDS_FILE
+            instruction = later[number - 2] if number > 1 else request.instruction
+            _write_words(words_file if is_last else turn_path(words_file, number), instruction, edited.words)
+        _save(edited.require(), out if is_last else turn_path(out, number))
+    return edited.words
 
 
 def turn_path(out: Path, number: int) -> Path:

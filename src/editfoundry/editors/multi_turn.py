@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from editfoundry.editors.editor import Editor, EditRequest, Turn, WordedEdit
+from editfoundry.editors.editor import Editor, EditRequest, EditResult, Turn, WordedEdit
 from editfoundry.errors import BadInputError
 
 KEEP_BELOW = 0.03
@@ -56,8 +56,8 @@ def _kept(request: EditRequest, made: Any, keep_below: float) -> Any:
 
 def edit_turns(
     editor: Editor, request: EditRequest, later: Sequence[str], keep_below: float = KEEP_BELOW
-) -> Iterator[Image.Image]:
-    """Yield the edit of each turn; a turn edits the picture that the turn before it left.
+) -> Iterator[EditResult]:
+    """Yield the edit of each turn, which all have a picture; a turn edits what the turn before it left.
 
     Args:
         editor: makes every turn, each with noise of its own.
@@ -82,8 +82,8 @@ def edit_turns(
                 output_caption=None,
                 task=None,
             )
-        edited = editor.edit([request])[0].require()
-        kept = kept_where_alike(request.image, edited, keep_below)
-        yield kept
+        edited = editor.edit([request])[0]
+        kept = kept_where_alike(request.image, edited.require(), keep_below)
+        yield replace(edited, image=kept)
         history = (*request.history, Turn(image=request.image, instruction=instruction)) if reads_history else ()
         request = replace(request, image=kept, history=history)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -140,12 +141,18 @@ def _ranking(right: np.ndarray, scores: Sequence[Mapping[str, float]]) -> dict[s
 
 def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
     """Return what a triplet's output picture became; None when its captions name no visible change."""
-    captions = (triplet.input_caption, triplet.output_caption)
-    case = case_from_captions(*captions, triplet.instruction) or case_of_task(triplet.task, *captions)
+    case = _case_of(triplet.task, triplet.input_caption, triplet.output_caption, triplet.instruction)
     if case is None:
         return None
     picture = triplet.output_image.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
     return judge_outcome(np.asarray(picture), case)
+
+
+@lru_cache(maxsize=32)
+def _case_of(task: str, input_caption: str, output_caption: str, instruction: str) -> EditCase | None:
+    """Return the edit that a triplet's texts name; its candidates come one after the other, and it is drawn once."""
+    case = case_from_captions(input_caption, output_caption, instruction)
+    return case or case_of_task(task, input_caption, output_caption)
 
 
 def case_of_task(task: str, input_caption: str, output_caption: str) -> EditCase | None:

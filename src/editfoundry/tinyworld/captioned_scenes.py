@@ -9,9 +9,12 @@ from PIL import Image
 
 from editfoundry.data.captioned_pictures import write_captioned_pictures
 from editfoundry.tinyworld.scene import IMAGE_SIZE, object_boxes, render
+from editfoundry.tinyworld.scene_prompts import scene_prompts
 from editfoundry.tinyworld.scene_sampling import Split, random_stream, sample_scene
 
 PICTURES_PER_TAR = 1_000
+WHOLE_CAPTION_SHARE = 0.5
+"""Share of captions that tell the whole scene; the others name its things, or one of them."""
 
 
 def write_captioned_scenes(
@@ -27,6 +30,10 @@ def write_captioned_scenes(
 
 def _records(count: int, seed: int, split: Split, side: int) -> Iterator[tuple[Image.Image, str, list[list[float]]]]:
     for number in range(count):
-        scene = sample_scene(random_stream("captioned", seed, number), split)
-        boxes = [[float(edge) for edge in box] for box in object_boxes(scene, side) if box is not None]
-        yield Image.fromarray(render(scene, side)), scene.caption, boxes
+        random = random_stream("captioned", seed, number)
+        scene = sample_scene(random, split)
+        prompts = scene_prompts(scene, object_boxes(scene, side))
+        is_whole = len(prompts) == 1 or random.random() < WHOLE_CAPTION_SHARE
+        caption, named = prompts[0 if is_whole else int(random.integers(1, len(prompts)))]
+        boxes = [[float(edge) for edge in box] for box in named]
+        yield Image.fromarray(render(scene, side)), caption, boxes

@@ -43,7 +43,7 @@ def test_a_turn_edits_what_the_turn_before_left_and_what_is_kept_does_not_drift(
         return [shaded(one.image, square=False, noise=5) for one in requests]
 
     first = request(GREY, "one", 4, task="add", mask=GREY.convert("L"))
-    made = list(edit_turns(editor_of(edit), first, ["two", "three"], keep_below))
+    made = [turn.require() for turn in edit_turns(editor_of(edit), first, ["two", "three"], keep_below)]
     assert [np.asarray(turn).max() for turn in made][-1] == left
     assert [one.instruction for one in asked] == ["one", "two", "three"]
     assert len({one.seed for one in asked}) == 3

@@ -42,10 +42,10 @@ def test_every_shipped_model_has_a_card_that_says_how_it_was_trained_and_measure
     assert all(isinstance(value, float) for value in facts["measured"].values())
 
 
-def test_the_shipped_models_are_fp16_safetensors_of_at_most_40_mib() -> None:
+def test_the_shipped_models_are_fp16_safetensors_of_at_most_48_mib() -> None:
     files = [path for path in EMBEDDED_FOLDER.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".safetensors", ".json", ".md", ".txt", ".jinja"}
-    assert stored_size(EMBEDDED_FOLDER) <= 40 * 2**20
+    assert stored_size(EMBEDDED_FOLDER) <= 48 * 2**20
 
 
 def test_no_shipped_file_names_a_path_of_the_machine_that_trained_it() -> None:

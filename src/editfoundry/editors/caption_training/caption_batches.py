@@ -7,6 +7,7 @@ masks, and a resumed run goes on as it would have.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 
@@ -23,6 +24,8 @@ from editfoundry.editors.triplet_training.draws import EpochOrder
 from editfoundry.pretrained.detector import load_detector
 from editfoundry.pretrained.runtime import Runtime
 
+READERS = 8
+"""Pictures that are read and decoded beside each other."""
 Square = tuple[int, int, int]
 """Left, upper edge and side, in pixels, of the part of a picture that is trained on."""
 
@@ -60,15 +63,19 @@ class CaptionedData:
         numbers = self.order.indices(step * size, size)[part].tolist()
         dropped = (torch.rand(size, generator=generator) < self.config.caption_dropout)[part].tolist()
         masks = mask_draws(shares_of(self.config), generator, size, part)
-        captions = ["" if drop else self.pictures.caption(n) for n, drop in zip(numbers, dropped, strict=True)]
-        read = [self.pictures.picture(number) for number in numbers]
-        squares = [middle_square(picture.size) for picture in read]
-        boxes = [self._boxes(n, picture.size) for n, picture in zip(numbers, read, strict=True)]
-        shown = padded_boxes(
-            [[_within(box, square) for box in of_one] for of_one, square in zip(boxes, squares, strict=True)], MAX_BOXES
-        )
-        pixels = [_pixels(picture, square, self.side) for picture, square in zip(read, squares, strict=True)]
-        return CaptionedSamples(torch.stack(pixels), masks.draw(shown, self.side, self.side), captions)
+        # Decoding and, from S3, waiting happen beside each other.
+        with ThreadPoolExecutor(READERS) as readers:
+            read = list(readers.map(self._sample, numbers, dropped))
+        pixels, boxes, captions = zip(*read, strict=True)
+        shown = padded_boxes(boxes, MAX_BOXES)
+        return CaptionedSamples(torch.stack(pixels), masks.draw(shown, self.side, self.side), list(captions))
+
+    def _sample(self, number: int, drop: bool) -> tuple[Tensor, list[list[float]], str]:
+        """Read one sample: ``(3, S, S)`` pixels, boxes as shares of the square, and the caption, empty if dropped."""
+        picture = self.pictures.picture(number)
+        square = middle_square(picture.size)
+        boxes = [_within(box, square) for box in self._boxes(number, picture.size)]
+        return _pixels(picture, square, self.side), boxes, "" if drop else self.pictures.caption(number)
 
     def _boxes(self, number: int, size: tuple[int, int]) -> list[list[float]]:
         """Return a picture's boxes in its pixels."""

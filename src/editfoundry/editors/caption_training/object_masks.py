@@ -17,13 +17,15 @@ from editfoundry.errors import BadInputError
 
 NUM_STROKES = 4
 """Straight parts of a brush stroke."""
-LEAST_SIDE, MOST_SIDE = 0.15, 0.7
+LEAST_SIDE, MOST_SIDE = 0.15, 0.85
 """Sides of random boxes, as shares of the picture's."""
 LEAST_BRUSH, MOST_BRUSH = 0.03, 0.1
 """Half the width of a stroke, as a share of the picture's side."""
 MOST_MARGIN = 0.3
 """That an object's box is widened by on each side at most, as a share of its own side: a detector's are not exact, and
 people's masks are larger than what they name."""
+ALL_NAMED = 0.25
+"""How often the boxes of all things that a caption names are masked in the place of one."""
 _NUM_DRAWN = 8 + 2 * (NUM_STROKES + 1) + 1 + 4
 """Random numbers of a sample."""
 
@@ -36,7 +38,7 @@ class MaskShares:
     """
 
     object_box: float = 0.4
-    """The box of one thing that the caption names."""
+    """The box of a thing that the caption names; at times those of all."""
     object_and_random: float = 0.25
     """The union of such a box and a random mask: a box or strokes."""
     random_box: float = 0.15
@@ -85,7 +87,7 @@ class MaskDraws:
             _stroke_masks(numbers[:, 8:19], ys, xs),
             _box_masks(_random_boxes(numbers[:, 4:8]), ys, xs),
         )
-        whole = _box_masks(_named_boxes(boxes, numbers), ys, xs)
+        whole = _named_masks(boxes, numbers, ys, xs)
         painted = torch.where(is_object[:, None, None], whole | (random & (kind == 1)[:, None, None]), random)
         return (painted | (kind == 4)[:, None, None])[:, None]
 
@@ -122,16 +124,18 @@ def _exist(boxes: Tensor) -> Tensor:
     return (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])
 
 
-def _named_boxes(boxes: Tensor, numbers: Tensor) -> Tensor:
-    """Return one existing box of each sample, ``(B, 4)``, widened on each side by a share of its own."""
+def _named_masks(boxes: Tensor, numbers: Tensor, ys: Tensor, xs: Tensor) -> Tensor:
+    """Return ``(B, H, W)`` bool of one existing box of each sample, or of all, widened by shares of their sides."""
     there = _exist(boxes)
-    # The largest of equally drawn numbers, of those that exist.
-    wanted = (numbers[:, 2] * there.sum(1)).floor().clamp(min=0)
-    place = torch.where(there, there.cumsum(1) - 1, -1).eq(wanted[:, None]).float().argmax(1)
-    chosen = boxes[torch.arange(len(boxes), device=boxes.device), place]
-    sides = torch.cat([chosen[:, 2:] - chosen[:, :2]] * 2, 1)
+    wanted = (numbers[:, 2] * there.sum(1)).floor()
+    is_wanted = there & ((there.cumsum(1) - 1).eq(wanted[:, None]) | (numbers[:, 3] < ALL_NAMED)[:, None])
+    sides = torch.cat([boxes[..., 2:] - boxes[..., :2]] * 2, -1)
     outward = torch.tensor([-1.0, -1.0, 1.0, 1.0], device=boxes.device)
-    return chosen + outward * MOST_MARGIN * numbers[:, 19:23] * sides
+    widened = boxes + outward * MOST_MARGIN * numbers[:, None, 19:23] * sides
+    masks = torch.zeros(len(boxes), len(ys), len(xs), dtype=torch.bool, device=boxes.device)
+    for own, wants in zip(widened.unbind(1), is_wanted.unbind(1), strict=True):
+        masks |= _box_masks(own, ys, xs) & wants[:, None, None]
+    return masks
 
 
 def _random_boxes(numbers: Tensor) -> Tensor:

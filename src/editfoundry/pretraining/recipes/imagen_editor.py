@@ -32,14 +32,13 @@ from editfoundry.pretraining.model_trainee import PretrainingConfig, Pretraining
 from editfoundry.pretraining.parallel_drawing import drawn, mapped
 from editfoundry.pretraining.recipes.joint import training_scene
 from editfoundry.pretraining.text import HIDDEN_SIZE, token_ids
+from editfoundry.tinyworld.captioned_scenes import WHOLE_CAPTION_SHARE
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, object_boxes
+from editfoundry.tinyworld.scene_prompts import Prompt, scene_prompts
 
 BASE_SIDE = 32
 NUM_SCENES = 32_768
 CAPTION_DROPOUT = 0.1
-WHOLE_CAPTION_SHARE = 0.5
-"""Share of prompts that are the scene's whole caption; the others name one thing of it, as a person does who shows
-where to paint."""
 KNOWN_WEIGHT = 0.2
 """Weight of the loss outside the hole, which is soon learned: it only has to be copied."""
 MOST_OBJECTS = 2
@@ -108,31 +107,28 @@ class _Examples:
         scenes, pictures, found = draw(work_dir, num_scenes)
         self.device = device
         self.pictures = torch.from_numpy(np.array(pictures)).to(device)
-        prompts: list[str] = []
-        boxes: list[list[list[float]]] = []
-        self.num_things = torch.zeros(num_scenes, dtype=torch.int64)
-        for number, (scene, rows) in enumerate(zip(scenes, found.tolist(), strict=True)):
-            things = [(thing, box) for thing, box in zip(scene.objects, rows, strict=False) if any(box)]
-            self.num_things[number] = len(things)
-            prompts.append(scene.caption)
-            boxes.append([box for _, box in things])
-            for place in range(MOST_OBJECTS):
-                # Of a scene with fewer things the first one stands here, and is never drawn.
-                thing, box = things[min(place, len(things) - 1)] if things else (None, [0.0] * 4)
-                prompts += [scene.caption] * 2 if thing is None else [thing.phrase, thing.placed_phrase]
-                boxes += [[box], [box]]
-        self.input_ids = token_ids(tokenizer, prompts).to(device)
-        self.boxes = padded_boxes(boxes, MOST_OBJECTS).to(device)
+        prompts: list[Prompt] = []
+        counts: list[int] = []
+        for scene, rows in zip(scenes, found.tolist(), strict=True):
+            own = scene_prompts(scene, [box if any(box) else None for box in rows[: len(scene.objects)]])
+            prompts.extend(own)
+            counts.append(len(own))
+        self.num_prompts = torch.tensor(counts)
+        self.input_ids = token_ids(tokenizer, [text for text, _ in prompts]).to(device)
+        self.boxes = padded_boxes([boxes for _, boxes in prompts], MOST_OBJECTS).to(device)
         self.empty = token_ids(tokenizer, [""]).to(device)
 
     def batch(self, config: ImagenEditorPretraining, generator: torch.Generator) -> _Batch:
         """Draw scenes, prompts and masks; some prompts are dropped."""
         size = config.batch_size
-        chosen = torch.randint(len(self.num_things), (size,), generator=generator)
+        chosen = torch.randint(len(self.num_prompts), (size,), generator=generator)
         whole, place, dropped = torch.rand(3, size, generator=generator)
-        # After the whole caption come a phrase and a placed phrase of each thing.
-        thing = 1 + (place * 2 * self.num_things[chosen]).long()
-        row = (1 + 2 * MOST_OBJECTS) * chosen + torch.where(whole < WHOLE_CAPTION_SHARE, 0, thing)
+        # A scene's first prompt is its whole caption.
+        others = self.num_prompts[chosen] - 1
+        other = 1 + (place * others).long().clamp(max=others - 1)
+        is_whole = (whole < WHOLE_CAPTION_SHARE) | (others == 0)
+        first = self.num_prompts.cumsum(0)[chosen] - self.num_prompts[chosen]
+        row = first + torch.where(is_whole, 0, other)
         row, chosen = row.to(self.device), chosen.to(self.device)
         ids = torch.where((dropped < CAPTION_DROPOUT)[:, None].to(self.device), self.empty, self.input_ids[row])
         masks = mask_draws(MASKINGS[config.masking], generator, size)

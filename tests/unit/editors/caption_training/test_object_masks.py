@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from editfoundry.editors.caption_training.object_masks import (
+    ALL_NAMED,
     MASKINGS,
     MaskShares,
     mask_draws,
@@ -31,11 +32,13 @@ def test_an_object_s_mask_covers_its_box_and_is_at_most_a_margin_larger():
     assert masks.sum((1, 2, 3)).max() <= 13 * 13 + 1 and len(masks.unique(dim=0)) > 10
 
 
-def test_of_several_things_one_is_masked_and_each_at_times():
+def test_of_several_things_each_is_masked_alone_and_at_times_all_are():
     boxes = [[0.0, 0.0, 0.25, 0.25], [0.75, 0.75, 1.0, 1.0]]
-    masks = drawn(only("object_box"), [boxes] * 64)[:, 0]
+    masks = drawn(only("object_box"), [boxes] * 400, size=400)[:, 0]
     first, second = masks[:, :8, :8].all((1, 2)), masks[:, 24:, 24:].all((1, 2))
-    assert (first ^ second).all() and first.any() and second.any()
+    assert (first | second).all()
+    assert abs(float((first & second).float().mean()) - ALL_NAMED) < 0.08
+    assert abs(float((first & ~second).sum() - (second & ~first).sum())) < 60
 
 
 def test_a_union_has_the_object_and_more_than_its_box_or_a_stroke_alone():
@@ -47,10 +50,10 @@ def test_a_union_has_the_object_and_more_than_its_box_or_a_stroke_alone():
 
 def test_where_nothing_is_named_random_masks_take_the_object_s_place():
     masks = drawn(only("object_box"), [[]] * 64)
-    assert masks.flatten(1).any(1).all() and masks.float().mean() < 0.5
+    assert masks.flatten(1).any(1).all() and masks.float().mean() < 0.6
 
 
-@pytest.mark.parametrize(("kind", "least", "most"), [("random_box", 0.02, 0.5), ("strokes", 0.02, 0.6)])
+@pytest.mark.parametrize(("kind", "least", "most"), [("random_box", 0.02, 0.75), ("strokes", 0.02, 0.6)])
 def test_random_masks_vary_and_know_no_box(kind, least, most):
     masks = drawn(only(kind), [[BOX]] * 64)
     assert torch.equal(masks, drawn(only(kind), [[]] * 64))

@@ -41,6 +41,7 @@ def test_prompts_are_whole_captions_phrases_and_nothing_each_with_a_hole(example
     whole = [any(f" {word} a " in prompt for word in ("in", "on")) for prompt in prompts]
     assert 5 < prompts.count("") < 40
     assert 50 < sum(whole) < 150
+    assert len(set(prompts)) > 30
     assert batch.holes.flatten(1).any(1).all()
     assert batch.pictures.shape == (200, 3, 64, 64) and batch.pictures.min() >= -1
 

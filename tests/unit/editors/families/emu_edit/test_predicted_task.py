@@ -112,3 +112,16 @@ def test_edit_explains_which_task_was_predicted(folder: Path, profile_file: Path
     assert made.words is not None and made.words.text == "task style (predicted)"
     told = json.loads((tmp_path / "told/words.json").read_text())
     assert told == {"instruction": "melt it", "text": "task style (predicted)"}
+
+
+def test_each_of_several_turns_tells_its_task(folder: Path, profile_file: Path, tmp_path: Path) -> None:
+    tiny_image(1).save(tmp_path / "in.png")
+    chosen = ChosenEditor(name=str(folder), profile=str(profile_file), device="cpu", options=STEPS)
+    told = tmp_path / "told"
+    edit_file(
+        tmp_path / "in.png", "melt it", tmp_path / "out.png", chosen, task="add", later=["it melts"], explain=told
+    )
+    assert json.loads((told / "words.turn1.json").read_text()) == {"instruction": "melt it", "text": "task add (given)"}
+    last = json.loads((told / "words.json").read_text())
+    assert last == {"instruction": "it melts", "text": "task style (predicted)"}
+    assert (tmp_path / "out.turn1.png").is_file() and (tmp_path / "out.png").is_file()
