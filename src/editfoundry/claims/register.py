@@ -15,6 +15,7 @@ from editfoundry.claims.rows.mgie import (
     MGIE_KEEPS_PLAIN_EDITS,
     WORDS_ARE_NEARER,
 )
+from editfoundry.claims.rows.mgie_trade_off import CURVE_LIES_ABOVE
 from editfoundry.claims.rows.mllm_score import MLLM_ORDERS_EDITORS
 from editfoundry.claims.rows.pair_painting import MANY_CANDIDATES, PROMPT_TO_PROMPT, SHARED_NOISE_HELPS
 from editfoundry.claims.rows.plain_edits import KEEPS_PLAIN_EDITS
@@ -43,6 +44,6 @@ CLAIMS: dict[str, Claim] = {
         TASK_EMBEDDING_HELPS, PREDICTED_TASK_DOES, THRESHOLD_KEEPS_TURNS,
         TASK_INVERSION_COMES_CLOSE,
         BEATS_INSTRUCT_PIX2PIX, BEATS_TEXT_ONLY, MGIE_KEEPS_PLAIN_EDITS, END_TO_END_BEATS_FINE_TUNED,
-        END_TO_END_BEATS_FROZEN, EXPRESSIVE_BEATS_RAW, WORDS_ARE_NEARER,
+        END_TO_END_BEATS_FROZEN, EXPRESSIVE_BEATS_RAW, WORDS_ARE_NEARER, CURVE_LIES_ABOVE,
     )
 }  # fmt: skip

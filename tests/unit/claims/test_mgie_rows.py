@@ -12,6 +12,7 @@ from tiny_painter import save_models
 
 from editfoundry.claims.ledger import run_ledger
 from editfoundry.claims.rows.mgie import TEXT_ONLY, _at_least
+from editfoundry.claims.rows.mgie_trade_off import height_above
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.lineage.claims_config import ClaimsConfig
@@ -74,6 +75,30 @@ def test_arms_that_nobody_names_are_trained_here_for_the_same_steps(
     assert [row["name"] for row in rows] == names
     trained = {path.parent.name for path in (tmp_path / "work" / "mgie").glob("*/training.json")}
     assert trained == {"mgie", "mgie_ft", "mgie_fz", "mgie_raw", "mgie_baseline"}
+
+
+def test_a_curve_lies_above_another_by_its_height_where_both_reach() -> None:
+    scales, items = np.linspace(0, 1, 7)[:, None], np.linspace(0, 0.01, 30)
+    image = 0.5 + 0.3 * scales + items
+    lower = (image, 0.4 - 0.2 * scales + items)
+    # The same curve, higher by 0.05 and reached at other scales; one that shares no likeness with it; and itself.
+    upper = (image + 0.06, 0.45 - 0.2 * (scales + 0.2) + items)
+    found = height_above(lower, upper, seed=0)
+    assert found.value == pytest.approx(0.05, abs=1e-6) and found.n == 30
+    assert found.low is not None and found.low == pytest.approx(0.05, abs=2e-3)
+    assert height_above(lower, (image + 2, lower[1]), seed=0).value is None
+    assert height_above(lower, lower, seed=0).value == 0
+    holed = lower[1].copy()
+    holed[3, 4] = np.nan
+    assert height_above((image, holed), upper, seed=0).n == 29
+
+
+def test_the_trade_off_sweeps_both_arms(params: Params, named: Path, tmp_path: Path) -> None:
+    few = replace(params, claims=replace(TINY, num_guidance_items=2))
+    names = ["mgie-trade-off-above-ip2p"]
+    [row] = run_ledger(tmp_path / "out", few, only=names, work_dir=tmp_path / "work", mgie=named)["rows"]
+    assert row["verdict"] == "undecided" and row["effect"]["n"] <= 2
+    assert len(list((tmp_path / "work" / "arms").iterdir())) == 2 * 7
 
 
 def test_a_gain_that_is_too_small_does_not_hold_however_sure_it_is() -> None:
