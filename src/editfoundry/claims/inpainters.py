@@ -51,7 +51,7 @@ def trained_inpainter(bench: Workbench, shares: MaskShares) -> str:
 
 
 def shipped_cascade() -> str:
-    """Return the folder of the shipped cascade.
+    """Return the folder of the embedded cascade.
 
     Raises:
         MissingModelError: none is shipped.

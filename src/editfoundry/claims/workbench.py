@@ -148,7 +148,7 @@ class Workbench:
         return self.trained([WORLD_CATEGORIES])
 
     def emu_edit(self) -> str:
-        """Return the folder of the shipped Emu Edit editor.
+        """Return the folder of the embedded Emu Edit editor.
 
         Raises:
             MissingModelError: it is not in the package, or the profile's models are others.

@@ -1,4 +1,4 @@
-"""The shipped Emu Edit editor: the embedded base, fine-tuned by the trainer on true triplets of tinyworld's tasks."""
+"""The embedded Emu Edit editor: the embedded base, fine-tuned by the trainer on true triplets of tinyworld's tasks."""
 
 from __future__ import annotations
 

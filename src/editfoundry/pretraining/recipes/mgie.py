@@ -1,4 +1,4 @@
-"""The shipped MGIE editor: embedded base and language model, trained on instructions that the picture makes clear.
+"""The embedded MGIE editor: embedded base and language model, trained on instructions that the picture makes clear.
 
 Beside it, what it is compared with: an InstructPix2Pix editor, its text-only twin LGIE and the paper's other variants,
 which see the same triplets in the same order for the same steps.

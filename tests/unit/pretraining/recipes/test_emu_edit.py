@@ -1,4 +1,4 @@
-"""The recipe of the shipped Emu Edit editor: its data, and that it goes through the trainer."""
+"""The recipe of the embedded Emu Edit editor: its data, and that it goes through the trainer."""
 
 from __future__ import annotations
 

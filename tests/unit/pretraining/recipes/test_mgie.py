@@ -1,4 +1,4 @@
-"""The recipe of the shipped MGIE editor and of what it is compared with: one data set, and the project's trainer."""
+"""The recipe of the embedded MGIE editor and of what it is compared with: one data set, and the project's trainer."""
 
 import json
 from pathlib import Path
