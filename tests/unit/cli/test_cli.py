@@ -91,7 +91,9 @@ def test_captions_become_quadruples_and_json_is_parseable(invoke):
     for command in (["sources", "laion", "captions.parquet", "captions"], ["quadruples", "captions", "quadruples"]):
         status, out, err = invoke(*command, "--json")
         facts = json.loads(out)
-        assert (status, err) == (0, "")
+        # A slow machine is told how far it is.
+        told = [line for line in err.splitlines() if not line.startswith("records: ")]
+        assert (status, told) == (0, [])
         assert facts["num_in"] == facts["num_out"] + sum(facts["rejected"].values())
 
 
