@@ -95,14 +95,14 @@ def train_baseline(
 
 
 def save_in_half(model: MgieModel, folder: Path, editing: EditingDefaults) -> dict[str, int]:
-    """Write an editor to be shipped: in float16, but for the autoencoder, and return its parameter counts by part."""
-    parts = {"unet": model.pipeline.unet, "edit_head": model.edit_head, "mllm": model.mllm.model}
+    """Write an editor to be shipped, in float16, and return its parameter counts by part."""
+    pipeline = model.pipeline
+    parts = {"vae": pipeline.vae, "unet": pipeline.unet, "edit_head": model.edit_head, "mllm": model.mllm.model}
     for part in parts.values():
         part.to(torch.float16)
     save_mgie(model, folder)
     write_editing_defaults(folder, editing)
-    counted = {"vae": model.pipeline.vae, **parts}
-    return {name: sum(p.numel() for p in part.parameters()) for name, part in counted.items()}
+    return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
 
 
 def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS) -> Path:
