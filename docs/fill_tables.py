@@ -43,6 +43,8 @@ HEADLINES = {
     "ip_adapter": "CLIP image similarity {clip_image_similarity:.2f}; without it {clip_image_similarity_without:.2f}",
     "language_model": "answers valid and true {answers_valid_and_true:.2f}",
     "segmenter": "mIoU, best of three masks {miou_best_of_three:.2f}",
+    "summarizer": "long descriptions made into their caption {exact_match:.2f}; into another's "
+    "{exact_match_of_anothers:.2f}",
     "task_predictor": "accuracy in wordings never trained {accuracy_in_held_out_wordings:.3f}; the most frequent task "
     "{accuracy_of_the_most_frequent_task:.2f}",
     "text_to_image": "caption picked among 16 from the painting {caption_picked_among_16:.2f} (chance 0.06)",

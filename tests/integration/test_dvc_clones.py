@@ -39,6 +39,7 @@ PARAMS = {
     "instruct_pix2pix_pairs": {"num_candidates": 8},
     "instruct_pix2pix": {"num_steps": 1},
     "instruct_pix2pix_report": {"num_plain_cases": 1, "num_trade_off_cases": 1},
+    "emu_edit_pairs": {"tasks": ["color"]},
 }
 OWN = [stage for line in LINES if line for stage in stages_of(line)]
 """Stages of lines of their own."""
