@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MARGIN = 0.03
 """How far a mask goes beyond its thing, as a share of the thing's longer side: what is painted needs room for edges."""
-_POINTS_A_SIDE = 3
 _MIN_OVERLAP = 0.3
 """Least IoU of an outline's box with the detector's; below it the box is taken."""
 
@@ -54,15 +53,15 @@ def mask_of_words(
     """
     phrase = _without_article(words)
     found = apart(detector.find([picture], [[phrase]], threshold)[0][0])
-    boxes = [find for find in found if _pixels(find, picture.size)]
+    boxes = [box for find in found if (box := _pixels(find, picture.size))]
     if not boxes:
         raise BadInputError(
             f"--what {words!r}: nothing of that name is found in the picture, with a score of {threshold:g} or more: "
             "say it otherwise, lower --threshold, or give a mask or --box"
         )
     mask = np.zeros((picture.height, picture.width), dtype=bool)
-    for find in boxes:
-        mask |= _outline(find, picture, segmenter)
+    for box, (outline, fit) in zip(boxes, segmenter.outlines_in(picture, boxes), strict=True):
+        mask |= _room_for(box, outline if fit >= _MIN_OVERLAP else None, mask.shape)
     return Image.fromarray(mask.astype(np.uint8) * 255)
 
 
@@ -71,34 +70,13 @@ def _without_article(words: str) -> str:
     return rest.strip() if first.lower() in ("a", "an", "the") and rest.strip() else words.strip()
 
 
-def _outline(find: FoundBox, picture: Image.Image, segmenter: Segmenter) -> np.ndarray:
-    """Return ``(H, W)`` bool: of what SAM sees in the box the mask that fills it best, grown by the margin."""
-    x0, y0, x1, y1 = _pixels(find, picture.size) or (0, 0, 0, 0)
-    box = np.zeros((picture.height, picture.width), dtype=bool)
-    box[y0:y1, x0:x1] = True
-    masks, _ = segmenter.masks_at(picture, _points((x0, y0, x1, y1)))
-    inside = masks.reshape(-1, *box.shape) & box
-    overlaps = [_box_overlap(mask, box) for mask in inside]
-    best = int(np.argmax(overlaps))
-    chosen = inside[best] if overlaps[best] >= _MIN_OVERLAP else box
-    return _grown(chosen, round(MARGIN * max(x1 - x0, y1 - y0)))
-
-
-def _points(box: tuple[int, int, int, int]) -> list[tuple[float, float]]:
-    """Return a grid of points within the middle half of a box, its centre among them."""
+def _room_for(box: tuple[int, int, int, int], outline: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Return ``(H, W)`` bool: an outline, or the box where there is none, grown by the margin."""
     x0, y0, x1, y1 = box
-    shares = np.linspace(0.25, 0.75, _POINTS_A_SIDE)
-    return [(x0 + share * (x1 - x0), y0 + other * (y1 - y0)) for other in shares for share in shares]
-
-
-def _box_overlap(mask: np.ndarray, box: np.ndarray) -> float:
-    """Return the IoU of a mask's own box with another one; 0 of an empty mask."""
-    rows, columns = np.nonzero(mask)
-    if not len(rows):
-        return 0.0
-    own = (rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1)
-    # The mask lies within the box.
-    return float(own / box.sum())
+    if outline is None:
+        outline = np.zeros(shape, dtype=bool)
+        outline[y0:y1, x0:x1] = True
+    return _grown(outline, round(MARGIN * max(x1 - x0, y1 - y0)))
 
 
 def _grown(mask: np.ndarray, radius: int) -> np.ndarray:

@@ -35,6 +35,22 @@ def check_models(profile: Profile, roles: Iterable[str]) -> None:
     )
 
 
+def check_caption_judge(profile: Profile) -> None:
+    """Refuse a profile whose vision-language model cannot tell how likely a caption is.
+
+    Raises:
+        BadInputError: it is an endpoint.
+    """
+    role = "vision_language_model"
+    if profile.model(role).is_endpoint:
+        refuse(
+            [
+                f"caption_contrast is set, but {role} is an endpoint, which does not tell how likely a text is that "
+                "it has not written: name a local model, or leave caption_contrast out"
+            ]
+        )
+
+
 def check_attention_resolution(profile: Profile, resolution: int) -> None:
     """Refuse a resolution at which no cross-attention layer of the profile's painter works.
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.shards import is_done, write_triplets
-from editfoundry.pretraining.parallel_drawing import num_cores
+from editfoundry.pretraining.parallel_drawing import each_on_a_core
 from editfoundry.tinyworld.edits import Edit
 from editfoundry.tinyworld.true_triplet import true_triplet
 
@@ -40,12 +39,8 @@ class DrawnTriplets:
 
     def _write_missing(self, folder: Path, count: int) -> None:
         spans = [range(start, min(start + TRIPLETS_PER_SHARD, count)) for start in range(0, count, TRIPLETS_PER_SHARD)]
-        folders = [folder] * len(spans)
-        if len(spans) == 1 or num_cores() == 1:
-            list(map(self.write_shard, folders, spans))
-            return
-        with ProcessPoolExecutor(min(num_cores(), len(spans)), multiprocessing.get_context("spawn")) as pool:
-            list(pool.map(self.write_shard, folders, spans))
+        for _ in each_on_a_core(partial(self.write_shard, folder), spans):
+            pass
 
     def write_shard(self, folder: Path, span: range) -> None:
         """Write the edits of some numbers as one shard, where that is not done."""

@@ -36,13 +36,24 @@ def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
         items: from ``MIN_PARALLEL`` of them on, processes share the work.
     """
     blocks = [items[start : start + BLOCK] for start in range(0, len(items), BLOCK)]
-    num_processes = min(num_cores(), len(blocks))
-    if len(items) < MIN_PARALLEL or num_processes == 1:
-        yield from (_map_block(function, block) for block in blocks)
+    whole = partial(_map_block, function)
+    return map(whole, blocks) if len(items) < MIN_PARALLEL else each_on_a_core(whole, blocks)
+
+
+def each_on_a_core(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Yield ``function`` of every item in order: where there are several, in a process for each core.
+
+    Args:
+        function: a module's, or a method or part of one, which processes can import.
+        items: each worth more than handing it to a process.
+    """
+    num_processes = min(num_cores(), len(items))
+    if num_processes <= 1:
+        yield from map(function, items)
         return
     # Spawned, not forked: this process may hold a GPU.
     with ProcessPoolExecutor(num_processes, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(partial(_map_block, function), blocks)
+        yield from pool.map(function, items)
 
 
 def on_all_cores(
@@ -50,12 +61,10 @@ def on_all_cores(
 ) -> Iterator[tuple[str, StageResult]]:
     """Make a stage's shards as an `Executor`: where there are several, in a process for each core."""
     waiting = list(tasks)
-    num_processes = min(num_cores(), len(waiting))
-    if num_processes <= 1:
+    if min(num_cores(), len(waiting)) <= 1:
         yield from in_process(stage, waiting, tell)
         return
-    with ProcessPoolExecutor(num_processes, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(partial(_make_shard, stage), waiting)
+    yield from each_on_a_core(partial(_make_shard, stage), waiting)
 
 
 def num_cores() -> int:

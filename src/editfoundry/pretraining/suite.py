@@ -20,8 +20,8 @@ from typing import IO
 from editfoundry.data.hashing import input_hash
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.pretraining.all_pretrainings import PRETRAININGS, VAE_FOLDER
 from editfoundry.pretraining.card import models_of
-from editfoundry.pretraining.pretrain import PRETRAININGS, VAE_FOLDER, config_on, examples_on
 from editfoundry.pretraining.shared_files import share_equal_files, unshare_files
 from editfoundry.training.failures import TrainingError
 from editfoundry.training.owners import owners_environment
@@ -97,7 +97,7 @@ class Suite:
         """Return a hash of a training's settings and of those of the trainings whose models it starts from."""
         recipe = PRETRAININGS[name]
         device = choose_runtime(self.device, "float32").device
-        config, numbers = config_on(recipe, device), self.num_examples or dict(examples_on(recipe, device))
+        config, numbers = recipe.config_on(device), self.num_examples or dict(recipe.examples_on(device))
         before = [self.digest(other) for other in recipe.after if not self.only or other in self.only]
         return input_hash(name, config, self.num_steps, numbers, self._warm_starts(name), before)
 

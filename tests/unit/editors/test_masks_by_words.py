@@ -15,7 +15,7 @@ from editfoundry.editors.masks_by_words import load_mask_models, mask_of_words
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.detector import FoundBox
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.pretrained.segmenter import build_sam, save_sam
+from editfoundry.pretrained.segmenter import Segmenter, build_sam, save_sam
 from editfoundry.pretraining.recipes.detector import build_processor, detector_config
 from editfoundry.profiles import ModelReference, Profile, load_profile
 
@@ -41,6 +41,7 @@ class SeesOneShape:
     """Sees one shape wherever it is asked."""
 
     shape: np.ndarray
+    outlines_in = Segmenter.outlines_in
 
     def masks_at(self, image, points):
         assert all(0 <= x < image.width and 0 <= y < image.height for x, y in points)

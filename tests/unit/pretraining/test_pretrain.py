@@ -13,8 +13,10 @@ from tiny_models import tiny_pipeline
 from editfoundry.editors.editing_defaults import read_editing_defaults
 from editfoundry.errors import BadInputError
 from editfoundry.pretraining import card
+from editfoundry.pretraining.all_pretrainings import PRETRAININGS
 from editfoundry.pretraining.measure import EDITING
-from editfoundry.pretraining.pretrain import PRETRAININGS, _saver, pretrain
+from editfoundry.pretraining.pretrain import pretrain
+from editfoundry.pretraining.shipping import saver
 from editfoundry.profiles import EMBEDDED_FOLDER
 
 
@@ -45,7 +47,7 @@ def test_a_shipped_pipeline_paints_in_plain_diffusers_without_a_precision_being_
 
 
 def test_a_pipeline_saved_to_be_shipped_is_half_the_size_and_opens_in_full_precision(tmp_path: Path) -> None:
-    _saver(tiny_pipeline())(tmp_path)
+    saver(tiny_pipeline())(tmp_path)
     stored = load_file(tmp_path / "text_encoder" / "model.safetensors")
     opened = DiffusionPipeline.from_pretrained(tmp_path)
     assert {weight.dtype for weight in stored.values()} == {torch.float16}

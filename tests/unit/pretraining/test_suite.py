@@ -11,8 +11,8 @@ import torch
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretraining.all_pretrainings import PRETRAININGS, VAE_FOLDER
 from editfoundry.pretraining.card import CONTROLS, models_of
-from editfoundry.pretraining.pretrain import PRETRAININGS, VAE_FOLDER
 from editfoundry.pretraining.suite import Suite
 from editfoundry.training.failures import TrainingError
 

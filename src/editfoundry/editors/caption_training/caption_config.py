@@ -47,11 +47,19 @@ class CaptionTraining(LoopConfig):
     """Share of captions left empty, for classifier-free guidance."""
     known_weight: float = 1.0
     """Weight of the loss outside the mask, 1 inside: the picture there only has to be copied."""
+    gradient_checkpointing: bool = False
+    """Compute activations a second time in the backward pass instead of keeping them."""
+    num_samples: int = 4
+    """Pictures of a grid of samples."""
     work_dir: Path = Path(".cache/training")
     """Folder of what is found out about the data once: where pictures lie, and boxes."""
 
     CHECKPOINT_FILE: ClassVar[str] = "model_index.json"
-    WITHOUT_EFFECT: ClassVar[frozenset[str]] = LoopConfig.WITHOUT_EFFECT | {"work_dir"}
+    WITHOUT_EFFECT: ClassVar[frozenset[str]] = LoopConfig.WITHOUT_EFFECT | {
+        "gradient_checkpointing",
+        "num_samples",
+        "work_dir",
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,6 +69,7 @@ class CaptionTraining(LoopConfig):
         self.check(sum(getattr(self, name) for name in shares) > 0, "object_box", "more than 0 where all others are 0")
         self.check_each(("caption_dropout", "known_weight"), lambda value: 0 <= value <= 1, "in [0, 1]")
         self.check_each(("detector_threshold",), lambda value: 0 < value < 1, "between 0 and 1")
+        self.check(self.num_samples >= 1, "num_samples", "at least 1")
 
     def identity(self) -> dict[str, Any]:
         """Return the hashes of data set, starting editor and detector, taken when first asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ Config = TypeVar("Config", bound=TripletConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TripletTrainee:
+class TripletTrainee(ABC):
     """A denoiser that learns edits from triplets; a family adds its modules, its condition and its checkpoint.
 
     See `training.trainee.Trainee`, whose methods these are.
@@ -65,9 +66,9 @@ class TripletTrainee:
         """Return the family's loss of triplets that are only looked at."""
         return self.validations(lambda pairs: pairs, self.loss_of)
 
+    @abstractmethod
     def loss_of(self, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
         """Return the mean loss of samples of ``data``, a scalar; the family's own."""
-        raise NotImplementedError
 
     def validations(
         self, of_pairs: Callable[[PairBatch], Any], loss: Callable[[Modules, Any, TripletData], Tensor]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from diffusers import StableDiffusionInstructPix2PixPipeline
 
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.editors.train import train_editor
 from editfoundry.pretraining.drawn_triplets import DrawnTriplets
+from editfoundry.pretraining.editor_training import open_trained, trainer_settings
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 from editfoundry.pretraining.paraphrases import paraphrase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
@@ -24,17 +24,11 @@ PLAIN_SHARE = 0.2
 """Share of plain add, change and remove edits, so that they are not unlearned."""
 PARAPHRASED_SHARE = 0.6
 """Share of the world edits whose instruction is a paraphrase of the rule's training wordings."""
-CHANGE_WEIGHT = 4.0
-"""As the base was trained: what changes is a small part of most pictures."""
 OUTPUT = "editworld"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
 ON_GPU = {"batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
 EXAMPLES_ON_GPU = {"num_triplets": 64_000}
-_OF_THE_LOOP = (
-    "num_steps", "batch_size", "learning_rate", "num_warmup_steps", "weight_decay", "ema_decay", "max_grad_norm",
-    "seed", "log_every", "mixed_precision", "ends_at", "mlflow_tracking_uri", "mlflow_experiment",
-)  # fmt: skip
 
 
 def train_editworld(
@@ -61,32 +55,6 @@ def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -
     dataset = work_dir / "data" / f"editworld-{num_triplets}-{data_seed}"
     write_world_triplets(dataset, num_triplets, data_seed)
     return dataset
-
-
-def trainer_settings(work_dir: Path, output: str, config: PretrainingConfig) -> dict[str, Any]:
-    """Return the trainer's settings that the recipes of editors share.
-
-    Args:
-        work_dir: gets the caches, and the checkpoint.
-        output: folder of the checkpoint, in ``work_dir``.
-        config: of the recipe.
-    """
-    return {
-        "output": work_dir / output,
-        "work_dir": work_dir / "data",
-        "change_weight": CHANGE_WEIGHT,
-        "checkpoint_every": 250,
-        **{name: getattr(config, name) for name in _OF_THE_LOOP},
-    }
-
-
-def open_trained(folder: Path) -> StableDiffusionInstructPix2PixPipeline:
-    """Return the editor of a finished training, to be shipped."""
-    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(folder)
-    # Else their configurations are shipped with this machine's path in them.
-    for part in (pipeline, pipeline.unet, pipeline.vae):
-        part.register_to_config(_name_or_path="")
-    return pipeline
 
 
 def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:

@@ -10,9 +10,9 @@ from editfoundry.editors.families.emu_edit.task_table import TaskTable, read_tas
 from editfoundry.editors.families.emu_edit.training_config import EmuEditTraining
 from editfoundry.editors.train import train_editor
 from editfoundry.execution.runner import run_stage
+from editfoundry.pretraining.editor_training import open_trained, trainer_settings
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 from editfoundry.pretraining.parallel_drawing import on_all_cores
-from editfoundry.pretraining.recipes.editworld import open_trained, trainer_settings
 from editfoundry.synthesis.tinyworld_tasks.config import TaskTripletConfig
 from editfoundry.synthesis.tinyworld_tasks.stage import TaskTripletStage
 from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS

@@ -20,11 +20,10 @@ from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.editors.train import train_editor
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretraining.ambiguous_triplets import write_ambiguous_triplets
+from editfoundry.pretraining.editor_training import forget_paths, open_trained, trainer_settings
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 
 NUM_TRIPLETS = 24_000
-CHANGE_WEIGHT = 4.0
-"""As the base was trained: what changes is a small part of most pictures."""
 HEAD: Mapping[str, Any] = {
     "head_dim": 128,
     "head_layers": 2,
@@ -78,7 +77,7 @@ def train_mgie(
     )
     summary = train_editor(training)
     model = load_mgie(training.output, Runtime(torch.device("cpu"), torch.float32))
-    _forget_paths(model.pipeline, model.edit_head, model.mllm.model)
+    forget_paths(model.pipeline, model.edit_head, model.mllm.model)
     return model, PretrainingResult.of_summary(summary)
 
 
@@ -89,9 +88,7 @@ def train_baseline(
     settings = _settings(work_dir, BASELINE, start, config, num_triplets)
     training = InstructPix2PixTraining(**settings, train_text_encoder=True)
     summary = train_editor(training)
-    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(training.output)
-    _forget_paths(pipeline)
-    return pipeline, PretrainingResult.of_summary(summary)
+    return open_trained(training.output), PretrainingResult.of_summary(summary)
 
 
 def save_in_half(model: MgieModel, folder: Path, editing: EditingDefaults) -> dict[str, int]:
@@ -113,32 +110,12 @@ def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS) -> Path:
 
 
 def _settings(work_dir: Path, name: str, start: str, config: PretrainingConfig, num_triplets: int) -> dict[str, Any]:
-    dataset = draw(work_dir, num_triplets)
-    shared = {
-        field: getattr(config, field)
-        for field in (
-            *("num_steps", "batch_size", "learning_rate", "num_warmup_steps", "weight_decay", "ema_decay"),
-            *("max_grad_norm", "seed", "log_every", "mixed_precision", "ends_at"),
-            *("mlflow_tracking_uri", "mlflow_experiment"),
-        )
-    }
     return {
-        **shared,
+        **trainer_settings(work_dir, name, config),
         "editor": start,
-        "dataset": dataset,
-        "output": work_dir / name,
+        "dataset": draw(work_dir, num_triplets),
         # Not shared: several may be trained beside each other.
         "work_dir": work_dir / "data" / name,
-        "change_weight": CHANGE_WEIGHT,
         "checkpoint_every_seconds": config.checkpoint_every_seconds,
         "num_checkpoints": config.num_checkpoints,
     }
-
-
-def _forget_paths(*parts: Any) -> None:
-    """Else their configurations are shipped with this machine's path in them."""
-    for part in parts:
-        components = getattr(part, "components", {}).values()
-        for one in (part, *components):
-            if hasattr(one, "register_to_config"):
-                one.register_to_config(_name_or_path="")

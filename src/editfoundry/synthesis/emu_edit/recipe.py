@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from editfoundry.data.stage_result import StageResult
-from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
-from editfoundry.pretrained.fitness import check_models
+from editfoundry.pretrained.fitness import check_caption_judge, check_models
 from editfoundry.profiles import load_profile
 from editfoundry.sources.caption_stage import CAPTIONS
-from editfoundry.synthesis.emu_edit.config import JUDGE_ROLE, RECIPE, EmuPairConfig
+from editfoundry.synthesis.emu_edit.config import RECIPE, EmuPairConfig
 
 LINE = "emu_edit"
 """Line of the lineage that begins with these pairs."""
@@ -43,11 +42,8 @@ def check_emu_pairs(request: StageRequest) -> None:
     config: EmuPairConfig = request.params.emu_edit_pairs
     profile = load_profile(request.params.profile)
     check_models(profile, config.roles)
-    if config.caption_contrast is not None and profile.model(JUDGE_ROLE).is_endpoint:
-        raise BadInputError(
-            f"caption_contrast is set, but {JUDGE_ROLE} is an endpoint, which does not tell how likely a text is that "
-            "it has not written: name a local model, or leave caption_contrast out"
-        )
+    if config.caption_contrast is not None:
+        check_caption_judge(profile)
     if config.writer == "language_model":
         load_task_exemplars(config.agent.exemplars)
 

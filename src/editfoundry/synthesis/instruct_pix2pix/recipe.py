@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from editfoundry.data.stage_result import StageResult
-from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest, SynthesizeCommand
-from editfoundry.pretrained.fitness import check_models
+from editfoundry.pretrained.fitness import check_caption_judge, check_models
 from editfoundry.profiles import load_profile
 from editfoundry.sources.caption_stage import CAPTIONS
 from editfoundry.synthesis.instruct_pix2pix.config import JUDGE_ROLE, RECIPE, PairConfig
@@ -39,11 +38,8 @@ def check_pairs(request: StageRequest) -> None:
     """Raise BadInputError where the profile has no model that paints, no CLIP, or none that tells captions apart."""
     profile, roles = load_profile(request.params.profile), request.params.instruct_pix2pix_pairs.roles
     check_models(profile, roles)
-    if JUDGE_ROLE in roles and profile.model(JUDGE_ROLE).is_endpoint:
-        raise BadInputError(
-            f"caption_contrast is set, but {JUDGE_ROLE} is an endpoint, which does not tell how likely a text is that "
-            "it has not written: name a local model, or leave caption_contrast out"
-        )
+    if JUDGE_ROLE in roles:
+        check_caption_judge(profile)
 
 
 INSTRUCT_PIX2PIX_PAIRS = Stage(

@@ -9,8 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
-from PIL import Image
-
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.index import index_path, shards_of
 from editfoundry.data.record import Triplet
@@ -28,8 +26,8 @@ from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.rehearsal.config import RehearsalConfig
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit
-from editfoundry.tinyworld.scene import render
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
+from editfoundry.tinyworld.true_triplet import true_triplet
 from editfoundry.tinyworld.wrong_outcomes import shows
 
 RECIPE = "rehearsal"
@@ -85,16 +83,7 @@ class RehearsalStage(ShardStage[Path | range, TripletScorer, Triplet]):
             yield from (replace(triplet, recipe=RECIPE) for triplet in read_triplets(source))
             return
         for number in source:
-            edit = _edit(self.config.seed, number)
-            yield Triplet(
-                instruction=edit.instruction,
-                input_image=Image.fromarray(render(edit.before)),
-                output_image=Image.fromarray(render(edit.after)),
-                input_caption=edit.before.caption,
-                output_caption=edit.after.caption,
-                category=edit.category,
-                recipe=RECIPE,
-            )
+            yield replace(true_triplet(_edit(self.config.seed, number)), recipe=RECIPE)
 
 
 def rehearse(

@@ -11,8 +11,8 @@ import torch
 
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretraining.model_trainee import PretrainingConfig
-from editfoundry.pretraining.pretrain import _saver
 from editfoundry.pretraining.recipes import depth
+from editfoundry.pretraining.shipping import saver
 from editfoundry.profiles import ModelReference, Profile
 
 
@@ -35,7 +35,7 @@ def test_a_trained_depth_model_is_saved_and_measured(tmp_path: Path) -> None:
     config = PretrainingConfig(num_steps=2, batch_size=2, num_warmup_steps=1)
     model, processor, result = depth.train_depth(tmp_path, torch.device("cpu"), config, num_pictures=4)
     assert math.isfinite(result.final_loss)
-    _saver(model, processor)(tmp_path / "shipped")
+    saver(model, processor)(tmp_path / "shipped")
     assert (tmp_path / "shipped/model.safetensors").stat().st_size < 1.5 * 2**20
     profile = Profile(name="tiny", models={"depth": ModelReference(role="depth", source=str(tmp_path / "shipped"))})
     measured = depth.measure_depth(profile, choose_runtime("cpu"), num_scenes=2)

@@ -16,8 +16,8 @@ from editfoundry.pretraining.detection_loss import BoxTargets, _match, detection
 from editfoundry.pretraining.measure_detector import average_precision, measure_detector
 from editfoundry.pretraining.model_trainee import PretrainingConfig
 from editfoundry.pretraining.named_things import NamedThing, asked_phrases, name_of
-from editfoundry.pretraining.pretrain import _saver
 from editfoundry.pretraining.recipes import detector
+from editfoundry.pretraining.shipping import saver
 from editfoundry.profiles import ModelReference, Profile
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
@@ -82,7 +82,7 @@ def test_a_trained_detector_is_saved_and_measured(tmp_path: Path) -> None:
     config = PretrainingConfig(num_steps=2, batch_size=2, num_warmup_steps=1)
     model, processor, result = detector.train_detector(tmp_path, torch.device("cpu"), config, num_pictures=4)
     assert math.isfinite(result.final_loss)
-    _saver(model, processor)(tmp_path / "shipped")
+    saver(model, processor)(tmp_path / "shipped")
     assert (tmp_path / "shipped/model.safetensors").stat().st_size < 3 * 2**20
     profile = Profile(
         name="tiny", models={"detector": ModelReference(role="detector", source=str(tmp_path / "shipped"))}

@@ -10,10 +10,12 @@ from tiny_models import tiny_pipeline
 from editfoundry.data.shards import read_triplets
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.pretrained.runtime import choose_runtime
-from editfoundry.pretraining import pretrain as pretraining
+from editfoundry.pretraining.all_pretrainings import PRETRAININGS
+from editfoundry.pretraining.job import Job
 from editfoundry.pretraining.model_trainee import PretrainingConfig
-from editfoundry.pretraining.pretrain import PRETRAININGS, Job, models_in
+from editfoundry.pretraining.pretrain import models_in
 from editfoundry.pretraining.recipes import emu_edit
+from editfoundry.pretraining.shipping import editor_saver
 from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS
 
 CONFIG = PretrainingConfig(num_steps=2, batch_size=2, num_warmup_steps=0)
@@ -36,7 +38,7 @@ def test_another_data_seed_draws_other_triplets(tmp_path: Path) -> None:
 
 def test_the_shipped_editor_starts_from_the_base_beside_it_and_shares_its_text_encoder(tmp_path: Path) -> None:
     out = tmp_path / "models"
-    pretraining._editor_saver(tiny_pipeline())(out / "editor_base")
+    editor_saver(tiny_pipeline())(out / "editor_base")
     job = Job(
         work_dir=tmp_path,
         device=torch.device("cpu"),

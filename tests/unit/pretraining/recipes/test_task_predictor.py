@@ -11,8 +11,8 @@ from editfoundry.data.edit_tasks import EditTask
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.task_predictor import load_task_predictor
 from editfoundry.pretraining.model_trainee import PretrainingConfig
-from editfoundry.pretraining.pretrain import _saver
 from editfoundry.pretraining.recipes import task_predictor
+from editfoundry.pretraining.shipping import saver
 from editfoundry.pretraining.task_wordings import FURTHER_WORDINGS, further_instruction
 from editfoundry.profiles import ModelReference, Profile
 from editfoundry.tinyworld.scene_sampling import random_stream
@@ -70,7 +70,7 @@ def test_the_tokenizer_knows_the_words_it_saw_in_lower_case_and_ends_every_instr
 def test_a_trained_predictor_learns_and_is_saved_and_loaded_as_its_role(tmp_path: Path) -> None:
     config = PretrainingConfig(num_steps=150, batch_size=64, learning_rate=4e-3, num_warmup_steps=5, ema_decay=0.9)
     model, tokenizer, _ = task_predictor.train_task_predictor(tmp_path, torch.device("cpu"), config, 600)
-    _saver(model, tokenizer)(tmp_path / "shipped")
+    saver(model, tokenizer)(tmp_path / "shipped")
     assert (tmp_path / "shipped/model.safetensors").stat().st_size <= 0.4 * 2**20
     reference = ModelReference(role="task_predictor", source=str(tmp_path / "shipped"))
     profile = Profile(name="tiny", models={"task_predictor": reference})

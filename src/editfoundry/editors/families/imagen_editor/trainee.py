@@ -19,6 +19,7 @@ from editfoundry.editors.caption_training.caption_batches import (
     open_captioned_data,
     step_generator,
 )
+from editfoundry.editors.caption_training.caption_trainee import CaptionTrainee
 from editfoundry.editors.caption_training.painted_grid import write_painted_grid
 from editfoundry.editors.editing_defaults import copy_editing_defaults
 from editfoundry.editors.families.imagen_editor.checkpoint import load_cascade_to_train
@@ -40,7 +41,7 @@ from editfoundry.editors.triplet_training.sample_grid import to_image
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.training.run_folder import writing
-from editfoundry.training.trainee import Modules, TrainedPart, Validation
+from editfoundry.training.trainee import Modules, TrainedPart
 
 _SAMPLING = ImagenEditorOptions(num_inference_steps=20, super_resolution_steps=10, guidance_scale=6.0)
 """Of a grid of samples."""
@@ -55,7 +56,7 @@ class CascadeBatch:
 
 
 @dataclass(frozen=True)
-class ImagenEditorTrainee:
+class ImagenEditorTrainee(CaptionTrainee):
     """A cascade in training; see `training.trainee.Trainee`."""
 
     config: ImagenEditorTraining
@@ -106,16 +107,6 @@ class ImagenEditorTrainee:
         """The stages that train."""
         return [TrainedPart(self.stages[number]) for number in self.trained]
 
-    @property
-    def data_description(self) -> str:
-        """For a log line."""
-        return f"{len(self.data)} captioned pictures"
-
-    @property
-    def likely_fault(self) -> str:
-        """What spoils a loss."""
-        return f"broken pictures in {self.config.dataset}"
-
     def batch(self, step: int, part: slice) -> CascadeBatch:
         """Draw and read some of a step's samples."""
         generator = step_generator(self.config, step)
@@ -143,10 +134,6 @@ class ImagenEditorTrainee:
             known = (self.scheduler, pictures, holes, embeds, draws.on(self.device), smaller)
             losses.append(stage_loss(module, *known, known_weight=self.config.known_weight))
         return torch.stack(losses).mean()
-
-    def validation(self) -> Sequence[Validation]:
-        """Return nothing: a loss on pictures that are not trained on says little of what is painted."""
-        return ()
 
     def write_samples(self, path: Path) -> None:
         """Paint some pictures' holes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from editfoundry.editors.caption_training.caption_config import CaptionTraining
 from editfoundry.editors.families.imagen_editor.options import DOWNSAMPLINGS
@@ -27,21 +27,12 @@ class ImagenEditorTraining(CaptionTraining):
     """How picture and mask reach a stage, where text-to-image models are widened: ``learned`` or ``bicubic``."""
     mask_channels: int = 16
     """Channels that they reach it in."""
-    gradient_checkpointing: bool = False
-    """Compute activations a second time in the backward pass instead of keeping them."""
-    num_samples: int = 4
-    """Pictures of a grid of samples."""
-
-    WITHOUT_EFFECT: ClassVar[frozenset[str]] = CaptionTraining.WITHOUT_EFFECT | {
-        "gradient_checkpointing",
-        "num_samples",
-    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check(set(self.stages) <= set(STAGES), "stages", f"some of {', '.join(STAGES)}")
         self.check(self.downsampling in DOWNSAMPLINGS, "downsampling", f"one of {', '.join(DOWNSAMPLINGS)}")
-        self.check_each(("mask_channels", "num_samples"), lambda value: value >= 1, "at least 1")
+        self.check(self.mask_channels >= 1, "mask_channels", "at least 1")
         self.check(len(self.super_resolution) <= 2, "super_resolution", "at most two models")
 
     def identity(self) -> dict[str, Any]:

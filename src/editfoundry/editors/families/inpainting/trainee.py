@@ -23,6 +23,7 @@ from editfoundry.editors.caption_training.caption_batches import (
     open_captioned_data,
     step_generator,
 )
+from editfoundry.editors.caption_training.caption_trainee import CaptionTrainee
 from editfoundry.editors.caption_training.painted_grid import write_painted_grid
 from editfoundry.editors.editing_defaults import copy_editing_defaults
 from editfoundry.editors.families.inpainting.training_config import InpaintingTraining
@@ -35,7 +36,7 @@ from editfoundry.pretrained.diffusers_pipeline import open_pipeline, pipeline_cl
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference
 from editfoundry.training.run_folder import writing
-from editfoundry.training.trainee import Modules, TrainedPart, Validation
+from editfoundry.training.trainee import Modules, TrainedPart
 
 LATENT_CHANNELS = 4
 MASK_CHANNELS = 5
@@ -57,7 +58,7 @@ class InpaintingBatch:
 
 
 @dataclass(frozen=True)
-class InpaintingTrainee:
+class InpaintingTrainee(CaptionTrainee):
     """A latent inpainter in training; see `training.trainee.Trainee`."""
 
     config: InpaintingTraining
@@ -96,16 +97,6 @@ class InpaintingTrainee:
         """The UNet."""
         return [TrainedPart(self.pipeline.unet)]
 
-    @property
-    def data_description(self) -> str:
-        """For a log line."""
-        return f"{len(self.data)} captioned pictures"
-
-    @property
-    def likely_fault(self) -> str:
-        """What spoils a loss."""
-        return f"broken pictures in {self.config.dataset}"
-
     def batch(self, step: int, part: slice) -> InpaintingBatch:
         """Draw and read some of a step's samples."""
         generator, size = step_generator(self.config, step), self.config.batch_size
@@ -141,10 +132,6 @@ class InpaintingTrainee:
         posterior = self.pipeline.vae.encode(pictures).latent_dist
         latents: Tensor = (posterior.mean + posterior.std * noise) * self.pipeline.vae.config.scaling_factor
         return latents
-
-    def validation(self) -> Sequence[Validation]:
-        """Return nothing: a loss on pictures that are not trained on says little of what is painted."""
-        return ()
 
     def write_samples(self, path: Path) -> None:
         """Paint some pictures' holes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from editfoundry.diffusion.schedulers import PREDICTION_TYPES
 from editfoundry.editors.caption_training.caption_config import CaptionTraining
@@ -17,19 +16,9 @@ class InpaintingTraining(CaptionTraining):
     """Side of the square training pictures in pixels; by default the model's own."""
     prediction_type: str | None = None
     """What the denoiser learns to predict, ``epsilon`` or ``v_prediction``; by default what the model did."""
-    gradient_checkpointing: bool = False
-    """Compute activations a second time in the backward pass instead of keeping them."""
-    num_samples: int = 4
-    """Pictures of a grid of samples."""
-
-    WITHOUT_EFFECT: ClassVar[frozenset[str]] = CaptionTraining.WITHOUT_EFFECT | {
-        "gradient_checkpointing",
-        "num_samples",
-    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check(self.resolution is None or self.resolution >= 8, "resolution", "at least 8 pixels")
         kinds = (None, *PREDICTION_TYPES)
         self.check(self.prediction_type in kinds, "prediction_type", f"one of {', '.join(PREDICTION_TYPES)}")
-        self.check_each(("num_samples",), lambda value: value >= 1, "at least 1")

@@ -1,0 +1,58 @@
+"""How trained models are written to be shipped: fp16 safetensors that open in plain diffusers and transformers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DiffusionPipeline
+
+from editfoundry.editors.editing_defaults import EditingDefaults, write_editing_defaults
+from editfoundry.pretraining.job import Save
+from editfoundry.pretraining.measure import EDITING
+
+
+def saver(model: Any, *extras: Any) -> Save:
+    """Return what writes a model or pipeline in float16, an autoencoder of its own in float32.
+
+    Args:
+        model: with ``save_pretrained``.
+        extras: tokenizers and processors that are written beside it.
+    """
+
+    def save(folder: Path) -> dict[str, int]:
+        precision = torch.float32 if isinstance(model, AutoencoderKL) else torch.float16
+        model.to(precision).save_pretrained(folder)
+        for extra in extras:
+            extra.save_pretrained(folder)
+        if isinstance(model, DiffusionPipeline):
+            _open_in_full_precision(folder / "text_encoder" / "config.json")
+        return _parameter_counts(model)
+
+    return save
+
+
+def editor_saver(pipeline: DiffusionPipeline, editing: EditingDefaults = EDITING) -> Save:
+    """Return what writes an editor, with how it is sampled where nothing else is said."""
+
+    def save(folder: Path) -> dict[str, int]:
+        counts = saver(pipeline)(folder)
+        write_editing_defaults(folder, editing)
+        return counts
+
+    return save
+
+
+def _open_in_full_precision(config: Path) -> None:
+    """Let transformers open half-precision weights in float32 by default, as diffusers does the other components."""
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps({**values, "dtype": "float32"}, indent=2) + "\n")
+
+
+def _parameter_counts(model: Any) -> dict[str, int]:
+    parts = getattr(model, "components", None) or {"model": model}
+    return {
+        name: sum(p.numel() for p in part.parameters()) for name, part in parts.items() if hasattr(part, "parameters")
+    }
