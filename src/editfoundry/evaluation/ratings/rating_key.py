@@ -66,6 +66,8 @@ def read_key(path: Path) -> RatingKey:
     Raises:
         BadInputError: it is missing, no key, or damaged.
     """
+    if not path.is_file():
+        raise BadInputError(f"{path}: no such file; editfoundry ratings sheet writes OUT.key.json beside the sheet")
     data: dict[str, Any] = read_json(path, dict)
     if data.get("format") != FORMAT:
         raise BadInputError(f"{path}: no key of a rating sheet; editfoundry ratings sheet writes it beside the sheet")

@@ -106,3 +106,8 @@ def test_a_damaged_key_is_refused_in_one_line(tmp_path, content, said):
     with pytest.raises(BadInputError, match=said) as error:
         read_key(path)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+def test_a_key_that_is_not_there_is_told_with_who_writes_it(tmp_path):
+    with pytest.raises(BadInputError, match=r"sheet\.key\.json: no such file; editfoundry ratings sheet writes"):
+        read_key(tmp_path / "sheet.key.json")
