@@ -27,8 +27,8 @@ TASK_COLUMNS = {
 
 
 def show_of(stage: Stage) -> Show:
-    """Return what shows a stage's output: its own function, else that of triplets, else nothing."""
-    return SHOW.get(stage.name, show_triplets if stage.recipe else show_nothing)
+    """Return what shows a stage's output: its own function, else its group's."""
+    return SHOW.get(stage.name) or SHOW_GROUP.get(stage.group, show_nothing)
 
 
 def show_nothing(run: StageRun) -> Mapping[str, Any]:
@@ -104,6 +104,19 @@ def show_pairs(run: StageRun) -> Mapping[str, Any]:
     return {"thumbnails": thumbnails(run.folder), **measured}
 
 
+def show_captioned_pictures(run: StageRun) -> Mapping[str, Any]:
+    """Return the first pictures and their captions."""
+    from editfoundry.data.captioned_pictures import open_captioned_pictures
+    from editfoundry.data.thumbnails import picture_row
+
+    found = open_captioned_pictures(run.folder, run.paths.root / ".cache" / "training")
+    few = range(min(NUM_EXAMPLES, len(found)))
+    return {
+        "thumbnails": picture(picture_row([found.picture(number) for number in few]), "the first pictures"),
+        "examples": text_list([found.caption(number) for number in few]),
+    }
+
+
 def show_dataset(run: StageRun) -> Mapping[str, Any]:
     """Return the splits' sizes, and pictures, categories and score histograms of the training split."""
     from editfoundry.data.shards import count_triplets, read_fields
@@ -145,13 +158,11 @@ SHOW: dict[str, Show] = {
     "clips": show_clips,
     "frame_pairs": show_pairs,
     "dataset": show_dataset,
-    "editworld": show_checkpoint,
-    "editworld_report": show_report,
-    "instruct_pix2pix": show_checkpoint,
-    "instruct_pix2pix_report": show_report,
     "emu_edit_pairs": show_tasks,
+    "captioned_pictures": show_captioned_pictures,
 }
-"""Stage -> what shows its output, where that is not what is shown of any recipe's triplets."""
+"""Stage -> what shows its output, where that is not what is shown of its group."""
+SHOW_GROUP: dict[str, Show] = {"triplets": show_triplets, "checkpoints": show_checkpoint, "reports": show_report}
 
 
 def _last_sample(folder: Path) -> dict[str, dg.MetadataValue]:

@@ -11,14 +11,7 @@ from dagster_project.shown import show_of
 from dagster_project.stage_asset import InProcess, line_job, stage_asset
 from dagster_project.training_process import train_in_a_process
 from editfoundry.execution.stage_record import StageRequest
-from editfoundry.lineage.editor_stage import (
-    EDITWORLD,
-    FROM_EDITOR,
-    FROM_PAINTER,
-    INSTRUCT_PIX2PIX,
-    EditorLine,
-    write_training_config,
-)
+from editfoundry.lineage.editor_stage import EDITOR_LINES, EditorLine, write_training_config
 from editfoundry.lineage.report_stage import EDITWORLD_REPORT
 from editfoundry.lineage.stages import LINES, STAGES, stages_of
 
@@ -31,10 +24,7 @@ def train(
     return request.output
 
 
-IN_PROCESS: dict[str, InProcess] = {
-    EDITWORLD.name: partial(train, FROM_EDITOR),
-    INSTRUCT_PIX2PIX.name: partial(train, FROM_PAINTER),
-}
+IN_PROCESS: dict[str, InProcess] = {name: partial(train, line) for name, line in EDITOR_LINES.items()}
 """Stages that run in a process of their own."""
 FRESHNESS = {EDITWORLD_REPORT.name: WEEKLY}
 

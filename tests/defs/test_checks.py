@@ -5,20 +5,25 @@ import dagster as dg
 import pytest
 from PIL import Image
 
-from dagster_project.defs.checkpoints.checks import ends, loss_falls, loss_is_finite
+from dagster_project.defs.checkpoints.checks import ends
+from dagster_project.defs.checkpoints.checks import loss_falls as loss_falls_of
+from dagster_project.defs.checkpoints.checks import loss_is_finite as loss_is_finite_of
 from dagster_project.defs.dataset.checks import (
     categories_are_balanced,
     judge_passes_some,
     no_picture_is_missing,
     splits_share_nothing,
 )
-from dagster_project.defs.reports.checks import report_is_complete
+from dagster_project.defs.reports.checks import report_is_complete as report_is_complete_of
 from dagster_project.defs.resources import Foundry
 from dagster_project.defs.triplets.checks import every_task_has_pairs
 from dagster_project.scores import EDITORS, METRICS, OUTCOME_COLUMNS, headline, missing_scores, outcome_rows
 from editfoundry.data.record import WORLD_CATEGORIES, Triplet
 from editfoundry.data.rejections import RejectedRow, write_rejections
 from editfoundry.data.shards import read_fields, write_triplets
+
+loss_is_finite, loss_falls = loss_is_finite_of("editworld"), loss_falls_of("editworld")
+report_is_complete = report_is_complete_of("editworld_report")
 
 
 @pytest.fixture

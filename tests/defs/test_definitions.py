@@ -23,6 +23,14 @@ LINEAGE = {
     "instruct_pix2pix": ("checkpoints", {"instruct_pix2pix_pairs"}),
     "instruct_pix2pix_report": ("reports", {"instruct_pix2pix"}),
     "emu_edit_pairs": ("triplets", {"captions"}),
+    "emu_edit": ("checkpoints", {"emu_edit_pairs"}),
+    "emu_edit_report": ("reports", {"emu_edit"}),
+    "expressive": ("triplets", {"dataset"}),
+    "mgie": ("checkpoints", {"expressive"}),
+    "mgie_report": ("reports", {"mgie"}),
+    "captioned_pictures": ("sources", set()),
+    "imagen_editor": ("checkpoints", {"captioned_pictures"}),
+    "imagen_editor_report": ("reports", {"imagen_editor"}),
 }
 BESIDE = {"source_shards": ("sources", set()), "claims_report": ("reports", {"editworld"})}
 """What no click on "Materialize all" makes, but a job of its own."""
@@ -83,7 +91,12 @@ def test_checks_that_guard_the_next_stage_block_it(graph):
         "emu_edit_pairs_add_up": True,
         "emu_edit_pairs_has_its_images": True,
         "every_task_has_pairs": False,
+        "expressive_add_up": True,
     }
+    for asset, (group, _) in LINEAGE.items():
+        names = {key.name for key in graph.get(dg.AssetKey(asset)).check_keys}
+        assert group != "checkpoints" or names == {"loss_is_finite", "loss_falls"}
+        assert group != "reports" or names in ({"report_is_complete"}, {"no_regression"})
 
 
 def test_all_assets_can_run_in_one_go(repository):
@@ -95,7 +108,9 @@ def test_all_assets_can_run_in_one_go(repository):
     ("job", "line"),
     [
         ("instruct_pix2pix_line", {"instruct_pix2pix_pairs", "instruct_pix2pix", "instruct_pix2pix_report"}),
-        ("emu_edit_line", {"emu_edit_pairs"}),
+        ("emu_edit_line", {"emu_edit_pairs", "emu_edit", "emu_edit_report"}),
+        ("mgie_line", {"expressive", "mgie", "mgie_report"}),
+        ("imagen_editor_line", {"captioned_pictures", "imagen_editor", "imagen_editor_report"}),
     ],
 )
 def test_a_line_beside_the_main_one_is_a_job_that_nothing_starts_and_no_retraining_makes(repository, job, line):
@@ -137,6 +152,14 @@ def test_every_stage_stands_in_line_for_the_gpu_or_for_dvc_and_only_the_gate_for
         "instruct_pix2pix": "gpu",
         "instruct_pix2pix_report": "gpu",
         "emu_edit_pairs": "gpu",
+        "emu_edit": "gpu",
+        "emu_edit_report": "gpu",
+        "expressive": "gpu",
+        "mgie": "gpu",
+        "mgie_report": "gpu",
+        "captioned_pictures": "dvc",
+        "imagen_editor": "gpu",
+        "imagen_editor_report": "gpu",
     }
 
 

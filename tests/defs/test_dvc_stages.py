@@ -27,7 +27,8 @@ WORK = [
     "editfoundry.sources.internvid.convert_internvid", "editfoundry.synthesis.frame_pairs.stage.mine_frame_pairs",
     "editfoundry.synthesis.editworld_video.stage.synthesize_video", "editfoundry.synthesis.rehearsal.stage.rehearse",
     "editfoundry.curation.curate.curate", "editfoundry.synthesis.instruct_pix2pix.stage.synthesize_pairs",
-    "editfoundry.synthesis.emu_edit.stage.synthesize_emu_pairs",
+    "editfoundry.synthesis.emu_edit.stage.synthesize_emu_pairs", "editfoundry.synthesis.expressive.stage.express",
+    "editfoundry.tinyworld.captioned_scenes.write_captioned_scenes",
     "editfoundry.editors.train.launch_training", "editfoundry.evaluation.lineage_report.evaluate_checkpoint",
 ]  # fmt: skip
 """What commands and stages call to have the work done."""

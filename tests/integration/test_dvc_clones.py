@@ -40,6 +40,14 @@ PARAMS = {
     "instruct_pix2pix": {"num_steps": 1},
     "instruct_pix2pix_report": {"num_plain_cases": 1, "num_trade_off_cases": 1},
     "emu_edit_pairs": {"tasks": ["color"]},
+    "emu_edit": {"num_steps": 1},
+    "emu_edit_report": {"num_task_cases": 1},
+    "expressive": {"source": "truth"},
+    "mgie": {"num_steps": 1},
+    "mgie_report": {"num_world_cases": 1},
+    "captioned_pictures": {"num_pictures": 1},
+    "imagen_editor": {"num_steps": 1},
+    "imagen_editor_report": {"num_prompts": 3},
 }
 OWN = [stage for line in LINES if line for stage in stages_of(line)]
 """Stages of lines of their own."""

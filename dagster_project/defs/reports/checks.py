@@ -5,27 +5,33 @@ import dagster as dg
 from dagster_project.counts_check import recorded_counts
 from dagster_project.defs.resources import Foundry
 from dagster_project.scores import missing_scores
+from editfoundry.lineage.stages import STAGES
 
+COMPLETE = "Both files are there, no score is missing, and the page loads nothing from elsewhere."
 EXTERNAL = ('src="http', "src='http", '<link rel="stylesheet"')
 
 
-@dg.asset_check(asset="editworld_report", name="report_is_complete", blocking=True)
-def report_is_complete(foundry: Foundry) -> dg.AssetCheckResult:
-    """Both files are there, no score is missing, and the page loads nothing from elsewhere."""
-    from editfoundry.evaluation.lineage_report import headline_summary
+def report_is_complete(asset: str) -> dg.AssetChecksDefinition:
+    """Return the blocking check of a report that it is whole, and needs nothing from elsewhere."""
 
-    folder = foundry.paths.editworld_report
-    absent = [name for name in ("summary.json", "report.html") if not (folder / name).is_file()]
-    if absent:
-        return dg.AssetCheckResult(passed=False, description=f"not there: {', '.join(absent)}")
-    missing = missing_scores(headline_summary(folder))
-    page = (folder / "report.html").read_text()
-    external = [mark for mark in EXTERNAL if mark in page]
-    return dg.AssetCheckResult(
-        passed=not missing and not external and "<html" in page,
-        description="; ".join([*missing[:5], *external]) or None,
-        metadata={"num_missing": len(missing), "kilobytes": len(page) // 1000},
-    )
+    @dg.asset_check(asset=asset, name="report_is_complete", description=COMPLETE, blocking=True)
+    def check(foundry: Foundry) -> dg.AssetCheckResult:
+        from editfoundry.evaluation.lineage_report import headline_summary
+
+        folder = getattr(foundry.paths, asset)
+        absent = [name for name in ("summary.json", "report.html") if not (folder / name).is_file()]
+        if absent:
+            return dg.AssetCheckResult(passed=False, description=f"not there: {', '.join(absent)}")
+        missing = missing_scores(headline_summary(folder))
+        page = (folder / "report.html").read_text()
+        external = [mark for mark in EXTERNAL if mark in page]
+        return dg.AssetCheckResult(
+            passed=not missing and not external and "<html" in page,
+            description="; ".join([*missing[:5], *external]) or None,
+            metadata={"num_missing": len(missing), "kilobytes": len(page) // 1000},
+        )
+
+    return check
 
 
 @dg.asset_check(asset="champion_gate", name="no_regression", blocking=False)
@@ -41,3 +47,10 @@ def no_regression(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult
         severity=dg.AssetCheckSeverity.WARN,
         description=str(recorded.get("decision", "")) or "; ".join(regressions) or None,
     )
+
+
+@dg.definitions
+def report_checks() -> dg.Definitions:
+    """Make the check of every line's report, and the gate's."""
+    names = [stage.name for stage in STAGES if stage.group == "reports"]
+    return dg.Definitions(asset_checks=[*(report_is_complete(name) for name in names), no_regression])

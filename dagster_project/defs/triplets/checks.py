@@ -50,13 +50,18 @@ def every_task_has_pairs(foundry: Foundry) -> dg.AssetCheckResult:
 
 @dg.definitions
 def triplet_checks() -> dg.Definitions:
-    """Make both checks of every recipe, and the counts' check of frame pairs, which are not triplets yet."""
+    """Make both checks of every recipe, and the counts' check of frame pairs and of triplets that are told anew."""
     checks = [
         counts_add_up(
             "frame_pairs",
             "frame_pairs_add_up",
             "Clips read = pairs kept + clips rejected, and at least one pair was kept.",
-        )
+        ),
+        counts_add_up(
+            "expressive",
+            "expressive_add_up",
+            "Triplets read = triplets kept + triplets rejected, and at least one triplet was kept.",
+        ),
     ]
     for stage in (stage for stage in STAGES if stage.recipe):
         add_up, whole = _NAMES.get(stage.name, (f"{stage.name}_add_up", f"{stage.name}_has_its_images"))

@@ -27,8 +27,7 @@ def trained_inpainter(bench: Workbench, shares: MaskShares) -> str:
     chosen = bench.config
     count = chosen.num_inpainting_pictures
     dataset = bench.work_dir / "captioned" / f"{count}-{chosen.seed}"
-    if not dataset.is_dir():
-        write_captioned_scenes(dataset, count, chosen.seed)
+    write_captioned_scenes(dataset, count, chosen.seed)
     digest = input_hash("inpainter", asdict(shares), count, chosen.seed)[:16]
     config = InpaintingTraining(
         editor=bench.profile.model("text_to_image").location,

@@ -27,10 +27,12 @@ def express(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of triplet shards.")],
     output: Annotated[Path, typer.Argument(help="Folder of the shards with expressive instructions.")],
     by: Annotated[
-        Literal["model", "truth"],
+        Literal["model", "truth"] | None,
         typer.Option(help="The profile's vision-language model, or the captions of the output pictures."),
-    ] = "model",
-    summarize: Annotated[bool, typer.Option(help="Let the profile's summarizer shorten what the model says.")] = True,
+    ] = None,
+    summarize: Annotated[
+        bool | None, typer.Option(help="Let the profile's summarizer shorten what the model says, or not.")
+    ] = None,
     only: OnlyOption = None,
     replace: ReplaceOption = False,
     profile: ProfileOption = None,
@@ -39,10 +41,11 @@ def express(
 ) -> None:
     """Say what each edit will look like, for MGIE to learn. Example: editfoundry express data/triplets data/expressive."""  # noqa: E501
     from editfoundry.profiles import load_profile
-    from editfoundry.synthesis.expressive.config import ExpressiveConfig
     from editfoundry.synthesis.expressive.stage import express as express_shards
 
-    chosen, config = chosen_params(params, profile), ExpressiveConfig(source=by, summarizes=summarize)
+    chosen = chosen_params(params, profile)
+    asked = {name: value for name, value in (("source", by), ("summarizes", summarize)) if value is not None}
+    config = dataclasses.replace(chosen.expressive, **asked)
     roles = load_profile(chosen.profile)
     with progress_bar("triplets") as progress:
         result = express_shards(source, output, config, roles, chosen.device, progress, only, replace)

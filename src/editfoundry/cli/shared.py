@@ -112,10 +112,25 @@ def _number_or_word(text: str) -> int | float | str:
 
 
 def print_facts(facts: dict[str, Any], as_json: bool) -> None:
-    """Print one line for each fact, or all as one line of JSON."""
+    """Print one line for each fact, with one below for each part of one that has parts, or all as one line of JSON."""
     if as_json:
         print(json.dumps(facts))
         return
     for name, value in facts.items():
-        text = ", ".join(f"{k} {v}" for k, v in value.items()) or "none" if isinstance(value, dict) else value
-        print(f"{name.replace('_', ' ')}: {text}")
+        title = name.replace("_", " ")
+        if isinstance(value, dict) and any(isinstance(part, dict) for part in value.values()):
+            print(f"{title}:")
+            for part_name, part in value.items():
+                print(f"  {part_name.replace('_', ' ')}: {_fact(part)}")
+        else:
+            print(f"{title}: {_fact(value)}")
+
+
+def _fact(value: Any) -> str:
+    """Return a fact as text: an interval with its bounds, a mapping as its parts."""
+    if not isinstance(value, dict):
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if value.keys() == {"value", "low", "high", "n"}:
+        ends = ", ".join(_fact(value[end]) for end in ("low", "high"))
+        return f"{_fact(value['value'])} [{ends}] (n {value['n']})"
+    return ", ".join(f"{name.replace('_', ' ')} {_fact(part)}" for name, part in value.items()) or "none"

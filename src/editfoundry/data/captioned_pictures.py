@@ -16,13 +16,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from editfoundry.data.atomic import atomic_file, atomic_folder
+from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.images import open_image
 from editfoundry.data.index import shards_of
-from editfoundry.data.output_folder import claim_output
 from editfoundry.data.png import encode_png
-from editfoundry.data.storage import locate, read_range
+from editfoundry.data.storage import is_remote, locate, read_range
 from editfoundry.data.untrusted import parse_json
 from editfoundry.errors import BadInputError, one_line
 
@@ -31,6 +30,8 @@ PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 CAPTION, METADATA, BOXES = ".txt", ".json", ".boxes.json"
 """Members beside a picture: its caption; or img2dataset's JSON, of whose ``caption`` a missing one is taken; and boxes
 ``[[x0, y0, x1, y1], ...]`` in pixels of what the caption names, where somebody knows them."""
+ELSEWHERE = "elsewhere.txt"
+"""In the place of tars: where they are, an address or a path that starts at its folder."""
 _KINDS = ("picture", "caption", "metadata", "boxes")
 _COLUMNS = 1 + 2 * len(_KINDS)
 _HEADER = 512
@@ -141,23 +142,32 @@ def write_captioned_pictures(
 ) -> int:
     """Write ``00000.tar``, ..., of pictures, captions and, where they are known, boxes; return their number.
 
+    What was in the folder is replaced as a whole, once all is written.
+
     Raises:
         BadInputError: ``folder`` holds something else.
     """
-    claim_output(folder, TARS_STAGE)
     count, waiting = 0, iter(records)
-    for number in range(10**5):
-        first = next(waiting, None)
-        if first is None:
-            break
-        with (
-            atomic_file(folder / f"{number:05d}.tar") as file,
-            tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-        ):
-            for record in _up_to(pictures_per_tar, first, waiting):
-                _add_record(tar, f"{count:09d}", *record)
-                count += 1
+    with atomic_folder(folder, TARS_STAGE) as partial:
+        for number in range(10**5):
+            first = next(waiting, None)
+            if first is None:
+                break
+            with tarfile.open(partial / f"{number:05d}.tar", mode="w", format=tarfile.USTAR_FORMAT) as tar:
+                for record in _up_to(pictures_per_tar, first, waiting):
+                    _add_record(tar, f"{count:09d}", *record)
+                    count += 1
     return count
+
+
+def point_elsewhere(folder: Path, address: str) -> None:
+    """Make ``folder`` stand for the tars at ``address``: ``s3://``, or a path, relative to ``folder`` or not.
+
+    Raises:
+        BadInputError: ``folder`` holds something else.
+    """
+    with atomic_folder(folder, TARS_STAGE) as partial:
+        (partial / ELSEWHERE).write_text(f"{address}\n", encoding="utf-8")
 
 
 def _up_to(most: int, first: tuple, rest: Iterator[tuple]) -> Iterator[tuple]:  # type: ignore[type-arg]
@@ -196,7 +206,11 @@ def _member_name(header: bytes) -> str:
 
 
 def _tars_of(dataset: Path) -> list[Path]:
-    tars = shards_of(locate(dataset))
+    place = locate(dataset)
+    if (place / ELSEWHERE).is_file():
+        address = (place / ELSEWHERE).read_text(encoding="utf-8").strip()
+        place = locate(address) if is_remote(address) else place / address
+    tars = shards_of(place)
     missing = [tar for tar in tars if not tar.is_file()]
     if missing:
         raise BadInputError(f"{missing[0]}: no such tar of captioned pictures")

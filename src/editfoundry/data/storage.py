@@ -23,6 +23,11 @@ def locate(path: Path | str) -> Path:
     return S3Path(path) if _ADDRESS.fullmatch(str(path)) else Path(path)
 
 
+def is_remote(path: Path | str) -> bool:
+    """Return whether a path is an address in a bucket."""
+    return isinstance(locate(path), S3Path)
+
+
 def read_range(path: Path | str, offset: int, length: int) -> bytes:
     """Return ``length`` bytes from ``offset`` on, fewer where the file ends before; from S3 with one request."""
     place = locate(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -40,6 +41,14 @@ def thumbnail_sheet(folder: Path, *, num_triplets: int = 12, size: int = 96, num
         top = GAP + number // columns * cell_height
         _draw_pair(sheet, triplet, left, top, size)
     return sheet
+
+
+def picture_row(pictures: Sequence[Image.Image], size: int = 96) -> Image.Image:
+    """Draw pictures beside each other, each in a square of ``size`` pixels."""
+    row = Image.new("RGB", (max(1, len(pictures)) * (size + GAP), size), "white")
+    for number, picture in enumerate(pictures):
+        row.paste(_square(picture, size), (number * (size + GAP), 0))
+    return row
 
 
 def png_data_uri(image: Image.Image) -> str:

@@ -17,11 +17,16 @@ from editfoundry.data.shards import count_triplets
 from editfoundry.data.split_leaks import split_folders
 from editfoundry.data.stage_result import StageResult
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
-from editfoundry.evaluation.benchmarks.tinyworld import NEW_RULES, PLAIN, WORLD
 from editfoundry.evaluation.controls import INSTRUCTION_CONTROLS
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.made_by import made_now
-from editfoundry.evaluation.report_params import EvaluationParams
+from editfoundry.evaluation.report_params import (
+    WORLD_REPORT,
+    EvaluationParams,
+    LineReport,
+    PairReportParams,
+    SamplerParams,
+)
 from editfoundry.evaluation.reports.before_after import BASE, FINE_TUNED, POST_EDITED, markdown_table
 from editfoundry.evaluation.reports.cover import Cover
 from editfoundry.evaluation.reports.grid import grid_png
@@ -42,8 +47,6 @@ if TYPE_CHECKING:
 
 STAGE = "report"
 TRADE_OFF_FILE = "trade_off.json"
-BENCHMARKS = tuple(definition.name for definition in (WORLD, NEW_RULES, PLAIN))
-"""The first is the headline."""
 METRICS = (RIGHT, SHARP, "clip_score", "preservation_psnr")
 _FILES = ("report.html", "summary.json", METRICS_FILE, "table.md", "grid.png")
 _DONE = "evaluated.json"
@@ -58,14 +61,11 @@ def evaluate_checkpoint(
     editor: Path,
     output: Path,
     dataset: Path | None = None,
-    benchmarks: Sequence[str] = BENCHMARKS,
     progress: Progress | None = None,
     runs: Path | None = None,
-    title: str = "EditWorld on tinyworld",
-    subtitle: str = "",
-    num_trade_off_cases: int = 0,
+    report: LineReport = WORLD_REPORT,
 ) -> bool:
-    """Edit the benchmarks' cases with the profile's base and with ``editor``; write report, summary and metrics.
+    """Edit the benchmarks' cases with a line's base and with ``editor``; write report, summary and metrics.
 
     Nothing is redone when the checkpoint and the parameters are those of the report that is there, and edits that are
     in ``runs`` are not made again.
@@ -76,13 +76,9 @@ def evaluate_checkpoint(
         output: gets ``report.html``, ``summary.json``, ``metrics.json``, ``table.md`` and ``grid.png``; with a
             trade-off ``trade_off.json`` as well.
         dataset: the data set it was trained on, for the report's counts.
-        benchmarks: names of drawn benchmarks; the first is the headline.
         progress: called with edits done and edits in all.
         runs: gets a run folder for each benchmark; by default ``output``.
-        title: of the report.
-        subtitle: what is compared; by default the base and the editor fine-tuned on synthesized triplets.
-        num_trade_off_cases: cases of the first benchmark that both editors make at several strengths of the image
-            guidance, for a curve on the page; none by default.
+        report: what is compared on which benchmarks, and which sections of the parameters say how.
 
     Returns:
         Whether anything had to be done.
@@ -93,30 +89,31 @@ def evaluate_checkpoint(
     """
     from editfoundry.pretrained.runtime import choose_runtime
 
-    profile, settings = load_profile(params.profile), params.editworld_report
-    contestants = _contestants(params, profile, choose_runtime(params.device), editor)
+    profile, settings = load_profile(params.profile), _settings(params, report)
+    contestants = _contestants(settings, report.base, profile, choose_runtime(params.device), editor)
     with output_lock(output, STAGE):
         claim_output(output, STAGE)
         digest = input_hash(
             [file_hash(path) for path in sorted(editor.glob("**/*.safetensors"))],
             [list(contestant.identity) for contestant in contestants],
             dataclasses.asdict(settings),
-            dict(params.editworld),
+            dict(getattr(params, report.training)),
             params.profile,
-            list(benchmarks),
+            list(report.benchmarks),
             METRICS,
             RULE_VERSION,
         )
         if _is_done(output, digest):
             return False
         made = made_now(shlex.join(["editfoundry", "evaluate", "--editor", _typed(editor), "--out", _typed(output)]))
-        measured = _run_all(params, profile, contestants, benchmarks, runs or output, progress, _drawn_side(editor))
+        drawn = _draw(report.benchmarks, settings, _drawn_side(editor))
+        measured = _run_all(params, settings, profile, contestants, drawn, runs or output, progress)
         parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
         write_json(output / METRICS_FILE, {SEVERAL: {name: _timeless(data) for name, data in measured.items()}})
-        cover = _cover(params, profile, editor, dataset, title, subtitle)
-        if num_trade_off_cases:
-            drawn = read_benchmark(benchmarks[0], num_items=num_trade_off_cases, seed=settings.seed)
-            sweep = _sweep(params, profile, editor, drawn, (runs or output) / "trade-off", progress)
+        cover = _cover(params, report, profile, editor, dataset)
+        if isinstance(settings, PairReportParams) and settings.num_trade_off_cases:
+            few = read_benchmark(report.benchmarks[0], num_items=settings.num_trade_off_cases, seed=settings.seed)
+            sweep = _sweep(params, settings, profile, editor, few, (runs or output) / "trade-off", progress)
             write_json(output / TRADE_OFF_FILE, dict(sweep["trade_off"]))
             cover = dataclasses.replace(cover, sweep=sweep)
         write_covered_report(output, parsed, cover, made, settings.seed)
@@ -128,11 +125,11 @@ def evaluate_checkpoint(
         return True
 
 
-def log_to_mlflow(folder: Path, params: EvaluationParams, root: Path) -> None:
+def log_to_mlflow(folder: Path, params: EvaluationParams, root: Path, report: LineReport = WORLD_REPORT) -> None:
     """Log a report as one MLflow run: its means, its parameters, its files."""
     from editfoundry.evaluation.reports.mlflow_log import log_reports
 
-    log_reports(folder, root, settings=dataclasses.asdict(params.editworld_report))
+    log_reports(folder, root, settings=dataclasses.asdict(_settings(params, report)))
 
 
 def headline_summary(folder: Path) -> dict[str, Any]:
@@ -141,21 +138,31 @@ def headline_summary(folder: Path) -> dict[str, Any]:
     return next(iter(summaries.values()))
 
 
-def _contestants(params: EvaluationParams, profile: Profile, runtime: Runtime, editor: Path) -> list[Contestant]:
+def _settings(params: EvaluationParams, report: LineReport) -> SamplerParams:
+    settings: SamplerParams = getattr(params, report.section)
+    return settings
+
+
+def _contestants(
+    settings: SamplerParams, base_name: str, profile: Profile, runtime: Runtime, editor: Path
+) -> list[Contestant]:
     """Return base, fine-tuned and, where the parameters ask for it, post-edited, by the names that reports read."""
-    from editfoundry.editors.open_editor import BASE as BASE_NAME
     from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 
-    settings = params.editworld_report
     options = EditorOptions(given=settings.sampling(), post_edit=settings.post_edit_config(profile))
-    base = contestants_by_name([BASE_NAME], profile, runtime, EditorOptions(given=settings.sampling()))
+    base = contestants_by_name([base_name], profile, runtime, EditorOptions(given=settings.sampling()))
     tuned = contestants_by_name([f"{FINE_TUNED}={editor}"], profile, runtime, options)
     names = (BASE, FINE_TUNED, POST_EDITED)
     return [dataclasses.replace(one, name=name) for one, name in zip([*base, *tuned], names, strict=False)]
 
 
+def _draw(names: Sequence[str], settings: SamplerParams, side: int | None) -> list[Benchmark]:
+    return [read_benchmark(n, num_items=settings.num_cases_of(n), seed=settings.seed, side=side) for n in names]
+
+
 def _sweep(
     params: EvaluationParams,
+    settings: PairReportParams,
     profile: Profile,
     editor: Path,
     benchmark: Benchmark,
@@ -171,7 +178,7 @@ def _sweep(
     from editfoundry.evaluation.reports.trade_off_page import sweep_view
     from editfoundry.pretrained.runtime import choose_runtime
 
-    settings, runtime = params.editworld_report, choose_runtime(params.device)
+    runtime = choose_runtime(params.device)
     own = settings.sampling()
     scale = own.pop("guidance_scale")
     own.pop("image_guidance_scale")
@@ -193,12 +200,12 @@ def _sweep(
 
 def _run_all(
     params: EvaluationParams,
+    settings: SamplerParams,
     profile: Profile,
     contestants: Sequence[Contestant],
-    benchmarks: Sequence[str],
+    drawn: Sequence[Benchmark],
     runs: Path,
     progress: Progress | None,
-    side: int | None,
 ) -> dict[str, dict[str, Any]]:
     """Run each benchmark; return its name -> what its ``metrics.json`` holds."""
     from editfoundry.evaluation.benchmark_run import run_benchmark
@@ -206,9 +213,7 @@ def _run_all(
     from editfoundry.evaluation.metrics.metric_models import load_metric_models
     from editfoundry.pretrained.runtime import choose_runtime
 
-    settings = params.editworld_report
     models = load_metric_models(profile, choose_runtime(params.device), [CLIP_SCORE])
-    drawn = [read_benchmark(b, num_items=settings.num_cases_of(b), seed=settings.seed, side=side) for b in benchmarks]
     asked = (1 + len(INSTRUCTION_CONTROLS)) * len(contestants)
     counter = _Counter(progress, asked * sum(len(benchmark.items) for benchmark in drawn))
     measured = {}
@@ -277,22 +282,19 @@ def _timeless(measured: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**measured, "editors": editors}.items() if key != "made"}
 
 
-def _cover(
-    params: EvaluationParams, profile: Profile, editor: Path, dataset: Path | None, title: str, subtitle: str
-) -> Cover:
+def _cover(params: EvaluationParams, report: LineReport, profile: Profile, editor: Path, dataset: Path | None) -> Cover:
     training = _training(editor)
-    compared = f"{params.profile} profile: the base editor against the one fine-tuned on synthesized triplets"
     return Cover(
-        title=title,
-        subtitle=subtitle or compared,
+        title=report.title,
+        subtitle=f"{params.profile} profile: {report.compares}",
         loss_curve=training.get("loss_curve", ()),
         training={k: training[k] for k in ("num_steps", "seconds", "samples_per_second") if k in training},
         splits={} if dataset is None else {name: count_triplets(f) for name, f in split_folders(dataset).items()},
         stages={} if dataset is None else _stages(dataset),
         provenance={
             "models": {**{role: str(model) for role, model in profile.models.items()}, "editor": editor.name},
-            "parameters": dataclasses.asdict(params.editworld_report),
-            "training": dict(params.editworld),
+            "parameters": dataclasses.asdict(_settings(params, report)),
+            "training": dict(getattr(params, report.training)),
         },
     )
 

@@ -13,17 +13,39 @@ from editfoundry.profiles import Profile
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportParams:
+class SamplerParams:
+    """What the reports of all lines have: the sampler, and how much is edited at once."""
+
+    num_inference_steps: int = 20
+    guidance_scale: float = 5.0
+    batch_size: int = 32
+    seed: int = 0
+
+    def num_cases_of(self, benchmark: str) -> int | None:
+        """Return how many cases of a drawn benchmark are asked for; None for any other benchmark."""
+        return None
+
+    def sampling(self) -> dict[str, Any]:
+        """Return the options of the sampler, by diffusers' names."""
+        return options_in(self)
+
+    def post_edit_config(self, profile: Profile) -> PostEditConfig | None:
+        """Return the post-edit's settings, the profile's under these; none, without.
+
+        Raises:
+            BadInputError: a setting is unknown, or its value is wrong.
+        """
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportParams(SamplerParams):
     """Parameters of the stage ``editworld_report``."""
 
     num_world_cases: int = 196
     num_new_rule_cases: int = 50
     num_plain_cases: int = 60
-    num_inference_steps: int = 20
-    guidance_scale: float = 5.0
     image_guidance_scale: float = 1.5
-    batch_size: int = 32
-    seed: int = 0
     post_edit: Mapping[str, Any] | None = None
     """Evaluate the editor with EditWorld's post-edit too, with these settings of `PostEditConfig` in the place of the
     profile's; none, without."""
@@ -36,10 +58,6 @@ class ReportParams:
             "tinyworld-plain": self.num_plain_cases,
         }
         return counts.get(benchmark)
-
-    def sampling(self) -> dict[str, Any]:
-        """Return the options of the sampler, by diffusers' names."""
-        return options_in(self)
 
     def asking_for_post_edit(self) -> ReportParams:
         """Return these parameters with a post-edit, the profile's where they have none."""
@@ -62,6 +80,78 @@ class PairReportParams(ReportParams):
     """Plain edits that both editors make at each of the paper's strengths of the image guidance; 0 leaves it out."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TaskReportParams(SamplerParams):
+    """Parameters of the stage ``emu_edit_report``."""
+
+    image_guidance_scale: float = 1.5
+    num_task_cases: int = 300
+    """Edits of Emu Edit's tasks, which take turns."""
+
+    def num_cases_of(self, benchmark: str) -> int | None:
+        """Return how many cases of a drawn benchmark are asked for; None for any other benchmark."""
+        return self.num_task_cases if benchmark == "tinyworld-tasks" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookingReportParams(SamplerParams):
+    """Parameters of the stage ``mgie_report``."""
+
+    image_guidance_scale: float = 1.5
+    num_world_cases: int = 196
+    num_ambiguous_cases: int = 150
+    """Edits whose instruction means something else on every thing."""
+    num_plain_cases: int = 60
+
+    def num_cases_of(self, benchmark: str) -> int | None:
+        """Return how many cases of a drawn benchmark are asked for; None for any other benchmark."""
+        counts = {
+            "tinyworld-world": self.num_world_cases,
+            "tinyworld-ambiguous": self.num_ambiguous_cases,
+            "tinyworld-plain": self.num_plain_cases,
+        }
+        return counts.get(benchmark)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InpaintingReportParams(SamplerParams):
+    """Parameters of the stage ``imagen_editor_report``."""
+
+    num_prompts: int = 240
+    """Of tinyworld's EditBench, three of each picture."""
+
+    def num_cases_of(self, benchmark: str) -> int | None:
+        """Return how many prompts of the drawn benchmark are asked for; None for any other benchmark."""
+        return self.num_prompts if benchmark == "tinyworld-editbench" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineReport:
+    """What the report of a line compares: its editor with another one, on which benchmarks."""
+
+    section: str
+    """Of the parameters: the report's own, a `SamplerParams`."""
+    training: str
+    """Of the parameters: how the editor was trained, which the report tells."""
+    benchmarks: tuple[str, ...]
+    """Drawn ones; the first is the headline."""
+    title: str
+    compares: str
+    """The two editors, in words."""
+    base: str = "base"
+    """Name of the editor that it is compared with."""
+
+
+WORLD_REPORT = LineReport(
+    section="editworld_report",
+    training="editworld",
+    benchmarks=("tinyworld-world", "tinyworld-new-rules", "tinyworld-plain"),
+    title="EditWorld on tinyworld",
+    compares="the base editor against the one fine-tuned on synthesized triplets",
+)
+"""The main line's."""
+
+
 class EvaluationParams(Protocol):
     """The parameters that an evaluation reads; those of the lineage have them."""
 
@@ -76,11 +166,9 @@ class EvaluationParams(Protocol):
         ...
 
     @property
-    def editworld(self) -> Mapping[str, Any]:
-        """How the editor was trained; the report tells it."""
-        ...
-
-    @property
     def editworld_report(self) -> ReportParams:
         """Sizes of the benchmarks, and the sampler."""
         ...
+
+    def __getattr__(self, name: str) -> Any:
+        """Return another section: of a line's report, or of how its editor was trained."""

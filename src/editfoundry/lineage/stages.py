@@ -13,13 +13,21 @@ from editfoundry.curation.dataset_stage import dataset_stage
 from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError, problems_of, refuse
 from editfoundry.execution.stage_record import Progress, Stage, StageParams, StageRequest
-from editfoundry.lineage.editor_stage import EDITWORLD, INSTRUCT_PIX2PIX
-from editfoundry.lineage.report_stage import EDITWORLD_REPORT, INSTRUCT_PIX2PIX_REPORT
+from editfoundry.lineage.editor_stage import EDITWORLD, EMU_EDIT, IMAGEN_EDITOR, INSTRUCT_PIX2PIX, MGIE
+from editfoundry.lineage.report_stage import (
+    EDITWORLD_REPORT,
+    EMU_EDIT_REPORT,
+    IMAGEN_EDITOR_REPORT,
+    INSTRUCT_PIX2PIX_REPORT,
+    MGIE_REPORT,
+)
 from editfoundry.sources.caption_stage import CAPTIONS, INCOMING, TINYWORLD_TABLE
+from editfoundry.sources.captioned_picture_stage import CAPTIONED_PICTURES
 from editfoundry.sources.clip_stage import CLIPS, TINYWORLD_CLIPS
 from editfoundry.synthesis.editworld_text.recipe import EDITWORLD_TEXT
 from editfoundry.synthesis.editworld_video.recipe import EDITWORLD_VIDEO
 from editfoundry.synthesis.emu_edit.recipe import EMU_EDIT_PAIRS
+from editfoundry.synthesis.expressive.recipe import EXPRESSIVE
 from editfoundry.synthesis.frame_pairs.recipe import FRAME_PAIRS
 from editfoundry.synthesis.instruct_pix2pix.recipe import INSTRUCT_PIX2PIX_PAIRS
 from editfoundry.synthesis.quadruples.recipe import QUADRUPLES
@@ -30,9 +38,14 @@ _SYNTHESIS = (CAPTIONS, QUADRUPLES, EDITWORLD_TEXT, CLIPS, FRAME_PAIRS, EDITWORL
 TRIPLET_STAGES = tuple(stage for stage in _SYNTHESIS if stage.recipe)
 MAIN_LINE = (*_SYNTHESIS, dataset_stage(TRIPLET_STAGES), EDITWORLD, EDITWORLD_REPORT)
 """EditWorld's line: what the demo runs."""
-STAGES = (*MAIN_LINE, INSTRUCT_PIX2PIX_PAIRS, INSTRUCT_PIX2PIX, INSTRUCT_PIX2PIX_REPORT, EMU_EDIT_PAIRS)
-"""All stages; those behind the main line belong to lines of their own: InstructPix2Pix's pairs, an editor trained on
-nothing else, and its report; and Emu Edit's pairs."""
+_OWN_LINES = (
+    (INSTRUCT_PIX2PIX_PAIRS, INSTRUCT_PIX2PIX, INSTRUCT_PIX2PIX_REPORT),
+    (EMU_EDIT_PAIRS, EMU_EDIT, EMU_EDIT_REPORT),
+    (EXPRESSIVE, MGIE, MGIE_REPORT),
+    (CAPTIONED_PICTURES, IMAGEN_EDITOR, IMAGEN_EDITOR_REPORT),
+)
+"""The lines beside it, one for each further system: its data, an editor trained on nothing else, and its report."""
+STAGES = (*MAIN_LINE, *(stage for line in _OWN_LINES for stage in line))
 MAIN = ""
 """What the main line is called where lines are named."""
 LINES = tuple(dict.fromkeys(stage.line for stage in STAGES))

@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
+from editfoundry.data.atomic import atomic_file
 from editfoundry.data.captioned_pictures import write_captioned_pictures
 from editfoundry.tinyworld.scene import IMAGE_SIZE, object_boxes, render
 from editfoundry.tinyworld.scene_prompts import scene_prompts
 from editfoundry.tinyworld.scene_sampling import Split, random_stream, sample_scene
 
 PICTURES_PER_TAR = 1_000
+DRAWN = "drawn.json"
+"""Beside the tars: what was drawn. It is written last."""
 WHOLE_CAPTION_SHARE = 0.5
 """Share of captions that tell the whole scene; the others name its things, or one of them."""
 
 
 def write_captioned_scenes(
-    folder: Path, count: int, seed: int = 0, split: Split = "train", side: int = IMAGE_SIZE
+    folder: Path,
+    count: int,
+    seed: int = 0,
+    split: Split = "train",
+    side: int = IMAGE_SIZE,
+    progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write ``count`` captioned pictures of ``side`` pixels; equal arguments give equal files.
+    """Write ``count`` captioned pictures of ``side`` pixels; equal arguments give equal files, and what is there stays.
+
+    Args:
+        folder: gets the tars; what others of these arguments made is replaced.
+        count: of pictures.
+        seed: of the scenes.
+        split: ``train``, or the held-out scenes of ``test``.
+        side: in pixels.
+        progress: called with pictures done and pictures in all.
 
     Raises:
         BadInputError: ``folder`` holds something else.
     """
-    return write_captioned_pictures(folder, _records(count, seed, split, side), PICTURES_PER_TAR)
+    asked = json.dumps({"pictures": count, "seed": seed, "split": split, "side": side})
+    if (folder / DRAWN).is_file() and (folder / DRAWN).read_text() == asked:
+        return count
+    records = _records(count, seed, split, side)
+    written = write_captioned_pictures(folder, _told(records, count, progress), PICTURES_PER_TAR)
+    with atomic_file(folder / DRAWN) as file:
+        file.write(asked.encode())
+    return written
+
+
+def _told(records: Iterator[Any], count: int, progress: Callable[[int, int], None] | None) -> Iterator[Any]:
+    for done, record in enumerate(records, 1):
+        yield record
+        if progress is not None:
+            progress(done, count)
 
 
 def _records(count: int, seed: int, split: Split, side: int) -> Iterator[tuple[Image.Image, str, list[list[float]]]]:

@@ -142,6 +142,11 @@ class LoopConfig:
         """
         return {}
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the profile whose models the training asks beside those that it names."""
+        return ()
+
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values, those of `UNTOLD_AT_DEFAULT` only where they say something."""
         told = {

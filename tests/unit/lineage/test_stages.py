@@ -11,7 +11,7 @@ from editfoundry.editors.train import training_config
 from editfoundry.editors.triplet_training.content_hashes import editor_hash
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import StageRequest
-from editfoundry.lineage.editor_stage import training_values
+from editfoundry.lineage.editor_stage import EDITOR_LINES, training_values
 from editfoundry.lineage.params import Params, load_params
 from editfoundry.lineage.stages import MAIN_LINE, STAGES, Paths, check_params, makers, stage_named, stage_request
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
@@ -164,3 +164,36 @@ def test_training_starts_from_the_revision_that_the_profile_pins(tmp_path):
     config = training_config(training_values(stage_request("editworld", load_params(None, str(profile)), tmp_path)))
     assert (config.editor, config.revision) == ("owner/name", "v2")
     assert editor_hash("owner/name", revision="v2") != editor_hash("owner/name") == editor_hash("owner/name", [""])
+
+
+def test_each_line_trains_its_own_family_from_the_models_that_the_profile_gives_its_roles(tmp_path):
+    profile = tmp_path / "mine.toml"
+    profile.write_text(
+        "[editor_base]\nmodel = 'owner/base'\nrevision = 'v2'\n[text_to_image]\nmodel = 'owner/painter'\n"
+        "[vision_language_model]\nmodel = 'owner/llava'\nrevision = 'v3'\n"
+        "[params.emu_edit]\nnum_steps = 3\n[params.mgie]\nnum_steps = 3\nmllm = 'owner/other'\n"
+        "[params.imagen_editor]\nnum_steps = 3\n"
+    )
+    params = load_params(None, str(profile))
+    configs = {
+        name: training_config(training_values(stage_request(name, params, tmp_path), EDITOR_LINES[name]))
+        for name in ("emu_edit", "mgie", "imagen_editor")
+    }
+    emu, mgie, imagen = configs.values()
+    assert [type(config).__name__ for config in configs.values()] == [
+        "EmuEditTraining",
+        "MgieTraining",
+        "InpaintingTraining",
+    ]
+    assert (emu.editor, emu.revision, emu.dataset) == ("owner/base", "v2", tmp_path / "data/triplets/emu-edit")
+    # The section names a language model of its own, so the profile's revision is not meant.
+    assert (mgie.editor, mgie.mllm, mgie.mllm_revision) == ("owner/base", "owner/other", "main")
+    assert (mgie.expressive_field, mgie.dataset) == ("expressive_instruction", tmp_path / "data/expressive")
+    assert (imagen.editor, imagen.profile, imagen.roles) == ("owner/painter", str(profile), ("detector",))
+
+
+def test_an_inpainter_that_asks_a_detector_is_refused_where_the_profile_has_none(tmp_path):
+    profile = tmp_path / "mine.toml"
+    profile.write_text("[text_to_image]\nmodel = 'owner/painter'\n[params.imagen_editor]\nnum_steps = 3\n")
+    with pytest.raises(BadInputError, match="section imagen_editor: .* names no model for the role 'detector'"):
+        check_params(load_params(None, str(profile)), tmp_path, None, [stage_named("imagen_editor")])

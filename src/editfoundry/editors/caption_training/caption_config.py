@@ -86,6 +86,11 @@ class CaptionTraining(LoopConfig):
         return found
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """The detector's, where it says where things are."""
+        return ("detector",) if self.boxes == "detector" else ()
+
+    @property
     def editor_location(self) -> str:
         """What ``from_pretrained`` is called with."""
         return ModelReference(role="inpainter", source=self.editor).location

@@ -10,7 +10,7 @@ from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.lineage_report import evaluate_checkpoint
 from editfoundry.evaluation.metrics.metric_models import MetricModels
-from editfoundry.evaluation.report_params import PairReportParams
+from editfoundry.evaluation.report_params import LineReport, PairReportParams
 from editfoundry.evaluation.reports.curve_chart import Curve, curves_svg
 from editfoundry.evaluation.reports.trade_off import run_trade_off, scaled_editors
 from editfoundry.lineage.params import Params
@@ -44,8 +44,15 @@ def test_the_embedded_editor_is_swept_and_its_edits_are_kept(tmp_path, capsys):
 
 def test_a_lines_report_has_the_trade_off_of_base_and_editor_with_pictures(tmp_path):
     settings = PairReportParams(num_plain_cases=2, num_inference_steps=2, guidance_scale=3.0, num_trade_off_cases=2)
-    params = Params(device="cpu", editworld_report=settings)
-    how = {"benchmarks": ("tinyworld-plain",), "runs": tmp_path / "runs", "num_trade_off_cases": 2}
+    params = Params(device="cpu", instruct_pix2pix_report=settings)
+    report = LineReport(
+        section="instruct_pix2pix_report",
+        training="instruct_pix2pix",
+        benchmarks=("tinyworld-plain",),
+        title="Pairs",
+        compares="one editor with another",
+    )
+    how = {"runs": tmp_path / "runs", "report": report}
     assert evaluate_checkpoint(params, EMBEDDED_FOLDER / "editworld", tmp_path / "out", **how)
     swept = json.loads((tmp_path / "out" / "trade_off.json").read_text())
     assert list(swept["curves"]) == ["base", "fine_tuned"] and swept["guidance_scale"] == 3.0
