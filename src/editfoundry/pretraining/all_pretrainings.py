@@ -120,13 +120,15 @@ def _segmenter(job: Job) -> Trained:
 
 def _detector(job: Job) -> Trained:
     model, processor, result = detector.train_detector(
-        job.work_dir, job.device, job.config, **job.sizes("num_pictures")
+        job.work_dir, job.device, job.config, shipped=job.shipped, **job.sizes("num_pictures")
     )
     return {"detector": saver(model, processor)}, result
 
 
 def _depth(job: Job) -> Trained:
-    model, processor, result = depth.train_depth(job.work_dir, job.device, job.config, **job.sizes("num_pictures"))
+    model, processor, result = depth.train_depth(
+        job.work_dir, job.device, job.config, shipped=job.shipped, **job.sizes("num_pictures")
+    )
     return {"depth": saver(model, processor)}, result
 
 
@@ -240,8 +242,22 @@ PRETRAININGS = {
         continued_rate=0.5,
     ),
     "segmenter": Pretraining(config=segmenter.CONFIG, train=_segmenter, over_by=0.4, on_gpu=segmenter.ON_GPU),
-    "detector": Pretraining(config=detector.CONFIG, train=_detector, over_by=0.7, on_gpu=detector.ON_GPU),
-    "depth": Pretraining(config=depth.CONFIG, train=_depth, over_by=0.5, on_gpu=depth.ON_GPU),
+    "detector": Pretraining(
+        config=detector.CONFIG,
+        train=_detector,
+        over_by=0.7,
+        on_gpu=detector.ON_GPU,
+        continued_role="detector",
+        continued_rate=0.6,
+    ),
+    "depth": Pretraining(
+        config=depth.CONFIG,
+        train=_depth,
+        over_by=0.5,
+        on_gpu=depth.ON_GPU,
+        continued_role="depth",
+        continued_rate=0.6,
+    ),
     "video_language_model": Pretraining(
         config=video_language_model.CONFIG,
         train=_video_language_model,

@@ -88,6 +88,11 @@ def fit(model: nn.Module, step_loss: StepLoss, config: PretrainingConfig, folder
     return PretrainingResult.of_summary(summary)
 
 
+def start_from(model: Any, shipped: Path) -> None:
+    """Give a model of transformers the weights of a shipped one of the same configuration."""
+    model.load_state_dict(type(model).from_pretrained(shipped, dtype=torch.float32).state_dict())
+
+
 def first_part(config: PretrainingConfig, following: PretrainingConfig, share: float) -> PretrainingConfig:
     """Return ``config``, of what is trained before ``following``, with that one's precision and a share of its time."""
     ends_at = following.ends_at

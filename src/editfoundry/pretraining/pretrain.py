@@ -12,7 +12,7 @@ from typing import Any
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretraining.all_pretrainings import PRETRAININGS, VAE_FOLDER
-from editfoundry.pretraining.card import read_card, training_facts, update_card
+from editfoundry.pretraining.card import read_card, training_facts, training_parts, update_card
 from editfoundry.pretraining.job import Job, Pretraining
 from editfoundry.pretraining.measure import MEASURES
 from editfoundry.pretraining.model_trainee import PretrainingConfig
@@ -147,8 +147,11 @@ def _continued(name: str, job: Job, out: Path) -> tuple[Job, dict[str, Any]]:
         known = ", ".join(name for name, other in PRETRAININGS.items() if other.continued_role)
         raise BadInputError(f"{name}: only {known} can be continued from what is shipped")
     shipped = next(folder / recipe.continued_role for folder in (out, EMBEDDED_FOLDER) if _is_there(folder, recipe))
-    config = replace(job.config, learning_rate=recipe.continued_rate * job.config.learning_rate)
-    return replace(job, config=config, shipped=shipped), read_card(shipped).get("training", {})
+    before = read_card(shipped).get("training", {})
+    # What it has learned from is not drawn again.
+    seed = job.config.seed + sum(part["steps"] for part in training_parts(before))
+    config = replace(job.config, learning_rate=recipe.continued_rate * job.config.learning_rate, seed=seed)
+    return replace(job, config=config, shipped=shipped), before
 
 
 def measure(role: str, device: str, profile: str = "embedded") -> dict[str, float]:

@@ -14,6 +14,7 @@ from editfoundry.editors.editing_defaults import read_editing_defaults
 from editfoundry.errors import BadInputError
 from editfoundry.pretraining import card
 from editfoundry.pretraining.all_pretrainings import PRETRAININGS
+from editfoundry.pretraining.card import read_card
 from editfoundry.pretraining.measure import EDITING
 from editfoundry.pretraining.pretrain import pretrain
 from editfoundry.pretraining.shipping import saver
@@ -21,9 +22,22 @@ from editfoundry.profiles import EMBEDDED_FOLDER
 
 
 def test_only_some_models_are_continued_from_what_is_shipped(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="^clip: only vae, diffusion, language_model, editworld, emu_edit can be"):
+    with pytest.raises(BadInputError, match="^clip: only vae, diffusion, language_model, detector, depth, editworld"):
         pretrain("clip", tmp_path, 1, "cpu", continue_shipped=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["detector", "depth"])
+def test_a_model_that_is_continued_starts_as_it_was_shipped_and_draws_anew(tmp_path: Path, name: str) -> None:
+    out, few = tmp_path / "out", {"num_steps": 1, "num_examples": 4, "is_tracked": False}
+    pretrain(name, tmp_path / "first", device="cpu", out=out, **few)
+    before, shipped = read_card(out / name)["training"], load_file(out / name / "model.safetensors")
+    # A rate of next to nothing leaves the weights as they were.
+    still = {"learning_rate": 1e-12}
+    pretrain(name, tmp_path / "second", device="cpu", out=out, continue_shipped=True, settings=still, **few)
+    after, weights = read_card(out / name)["training"], load_file(out / name / "model.safetensors")
+    assert all(torch.allclose(weights[key].float(), value.float(), atol=1e-4) for key, value in shipped.items())
+    assert after["continued_from"] == before and after["seed"] == before["seed"] + 1
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in PRETRAININGS.items() if recipe.draw is not None])

@@ -16,7 +16,7 @@ from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessor
 from editfoundry.pretrained.depth import load_depth
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretraining.drawn_pictures import drawn_maps, noisy_pixels
-from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit, start_from
 from editfoundry.pretraining.recipes.vae import scene_pictures
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.depth_map import depth_map
@@ -59,13 +59,17 @@ def train_depth(
     device: torch.device,
     config: PretrainingConfig = CONFIG,
     num_pictures: int = NUM_PICTURES,
+    shipped: Path | None = None,
 ) -> tuple[DPTForDepthEstimation, DPTImageProcessor, PretrainingResult]:
-    """Train on scenes of the training split."""
+    """Train on scenes of the training split; ``shipped`` is an estimator to train on."""
     pictures = scene_pictures(work_dir / "data", "train", num_pictures)
     path = work_dir / "data" / f"nearness-train-{num_pictures}.npy"
     truths = drawn_maps(path, num_pictures, partial(scene_nearness, split="train"))
     torch.manual_seed(config.seed)
-    model = build_depth().to(device)
+    model = build_depth()
+    if shipped is not None:
+        start_from(model, shipped)
+    model.to(device)
 
     def step_loss(dpt: nn.Module, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(num_pictures, (config.batch_size,), generator=generator).numpy()

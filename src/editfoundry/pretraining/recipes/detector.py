@@ -21,7 +21,7 @@ from transformers import (
 from editfoundry.pretrained.detector import PHRASE_TOKENS, build_prompt, padded
 from editfoundry.pretraining.detection_loss import BoxTargets, detection_loss
 from editfoundry.pretraining.drawn_pictures import noisy_pixels
-from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
+from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit, start_from
 from editfoundry.pretraining.named_things import NamedThing, asked_phrases, every_word
 from editfoundry.pretraining.recipes.segmenter import training_labels
 from editfoundry.pretraining.recipes.vae import scene_pictures
@@ -78,14 +78,21 @@ def train_detector(
     device: torch.device,
     config: PretrainingConfig = CONFIG,
     num_pictures: int = NUM_PICTURES,
+    shipped: Path | None = None,
 ) -> tuple[GroundingDinoForObjectDetection, GroundingDinoProcessor, PretrainingResult]:
-    """Train on scenes of the training split: phrases of their things, and others that name nothing in them."""
+    """Train on scenes of the training split: phrases of their things, and others that name nothing in them.
+
+    ``shipped`` is a detector to train on.
+    """
     pictures = scene_pictures(work_dir / "data", "train", num_pictures)
     labels = training_labels(work_dir / "data", num_pictures)
     scenes = [sample_scene(random_stream("pictures", "train", index), "train") for index in range(num_pictures)]
     processor = build_processor(work_dir / "detector_tokenizer")
     torch.manual_seed(config.seed)
-    model = GroundingDinoForObjectDetection(detector_config(len(processor.tokenizer))).to(device)
+    model = GroundingDinoForObjectDetection(detector_config(len(processor.tokenizer)))
+    if shipped is not None:
+        start_from(model, shipped)
+    model.to(device)
 
     def step_loss(dino: nn.Module, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(num_pictures, (config.batch_size,), generator=generator).tolist()
