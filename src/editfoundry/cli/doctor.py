@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 GPU_SIZES = (24, 40, 80)
 """GiB of common GPUs."""
+WIDE = 120
+"""Columns of a terminal that has room for the names of a phase's models."""
 
 
 @app.command()
@@ -47,10 +50,9 @@ def doctor(
     console.print(_models(found))
     for line in (f"{role.role}: {role.fetch}" for role in found.roles if role.fetch):
         console.print(line, markup=False, soft_wrap=True, highlight=False)
-    console.print(_stages(found))
-    for stage in found.stages:
-        if stage.reason:
-            console.print(f"{stage.stage}: {stage.verdict}: {stage.reason}", markup=False, soft_wrap=True)
+    console.print(_stages(found, has_room=console.width >= WIDE))
+    for line in _verdicts(found):
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
 
 
 def _show_training(path: Path, num_processes: int, as_json: bool) -> None:
@@ -76,26 +78,43 @@ def _show_training(path: Path, num_processes: int, as_json: bool) -> None:
 def _models(found: Examination) -> Table:
     from editfoundry.lineage.doctor import gib
 
-    table = Table(title=f"Models of the profile {found.profile}")
-    for name in ("role", "model", "licence", "on disk", "here"):
+    licensed = any(role.license for role in found.roles)
+    table = Table(title=f"Models of the profile {found.profile}", box=SIMPLE_HEAD, title_justify="left")
+    table.add_column("role", no_wrap=True)
+    for name in ("model", *(["licence"] if licensed else []), "on disk", "here"):
         table.add_column(name, overflow="fold")
     for role in found.roles:
         size = "unknown" if role.num_bytes_on_disk is None else gib(role.num_bytes_on_disk)
-        here = "yes" if role.is_here else "no"
-        table.add_row(role.role, role.model, role.license, size, here)
+        told = [role.model.removesuffix("@main"), *([role.license] if licensed else []), size]
+        table.add_row(role.role, *told, "yes" if role.is_here else "no")
     return table
 
 
-def _stages(found: Examination) -> Table:
+def _stages(found: Examination, has_room: bool) -> Table:
+    """Return a row for each stage, and below it one for each phase; which models are there takes a wide terminal."""
     from editfoundry.lineage.doctor import gib
 
     devices = ", ".join(f"{device.name} ({gib(device.num_bytes)})" for device in found.devices)
-    table = Table(title=f"Stages on {devices}, {found.precision}")
-    for name in ("stage", "phase", "models there", "weights", "at work", "together", "verdict"):
-        table.add_column(name, overflow="fold")
+    table = Table(title=f"Stages on {devices}, {found.precision}", box=SIMPLE_HEAD, title_justify="left")
+    table.add_column("stage, its phases", no_wrap=True)
+    for name in ("weights", "at work", "together"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("verdict", *(["models there"] if has_room else [])):
+        table.add_column(name)
     for stage in found.stages:
-        table.add_row(stage.stage, *(("",) * 5), stage.verdict)
+        table.add_row(stage.stage, "", "", "", stage.verdict)
         for phase in stage.phases:
             sizes = (gib(phase.weights), gib(phase.working), gib(phase.needed))
-            table.add_row("", phase.name, ", ".join(phase.resident), *sizes, "")
+            table.add_row(f"  {phase.name}", *sizes, "", *([", ".join(phase.resident)] if has_room else []))
     return table
+
+
+def _verdicts(found: Examination) -> list[str]:
+    """Return a line for each stage that cannot run here, or one that says that all can."""
+    from editfoundry.lineage.doctor import READY, gib
+
+    hindered = [f"{one.stage}: {one.verdict}: {one.reason}" for one in found.stages if one.verdict != READY]
+    if hindered:
+        return hindered
+    largest = max(found.stages, key=lambda stage: stage.needed)
+    return [f"every stage can run here; {largest.reason} ({largest.stage})"]

@@ -78,3 +78,14 @@ def test_a_model_of_ones_own_is_told_by_its_folder_and_one_that_is_nowhere_is_un
     assert roles["clip"].num_bytes_on_disk is None and not roles["clip"].is_here
     assert roles["clip"].fetch is not None and roles["clip"].fetch.startswith("hf download owner/name --revision v2")
     assert roles["dino"].fetch is None and not roles["dino"].is_here
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_the_tables_break_no_name_and_the_last_line_says_whether_all_can_run(tmp_path, monkeypatch, columns):
+    monkeypatch.chdir(tmp_path)
+    printed = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": str(columns)}).stdout
+    for name in ("vision_language_model", "editworld_report", "comparing frames"):
+        assert name in printed
+    assert ("models there" in printed) == (columns == 160) and "@main" not in printed
+    *_, last = printed.strip().splitlines()
+    assert last.startswith("every stage can run here; writing takes") and "licence" not in printed
