@@ -111,7 +111,7 @@ def _stages(found: Examination, has_room: bool) -> Table:
 
 def _verdicts(found: Examination) -> list[str]:
     """Return a line for each stage that cannot run here, or one that says that all can."""
-    from editfoundry.lineage.doctor import READY, gib
+    from editfoundry.lineage.doctor import READY
 
     hindered = [f"{one.stage}: {one.verdict}: {one.reason}" for one in found.stages if one.verdict != READY]
     if hindered:

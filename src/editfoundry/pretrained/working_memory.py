@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from editfoundry.pretrained.activation_checkpointing import checkpoint_activations
 from editfoundry.pretrained.memory_trace import traced_peak
 from editfoundry.pretrained.passes import VAE_PIXELS_AT_ONCE
 from editfoundry.pretrained.segmenter import POINTS_AT_ONCE
@@ -86,7 +87,7 @@ def language_training_pass(llava: Any, count: int, tokens: int, dtype: torch.dty
     inner = llava.model.language_model.to(dtype).requires_grad_(False)
     if checkpointing:
         llava.train()
-        llava.gradient_checkpointing_enable({"use_reentrant": False})
+        checkpoint_activations(llava, use_reentrant=False)
 
     def run() -> None:
         with torch.device("meta"):

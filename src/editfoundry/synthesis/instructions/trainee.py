@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.activation_checkpointing import checkpoint_activations
 from editfoundry.pretrained.adapters import CONFIG_FILE, WEIGHTS_FILE, adapter_base, make_room
 from editfoundry.pretrained.causal_lm import chat_tokens, context_length, open_causal_lm
 from editfoundry.pretrained.language_model import ROLE
@@ -81,7 +82,7 @@ class InstructionTrainee:
         if config.lora_rank:
             model = _with_lora(model, reference, config, new)
         if config.gradient_checkpointing:
-            model.gradient_checkpointing_enable()
+            checkpoint_activations(model)
             model.enable_input_require_grads()
         tokenized = [tokenize_row(tokenizer, row) for row in rows]
         _check_lengths(tokenized, context_length(model), config.rows)

@@ -34,6 +34,7 @@ from editfoundry.editors.triplet_training.triplet_trainee import (
     training_resolution,
 )
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.activation_checkpointing import checkpoint_activations
 from editfoundry.pretrained.diffusers_pipeline import open_pipeline
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference
@@ -207,6 +208,6 @@ def switch_on(
     if config.gradient_checkpointing:
         pipeline.unet.enable_gradient_checkpointing()
         if config.train_text_encoder:
-            pipeline.text_encoder.gradient_checkpointing_enable()
+            checkpoint_activations(pipeline.text_encoder)
     if config.compile_unet:
         pipeline.unet.compile()

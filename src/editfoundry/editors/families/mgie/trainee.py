@@ -32,6 +32,7 @@ from editfoundry.editors.triplet_training.triplet_trainee import (
     training_resolution,
 )
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.activation_checkpointing import checkpoint_activations
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.vision_language_model import open_vision_language_model
 from editfoundry.training.trainee import Modules, TrainedPart
@@ -137,7 +138,7 @@ class MgieTrainee(TripletTrainee):
         pipeline = self.model.pipeline
         pipeline.to("cpu")
         pipeline.unet.to(memory_format=torch.contiguous_format)
-        self.model.mllm.model.gradient_checkpointing_disable()
+        checkpoint_activations(self.model.mllm.model, on=False)
         save_mgie(self.model, folder)
         copy_editing_defaults(Path(self.config.editor_location), folder)
 
@@ -195,5 +196,5 @@ def _switch_on(model: MgieModel, config: MgieTraining, device: torch.device) -> 
         unet.enable_gradient_checkpointing()
         # Only a model in training mode keeps less; it has no dropout that this would switch on.
         llava.train()
-        llava.gradient_checkpointing_enable({"use_reentrant": False})
+        checkpoint_activations(llava, use_reentrant=False)
     return trained
