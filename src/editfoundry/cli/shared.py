@@ -131,6 +131,8 @@ def _fact(value: Any) -> str:
     if not isinstance(value, dict):
         return f"{value:.4g}" if isinstance(value, float) else str(value)
     if value.keys() == {"value", "low", "high", "n"}:
+        if value["value"] is None:
+            return f"unknown (n {value['n']})"
         ends = ", ".join(_fact(value[end]) for end in ("low", "high"))
         return f"{_fact(value['value'])} [{ends}] (n {value['n']})"
     return ", ".join(f"{name.replace('_', ' ')} {_fact(part)}" for name, part in value.items()) or "none"

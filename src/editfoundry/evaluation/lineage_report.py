@@ -105,7 +105,7 @@ def evaluate_checkpoint(
         )
         if _is_done(output, digest):
             return False
-        made = made_now(shlex.join(["editfoundry", "evaluate", "--editor", _typed(editor), "--out", _typed(output)]))
+        made = made_now(_command(report, editor, output))
         drawn = _draw(report.benchmarks, settings, _drawn_side(editor))
         measured = _run_all(params, settings, profile, contestants, drawn, runs or output, progress)
         parsed = [parse_run(data, (runs or output) / name, name) for name, data in measured.items()]
@@ -256,6 +256,13 @@ class _Counter:
 
     def next_benchmark(self) -> None:
         self.before, self.current = self.before + self.current, 0
+
+
+def _command(report: LineReport, editor: Path, output: Path) -> str:
+    """Return what a person types for this report."""
+    if report is not WORLD_REPORT:
+        return f"editfoundry lineage run {report.section}"
+    return shlex.join(["editfoundry", "evaluate", "--editor", _typed(editor), "--out", _typed(output)])
 
 
 def _typed(path: Path) -> str:
