@@ -11,7 +11,7 @@ from PIL import Image
 from editfoundry.pretrained.boxes import box_iou
 from editfoundry.pretrained.detector import Detector, FoundBox, apart, load_detector
 from editfoundry.pretrained.runtime import Runtime
-from editfoundry.pretraining.named_things import absent_things
+from editfoundry.pretraining.named_things import absent_things, is_told_by_kind, kind_of
 from editfoundry.pretraining.recipes.detector import MIN_PIXELS
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.scene import Scene, SceneObject, object_boxes, object_masks, render
@@ -42,15 +42,18 @@ def measure_detector(profile: Profile, runtime: Runtime, num_scenes: int = NUM_M
 
     Each scene is asked for its things and for three that it has not. ``_by_another_phrase`` has the finds of the
     scene's next phrase in the place of a phrase's own; ``_without_looking`` finds the mean box of all things in each.
+    ``_by_kind`` names things by their kind alone, where the scene has no other such.
     """
     detector = load_detector(profile, runtime)
     asked = [_ask(detector, index) for index in range(num_scenes)]
+    by_kind = [_ask(detector, index, by_kind=True) for index in range(num_scenes)]
     shifted = [[_Asked(one.kind, one.truth, other.finds) for one, other in _next(scene)] for scene in asked]
     whole = [one for scene in asked for one in scene]
     boxes = np.array([one.truth for one in whole if one.truth is not None], dtype=float)
     middle = FoundBox(tuple(boxes.mean(0)) if len(boxes) else (0.0, 0.0, 1.0, 1.0), 0.5)
     return {
         "map_50": _mean_precision(whole),
+        "map_50_by_kind": _mean_precision([one for scene in by_kind for one in scene]),
         "map_50_by_another_phrase": _mean_precision([one for scene in shifted for one in scene]),
         "map_50_without_looking": _mean_precision([_Asked(one.kind, one.truth, [middle]) for one in whole]),
     }
@@ -80,11 +83,16 @@ def average_precision(asked: Sequence[tuple[Truth, Sequence[FoundBox]]]) -> floa
     return float(best[np.array(hits, dtype=bool)].sum() / num_things)
 
 
-def _ask(detector: Detector, index: int) -> list[_Asked]:
+def _ask(detector: Detector, index: int, by_kind: bool = False) -> list[_Asked]:
     scene = sample_scene(random_stream("measure", "test", index), "test")
     absent = absent_things(scene, NUM_ABSENT, random_stream("detector absent", index))
     things: list[tuple[SceneObject, Truth]] = [*_seen(scene), *((thing, None) for thing in absent)]
-    [finds] = detector.find([Image.fromarray(render(scene))], [[thing.phrase for thing, _ in things]], LEAST_SCORE)
+    if by_kind:
+        things = [(thing, box) for thing, box in things if is_told_by_kind(thing, scene)]
+    if not things:
+        return []
+    phrases = [kind_of(thing) if by_kind else thing.phrase for thing, _ in things]
+    [finds] = detector.find([Image.fromarray(render(scene))], [phrases], LEAST_SCORE)
     return [_Asked(thing.kind, box, apart(found)) for (thing, box), found in zip(things, finds, strict=True)]
 
 

@@ -15,6 +15,8 @@ MAX_ABSENT = 3
 """Phrases of a prompt that name nothing in the picture."""
 KIN_SHARE = 0.5
 """Share of those that name a thing of the picture in another state or colour."""
+KIND_SHARE = 0.3
+"""Share of phrases that are the kind alone ("the cup"), where that tells which thing is meant."""
 Box = tuple[float, float, float, float]
 
 
@@ -29,10 +31,14 @@ class NamedThing:
 def asked_phrases(scene: Scene, seen: list[NamedThing], random: np.random.Generator) -> list[tuple[str, Box | None]]:
     """Draw phrases in any order, each with the box of what it names, or None where it names nothing in the scene."""
     asked: list[tuple[str, Box | None]] = [
-        (wording(one.thing, random), one.box) for one in seen if random.random() < 0.9
+        (wording(one.thing, random, is_told_by_kind(one.thing, scene)), one.box)
+        for one in seen
+        if random.random() < 0.9
     ]
     count = int(random.integers(0 if asked else 1, MAX_ABSENT + 1))
-    asked += [(wording(thing, random), None) for thing in absent_things(scene, count, random)]
+    asked += [
+        (wording(thing, random, is_told_by_kind(thing, scene)), None) for thing in absent_things(scene, count, random)
+    ]
     return [asked[place] for place in random.permutation(len(asked))]
 
 
@@ -56,9 +62,25 @@ def name_of(thing: SceneObject) -> str:
     return replace(thing, size="large").phrase
 
 
-def wording(thing: SceneObject, random: np.random.Generator) -> str:
-    """Draw a way to name a thing: with its article, with "the", or bare; a small one with or without that word."""
+def kind_of(thing: SceneObject) -> str:
+    """Return a thing's kind with its article, for example ``"an apple"``."""
+    return f"{'an' if thing.kind[0] in 'aeiou' else 'a'} {thing.kind}"
+
+
+def is_told_by_kind(thing: SceneObject, scene: Scene) -> bool:
+    """Return whether no other thing of a scene has a word of the thing's kind, as an oil lamp has of a lamp."""
+    words = set(thing.kind.split())
+    return not any(words & set(other.kind.split()) for other in scene.objects if other is not thing)
+
+
+def wording(thing: SceneObject, random: np.random.Generator, told_by_kind: bool = False) -> str:
+    """Draw a way to name a thing: with its article, with "the", or bare; a small one with or without that word.
+
+    Where its kind tells it from all else, ``told_by_kind``, some are named by that alone.
+    """
     phrase = thing.phrase if random.random() < 0.7 else name_of(thing)
+    if told_by_kind and random.random() < KIND_SHARE:
+        phrase = kind_of(thing)
     bare = phrase.split(" ", 1)[1]
     return (phrase, f"the {bare}", bare)[int(random.integers(3))]
 

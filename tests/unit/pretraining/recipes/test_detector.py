@@ -25,12 +25,23 @@ from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 def test_no_absent_phrase_names_a_thing_of_the_scene() -> None:
     for index in range(40):
         scene = sample_scene(random_stream("test", index), "train")
-        names = {name_of(thing).split(" ", 1)[1] for thing in scene.objects}
+        names = {name_of(thing).split(" ", 1)[1] for thing in scene.objects} | {t.kind for t in scene.objects}
         seen = [NamedThing(thing, (0.5, 0.5, 0.2, 0.2)) for thing in scene.objects]
         asked = asked_phrases(scene, seen, random_stream("test asked", index))
         assert asked
         absent = {phrase.removeprefix("the ").replace("small ", "") for phrase, box in asked if box is None}
         assert not {phrase.split(" ", 1)[-1] if phrase[:2] in ("a ", "an") else phrase for phrase in absent} & names
+
+
+def test_a_thing_is_named_by_its_kind_alone_only_where_that_tells_it() -> None:
+    lamp, oil_lamp, cup = (SceneObject(kind, "left") for kind in ("lamp", "oil lamp", "cup"))
+    scene = Scene("beach", "day", (lamp, cup))
+    assert is_told_by_kind(lamp, scene) and is_told_by_kind(cup, scene)
+    assert not is_told_by_kind(oil_lamp, scene)
+    random = random_stream("kinds")
+    told = {wording(cup, random, told_by_kind=True) for _ in range(200)}
+    assert {"a cup", "the cup", "cup"} < told and kind_of(oil_lamp) == "an oil lamp"
+    assert not {"a cup", "the cup", "cup"} & {wording(cup, random) for _ in range(200)}
 
 
 def test_a_drawn_box_holds_its_thing_flipped_or_not() -> None:
@@ -88,5 +99,5 @@ def test_a_trained_detector_is_saved_and_measured(tmp_path: Path) -> None:
         name="tiny", models={"detector": ModelReference(role="detector", source=str(tmp_path / "shipped"))}
     )
     measured = measure_detector(profile, choose_runtime("cpu"), num_scenes=2)
-    assert set(measured) == {"map_50", "map_50_by_another_phrase", "map_50_without_looking"}
+    assert set(measured) == {"map_50", "map_50_by_kind", "map_50_by_another_phrase", "map_50_without_looking"}
     assert all(0 <= value <= 1 for value in measured.values())
