@@ -68,9 +68,15 @@ def kind_of(thing: SceneObject) -> str:
 
 
 def is_told_by_kind(thing: SceneObject, scene: Scene) -> bool:
-    """Return whether no other thing of a scene has a word of the thing's kind, as an oil lamp has of a lamp."""
-    words = set(thing.kind.split())
-    return not any(words & set(other.kind.split()) for other in scene.objects if other is not thing)
+    """Return whether a thing's kind names it, and nothing else of a scene.
+
+    No other thing has a word of that kind, as an oil lamp has of a lamp; and the kind is not what another look of the
+    thing is called, as a frog is that became a prince.
+    """
+    words, kind = set(thing.kind.split()), KINDS[thing.kind]
+    looks = {kind.phrase(state, colour) for state in kind.states for colour in kind.colours} - {name_of(thing)}
+    others = (other for other in scene.objects if other is not thing)
+    return kind_of(thing) not in looks and not any(words & set(other.kind.split()) for other in others)
 
 
 def wording(thing: SceneObject, random: np.random.Generator, told_by_kind: bool = False) -> str:

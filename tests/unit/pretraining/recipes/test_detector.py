@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,27 @@ from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretraining.detection_loss import BoxTargets, _match, detection_loss
 from editfoundry.pretraining.measure_detector import average_precision, measure_detector
 from editfoundry.pretraining.model_trainee import PretrainingConfig
-from editfoundry.pretraining.named_things import NamedThing, asked_phrases, name_of
+from editfoundry.pretraining.named_things import (
+    NamedThing,
+    asked_phrases,
+    is_told_by_kind,
+    kind_of,
+    name_of,
+    wording,
+)
 from editfoundry.pretraining.recipes import detector
 from editfoundry.pretraining.shipping import saver
 from editfoundry.profiles import ModelReference, Profile
+from editfoundry.tinyworld.objects import KINDS
+from editfoundry.tinyworld.scene import SceneObject
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 
 def test_no_absent_phrase_names_a_thing_of_the_scene() -> None:
     for index in range(40):
         scene = sample_scene(random_stream("test", index), "train")
-        names = {name_of(thing).split(" ", 1)[1] for thing in scene.objects} | {t.kind for t in scene.objects}
+        names = {name_of(thing).split(" ", 1)[1] for thing in scene.objects}
+        names |= {thing.kind for thing in scene.objects if is_told_by_kind(thing, scene)}
         seen = [NamedThing(thing, (0.5, 0.5, 0.2, 0.2)) for thing in scene.objects]
         asked = asked_phrases(scene, seen, random_stream("test asked", index))
         assert asked
@@ -34,10 +45,13 @@ def test_no_absent_phrase_names_a_thing_of_the_scene() -> None:
 
 
 def test_a_thing_is_named_by_its_kind_alone_only_where_that_tells_it() -> None:
-    lamp, oil_lamp, cup = (SceneObject(kind, "left") for kind in ("lamp", "oil lamp", "cup"))
-    scene = Scene("beach", "day", (lamp, cup))
+    lamp, oil_lamp, cup, frog = (
+        SceneObject(kind=kind, state=list(KINDS[kind].states)[-1], colour=KINDS[kind].colours[0])
+        for kind in ("lamp", "oil lamp", "cup", "frog")
+    )
+    scene = replace(sample_scene(random_stream("test"), "train"), objects=(lamp, cup))
     assert is_told_by_kind(lamp, scene) and is_told_by_kind(cup, scene)
-    assert not is_told_by_kind(oil_lamp, scene)
+    assert not is_told_by_kind(oil_lamp, scene) and not is_told_by_kind(frog, scene)
     random = random_stream("kinds")
     told = {wording(cup, random, told_by_kind=True) for _ in range(200)}
     assert {"a cup", "the cup", "cup"} < told and kind_of(oil_lamp) == "an oil lamp"
