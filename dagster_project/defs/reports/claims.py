@@ -1,4 +1,4 @@
-"""Which of the papers' claims hold here: a job of its own, for it takes about an hour.
+"""Which of the papers' claims hold here: a job of its own, for it takes hours on a CPU.
 
 The asset stands in the lineage, but no "Materialize all" makes it.
 """
@@ -26,8 +26,8 @@ VERDICT_COLUMNS = {
 claims_report = dg.AssetSpec(
     "claims_report",
     group_name="reports",
-    description="Each claim of the papers, tested anew: effect, interval, verdict. Made by the job `claims`, in about "
-    "an hour.",
+    description="Each claim of the papers, tested anew: effect, interval, verdict. Made by the job `claims`, in "
+    "hours on a CPU.",
     owners=OWNERS,
     kinds={"html", "json"},
     deps=["editworld"],
@@ -65,7 +65,7 @@ def work_on_claims(context: dg.OpExecutionContext, config: ClaimsConfig, foundry
     context.log_event(dg.AssetMaterialization(claims_report.key, metadata=metadata))
 
 
-@dg.job(description="The papers' claims, tested anew; about an hour.")
+@dg.job(description="The papers' claims, tested anew; hours on a CPU.")
 def claims() -> None:
     """Test the papers' claims."""
     work_on_claims()

@@ -39,7 +39,7 @@ def express(
     params: ParamsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what each edit will look like, for MGIE to learn. Example: editfoundry express data/triplets data/expressive."""  # noqa: E501
+    """Say what each edit will look like, for MGIE to learn. Example: editfoundry express data/dataset/train data/told."""  # noqa: E501
     from editfoundry.profiles import load_profile
     from editfoundry.synthesis.expressive.stage import express as express_shards
 

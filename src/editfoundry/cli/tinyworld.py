@@ -283,8 +283,8 @@ def tinyworld_pretrain(
     continue_shipped: Annotated[
         bool,
         typer.Option(
-            help="Train what is shipped on: vae, diffusion, language_model, editworld or emu_edit; of several, vae and "
-            "diffusion."
+            help="Train what is shipped on: vae, diffusion, language_model, detector, depth, editworld or emu_edit; of "
+            "several, vae and diffusion."
         ),
     ] = False,
     track: Annotated[bool, typer.Option(help="Write MLflow's log into the work folder.")] = True,
