@@ -56,7 +56,11 @@ def test_every_stage_runs_from_the_profile_to_the_report(name, tmp_path, monkeyp
     profile, root = save_profile(name, tmp_path / "models"), tmp_path / "project"
     root.mkdir()
     write_sources(root)
-    sources = {"captions": {"table": "captions.parquet"}, "clips": {"videos": "videos"}}
+    sources = {
+        "captions": {"table": "captions.parquet"},
+        "clips": {"videos": "videos"},
+        "captioned_pictures": {"pictures": "tinyworld"},
+    }
     values = {"profile": str(profile), "device": "cpu", **sources, **FEW}
     (root / "params.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.chdir(root)
