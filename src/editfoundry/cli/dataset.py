@@ -28,10 +28,12 @@ def express(
     output: Annotated[Path, typer.Argument(help="Folder of the shards with expressive instructions.")],
     by: Annotated[
         Literal["model", "truth"] | None,
-        typer.Option(help="The profile's vision-language model, or the captions of the output pictures."),
+        typer.Option(
+            help="The profile's vision-language model, or the output pictures' captions; else as the parameters say."
+        ),
     ] = None,
     summarize: Annotated[
-        bool | None, typer.Option(help="Let the profile's summarizer shorten what the model says, or not.")
+        bool | None, typer.Option(help="Let the profile's summarizer shorten it, or not; else as the parameters say.")
     ] = None,
     only: OnlyOption = None,
     replace: ReplaceOption = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from editfoundry.editors.families.instruct_pix2pix.family import options_in
 from editfoundry.editors.post_edit.post_edit_config import PostEditConfig
@@ -21,20 +21,19 @@ class SamplerParams:
     batch_size: int = 32
     seed: int = 0
 
+    CASES: ClassVar[Mapping[str, str]] = {}
+    """Drawn benchmark -> the parameter that says how many of its cases are asked for."""
+
     def num_cases_of(self, benchmark: str) -> int | None:
         """Return how many cases of a drawn benchmark are asked for; None for any other benchmark."""
-        return None
+        return getattr(self, self.CASES[benchmark]) if benchmark in self.CASES else None
 
     def sampling(self) -> dict[str, Any]:
         """Return the options of the sampler, by diffusers' names."""
         return options_in(self)
 
     def post_edit_config(self, profile: Profile) -> PostEditConfig | None:
-        """Return the post-edit's settings, the profile's under these; none, without.
-
-        Raises:
-            BadInputError: a setting is unknown, or its value is wrong.
-        """
+        """Return nothing: only EditWorld's report has a post-edit."""
         return None
 
 
@@ -50,14 +49,11 @@ class ReportParams(SamplerParams):
     """Evaluate the editor with EditWorld's post-edit too, with these settings of `PostEditConfig` in the place of the
     profile's; none, without."""
 
-    def num_cases_of(self, benchmark: str) -> int | None:
-        """Return how many cases of a drawn benchmark are asked for; None for any other benchmark."""
-        counts = {
-            "tinyworld-world": self.num_world_cases,
-            "tinyworld-new-rules": self.num_new_rule_cases,
-            "tinyworld-plain": self.num_plain_cases,
-        }
-        return counts.get(benchmark)
+    CASES: ClassVar[Mapping[str, str]] = {
+        "tinyworld-world": "num_world_cases",
+        "tinyworld-new-rules": "num_new_rule_cases",
+        "tinyworld-plain": "num_plain_cases",
+    }
 
     def asking_for_post_edit(self) -> ReportParams:
         """Return these parameters with a post-edit, the profile's where they have none."""
@@ -81,20 +77,18 @@ class PairReportParams(ReportParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskReportParams(SamplerParams):
+class EmuEditReportParams(SamplerParams):
     """Parameters of the stage ``emu_edit_report``."""
 
     image_guidance_scale: float = 1.5
     num_task_cases: int = 300
     """Edits of Emu Edit's tasks, which take turns."""
 
-    def num_cases_of(self, benchmark: str) -> int | None:
-        """Return how many cases of a drawn benchmark are asked for; None for any other benchmark."""
-        return self.num_task_cases if benchmark == "tinyworld-tasks" else None
+    CASES: ClassVar[Mapping[str, str]] = {"tinyworld-tasks": "num_task_cases"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookingReportParams(SamplerParams):
+class MgieReportParams(SamplerParams):
     """Parameters of the stage ``mgie_report``."""
 
     image_guidance_scale: float = 1.5
@@ -103,26 +97,21 @@ class LookingReportParams(SamplerParams):
     """Edits whose instruction means something else on every thing."""
     num_plain_cases: int = 60
 
-    def num_cases_of(self, benchmark: str) -> int | None:
-        """Return how many cases of a drawn benchmark are asked for; None for any other benchmark."""
-        counts = {
-            "tinyworld-world": self.num_world_cases,
-            "tinyworld-ambiguous": self.num_ambiguous_cases,
-            "tinyworld-plain": self.num_plain_cases,
-        }
-        return counts.get(benchmark)
+    CASES: ClassVar[Mapping[str, str]] = {
+        "tinyworld-world": "num_world_cases",
+        "tinyworld-ambiguous": "num_ambiguous_cases",
+        "tinyworld-plain": "num_plain_cases",
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
-class InpaintingReportParams(SamplerParams):
+class ImagenEditorReportParams(SamplerParams):
     """Parameters of the stage ``imagen_editor_report``."""
 
     num_prompts: int = 240
     """Of tinyworld's EditBench, three of each picture."""
 
-    def num_cases_of(self, benchmark: str) -> int | None:
-        """Return how many prompts of the drawn benchmark are asked for; None for any other benchmark."""
-        return self.num_prompts if benchmark == "tinyworld-editbench" else None
+    CASES: ClassVar[Mapping[str, str]] = {"tinyworld-editbench": "num_prompts"}
 
 
 @dataclass(frozen=True, kw_only=True)

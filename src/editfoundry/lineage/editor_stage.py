@@ -33,15 +33,15 @@ class EditorLine:
     """Whether the family takes the project's profile, and asks more of its models."""
 
 
-FROM_EDITOR = EditorLine(section="editworld", roles={"editor": "editor_base"}, dataset="train")
-FROM_PAINTER = EditorLine(section="instruct_pix2pix", roles={"editor": "text_to_image"})
-OF_TASKS = EditorLine(section="emu_edit", roles={"editor": "editor_base"}, settings={"family": "emu_edit"})
-OF_WORDS = EditorLine(
+EDITWORLD_LINE = EditorLine(section="editworld", roles={"editor": "editor_base"}, dataset="train")
+INSTRUCT_PIX2PIX_LINE = EditorLine(section="instruct_pix2pix", roles={"editor": "text_to_image"})
+EMU_EDIT_LINE = EditorLine(section="emu_edit", roles={"editor": "editor_base"}, settings={"family": "emu_edit"})
+MGIE_LINE = EditorLine(
     section="mgie",
     roles={"editor": "editor_base", "mllm": "vision_language_model"},
     settings={"family": "mgie", "expressive_field": "expressive_instruction"},
 )
-OF_HOLES = EditorLine(
+IMAGEN_EDITOR_LINE = EditorLine(
     section="imagen_editor", roles={"editor": "text_to_image"}, settings={"family": "inpainting"}, asks_profile=True
 )
 
@@ -50,7 +50,7 @@ def train_editor(
     request: StageRequest,
     num_processes: int | None = None,
     accelerate_config: Path | None = None,
-    line: EditorLine = FROM_EDITOR,
+    line: EditorLine = EDITWORLD_LINE,
 ) -> Path:
     """Fine-tune the model of the line's role with Accelerate, in processes of its own; return the checkpoint's folder.
 
@@ -70,7 +70,7 @@ def train_editor(
     return request.output
 
 
-def write_training_config(request: StageRequest, line: EditorLine = FROM_EDITOR) -> Path:
+def write_training_config(request: StageRequest, line: EditorLine = EDITWORLD_LINE) -> Path:
     """Write the training configuration of an editor of the lineage, and return the file.
 
     Raises:
@@ -85,7 +85,7 @@ def write_training_config(request: StageRequest, line: EditorLine = FROM_EDITOR)
     return config
 
 
-def check_training(request: StageRequest, line: EditorLine = FROM_EDITOR) -> None:
+def check_training(request: StageRequest, line: EditorLine = EDITWORLD_LINE) -> None:
     """Raise BadInputError where the section is no training configuration, or a model that it takes is not there."""
     from editfoundry.editors.train import training_config
 
@@ -95,7 +95,7 @@ def check_training(request: StageRequest, line: EditorLine = FROM_EDITOR) -> Non
     check_models(profile, config.roles)
 
 
-def training_values(request: StageRequest, line: EditorLine = FROM_EDITOR) -> dict[str, Any]:
+def training_values(request: StageRequest, line: EditorLine = EDITWORLD_LINE) -> dict[str, Any]:
     """Return the training configuration of an editor of the lineage as plain values: paths, and the section's own."""
     from editfoundry.tracking.mlflow_client import tracking_uri_of
 
@@ -145,7 +145,7 @@ def _checkpoint(
 
 
 EDITWORLD = _checkpoint(
-    FROM_EDITOR,
+    EDITWORLD_LINE,
     "dataset",
     doing="fine-tuning the editor",
     description="The lineage's editor: the base editor fine-tuned on the data set with Accelerate, in a process of its "
@@ -153,7 +153,7 @@ EDITWORLD = _checkpoint(
     command="train params.yaml",
 )
 INSTRUCT_PIX2PIX = _checkpoint(
-    FROM_PAINTER,
+    INSTRUCT_PIX2PIX_LINE,
     INSTRUCT_PIX2PIX_PAIRS.name,
     doing="training InstructPix2Pix's editor",
     description="InstructPix2Pix's editor: the text-to-image model, widened to see a picture, trained on synthesized "
@@ -161,14 +161,14 @@ INSTRUCT_PIX2PIX = _checkpoint(
     line=INSTRUCT_PIX2PIX_PAIRS.line,
 )
 EMU_EDIT = _checkpoint(
-    OF_TASKS,
+    EMU_EDIT_LINE,
     EMU_EDIT_PAIRS.name,
     doing="training Emu Edit's editor",
     description="Emu Edit's editor: the base editor with a table of tasks, trained on the pairs of all tasks.",
     line=EMU_EDIT_PAIRS.line,
 )
 MGIE = _checkpoint(
-    OF_WORDS,
+    MGIE_LINE,
     EXPRESSIVE.name,
     doing="training MGIE's editor",
     description="MGIE's editor: the base editor led by the vision-language model, which learns to say what an edit "
@@ -176,12 +176,14 @@ MGIE = _checkpoint(
     line=EXPRESSIVE.line,
 )
 IMAGEN_EDITOR = _checkpoint(
-    OF_HOLES,
+    IMAGEN_EDITOR_LINE,
     CAPTIONED_PICTURES.name,
     doing="training Imagen Editor's inpainter",
     description="Imagen Editor's inpainter: the text-to-image model, widened to see a picture with a hole, trained "
     "with the masks of the things that captions name.",
     line=CAPTIONED_PICTURES.line,
 )
-EDITOR_LINES = {line.section: line for line in (FROM_EDITOR, FROM_PAINTER, OF_TASKS, OF_WORDS, OF_HOLES)}
+EDITOR_LINES = {
+    line.section: line for line in (EDITWORLD_LINE, INSTRUCT_PIX2PIX_LINE, EMU_EDIT_LINE, MGIE_LINE, IMAGEN_EDITOR_LINE)
+}
 """What an editor is trained from, by its stage's name."""

@@ -9,13 +9,13 @@ from typing import Any
 from editfoundry.editors.post_edit.post_edit_config import POST_EDIT_ROLES
 from editfoundry.evaluation.report_params import (
     WORLD_REPORT,
-    InpaintingReportParams,
+    EmuEditReportParams,
+    ImagenEditorReportParams,
     LineReport,
-    LookingReportParams,
+    MgieReportParams,
     PairReportParams,
     ReportParams,
     SamplerParams,
-    TaskReportParams,
 )
 from editfoundry.execution.stage_record import Stage, StageRequest
 from editfoundry.lineage.editor_stage import EDITWORLD, EMU_EDIT, IMAGEN_EDITOR, INSTRUCT_PIX2PIX, MGIE
@@ -118,7 +118,7 @@ EMU_EDIT_REPORT = _report(
         title="Emu Edit on tinyworld",
         compares="the base editor against one trained on the pairs of all tasks, which is told the task",
     ),
-    TaskReportParams,
+    EmuEditReportParams,
     EMU_EDIT,
     "the editor of many tasks and of the base, task by task",
     doing="editing the benchmark of tasks, writing the report",
@@ -131,7 +131,7 @@ MGIE_REPORT = _report(
         title="MGIE on tinyworld",
         compares="the base editor against one led by a language model that sees the picture",
     ),
-    LookingReportParams,
+    MgieReportParams,
     MGIE,
     "the editor that looks first and of the base",
     doing="editing the benchmarks of what takes looking, writing the report",
@@ -145,7 +145,7 @@ IMAGEN_EDITOR_REPORT = _report(
         compares="the painter with blended latents against the inpainter trained with the masks of things",
         base="inpainting",
     ),
-    InpaintingReportParams,
+    ImagenEditorReportParams,
     IMAGEN_EDITOR,
     "the trained inpainter and of the painter that it was made of, by what is asked into the hole",
     doing="painting into the benchmark's holes, writing the report",
