@@ -269,7 +269,8 @@ def tinyworld_pretrain(
             metavar="MODEL...",
             help=f"{', '.join(PRETRAININGS)}; all, or several, which are trained in this order and, on a GPU, beside "
             f"each other. diffusion gives text_to_image and editor_base. all leaves out {', '.join(CONTROLS)}, "
-            "which a shipped model is only compared with.",
+            "which a shipped model is only compared with, and vae_decoder, which gives the shipped autoencoder a "
+            "better decoder.",
         ),
     ],
     work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints, logs and MLflow log.")] = Path(".pretrain"),
@@ -284,7 +285,7 @@ def tinyworld_pretrain(
         bool,
         typer.Option(
             help="Train what is shipped on: vae, diffusion, language_model, detector, depth, editworld or emu_edit; of "
-            "several, vae and diffusion."
+            "several, vae, diffusion and the editors, which move to the new autoencoder."
         ),
     ] = False,
     track: Annotated[bool, typer.Option(help="Write MLflow's log into the work folder.")] = True,
@@ -338,7 +339,7 @@ def tinyworld_pretrain(
     with ending_with_owners():
         if only_draw:
             os.nice(DRAWING_NICENESS)
-            draw_pictures(models[0], work_dir, device, num_examples)
+            draw_pictures(models[0], work_dir, device, num_examples, continue_shipped, into)
             return
         facts = pretrain(
             models[0],

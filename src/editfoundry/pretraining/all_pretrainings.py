@@ -13,9 +13,10 @@ from editfoundry.errors import BadInputError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.ip_adapter import load_image_encoder
 from editfoundry.pretrained.text_to_image import load_text_to_image
-from editfoundry.pretraining.card import read_card, training_parts
+from editfoundry.pretraining.card import read_card, steps_of
 from editfoundry.pretraining.job import Job, Pretraining, Trained
 from editfoundry.pretraining.measure import EDITING
+from editfoundry.pretraining.moved_editor import moved_editor
 from editfoundry.pretraining.recipes import (
     clip,
     controlnet,
@@ -43,6 +44,16 @@ VAE_FOLDER = "vae_trained"
 def _vae(job: Job) -> Trained:
     start = None if job.shipped is None else job.shipped / "vae"
     model, result = vae.train_vae(job.work_dir, job.device, job.config, start, **job.sizes("num_pictures"))
+    return {"vae": saver(model)}, result
+
+
+def _vae_decoder(job: Job) -> Trained:
+    is_here = (job.work_dir / VAE_FOLDER).is_dir()
+    start = _trained_vae(job) if is_here else load_text_to_image(job.models, job.runtime).vae
+    start.to(memory_format=torch.channels_last)
+    model, result = vae.polish_decoder(
+        job.work_dir, start, job.device, job.config, **job.sizes("num_pictures"), name="vae_polished"
+    )
     return {"vae": saver(model)}, result
 
 
@@ -184,8 +195,10 @@ def _start_of_editor(job: Job) -> tuple[Path, int]:
     """Return the editor that is fine-tuned, and the seed of its triplets: of one that is trained on, unseen ones."""
     if job.shipped is None:
         return Path(job.models.model("editor_base").location), 0
-    parts = training_parts(read_card(job.shipped).get("training", {}))
-    return job.shipped, sum(part["steps"] for part in parts)
+    start, has_own = job.shipped, (job.work_dir / VAE_FOLDER).is_dir()
+    if has_own:
+        start = moved_editor(start, _trained_vae(job), job.work_dir / "data")
+    return start, steps_of(read_card(job.shipped))
 
 
 def _imagen_editor(job: Job) -> Trained:
@@ -220,6 +233,13 @@ PRETRAININGS = {
         on_gpu=vae.ON_GPU,
         continued_role="text_to_image",
         can_warm_start=True,
+    ),
+    "vae_decoder": Pretraining(
+        config=vae.DECODER_CONFIG,
+        train=_vae_decoder,
+        over_by=1.0,
+        on_gpu=vae.DECODER_ON_GPU,
+        is_only_named=True,
     ),
     "clip": Pretraining(config=clip.CONFIG, train=_clip, over_by=0.24, on_gpu=clip.ON_GPU),
     "diffusion": Pretraining(
@@ -274,6 +294,9 @@ PRETRAININGS = {
         examples_on_gpu=editworld.EXAMPLES_ON_GPU,
         draw=editworld.draw,
         continued_role="editworld",
+        can_warm_start=True,
+        after_warm=("vae",),
+        draws_on=True,
     ),
     "emu_edit": Pretraining(
         config=emu_edit.CONFIG,
@@ -284,6 +307,9 @@ PRETRAININGS = {
         examples_on_gpu=emu_edit.EXAMPLES_ON_GPU,
         draw=emu_edit.draw,
         continued_role="emu_edit",
+        can_warm_start=True,
+        after_warm=("vae",),
+        draws_on=True,
     ),
     "summarizer": Pretraining(config=summarizer.CONFIG, train=_summarizer, over_by=0.5, on_gpu=summarizer.ON_GPU),
     "task_predictor": Pretraining(config=task_predictor.CONFIG, train=_task_predictor, over_by=0.5),
@@ -302,6 +328,7 @@ PRETRAININGS = {
         train=_imagen_editor,
         after=("diffusion",),
         over_by=1.0,
+        after_warm=(),
         on_gpu=imagen_editor.ON_GPU,
         examples_on_gpu=imagen_editor.EXAMPLES_ON_GPU,
         draw=imagen_editor.draw,
@@ -315,10 +342,10 @@ PRETRAININGS = {
     ),
     "mgie": _MGIE,
     **{
-        name: replace(_MGIE, train=partial(_mgie, name=name), draw=None, is_control=True)
+        name: replace(_MGIE, train=partial(_mgie, name=name), draw=None, is_only_named=True)
         for name in mgie.VARIANTS
         if name != "mgie"
     },
-    mgie.BASELINE: replace(_MGIE, train=_mgie_baseline, draw=None, is_control=True),
+    mgie.BASELINE: replace(_MGIE, train=_mgie_baseline, draw=None, is_only_named=True),
 }
 """By the names of `card.PRETRAININGS`, in the order in which one after the other is trained."""

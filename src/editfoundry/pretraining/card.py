@@ -62,7 +62,7 @@ RECIPES = {
 """The pretraining that makes each shipped model."""
 CONTROLS = ("mgie_lgie", "mgie_fz", "mgie_ft", "mgie_raw", "mgie_baseline")
 """Pretrainings of models that are not shipped: what shipped ones are compared with."""
-PRETRAININGS = ("vae", *dict.fromkeys(RECIPES.values()), *CONTROLS)
+PRETRAININGS = ("vae", "vae_decoder", *dict.fromkeys(RECIPES.values()), *CONTROLS)
 """In the order to run them: each needs only models of those before it."""
 DATA = {
     "text_to_image": "Captioned scenes of tinyworld's training split; one network with `editor_base`, whose plain edits it saw too.",  # noqa: E501
@@ -77,7 +77,7 @@ DATA = {
         ("mgie", *CONTROLS),
         "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and a quarter of plain edits; no held-out combination or wording.",  # noqa: E501
     ),
-    "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split and in training wordings; the text encoder stays as it was.",  # noqa: E501
+    "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split and in training wordings.",  # noqa: E501
     "summarizer": "Long descriptions of scenes of tinyworld's training split, with their captions.",
     "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in further ones of the recipe's own; no held-out sentence, but some of their words.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
@@ -120,6 +120,11 @@ def training_facts(config: PretrainingConfig, result: PretrainingResult, device:
 def training_parts(training: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a card's training and those that it was continued from, the latest first; empty for none."""
     return [training, *training_parts(training.get("continued_from", {}))] if training else []
+
+
+def steps_of(card: dict[str, Any]) -> int:
+    """Return the optimizer steps of a card's training and of those that it was continued from."""
+    return sum(part["steps"] for part in training_parts(card.get("training", {})))
 
 
 def read_card(folder: Path) -> dict[str, Any]:

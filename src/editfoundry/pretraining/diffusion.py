@@ -70,6 +70,13 @@ class Denoiser(nn.Module):
         return self.unet(latents, timesteps, encoder_hidden_states=prompt_embeds, return_dict=False)[0]
 
 
+def take_over_fitting(model: nn.Module, old: nn.Module) -> None:
+    """Give ``model`` the weights of ``old``, but those that have another shape there."""
+    weights = model.state_dict()
+    fitting = {name: value for name, value in old.state_dict().items() if value.shape == weights[name].shape}
+    model.load_state_dict({**weights, **fitting})
+
+
 def noised(scheduler: DDIMScheduler, latents: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Return noisy latents, their timesteps ``(B,)`` and the v they should be predicted as."""
     noise = normal_noise(latents, generator)

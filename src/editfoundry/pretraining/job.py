@@ -67,10 +67,15 @@ class Pretraining:
     draw: Callable[..., object] | None = None
     """``(work_dir, **numbers of examples)``: draws what can be drawn before there are the models it starts from; the
     numbers are those of ``examples_on_gpu``."""
+    after_warm: tuple[str, ...] | None = None
+    """Those of ``after`` that it waits for in a suite which starts from what is shipped; by default all."""
+    draws_on: bool = False
+    """Whether ``draw`` takes a ``data_seed``, since what is trained on learns from other examples."""
     can_warm_start: bool = False
     """Whether a suite can start it from what is shipped: where that need not fit what the suite trained before."""
-    is_control: bool = False
-    """Whether a shipped model is only compared with it: not shipped itself, it is trained only where it is named."""
+    is_only_named: bool = False
+    """Whether it is trained only where it is named: what shipped models are compared with, and what makes one of them
+    better."""
 
     def config_on(self, device: torch.device) -> PretrainingConfig:
         """Return its settings on a kind of device."""

@@ -12,11 +12,12 @@ from typing import Any
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretraining.all_pretrainings import PRETRAININGS, VAE_FOLDER
-from editfoundry.pretraining.card import read_card, training_facts, training_parts, update_card
+from editfoundry.pretraining.card import read_card, steps_of, training_facts, update_card
 from editfoundry.pretraining.job import Job, Pretraining
 from editfoundry.pretraining.measure import MEASURES
 from editfoundry.pretraining.model_trainee import PretrainingConfig
 from editfoundry.pretraining.shared_files import share_equal_files, unshare_files
+from editfoundry.pretraining.shipping import give_autoencoder
 from editfoundry.profiles import EMBEDDED_FOLDER, Profile, load_profile
 from editfoundry.tracking.mlflow_client import default_tracking_uri
 
@@ -40,7 +41,8 @@ def pretrain(
     """Train one of `PRETRAININGS` from tinyworld, resuming what was interrupted.
 
     ``diffusion`` puts ``text_to_image`` and ``editor_base`` into ``out``, ``clip`` puts ``clip`` there; the autoencoder
-    stays in ``work_dir`` and is shipped within the diffusion models. Equal files in ``out`` lie there once.
+    stays in ``work_dir`` and is shipped within the diffusion models. ``vae_decoder`` gives a better decoder to those in
+    ``out`` that have the autoencoder. Equal files in ``out`` lie there once.
 
     Args:
         name: of the pretraining.
@@ -91,6 +93,8 @@ def pretrain(
         parameters = save(folder)
         if role != "vae":
             update_card(folder, role, parameters=parameters, training=facts)
+    if name == "vae_decoder":
+        give_autoencoder(out, work_dir / VAE_FOLDER)
     if shares:
         share_equal_files(out)
     return {**facts, "models": ", ".join(models)}
@@ -108,8 +112,15 @@ def _with_settings(name: str, config: PretrainingConfig, settings: Mapping[str, 
     return replace(config, **settings)
 
 
-def draw_pictures(name: str, work_dir: Path, device: str, num_examples: int | None = None) -> None:
-    """Draw what a training learns from, ahead of it; see `Pretraining.draw`.
+def draw_pictures(
+    name: str,
+    work_dir: Path,
+    device: str,
+    num_examples: int | None = None,
+    continue_shipped: bool = False,
+    out: Path = EMBEDDED_FOLDER,
+) -> None:
+    """Draw what a training learns from, ahead of it; see `Pretraining.draw`. The arguments are those of `pretrain`.
 
     Raises:
         BadInputError: its pictures cannot be drawn before the models that it starts from are there.
@@ -120,7 +131,9 @@ def draw_pictures(name: str, work_dir: Path, device: str, num_examples: int | No
     numbers = recipe.examples_on(target)
     if num_examples is not None:
         numbers = dict.fromkeys(recipe.examples_on_gpu, num_examples)
-    recipe.draw(work_dir, **numbers)
+    continues = continue_shipped and recipe.draws_on
+    seeds = {"data_seed": steps_of(read_card(_shipped(recipe, out)))} if continues else {}
+    recipe.draw(work_dir, **numbers, **seeds)
 
 
 def models_in(folder: Path) -> Profile:
@@ -146,12 +159,12 @@ def _continued(name: str, job: Job, out: Path) -> tuple[Job, dict[str, Any]]:
     if recipe.continued_role is None:
         known = ", ".join(name for name, other in PRETRAININGS.items() if other.continued_role)
         raise BadInputError(f"{name}: only {known} can be continued from what is shipped")
-    shipped = next(folder / recipe.continued_role for folder in (out, EMBEDDED_FOLDER) if _is_there(folder, recipe))
-    before = read_card(shipped).get("training", {})
+    shipped = _shipped(recipe, out)
+    card = read_card(shipped)
     # What it has learned from is not drawn again.
-    seed = job.config.seed + sum(part["steps"] for part in training_parts(before))
+    seed = job.config.seed + steps_of(card)
     config = replace(job.config, learning_rate=recipe.continued_rate * job.config.learning_rate, seed=seed)
-    return replace(job, config=config, shipped=shipped), before
+    return replace(job, config=config, shipped=shipped), card.get("training", {})
 
 
 def measure(role: str, device: str, profile: str = "embedded") -> dict[str, float]:
@@ -168,6 +181,10 @@ def measure(role: str, device: str, profile: str = "embedded") -> dict[str, floa
     folder = Path(chosen.model(role).location) if role in chosen.models else EMBEDDED_FOLDER / role
     update_card(folder, role, measured=measured)
     return measured
+
+
+def _shipped(recipe: Pretraining, out: Path) -> Path:
+    return next(folder / str(recipe.continued_role) for folder in (out, EMBEDDED_FOLDER) if _is_there(folder, recipe))
 
 
 def _is_there(folder: Path, recipe: Pretraining) -> bool:

@@ -45,6 +45,33 @@ def editor_saver(pipeline: DiffusionPipeline, editing: EditingDefaults = EDITING
     return save
 
 
+def give_autoencoder(models: Path, autoencoder: Path) -> list[str]:
+    """Give an autoencoder with another decoder to all models that see pictures by the same latents; return their names.
+
+    Args:
+        models: folder of pipelines in diffusers' layout, which are changed.
+        autoencoder: folder of an `AutoencoderKL`.
+    """
+    vae = AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float16)
+    given = []
+    for folder in sorted(path.parent for path in models.glob("*/vae")):
+        shipped = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float16)
+        if _has_the_same_latents(shipped, vae):
+            vae.save_pretrained(folder / "vae")
+            given.append(folder.name)
+    return given
+
+
+def _has_the_same_latents(first: AutoencoderKL, second: AutoencoderKL) -> bool:
+    if first.config.latent_channels != second.config.latent_channels:
+        return False
+    return first.config.scaling_factor == second.config.scaling_factor and all(
+        torch.equal(one, other)
+        for mine, others in ((first.encoder, second.encoder), (first.quant_conv, second.quant_conv))
+        for one, other in zip(mine.state_dict().values(), others.state_dict().values(), strict=True)
+    )
+
+
 def _open_in_full_precision(config: Path) -> None:
     """Let transformers open half-precision weights in float32 by default, as diffusers does the other components."""
     values = json.loads(config.read_text())

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 AT_ONCE_ON_GPU = 10
 """Small models leave a GPU idle while their next step is prepared."""
+DRAWN_AT_ONCE = 2
+"""One takes a while to begin."""
 TOLD_EVERY = 10.0
 """Seconds between two lines of one training that are told; its log has them all."""
 SAVING_SECONDS = 15.0
@@ -62,6 +64,8 @@ class Suite:
         unknown = [name for name in self.only if name not in PRETRAININGS]
         if unknown:
             raise BadInputError(f"no pretraining {unknown[0]!r}: they are {', '.join(PRETRAININGS)}")
+        if "vae_decoder" in self.only:
+            raise BadInputError("vae_decoder changes the models of the others: name it alone, when they are trained")
 
     def run(self) -> dict[str, str]:
         """Train what is not trained yet; return what became of each: ``trained`` or ``was trained``.
@@ -72,7 +76,7 @@ class Suite:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         self.out.mkdir(parents=True, exist_ok=True)
         unshare_files(self.out)
-        shipped = [name for name, recipe in PRETRAININGS.items() if not recipe.is_control]
+        shipped = [name for name, recipe in PRETRAININGS.items() if not recipe.is_only_named]
         names = [name for name in PRETRAININGS if name in (self.only or shipped)]
         became = {name: "was trained" for name in names if self.is_done(name)}
         run = _Run(self, [name for name in names if name not in became])
@@ -98,8 +102,14 @@ class Suite:
         recipe = PRETRAININGS[name]
         device = choose_runtime(self.device, "float32").device
         config, numbers = recipe.config_on(device), self.num_examples or dict(recipe.examples_on(device))
-        before = [self.digest(other) for other in recipe.after if not self.only or other in self.only]
+        before = [self.digest(other) for other in self.after(name) if not self.only or other in self.only]
         return input_hash(name, config, self.num_steps, numbers, self._warm_starts(name), before)
+
+    def after(self, name: str) -> tuple[str, ...]:
+        """Return the trainings that one waits for."""
+        recipe = PRETRAININGS[name]
+        is_warm = self.continue_shipped and recipe.after_warm is not None
+        return recipe.after_warm or () if is_warm else recipe.after
 
     def command(self, name: str, ends_at: float | None) -> list[str]:
         """Return the command line that trains one of them."""
@@ -130,8 +140,8 @@ class _Run:
     waiting: list[str]
     under_way: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     to_draw: list[str] = field(default_factory=list)
-    """Trainings whose pictures are drawn while they wait, in this order, one after the other."""
-    drawing: subprocess.Popen[str] | None = None
+    """Trainings whose pictures are drawn while they wait, in this order."""
+    drawing: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     """What draws for the first of them."""
     relays: dict[str, threading.Thread] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
@@ -153,7 +163,7 @@ class _Run:
                 self._take_finished()
         finally:
             # SIGTERM lets a training save its state.
-            children = [*self.under_way.values(), *([self.drawing] if self.drawing else [])]
+            children = [*self.under_way.values(), *self.drawing.values()]
             for child in children:
                 child.terminate()
             for child in children:
@@ -168,22 +178,23 @@ class _Run:
         return [
             name
             for name in self.waiting
-            if PRETRAININGS[name].draw is not None and {*self.waiting} & {*PRETRAININGS[name].after}
+            if PRETRAININGS[name].draw is not None and {*self.waiting} & {*self.suite.after(name)}
         ]
 
     def _draw(self) -> None:
         """Go on drawing."""
-        if self.drawing is not None and self.drawing.poll() is not None:
+        for name in [name for name, child in self.drawing.items() if child.poll() is not None]:
             # One that failed leaves it to the training, which says what is wrong.
-            self.drawing = None
-            self.to_draw.pop(0)
-        if self.drawing is None and self.to_draw:
-            self.drawing = self._child(self.suite.drawing_command(self.to_draw[0]), subprocess.DEVNULL)
+            del self.drawing[name]
+            self.to_draw.remove(name)
+        for name in self.to_draw[:DRAWN_AT_ONCE]:
+            if name not in self.drawing:
+                self.drawing[name] = self._child(self.suite.drawing_command(name), subprocess.DEVNULL)
 
     def _ready(self) -> list[str]:
         self._draw()
         pending = {*self.waiting, *self.under_way, *self.failed}
-        return [name for name in self.waiting if name not in self.to_draw and not pending & {*PRETRAININGS[name].after}]
+        return [name for name in self.waiting if name not in self.to_draw and not pending & {*self.suite.after(name)}]
 
     def _begin(self, name: str) -> None:
         self.waiting.remove(name)

@@ -16,9 +16,9 @@ from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.outcome import changed_region
 from editfoundry.tinyworld.rule import Rule
 from editfoundry.tinyworld.rules import trained_rules
-from editfoundry.tinyworld.scene import Scene
+from editfoundry.tinyworld.scene import Scene, picture_of
 from editfoundry.tinyworld.scene_sampling import Split, sample_scene
-from editfoundry.tinyworld.wrong_outcomes import differ, picture_of
+from editfoundry.tinyworld.wrong_outcomes import differ
 
 NUM_OTHERS_OUTCOMES = 4
 """What the instruction would mean for so many other things, at most, is among a case's wrong outcomes."""

@@ -15,9 +15,9 @@ from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.guesses import is_guessed
 from editfoundry.tinyworld.rules import new_rules, trained_rules
-from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, picture_of, render
 from editfoundry.tinyworld.scene_sampling import Split, random_stream
-from editfoundry.tinyworld.wrong_outcomes import changed_thing, picture_of, shows, smeared_outcomes, wrong_outcomes
+from editfoundry.tinyworld.wrong_outcomes import changed_thing, shows, smeared_outcomes, wrong_outcomes
 
 WorldSplit = Literal["test", "test-new-rules"]
 

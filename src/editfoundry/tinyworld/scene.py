@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,14 @@ def depth_order(scene: Scene) -> list[int]:
 def render(scene: Scene, size: int = IMAGE_SIZE, morph: Morph | None = None) -> np.ndarray:
     """Draw the scene; ``(size, size, 3)`` uint8 RGB. ``morph`` draws one object between two states."""
     return np.asarray(paint(scene, size, morph).reduce(SUPERSAMPLING).convert("RGB"))
+
+
+@lru_cache(maxsize=256)
+def picture_of(scene: Scene) -> np.ndarray:
+    """Return what ``render`` draws, drawn once; not to be written to."""
+    drawn = render(scene)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def paint(scene: Scene, size: int = IMAGE_SIZE, morph: Morph | None = None) -> Image.Image:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -13,7 +12,7 @@ from editfoundry.tinyworld.backgrounds import Background, all_backgrounds
 from editfoundry.tinyworld.edits import Edit
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.outcome import changed_region
-from editfoundry.tinyworld.scene import IMAGE_SIZE, POSITIONS, SIZES, Scene, SceneObject, render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, POSITIONS, SIZES, Scene, SceneObject, picture_of
 from editfoundry.tinyworld.scene_sampling import random_background, random_object
 
 NUM_WRONG_OUTCOMES = 12
@@ -26,14 +25,6 @@ MIN_DIFFERING_SHARE = 0.1
 """Share of the truly changed region in which two outcomes must visibly differ to be told apart."""
 SMEAR_RADIUS = 4
 """Standard deviation, in pixels of 64, of the blur that wipes a thing out."""
-
-
-@lru_cache(maxsize=256)
-def picture_of(scene: Scene) -> np.ndarray:
-    """Return what ``render`` draws, drawn once; not to be written to."""
-    drawn = render(scene)
-    drawn.flags.writeable = False
-    return drawn
 
 
 def shows(edit: Edit) -> bool:

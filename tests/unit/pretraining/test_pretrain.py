@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import AutoencoderKL, DiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
 from tiny_models import tiny_pipeline
@@ -17,7 +17,7 @@ from editfoundry.pretraining.all_pretrainings import PRETRAININGS
 from editfoundry.pretraining.card import read_card
 from editfoundry.pretraining.measure import EDITING
 from editfoundry.pretraining.pretrain import pretrain
-from editfoundry.pretraining.shipping import saver
+from editfoundry.pretraining.shipping import give_autoencoder, saver
 from editfoundry.profiles import EMBEDDED_FOLDER
 
 
@@ -68,8 +68,26 @@ def test_a_pipeline_saved_to_be_shipped_is_half_the_size_and_opens_in_full_preci
     assert {opened.text_encoder.dtype, opened.unet.dtype, opened.vae.dtype} == {torch.float32}
 
 
+def test_a_better_decoder_goes_to_all_models_with_these_latents_and_to_no_other(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    for name in ("painter", "editor", "stranger"):
+        pipeline = tiny_pipeline()
+        if name == "stranger":
+            torch.nn.init.zeros_(pipeline.vae.encoder.conv_in.weight)
+        saver(pipeline)(models / name)
+    vae = AutoencoderKL.from_pretrained(models / "painter" / "vae", torch_dtype=torch.float32)
+    torch.nn.init.ones_(vae.decoder.conv_out.bias)
+    saver(vae)(tmp_path / "better")
+    assert give_autoencoder(models, tmp_path / "better") == ["editor", "painter"]
+    biases = {
+        name: AutoencoderKL.from_pretrained(models / name / "vae").decoder.conv_out.bias.tolist()
+        for name in ("painter", "editor", "stranger")
+    }
+    assert biases["painter"] == biases["editor"] == [1, 1, 1] != biases["stranger"]
+
+
 def test_an_unknown_model_is_one_line_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, clip, diffusion"):
+    with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, vae_decoder, clip, diffusion"):
         pretrain("gan", tmp_path, 1, "cpu")
     assert set(PRETRAININGS) == set(card.PRETRAININGS)
-    assert {name for name, recipe in PRETRAININGS.items() if recipe.is_control} == set(card.CONTROLS)
+    assert {name for name, recipe in PRETRAININGS.items() if recipe.is_only_named} == {*card.CONTROLS, "vae_decoder"}

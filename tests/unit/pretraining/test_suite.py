@@ -17,6 +17,7 @@ from editfoundry.pretraining.suite import Suite
 from editfoundry.training.failures import TrainingError
 
 FAILS = "fails"
+NOT_IN_ALL = {*CONTROLS, "vae_decoder"}
 
 
 def stub(suite: Suite, name: str, ends_at: float | None) -> list[str]:
@@ -43,7 +44,16 @@ def order(suite: Suite) -> list[tuple[str, float | None]]:
 def test_a_suite_that_continues_what_is_shipped_starts_autoencoder_and_denoiser_from_it(tmp_path: Path) -> None:
     suite = Suite(work_dir=tmp_path, out=tmp_path, device="cpu", continue_shipped=True)
     warm = {name for name in PRETRAININGS if "--continue-shipped" in suite.command(name, None)}
-    assert warm == {"vae", "diffusion"}
+    assert warm == {"vae", "diffusion", "editworld", "emu_edit"}
+
+
+def test_editors_that_are_continued_wait_for_the_autoencoder_alone(suite: Suite) -> None:
+    chosen = ["vae", "diffusion", "editworld"]
+    cold = replace(suite, only=chosen)
+    warm = replace(cold, continue_shipped=True)
+    assert (cold.after("editworld"), warm.after("editworld")) == (("diffusion",), ("vae",))
+    assert warm.after("imagen_editor") == ()
+    assert warm.after("controlnet_canny") == ("diffusion",)
 
 
 @pytest.fixture
@@ -55,9 +65,9 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
 def test_every_training_comes_after_those_whose_models_it_starts_from(suite: Suite) -> None:
     assert set(suite.run().values()) == {"trained"}
     names = [name for name, _ in order(suite)]
-    assert sorted(names) == sorted({*PRETRAININGS} - {*CONTROLS})
+    assert sorted(names) == sorted({*PRETRAININGS} - NOT_IN_ALL)
     for name, recipe in PRETRAININGS.items():
-        if recipe.is_control:
+        if recipe.is_only_named:
             continue
         assert all(names.index(other) < names.index(name) for other in recipe.after)
     assert (suite.work_dir / "logs" / "clip.log").read_text() == "step 1/1\n"
@@ -88,7 +98,7 @@ def test_a_training_that_fails_holds_up_only_those_that_need_it(suite: Suite) ->
     done = {name for name, _ in order(suite)}
     assert done == {*PRETRAININGS} - {
         *("clip", "video_language_model", "vision_language_model", "ip_adapter", "mgie"),
-        *CONTROLS,
+        *NOT_IN_ALL,
     }
 
 
@@ -135,5 +145,10 @@ with open({str(suite.work_dir / "order.txt")!r}, "a") as file:
 
 
 def test_an_unknown_training_is_one_line_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, clip"):
+    with pytest.raises(BadInputError, match="no pretraining 'gan': they are vae, vae_decoder, clip"):
         Suite(work_dir=tmp_path, out=tmp_path, only=["gan"])
+
+
+def test_a_better_decoder_is_trained_alone_when_all_models_are_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="name it alone"):
+        Suite(work_dir=tmp_path, out=tmp_path, only=["vae", "vae_decoder"])

@@ -24,7 +24,15 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from editfoundry.editors.families.instruct_pix2pix.widen import widen_conv_in
-from editfoundry.pretraining.diffusion import Denoiser, build_scheduler, build_unet, cached_latents, draw_ahead, noised
+from editfoundry.pretraining.diffusion import (
+    Denoiser,
+    build_scheduler,
+    build_unet,
+    cached_latents,
+    draw_ahead,
+    noised,
+    take_over_fitting,
+)
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult, fit
 from editfoundry.pretraining.parallel_drawing import mapped
 from editfoundry.pretraining.text import build_text_encoder, build_tokenizer, token_ids
@@ -45,7 +53,7 @@ OBJECT_THRESHOLD = 0.25
 NUM_PAINTING_STEPS = 1_800
 """Steps at the start in which the whole batch is captioned scenes."""
 CONFIG = PretrainingConfig(num_steps=16_000, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200)
-ON_GPU = {"num_steps": 12_000, "batch_size": 256, "learning_rate": 2e-3, "mixed_precision": "bf16"}
+ON_GPU = {"num_steps": 12_000, "batch_size": 256, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
 SCENES, INPUTS, OUTPUTS = "latents", "edit-inputs", "edit-outputs"
 """Names of the cached latents."""
 EXAMPLES_ON_GPU = {"num_scenes": 65_536, "num_edits": 131_072}
@@ -213,10 +221,8 @@ def build_denoiser(tokenizer: CLIPTokenizer, latent_channels: int, seed: int) ->
 
 def take_over(model: Denoiser, start: StableDiffusionInstructPix2PixPipeline) -> None:
     """Give ``model`` the weights of an editor, but those whose shape is another one because its latents are."""
-    for part, old in ((model.unet, start.unet), (model.text_encoder, start.text_encoder)):
-        weights = part.state_dict()
-        fitting = {name: value for name, value in old.state_dict().items() if value.shape == weights[name].shape}
-        part.load_state_dict({**weights, **fitting})
+    take_over_fitting(model.unet, start.unet)
+    take_over_fitting(model.text_encoder, start.text_encoder)
 
 
 def painter_of(model: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:

@@ -45,7 +45,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 language model stays as it is; FT's learns to answer and nothing else; the last answers with the raw instruction."""
 BASELINE = "mgie_baseline"
 CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1e-3, ema_decay=0.999, num_warmup_steps=100)
-ON_GPU = {"num_steps": 1_500, "batch_size": 128, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
+ON_GPU = {"num_steps": 3_000, "batch_size": 128, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
 EXAMPLES_ON_GPU = {"num_triplets": NUM_TRIPLETS}
 
 

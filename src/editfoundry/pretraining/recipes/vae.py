@@ -26,7 +26,8 @@ KL_WEIGHT = 1e-4
 """Beside the log of the squared error."""
 CONFIG = PretrainingConfig(num_steps=24_000, batch_size=16, learning_rate=1e-3, weight_decay=0.0, ema_decay=0.998)
 DECODER_CONFIG = replace(CONFIG, num_steps=6_000, learning_rate=5e-4, ema_decay=0.995, seed=1)
-ON_GPU = {"num_steps": 12_000, "batch_size": 128, "mixed_precision": "bf16"}
+ON_GPU = {"num_steps": 12_000, "batch_size": 256, "mixed_precision": "bf16"}
+DECODER_ON_GPU = {"num_steps": 24_000, "batch_size": 256, "mixed_precision": "bf16"}
 DECODER_STEPS = 0.25
 """Steps of the decoder alone, as a share of those before."""
 DECODER_SHARE = 0.2
@@ -84,7 +85,7 @@ def train_vae(
         mixed_precision=config.mixed_precision,
         ends_at=config.ends_at,
     )
-    return polish_decoder(work_dir, vae, device, decoder_config, num_pictures), result
+    return polish_decoder(work_dir, vae, device, decoder_config, num_pictures)[0], result
 
 
 def polish_decoder(
@@ -93,13 +94,17 @@ def polish_decoder(
     device: torch.device,
     config: PretrainingConfig = DECODER_CONFIG,
     num_pictures: int = NUM_PICTURES,
-) -> AutoencoderKL:
-    """Train the decoder on for PSNR, the encoder frozen; latents, and whatever was trained on them, stay valid."""
+    name: str = "vae_decoder",
+) -> tuple[AutoencoderKL, PretrainingResult]:
+    """Train the decoder on for PSNR, the encoder frozen; latents, and whatever was trained on them, stay valid.
+
+    ``name`` is of the folder in ``work_dir`` that gets the weights and the loop's state.
+    """
     pictures = scene_pictures(work_dir / "data", "train", num_pictures)
     vae.encoder.requires_grad_(False)
     vae.quant_conv.requires_grad_(False)
-    fit(vae, _loss_on(pictures, config, device, decoder_loss), config, work_dir / "vae_decoder")
-    return vae.requires_grad_(True)
+    result = fit(vae, _loss_on(pictures, config, device, decoder_loss), config, work_dir / name)
+    return vae.requires_grad_(True), result
 
 
 def _loss_on(

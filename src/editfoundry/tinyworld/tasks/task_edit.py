@@ -11,12 +11,11 @@ import numpy as np
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import changed_region
-from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, picture_of, render
 from editfoundry.tinyworld.wrong_outcomes import (
     MIN_CHANGED_SHARE,
     MIN_DIFFERING_SHARE,
     NUM_WRONG_OUTCOMES,
-    picture_of,
     smeared_outcomes,
 )
 

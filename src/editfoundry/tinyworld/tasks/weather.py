@@ -10,9 +10,8 @@ from PIL import Image, ImageDraw
 
 from editfoundry.tinyworld.depth_map import depth_map
 from editfoundry.tinyworld.pen import SUPERSAMPLING
-from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, render
+from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, picture_of, render
 from editfoundry.tinyworld.scene_sampling import random_stream
-from editfoundry.tinyworld.wrong_outcomes import picture_of
 
 CLEAR = "clear"
 _NUM_DROPS = 46
