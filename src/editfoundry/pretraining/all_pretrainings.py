@@ -8,14 +8,15 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
+from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
 
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.ip_adapter import load_image_encoder
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.card import read_card, steps_of
-from editfoundry.pretraining.job import Job, Pretraining, Trained
-from editfoundry.pretraining.measure import EDITING
+from editfoundry.pretraining.job import Job, Pretraining, Save, Trained
+from editfoundry.pretraining.measure import EDITING, PAINTING
 from editfoundry.pretraining.moved_editor import moved_editor
 from editfoundry.pretraining.recipes import (
     clip,
@@ -36,6 +37,7 @@ from editfoundry.pretraining.recipes import (
     video_language_model,
     vision_language_model,
 )
+from editfoundry.pretraining.shared_files import split_weights
 from editfoundry.pretraining.shipping import editor_saver, saver
 
 VAE_FOLDER = "vae_trained"
@@ -73,7 +75,15 @@ def _diffusion(job: Job) -> Trained:
     painter, editor, result = joint.train_diffusion(
         job.work_dir, autoencoder, job.device, job.config, start, **job.sizes("num_scenes", "num_edits")
     )
-    return {"text_to_image": saver(painter), "editor_base": editor_saver(editor)}, result
+    savers = {"text_to_image": editor_saver(painter, PAINTING), "editor_base": editor_saver(editor)}
+    return {role: partial(_with_shared_unet, save) for role, save in savers.items()}, result
+
+
+def _with_shared_unet(save: Save, folder: Path) -> dict[str, int]:
+    """Save painter or base: their UNets are one but for the first layer, whose image channels the base has more."""
+    counts = save(folder)
+    split_weights(folder / "unet" / SAFETENSORS_WEIGHTS_NAME, {"conv_in.weight"})
+    return counts
 
 
 def _controlnet(job: Job) -> Trained:

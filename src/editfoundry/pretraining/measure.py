@@ -53,6 +53,8 @@ SAMPLING: Mapping[str, Any] = {
     "image_guidance_scale": IMAGE_GUIDANCE_SCALE,
 }
 """Options of the editors that are measured."""
+PAINTING = EditingDefaults(options={}, made_for=f"tinyworld's drawn pictures of {IMAGE_SIZE} pixels", side=IMAGE_SIZE)
+"""What the painter's folder says of the pictures that it knows."""
 EDITING = EditingDefaults(
     options=SAMPLING, made_for=f"tinyworld's drawn pictures of {IMAGE_SIZE} pixels", side=IMAGE_SIZE
 )

@@ -1,18 +1,41 @@
 """Equal files of the embedded models lie on disk once: the others are links to it.
 
-The painter and both editors have one autoencoder, painter and base one text encoder. Each folder still opens by itself
+The painter and the editors have one autoencoder, painter and base one text encoder, and one UNet but for the layer
+that sees the picture. Each folder still opens by itself
 in plain diffusers, from a checkout; a wheel, which knows no links, has copies.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+
+from safetensors.torch import load_file, save_file
 
 MIN_SHARED = 16 * 2**10
 """Bytes from which on a file is worth a link: weights and vocabularies, not configurations."""
+
+
+def split_weights(path: Path, alone: Collection[str]) -> None:
+    """Split a weights file into two shards, of which a model that is the same but for some tensors can share one.
+
+    Args:
+        path: a safetensors file of diffusers or transformers, which open its two shards by an index beside them.
+        alone: names of the tensors that get a shard of their own.
+    """
+    weights = load_file(path)
+    shards = [{name: value for name, value in weights.items() if (name in alone) is own} for own in (True, False)]
+    names = [f"{path.stem}-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    places = {name: file for file, shard in zip(names, shards, strict=True) for name in shard}
+    for file, shard in zip(names, shards, strict=True):
+        save_file(shard, path.with_name(file), metadata={"format": "pt"})
+    size = sum(value.numel() * value.element_size() for value in weights.values())
+    index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(places.items()))}
+    path.with_name(f"{path.name}.index.json").write_text(json.dumps(index, indent=1) + "\n")
+    path.unlink()
 
 
 def share_equal_files(folder: Path) -> None:

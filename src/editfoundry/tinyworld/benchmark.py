@@ -11,9 +11,10 @@ import numpy as np
 
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.tinyworld.ambiguous import ambiguous_rules, others_outcomes, sample_ambiguous_edit
-from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.edit_case import EditCase, stacked_pictures
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.guesses import is_guessed
+from editfoundry.tinyworld.open_outcomes import open_outcomes
 from editfoundry.tinyworld.rules import new_rules, trained_rules
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, picture_of, render
 from editfoundry.tinyworld.scene_sampling import Split, random_stream
@@ -105,5 +106,6 @@ def _case(identifier: str, edit: Edit, wrong: Sequence[Scene], side: int) -> Edi
         input_image=before,
         true_output=truth,
         wrong_outputs=np.stack([*map(drawn, wrong), *smeared_outcomes(before, truth)]),
+        open_outputs=stacked_pictures(map(drawn, open_outcomes(edit))),
         changes=changed_thing(edit),
     )

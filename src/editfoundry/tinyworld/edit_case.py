@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,8 @@ class EditCase:
     wrong_outputs: np.ndarray
     """``(K, H, W, 3)`` uint8 RGB: plausible outcomes that the instruction does not ask for; K is at least 12 in
     tinyworld."""
+    open_outputs: np.ndarray | None = None
+    """``(K, H, W, 3)`` uint8 RGB: outcomes that the instruction allows as much as the true one, see `open_outcomes`."""
     task: str = ""
     """One of Emu Edit's sixteen tasks, where the edit was drawn for one."""
     changes: str = ""
@@ -48,3 +51,9 @@ class EditCase:
             raise ValueError(f"case {self.id}: wrong_outputs is {self.wrong_outputs.shape}, not (K, {shape})")
         if {a.dtype for a in (self.input_image, self.true_output, self.wrong_outputs)} != {np.dtype(np.uint8)}:
             raise ValueError(f"case {self.id}: its images are not all uint8")
+
+
+def stacked_pictures(pictures: Iterable[np.ndarray]) -> np.ndarray | None:
+    """Return ``(K, H, W, 3)`` of K pictures; None for none."""
+    listed = list(pictures)
+    return np.stack(listed) if listed else None

@@ -4,6 +4,9 @@ An edit is *right* when, inside the region that truly changes, it is nearer (L2)
 and to every one of at least twelve wrong outcomes, and its squared error there is less than half of the input's. It is
 *sharp* when that error is less than a quarter.
 
+Where the instruction leaves something open, as where exactly a thing stands that is added, the true outcome is that of
+all allowed ones which the edit is nearest to.
+
 What is painted into a hole may stand a little elsewhere than what stood there, and may differ in what the prompt leaves
 open. There the edit is read, see `editbench.hole_reading`: it is right when the things that it shows have everything
 that the prompt asks for, and the squared error against these things is less than half of the hole's own.
@@ -26,7 +29,7 @@ CHANGE_THRESHOLD = 8
 """A pixel truly changes when one of its channels differs by more than this, of 255: enough to pass over rounding and
 anti-aliasing, too little to be seen."""
 
-RULE_VERSION = 2
+RULE_VERSION = 3
 """Part of the hash of whatever was judged by the rule below."""
 RIGHT_ERROR = 0.5
 """An edit is right below this share of the input's error: it has gone most of the way to the truth."""
@@ -72,12 +75,23 @@ def judge_outcome(edited: np.ndarray, case: EditCase) -> OutcomeVerdict:
     """
     if case.hole is not None:
         return _judge_painted(edited, case, case.hole)
-    region = changed_region(case.input_image, case.true_output)
-    candidates = np.stack([case.input_image, *case.wrong_outputs, case.true_output])[:, region].astype(np.float64)
+    truth = _meant(edited, case)
+    region = changed_region(case.input_image, truth)
+    candidates = np.stack([case.input_image, *case.wrong_outputs, truth])[:, region].astype(np.float64)
     distances = np.square(candidates - edited[region].astype(np.float64)).sum(axis=(1, 2))
     nearest = int(distances.argmin())
     outcome: Outcome = "truth" if nearest == len(candidates) - 1 else "input" if nearest == 0 else "wrong"
     return OutcomeVerdict(outcome, float(distances[-1] / np.square(candidates[0] - candidates[-1]).sum()))
+
+
+def _meant(edited: np.ndarray, case: EditCase) -> np.ndarray:
+    """Return that of the outcomes which the instruction allows that an edit is nearest to."""
+    if case.open_outputs is None:
+        return case.true_output
+    allowed = np.stack([case.true_output, *case.open_outputs])
+    distances = np.square(allowed.astype(np.float32) - edited.astype(np.float32)).sum(axis=(1, 2, 3))
+    meant: np.ndarray = allowed[int(distances.argmin())]
+    return meant
 
 
 def asked_attributes(edited: np.ndarray, case: EditCase) -> dict[str, bool]:

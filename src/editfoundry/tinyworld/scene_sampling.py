@@ -18,6 +18,10 @@ from editfoundry.tinyworld.scene import POSITIONS, SIZES, Scene, SceneObject
 Split = Literal["train", "test"]
 SPLIT_SEED = 20240522
 TWO_OBJECTS_SHARE = 0.3
+OFFSETS = (-0.03, 0.03)
+"""Between which an object's ``dx`` is drawn, which no text tells."""
+GROUNDS = (0.10, 0.20)
+"""Between which its ``ground`` is drawn."""
 
 
 def random_stream(*key: object) -> np.random.Generator:
@@ -94,8 +98,8 @@ def _random_object(random: np.random.Generator, kind: str, state: str | None, po
         colour=_choice(random, description.colours),
         position=position,
         size=_choice(random, tuple(SIZES)),
-        dx=round(float(random.uniform(-0.03, 0.03)), 3),
-        ground=round(float(random.uniform(0.10, 0.20)), 3),
+        dx=round(float(random.uniform(*OFFSETS)), 3),
+        ground=round(float(random.uniform(*GROUNDS)), 3),
     )
 
 

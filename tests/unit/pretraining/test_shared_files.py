@@ -3,10 +3,17 @@
 import shutil
 from pathlib import Path
 
-from diffusers import DiffusionPipeline
+import torch
+from diffusers import DiffusionPipeline, UNet2DConditionModel
 from tiny_models import tiny_pipeline
 
-from editfoundry.pretraining.shared_files import MIN_SHARED, share_equal_files, stored_size, unshare_files
+from editfoundry.pretraining.shared_files import (
+    MIN_SHARED,
+    share_equal_files,
+    split_weights,
+    stored_size,
+    unshare_files,
+)
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -34,6 +41,21 @@ def test_files_that_are_unshared_outlive_those_they_were_links_to(tmp_path: Path
     unshare_files(tmp_path)
     first.unlink()
     assert not second.is_symlink() and second.read_bytes() == b"x" * MIN_SHARED
+
+
+def test_unets_that_differ_in_one_layer_share_all_others_and_open_in_plain_diffusers(tmp_path: Path) -> None:
+    unets = {channels: tiny_pipeline(in_channels=channels).unet for channels in (4, 8)}
+    same = {name: value for name, value in unets[8].state_dict().items() if name != "conv_in.weight"}
+    unets[4].load_state_dict({**unets[4].state_dict(), **same})
+    for channels, unet in unets.items():
+        unet.save_pretrained(tmp_path / str(channels))
+        split_weights(tmp_path / str(channels) / "diffusion_pytorch_model.safetensors", {"conv_in.weight"})
+    whole = stored_size(tmp_path)
+    share_equal_files(tmp_path)
+    assert stored_size(tmp_path) < 0.6 * whole
+    for channels, unet in unets.items():
+        opened = UNet2DConditionModel.from_pretrained(tmp_path / str(channels)).state_dict()
+        assert all(torch.equal(opened[name], value) for name, value in unet.state_dict().items())
 
 
 def test_pipelines_with_shared_parts_open_in_plain_diffusers(tmp_path: Path) -> None:

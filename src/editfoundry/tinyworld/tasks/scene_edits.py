@@ -19,6 +19,7 @@ from editfoundry.tinyworld.edits import (
     the_phrase,
 )
 from editfoundry.tinyworld.objects import KINDS
+from editfoundry.tinyworld.open_outcomes import open_outcomes
 from editfoundry.tinyworld.scene import POSITIONS, Scene
 from editfoundry.tinyworld.scene_sampling import Split, random_background, random_object, sample_scene
 from editfoundry.tinyworld.tasks.drawn_scenes import are_of_split, pick
@@ -103,6 +104,7 @@ def _task_edit(task: EditTask, edit: Edit) -> TaskEdit:
         after=drawing_of(edit.after),
         wrong=lambda random: (drawing_of(scene) for scene in wrong_outcomes(random, edit)),
         changes=changed_thing(edit),
+        open=tuple(map(drawing_of, open_outcomes(edit))),
         index=edit.index,
     )
 

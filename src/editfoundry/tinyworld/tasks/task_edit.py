@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from editfoundry.data.edit_tasks import EditTask
-from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.edit_case import EditCase, stacked_pictures
 from editfoundry.tinyworld.outcome import changed_region
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, picture_of, render
 from editfoundry.tinyworld.wrong_outcomes import (
@@ -43,6 +43,8 @@ class TaskEdit:
     cannot be told from the truth."""
     changes: str
     """What the edit changes: a kind of object, ``background``, or what the whole picture becomes."""
+    open: tuple[Drawing, ...] = ()
+    """Outcomes that the instruction allows as much as ``after``, see `open_outcomes`."""
     index: int | None = None
     """Place of the object that the instruction names among the scene's; None where it names none."""
 
@@ -103,6 +105,7 @@ def case_of_task_edit(identifier: str, edit: TaskEdit, wrong: list[Drawing], sid
         input_image=before,
         true_output=truth,
         wrong_outputs=np.stack([*(drawing(side) for drawing in wrong), *smeared_outcomes(before, truth)]),
+        open_outputs=stacked_pictures(drawing(side) for drawing in edit.open),
         changes=edit.changes,
     )
 
