@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from outcome_rules import outcome_rules
+from outcome_rules import allowed_places, outcome_rules
 
 from editfoundry.curation.curate import kept_ids
 from editfoundry.data.index import read_fields
@@ -62,7 +62,7 @@ def main() -> None:
     demo = f"{machine}\n\n{table}\n\n{_specific()} {_elsewhere()}"
     _fill(ROOT / "README.md", {"demo-table": demo, "model-table": _models()})
     _fill(ROOT / "docs" / "dataset.md", {"dataset-table": _dataset(Paths(ROOT))})
-    _fill(ROOT / "docs" / "evaluation.md", {"outcome-rules": outcome_rules()})
+    _fill(ROOT / "docs" / "evaluation.md", {"outcome-rules": f"{outcome_rules()}\n\n{allowed_places()}"})
     if LEDGER.is_file():
         _fill(ROOT / "docs" / "claims.md", {"ledger": _ledger()})
 
@@ -100,11 +100,19 @@ def _models() -> str:
     for folder in sorted(p for p in EMBEDDED.iterdir() if p.is_dir()):
         card = json.loads((folder / "card.json").read_text())
         parameters = sum(card["parameters"].values()) / 1e6
-        minutes = sum(part["minutes"] for part in training_parts(card["training"]))
         link = f"[`{folder.name}`](src/editfoundry/embedded/{folder.name}/README.md)"
         headline = HEADLINES[folder.name].format(**card["measured"])
-        rows.append(f"| {link} | {parameters:.1f} M | {minutes:.0f} min | {headline} |")
+        rows.append(f"| {link} | {parameters:.1f} M | {_time(card)} | {headline} |")
     return "\n".join(rows)
+
+
+def _time(card: dict[str, Any]) -> str:
+    """Return how long a model was trained: on CPU cores, and on whichever GPUs."""
+    minutes: dict[str, float] = {}
+    for part in training_parts(card["training"]):
+        machine = "" if "CPU" in part["machine"] else f" of an {part['machine']}"
+        minutes[machine] = minutes.get(machine, 0) + part["minutes"]
+    return ", ".join(f"{taken:.0f} min{machine}" for machine, taken in sorted(minutes.items()))
 
 
 def _dataset(paths: Paths) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.controls import REFERENCE_LABELS, TRUTH, TrivialPictures
 from editfoundry.evaluation.metrics.edited_batch import open_pictures
+from editfoundry.tinyworld.benchmark import case_of_edit
 from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.edits import sample_plain_edit
 from editfoundry.tinyworld.outcome import changed_region, judge_outcome
-from editfoundry.tinyworld.wrong_outcomes import NUM_MIXED_OUTCOMES
+from editfoundry.tinyworld.scene import render
+from editfoundry.tinyworld.scene_sampling import GROUNDS, OFFSETS, random_stream
+from editfoundry.tinyworld.wrong_outcomes import NUM_MIXED_OUTCOMES, shows
 
 BENCHMARKS = ("tinyworld-world", "tinyworld-plain")
 SEED = 0
@@ -26,6 +32,24 @@ def outcome_rules() -> str:
         cells = [f"{share:.2f}" for name in BENCHMARKS for share in columns[name][picture]]
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def allowed_places(count: int = 100) -> str:
+    """Return a line: what things get that are added perfectly, at another place that the instruction allows."""
+    rights: list[tuple[bool, bool]] = []
+    for number in range(count):
+        random = random_stream("allowed-places", number)
+        edit = sample_plain_edit(random, "test", "add")
+        while not shows(edit):
+            edit = sample_plain_edit(random, "test", "add")
+        case = case_of_edit(str(number), edit, random)
+        index = next(i for i, thing in enumerate(edit.after.objects) if thing not in edit.before.objects)
+        dx, ground = float(random.uniform(*OFFSETS)), float(random.uniform(*GROUNDS))
+        elsewhere = render(edit.after.with_object(index, dx=dx, ground=ground))
+        strict = replace(case, open_outputs=None)
+        rights.append((judge_outcome(elsewhere, strict).right, judge_outcome(elsewhere, case).right))
+    one_truth, now = np.mean(rights, axis=0)
+    return f"Of {count} things added at another allowed place, by one truth {one_truth:.2f} are right, now {now:.2f}."
 
 
 def _shares(name: str) -> dict[str, tuple[float, ...]]:
@@ -53,3 +77,5 @@ def _right_before(image: Image.Image, case: EditCase) -> bool:
 
 if __name__ == "__main__":
     print(outcome_rules())
+    print()
+    print(allowed_places())

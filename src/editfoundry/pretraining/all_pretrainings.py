@@ -317,6 +317,7 @@ PRETRAININGS = {
         examples_on_gpu=emu_edit.EXAMPLES_ON_GPU,
         draw=emu_edit.draw,
         continued_role="emu_edit",
+        continued_rate=0.4,
         can_warm_start=True,
         after_warm=("vae",),
         draws_on=True,

@@ -7,7 +7,8 @@ no sentence that tinyworld keeps for tests is among them, but some of those sent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from string import Formatter
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from editfoundry.tinyworld.tasks.colour_changes import CHANGES
 from editfoundry.tinyworld.tasks.lettering import WORDS
 from editfoundry.tinyworld.tasks.maps import MAPS
 from editfoundry.tinyworld.tasks.styles import STYLES
+from editfoundry.tinyworld.tasks.task_edit import TaskEdit
 from editfoundry.tinyworld.tasks.textures import TEXTURES
 from editfoundry.tinyworld.tasks.weather import CLEAR, WEATHERS
 from editfoundry.tinyworld.tasks.wording import with_article
@@ -159,11 +161,41 @@ FURTHER_WORDINGS: Mapping[EditTask, tuple[str, ...]] = {
 }
 
 
+_WHENS = {"time", "season", "weather"}
+
+
 def further_instruction(random: np.random.Generator, task: EditTask) -> str:
     """Draw an instruction of a task in one of its further wordings, about things of the training split."""
     wordings = FURTHER_WORDINGS[task]
     text = wordings[int(random.integers(len(wordings)))].format(**_said(random))
     return text[0].upper() + text[1:]
+
+
+def reworded(random: np.random.Generator, edit: TaskEdit) -> str:
+    """Return an edit's instruction in one of its task's further wordings; as it is, where none of these fits."""
+    said = dict(edit.said)
+    for name in _WHENS & said.keys():
+        said["when"] = said[name]
+    told = _information(said.keys() - {"when"})
+    fitting = [
+        wording
+        for wording in FURTHER_WORDINGS[edit.task]
+        if (fields := _fields(wording)) <= said.keys()
+        and (_information(fields) == told or ("when" in fields and len(told) == 1))
+    ]
+    if not said or not fitting:
+        return edit.instruction
+    text = fitting[int(random.integers(len(fitting)))].format(**said)
+    return text[0].upper() + text[1:]
+
+
+def _fields(wording: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(wording) if name}
+
+
+def _information(names: Iterable[str]) -> set[str]:
+    """Return what is told by slots: an article tells nothing, and which map it is, the further wordings say."""
+    return {name.removeprefix("a_") for name in names} - {"map", "the_map"}
 
 
 def _said(random: np.random.Generator) -> dict[str, str]:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from diffusers import StableDiffusionInstructPix2PixPipeline
 
+from editfoundry.data.hashing import input_hash
+from editfoundry.data.record import Triplet
 from editfoundry.editors.families.emu_edit.task_table import TaskTable, read_task_table
 from editfoundry.editors.families.emu_edit.training_config import EmuEditTraining
 from editfoundry.editors.train import train_editor
 from editfoundry.execution.runner import run_stage
+from editfoundry.execution.shard_stage import Shard
+from editfoundry.execution.shard_store import ShardNotes
 from editfoundry.pretraining.editor_training import open_trained, trainer_settings
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 from editfoundry.pretraining.parallel_drawing import on_all_cores
+from editfoundry.pretraining.task_wordings import reworded
 from editfoundry.synthesis.tinyworld_tasks.config import TaskTripletConfig
-from editfoundry.synthesis.tinyworld_tasks.stage import TaskTripletStage
+from editfoundry.synthesis.tinyworld_tasks.stage import TaskTripletStage, task_triplet
+from editfoundry.tinyworld.tasks.task_edit import TaskEdit
 from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS
 
 NUM_TRIPLETS = 45_000
 """Three thousand of each task."""
+FURTHER_SHARE = 0.5
+"""Share of the instructions in one of the task predictor's further wordings."""
 TOKEN_DROPOUT = 0.1
 """Instructions lose words, so that three wordings of each task are not learnt by heart."""
 OUTPUT = "emu_edit"
@@ -63,4 +74,21 @@ def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -
 def write_task_edits(folder: Path, count: int, seed: int = 0) -> None:
     """Write shards of the training split's triplets, on all cores; finished shards stay as they are."""
     config = TaskTripletConfig(num_triplets=count, tasks=MADE_TASKS, seed=seed)
-    run_stage(TaskTripletStage(config), folder, executor=on_all_cores)
+    run_stage(_WordedTriplets(config), folder, executor=on_all_cores)
+
+
+@dataclass(frozen=True)
+class _WordedTriplets(TaskTripletStage):
+    """The same edits; some of them in further wordings, which stand for what a large model knows of words."""
+
+    def digest(self, shard: Shard[range], target: Path) -> str:
+        """Hash what draws the edits."""
+        return input_hash(super().digest(shard, target), FURTHER_SHARE)
+
+    def process(self, models: None, shard: Shard[range], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
+        """Yield a triplet for each number."""
+        return (task_triplet(self.config, number, _reword) for number in shard.source)
+
+
+def _reword(random: np.random.Generator, edit: TaskEdit) -> str:
+    return reworded(random, edit) if random.random() < FURTHER_SHARE else edit.instruction

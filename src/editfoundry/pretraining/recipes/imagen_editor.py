@@ -72,9 +72,9 @@ SAMPLING = EditingDefaults(
     options={
         "num_inference_steps": 25,
         "super_resolution_steps": 10,
-        "guidance_scale": 6.0,
+        "guidance_scale": 2.0,
         "low_guidance_scale": 1.0,
-        "super_resolution_guidance": 2.0,
+        "super_resolution_guidance": 1.0,
         "noise_level": 50,
     },
     made_for=f"tinyworld's drawn pictures of {IMAGE_SIZE} pixels",

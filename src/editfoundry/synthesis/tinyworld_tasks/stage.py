@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 from PIL import Image
 
 from editfoundry.data.edit_tasks import EditTask, TaskGroup
@@ -19,9 +20,12 @@ from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.synthesis.tinyworld_tasks.config import TaskTripletConfig
 from editfoundry.tinyworld.scene_sampling import random_stream
+from editfoundry.tinyworld.tasks.task_edit import TaskEdit
 from editfoundry.tinyworld.tasks.task_sampling import sample_task_edit
 
 RECIPE = "tinyworld-tasks"
+Reword = Callable[[np.random.Generator, TaskEdit], str]
+"""Draws another instruction for an edit."""
 _LOCATED = (EditTask.DETECT, EditTask.SEGMENT)
 """Vision tasks that change a part of the picture, as those of the group ``region`` do."""
 
@@ -58,14 +62,23 @@ class TaskTripletStage(ShardStage[range, None, Triplet]):
             yield task_triplet(self.config, number)
 
 
-def task_triplet(config: TaskTripletConfig, number: int) -> Triplet:
-    """Return the triplet of a number; it has a mask where the task changes a part of the picture."""
+def task_triplet(config: TaskTripletConfig, number: int, reword: Reword | None = None) -> Triplet:
+    """Return the triplet of a number; it has a mask where the task changes a part of the picture.
+
+    ``reword`` words its instruction otherwise.
+    """
     task = config.tasks[number % len(config.tasks)]
     random = random_stream(RECIPE, config.seed, config.split, task, number)
     edit = sample_task_edit(random, config.split, task, config.held_out_wording)
+    return triplet_of_edit(edit, edit.instruction if reword is None else reword(random, edit), config.seed, number)
+
+
+def triplet_of_edit(edit: TaskEdit, instruction: str, seed: int, number: int) -> Triplet:
+    """Return an edit, worded so, as a triplet."""
+    task = edit.task
     has_mask = task.group is TaskGroup.REGION or task in _LOCATED
     return Triplet(
-        instruction=edit.instruction,
+        instruction=instruction,
         input_image=Image.fromarray(edit.input_image),
         output_image=Image.fromarray(edit.output_image),
         input_caption=edit.input_caption,
@@ -73,7 +86,7 @@ def task_triplet(config: TaskTripletConfig, number: int) -> Triplet:
         category=str(task),
         task=str(task),
         recipe=RECIPE,
-        source=f"{RECIPE}:{config.seed}:{number}",
+        source=f"{RECIPE}:{seed}:{number}",
         mask=Image.fromarray(edit.region).convert("L") if has_mask else None,
     )
 

@@ -78,11 +78,11 @@ def color_of(random: np.random.Generator, scene: Scene, held_out_wording: bool =
     else:
         after = changed(after, how)
     kind, _, colour = how.partition("tinted ")
+    said = {"colour": colour} if colour else {"how": kind}
     return TaskEdit(
         task=EditTask.COLOR,
-        instruction=TINT.say(random, held_out_wording, colour=colour)
-        if colour
-        else MAKE.say(random, held_out_wording, how=kind),
+        instruction=(TINT if colour else MAKE).say(random, held_out_wording, **said),
+        said=said,
         input_caption=_caption(scene, BLURRY if how == SHARP else ""),
         output_caption=_caption(scene, "" if how == SHARP else how),
         before=before,

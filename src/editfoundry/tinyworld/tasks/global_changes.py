@@ -65,10 +65,11 @@ def global_of(random: np.random.Generator, scene: Scene, held_out_wording: bool 
     return None if changed is None else _task_edit(*changed)
 
 
-def _task_edit(before: WeatheredScene, after: WeatheredScene, text: str) -> TaskEdit:
+def _task_edit(before: WeatheredScene, after: WeatheredScene, text: str, said: dict[str, str]) -> TaskEdit:
     return TaskEdit(
         task=EditTask.GLOBAL,
         instruction=text,
+        said=said,
         input_caption=before.caption,
         output_caption=after.caption,
         before=before,
@@ -80,8 +81,8 @@ def _task_edit(before: WeatheredScene, after: WeatheredScene, text: str) -> Task
 
 def _changed(
     random: np.random.Generator, before: WeatheredScene, held_out: bool
-) -> tuple[WeatheredScene, WeatheredScene, str] | None:
-    """Return the scene before, the scene after and the instruction; None where the place knows no such change."""
+) -> tuple[WeatheredScene, WeatheredScene, str, dict[str, str]] | None:
+    """Return scenes before and after, the instruction and what fills it in; None where the place knows no change."""
     background, drawn = before.scene.background, random.random()
     if drawn < _WEATHER_SHARE:
         if is_indoors(background):
@@ -89,18 +90,21 @@ def _changed(
         first, second = random.permutation([CLEAR, CLEAR, *WEATHERS])[:2]
         if first == second:
             return None
-        text = WEATHER.say(random, held_out, weather=str(second))
-        return replace(before, weather=str(first)), replace(before, weather=str(second)), text
+        said = {"weather": str(second)}
+        text = WEATHER.say(random, held_out, **said)
+        return replace(before, weather=str(first)), replace(before, weather=str(second)), text, said
     if drawn < _WEATHER_SHARE + _SEASON_SHARE:
         seasons = [season for season in seasons_of(background.place) if season != background.season]
         if not seasons:
             return None
         season = pick(random, seasons)
         after = replace(before.scene, background=replace(background, season=season))
-        return before, WeatheredScene(after), SEASON.say(random, held_out, season=season)
+        said = {"season": season}
+        return before, WeatheredScene(after), SEASON.say(random, held_out, **said), said
     time = pick(random, [time for time in TIMES if time != background.time])
     after = replace(before.scene, background=replace(background, time=time))
-    return before, WeatheredScene(after), TIME.say(random, held_out, time=time)
+    said = {"time": time}
+    return before, WeatheredScene(after), TIME.say(random, held_out, **said), said
 
 
 def _what_changes(before: WeatheredScene, after: WeatheredScene) -> str:

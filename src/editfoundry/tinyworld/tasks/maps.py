@@ -99,12 +99,14 @@ def map_of(task: EditTask, random: np.random.Generator, scene: Scene, held_out_w
     if to_map:
         text = TO_MAP.say(random, held_out_wording, **said)
     else:
-        text = TO_PICTURE.say(random, held_out_wording, **said, caption=scene.caption)
+        said["caption"] = scene.caption
+        text = TO_PICTURE.say(random, held_out_wording, **said)
     captions, drawings = (scene.caption, of_map), (drawing_of(scene), mapped(scene, task))
     step = 1 if to_map else -1
     return TaskEdit(
         task=task,
         instruction=text,
+        said=said,
         input_caption=captions[::step][0],
         output_caption=captions[::step][1],
         before=drawings[::step][0],

@@ -88,9 +88,11 @@ def _detect(
     if box is None:
         return None
     thing = scene.objects[index]
+    said = {"the": the_phrase(thing), "colour": colour}
     return TaskEdit(
         task=EditTask.DETECT,
-        instruction=DETECT.say(random, held_out_wording, the=the_phrase(thing), colour=colour),
+        instruction=DETECT.say(random, held_out_wording, **said),
+        said=said,
         input_caption=scene.caption,
         output_caption=f"{scene.caption} with a {colour} box around {the_phrase(thing)}",
         before=drawing_of(scene),
@@ -113,9 +115,11 @@ def segment_of(random: np.random.Generator, scene: Scene, held_out_wording: bool
 
 def _segment(random: np.random.Generator, scene: Scene, index: int, colour: str, held_out_wording: bool) -> TaskEdit:
     thing = scene.objects[index]
+    said = {"the": the_phrase(thing), "colour": colour}
     return TaskEdit(
         task=EditTask.SEGMENT,
-        instruction=SEGMENT.say(random, held_out_wording, the=the_phrase(thing), colour=colour),
+        instruction=SEGMENT.say(random, held_out_wording, **said),
+        said=said,
         input_caption=scene.caption,
         output_caption=f"{scene.caption} with a {colour} mask over {the_phrase(thing)}",
         before=drawing_of(scene),

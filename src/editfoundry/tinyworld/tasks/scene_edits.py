@@ -73,7 +73,7 @@ def scene_edit_of(
         return None
     before, after, wordings, said, index = made
     text = wordings.say(random, held_out_wording, **said)
-    return _task_edit(task, Edit(before=before, after=after, instruction=text, category=task, index=index))
+    return _task_edit(task, Edit(before=before, after=after, instruction=text, category=task, index=index), said)
 
 
 def _sample(
@@ -91,10 +91,10 @@ def _sample(
         text = wordings.say(random, held_out_wording, **said)
         edit = Edit(before=before, after=after, instruction=text, category=task, index=index)
         if shows(edit):
-            return _task_edit(task, edit)
+            return _task_edit(task, edit, said)
 
 
-def _task_edit(task: EditTask, edit: Edit) -> TaskEdit:
+def _task_edit(task: EditTask, edit: Edit, said: dict[str, str]) -> TaskEdit:
     return TaskEdit(
         task=task,
         instruction=edit.instruction,
@@ -104,6 +104,7 @@ def _task_edit(task: EditTask, edit: Edit) -> TaskEdit:
         after=drawing_of(edit.after),
         wrong=lambda random: (drawing_of(scene) for scene in wrong_outcomes(random, edit)),
         changes=changed_thing(edit),
+        said=said,
         open=tuple(map(drawing_of, open_outcomes(edit))),
         index=edit.index,
     )

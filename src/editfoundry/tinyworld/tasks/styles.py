@@ -105,9 +105,11 @@ def sample_style(random: np.random.Generator, split: Split, held_out_wording: bo
 def style_of(random: np.random.Generator, scene: Scene, held_out_wording: bool = False) -> TaskEdit:
     """Draw a style for a scene."""
     style = pick(random, list(STYLES))
+    said = {"a_style": with_article(style)}
     return TaskEdit(
         task=EditTask.STYLE,
-        instruction=WORDINGS.say(random, held_out_wording, a_style=with_article(style)),
+        instruction=WORDINGS.say(random, held_out_wording, **said),
+        said=said,
         input_caption=scene.caption,
         output_caption=f"{with_article(style)} of {scene.caption}",
         before=drawing_of(scene),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -43,6 +43,8 @@ class TaskEdit:
     cannot be told from the truth."""
     changes: str
     """What the edit changes: a kind of object, ``background``, or what the whole picture becomes."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """What the instruction's wording was filled in with; empty where other wordings would not fit."""
     open: tuple[Drawing, ...] = ()
     """Outcomes that the instruction allows as much as ``after``, see `open_outcomes`."""
     index: int | None = None

@@ -117,6 +117,7 @@ def texture_of(random: np.random.Generator, scene: Scene, held_out_wording: bool
     return TaskEdit(
         task=EditTask.TEXTURE,
         instruction=WORDINGS.say(random, held_out_wording, **said),
+        said=said,
         input_caption=scene.caption,
         output_caption=_caption(scene, index, texture),
         before=drawing_of(scene),

@@ -18,6 +18,7 @@ from editfoundry.pretraining.recipes import emu_edit
 from editfoundry.pretraining.shipping import editor_saver
 from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS
 
+VAE_FILE = "vae/diffusion_pytorch_model.safetensors"
 CONFIG = PretrainingConfig(num_steps=2, batch_size=2, num_warmup_steps=0)
 
 
@@ -36,7 +37,7 @@ def test_another_data_seed_draws_other_triplets(tmp_path: Path) -> None:
     assert not drawn[0] & drawn[1]
 
 
-def test_the_shipped_editor_starts_from_the_base_beside_it_and_shares_its_text_encoder(tmp_path: Path) -> None:
+def test_the_shipped_editor_starts_from_the_base_beside_it_and_trains_its_text_encoder_too(tmp_path: Path) -> None:
     out = tmp_path / "models"
     editor_saver(tiny_pipeline())(out / "editor_base")
     job = Job(
@@ -50,8 +51,11 @@ def test_the_shipped_editor_starts_from_the_base_beside_it_and_shares_its_text_e
     counts = saves["emu_edit"](out / "emu_edit")
 
     assert result.num_steps == 2 and counts["task_embeddings"] == 16 * 16
-    for file in ("text_encoder/model.safetensors", "vae/diffusion_pytorch_model.safetensors"):
-        # Equal files lie on disk once, see `shared_files`.
-        assert (out / "emu_edit" / file).read_bytes() == (out / "editor_base" / file).read_bytes()
+    own, bases = (
+        {file: (out / name / file).read_bytes() for file in ("text_encoder/model.safetensors", VAE_FILE)}
+        for name in ("emu_edit", "editor_base")
+    )
+    # Equal files lie on disk once, see `shared_files`.
+    assert [file for file in own if own[file] == bases[file]] == [VAE_FILE]
     editor = open_editor(str(out / "emu_edit"), choose_runtime("cpu"))
     assert editor.model.vectors(["add", "", "remove"]).ne(0).any(1).tolist() == [True, False, True]

@@ -13,12 +13,12 @@ from editfoundry.pretrained.task_predictor import load_task_predictor
 from editfoundry.pretraining.model_trainee import PretrainingConfig
 from editfoundry.pretraining.recipes import task_predictor
 from editfoundry.pretraining.shipping import saver
-from editfoundry.pretraining.task_wordings import FURTHER_WORDINGS, further_instruction
+from editfoundry.pretraining.task_wordings import FURTHER_WORDINGS, further_instruction, reworded
 from editfoundry.profiles import ModelReference, Profile
 from editfoundry.tinyworld.scene_sampling import random_stream
 from editfoundry.tinyworld.tasks import colour_changes, global_changes, lettering, maps, marks, scene_edits, styles
 from editfoundry.tinyworld.tasks import textures as texture_changes
-from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS, SAMPLERS
+from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS, SAMPLERS, sample_task_edit
 from editfoundry.tinyworld.tasks.wording import Wordings
 
 MODULES = (colour_changes, global_changes, lettering, maps, marks, scene_edits, styles, texture_changes)
@@ -78,3 +78,18 @@ def test_a_trained_predictor_learns_and_is_saved_and_loaded_as_its_role(tmp_path
     texts = [task_predictor.instruction_of(number) for number in range(600, 750)]
     right = [found == MADE_TASKS[number % 15] for number, found in enumerate(predictor.predict(texts))]
     assert sum(right) / len(right) > 0.6
+
+
+@pytest.mark.parametrize("task", MADE_TASKS)
+def test_an_edit_in_further_words_tells_the_same_and_has_no_slot_left(task: EditTask) -> None:
+    others = 0
+    for number in range(12):
+        random = random_stream("reworded", task, number)
+        edit = sample_task_edit(random, "train", task, held_out_wording=False)
+        text = reworded(random, edit)
+        others += text != edit.instruction
+        assert "{" not in text
+        names = {name: words for name, words in edit.said.items() if name not in ("the_map", "a_map", "a_texture")}
+        assert all(words.lower() in text.lower() for words in names.values()) or text == edit.instruction
+    # What the further wordings say of signs is of no edit in particular.
+    assert others == 0 if task is EditTask.TEXT else others > 9
