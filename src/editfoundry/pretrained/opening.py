@@ -68,7 +68,9 @@ def load_whole(model_class: Any, reference: ModelReference, unused: tuple[str, .
     """
     check_size(model_class, reference, options.get("subfolder", ""))
     model, told = model_class.from_pretrained(reference.location, output_loading_info=True, **options)
-    missing = sorted(name for name in told["missing_keys"] if not name.startswith(unused))
+    # Of a checkpoint in shards diffusers does not tell what is missing, and leaves it without numbers.
+    empty = (name for name, value in model.state_dict().items() if value.is_meta)
+    missing = sorted(name for name in {*told["missing_keys"], *empty} if not name.startswith(unused))
     if missing:
         shown = ", ".join(missing[:_NUM_SHOWN]) + (", ..." if len(missing) > _NUM_SHOWN else "")
         raise BadInputError(

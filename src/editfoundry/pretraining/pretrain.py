@@ -93,11 +93,12 @@ def pretrain(
         parameters = save(folder)
         if role != "vae":
             update_card(folder, role, parameters=parameters, training=facts)
+    trained = [*models]
     if name == "vae_decoder":
-        give_autoencoder(out, work_dir / VAE_FOLDER)
+        trained = give_autoencoder(out, work_dir / VAE_FOLDER)
     if shares:
         share_equal_files(out)
-    return {**facts, "models": ", ".join(models)}
+    return {**facts, "models": ", ".join(trained) or "none: no model there has this autoencoder"}
 
 
 def _with_settings(name: str, config: PretrainingConfig, settings: Mapping[str, Any]) -> PretrainingConfig:

@@ -53,6 +53,8 @@ def give_autoencoder(models: Path, autoencoder: Path) -> list[str]:
         autoencoder: folder of an `AutoencoderKL`.
     """
     vae = AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float16)
+    # Else this machine's path is shipped in its configuration.
+    vae.register_to_config(_name_or_path="")
     given = []
     for folder in sorted(path.parent for path in models.glob("*/vae")):
         shipped = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float16)

@@ -79,6 +79,7 @@ def test_a_better_decoder_goes_to_all_models_with_these_latents_and_to_no_other(
     torch.nn.init.ones_(vae.decoder.conv_out.bias)
     saver(vae)(tmp_path / "better")
     assert give_autoencoder(models, tmp_path / "better") == ["editor", "painter"]
+    assert AutoencoderKL.load_config(models / "painter" / "vae")["_name_or_path"] == ""
     biases = {
         name: AutoencoderKL.from_pretrained(models / name / "vae").decoder.conv_out.bias.tolist()
         for name in ("painter", "editor", "stranger")

@@ -50,7 +50,7 @@ def test_it_takes_64_pixel_edges_and_fits_in_its_share_of_the_package(painter: A
 
 def test_untrained_it_leaves_the_painters_prediction_as_it_is(painter: Any) -> None:
     controlnet = build_controlnet(painter.unet)
-    latents, ids = torch.randn(2, 4, 16, 16), token_ids(painter.tokenizer, ["an egg", ""])
+    latents, ids = torch.randn(2, painter.unet.config.in_channels, 16, 16), token_ids(painter.tokenizer, ["an egg", ""])
     blank, edges = torch.zeros(2, 3, 64, 64), torch.ones(2, 3, 64, 64)
     with torch.no_grad():
         losses = [

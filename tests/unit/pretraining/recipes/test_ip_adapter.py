@@ -76,7 +76,11 @@ def test_loaded_from_its_file_it_predicts_what_it_predicted_in_training(
     painter: Any = load_text_to_image(load_profile("embedded"), CPU)
     adapter = load_ip_adapter(load_profile(profile), CPU, painter)
     added = {"image_embeds": [torch.randn(1, 1, 128, generator=torch.Generator().manual_seed(0))]}
-    inputs = torch.randn(1, 4, 16, 16), torch.tensor(500), encode_prompts(painter, ["an egg"]).prompt_embeds
+    inputs = (
+        torch.randn(1, painter.unet.config.in_channels, 16, 16),
+        torch.tensor(500),
+        encode_prompts(painter, ["an egg"]).prompt_embeds,
+    )
     with torch.no_grad(), adapter.applied(1.0):
         loaded = painter.unet(*inputs, added_cond_kwargs=added)[0]
         in_training = trained[1].unet(*inputs, added_cond_kwargs=added)[0]
