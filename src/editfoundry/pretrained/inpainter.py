@@ -11,8 +11,6 @@ from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference, Profile
 
 PIPELINES = KNOWN_TYPES["inpainter"]
-MASKED_CHANNELS = 9
-"""Of the UNet: latents, mask, and the latents of the picture without what the mask hides."""
 
 
 def load_inpainter(profile: Profile, runtime: Runtime) -> Any:
@@ -24,10 +22,11 @@ def load_inpainter(profile: Profile, runtime: Runtime) -> Any:
     """
     reference = profile.model("inpainter")
     pipeline = open_inpainter(reference, runtime.of(reference).staying())
-    channels = pipeline.unet.config.in_channels
-    if channels != MASKED_CHANNELS:
+    # Latents, mask, and the latents of the picture without what the mask hides.
+    channels, wanted = pipeline.unet.config.in_channels, 2 * pipeline.vae.config.latent_channels + 1
+    if channels != wanted:
         raise BadInputError(
-            f"role 'inpainter': the UNet of {reference} has {channels} input channels, not {MASKED_CHANNELS}, so it "
+            f"role 'inpainter': the UNet of {reference} has {channels} input channels, not {wanted}, so it "
             "does not see the mask; name a checkpoint that was trained to inpaint"
         )
     return pipeline

@@ -14,12 +14,16 @@ from torch.nn.functional import adaptive_max_pool2d
 from editfoundry.diffusion.blended_inpainting import inpaint
 from editfoundry.diffusion.decoding import decode
 from editfoundry.diffusion.encoding import encode
+from editfoundry.diffusion.masked_inpainting import inpaint_seeing_mask
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.diffusion.seeded_noise import noise_like, seeded_generators
 from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.families.inpainting.cropping import HOLE_FROM, masked_crop
 from editfoundry.editors.families.inpainting.options import InpaintingOptions
 from editfoundry.editors.working_size import edit_at_working_size, native_size
+
+DIFFUSERS_CHANNELS = 4
+"""Of the latents that diffusers' inpainting pipelines take."""
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
@@ -44,7 +48,7 @@ def inpaint_pictures(
         Rejection: a mask is white nowhere.
     """
     crops = [masked_crop(request, options.context, native_size(pipeline)) for request in requests]
-    paint = _masked_pipeline if sees_mask else _blended
+    paint = paint_masked if sees_mask else _blended
     painted = edit_at_working_size(
         pipeline, [crop.request for crop in crops], lambda group: paint(pipeline, options, group)
     )
@@ -73,10 +77,20 @@ def _latent_masks(group: Sequence[EditRequest], latents: Tensor) -> Tensor:
     return adaptive_max_pool2d(pixels, tuple(latents.shape[-2:])).to(latents.device) > 0
 
 
-def _masked_pipeline(pipeline: Any, options: InpaintingOptions, group: Sequence[EditRequest]) -> list[Image.Image]:
+def paint_masked(pipeline: Any, options: InpaintingOptions, group: Sequence[EditRequest]) -> list[Image.Image]:
     """Paint crops of one size with a pipeline whose UNet sees the mask and the picture around it."""
     width, height = group[0].image.size
     masks = [request.mask.point(lambda grey: 255 * (grey >= HOLE_FROM)) for request in group if request.mask]
+    if pipeline.vae.config.latent_channels != DIFFUSERS_CHANNELS:
+        return inpaint_seeing_mask(
+            pipeline,
+            [request.instruction for request in group],
+            [request.image for request in group],
+            masks,
+            [request.seed for request in group],
+            options.num_inference_steps,
+            options.guidance_scale,
+        )
     images: list[Image.Image] = pipeline(
         prompt=[request.instruction for request in group],
         image=[request.image for request in group],

@@ -16,7 +16,6 @@ from torch.nn.functional import interpolate, mse_loss
 
 from editfoundry.diffusion.input_channels import add_input_channels
 from editfoundry.diffusion.prompt_embeds import encode_prompts
-from editfoundry.diffusion.seeded_noise import seeded_generators
 from editfoundry.editors.caption_training.caption_batches import (
     CaptionedData,
     CaptionedSamples,
@@ -26,6 +25,9 @@ from editfoundry.editors.caption_training.caption_batches import (
 from editfoundry.editors.caption_training.caption_trainee import CaptionTrainee
 from editfoundry.editors.caption_training.painted_grid import write_painted_grid
 from editfoundry.editors.editing_defaults import copy_editing_defaults
+from editfoundry.editors.editor import EditRequest
+from editfoundry.editors.families.inpainting.options import InpaintingOptions
+from editfoundry.editors.families.inpainting.painting import paint_masked
 from editfoundry.editors.families.inpainting.training_config import InpaintingTraining
 from editfoundry.editors.triplet_training.denoising_loss import noise_scheduler, prediction_target, sampling_scheduler
 from editfoundry.editors.triplet_training.draws import normal_rows
@@ -38,9 +40,6 @@ from editfoundry.profiles import ModelReference
 from editfoundry.training.run_folder import writing
 from editfoundry.training.trainee import Modules, TrainedPart
 
-LATENT_CHANNELS = 4
-MASK_CHANNELS = 5
-"""The mask, and the latents of the picture with its hole."""
 NUM_SAMPLE_STEPS = 20
 
 
@@ -103,8 +102,9 @@ class InpaintingTrainee(CaptionTrainee):
         samples = self.data.samples(step, part, generator)
         timesteps = torch.randint(self.scheduler.config.num_train_timesteps, (size,), generator=generator)[part]
         side = self.data.side // self.pipeline.vae_scale_factor
-        noise = normal_rows(size, (LATENT_CHANNELS, side, side), part, generator)
-        posterior = normal_rows(size, (2 * LATENT_CHANNELS, side, side), part, generator)
+        channels = self.pipeline.vae.config.latent_channels
+        noise = normal_rows(size, (channels, side, side), part, generator)
+        posterior = normal_rows(size, (2 * channels, side, side), part, generator)
         return InpaintingBatch(samples, timesteps, noise, posterior)
 
     def loss(self, modules: Modules, batch: InpaintingBatch) -> Tensor:
@@ -128,7 +128,7 @@ class InpaintingTrainee(CaptionTrainee):
         return (errors * weights).sum() / weights.sum()
 
     def _latents(self, pictures: Tensor, noise: Tensor) -> Tensor:
-        """Return scaled latents, ``(B, 4, h, w)``, drawn from the posterior by given noise."""
+        """Return scaled latents, ``(B, C, h, w)``, drawn from the posterior by given noise."""
         posterior = self.pipeline.vae.encode(pictures).latent_dist
         latents: Tensor = (posterior.mean + posterior.std * noise) * self.pipeline.vae.config.scaling_factor
         return latents
@@ -137,17 +137,14 @@ class InpaintingTrainee(CaptionTrainee):
         """Paint some pictures' holes."""
 
         def paint(samples: CaptionedSamples) -> list[Image.Image]:
-            painted: list[Image.Image] = self.pipeline(
-                prompt=samples.captions,
-                image=[to_image(pixels) for pixels in samples.pictures],
-                mask_image=[Image.fromarray(hole[0].numpy()).convert("L") for hole in samples.holes],
-                height=self.data.side,
-                width=self.data.side,
-                strength=1.0,
-                num_inference_steps=NUM_SAMPLE_STEPS,
-                generator=seeded_generators(range(len(samples.captions))),
-            ).images
-            return painted
+            pictures = [to_image(pixels) for pixels in samples.pictures]
+            masks = [Image.fromarray(hole[0].numpy()).convert("L") for hole in samples.holes]
+            options = InpaintingOptions(num_inference_steps=NUM_SAMPLE_STEPS)
+            requests = [
+                EditRequest(image=image, instruction=caption, mask=mask, seed=seed, id=str(seed))
+                for seed, (image, caption, mask) in enumerate(zip(pictures, samples.captions, masks, strict=True))
+            ]
+            return paint_masked(self.pipeline, options, requests)
 
         write_painted_grid(self.data, self.config.num_samples, paint, path)
 
@@ -182,7 +179,8 @@ def load_inpainter_to_train(editor: str, revision: str, runtime: Runtime) -> Sta
             f"{editor} ({kind}): training starts from a StableDiffusionInpaintPipeline or a StableDiffusionPipeline"
         )
     painter = open_pipeline(StableDiffusionPipeline, reference, runtime)
-    add_input_channels(painter.unet, MASK_CHANNELS)
+    # The mask, and the latents of the picture with its hole.
+    add_input_channels(painter.unet, 1 + painter.vae.config.latent_channels)
     pipeline = StableDiffusionInpaintPipeline(**painter.components, requires_safety_checker=False)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
