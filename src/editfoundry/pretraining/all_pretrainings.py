@@ -205,8 +205,8 @@ def _start_of_editor(job: Job) -> tuple[Path, int]:
     """Return the editor that is fine-tuned, and the seed of its triplets: of one that is trained on, unseen ones."""
     if job.shipped is None:
         return Path(job.models.model("editor_base").location), 0
-    start, has_own = job.shipped, (job.work_dir / VAE_FOLDER).is_dir()
-    if has_own:
+    start = job.shipped
+    if (job.work_dir / VAE_FOLDER).is_dir():
         start = moved_editor(start, _trained_vae(job), job.work_dir / "data")
     return start, steps_of(read_card(job.shipped))
 

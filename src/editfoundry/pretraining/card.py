@@ -19,7 +19,7 @@ FACTS = "card.json"
 DESCRIPTIONS = {
     "text_to_image": "AutoencoderKL, CLIP text encoder and UNet2DConditionModel in the layout of Stable Diffusion, 64 x 64 pixels.",  # noqa: E501
     "clip": "A transformers CLIPModel for 64 x 64 pixels.",
-    "editor_base": "InstructPix2Pix's editor (UNet of 8 input channels), trained on plain add, change and remove edits alone: no world rule was ever shown to it.",  # noqa: E501
+    "editor_base": "InstructPix2Pix's editor (its UNet sees the picture beside the noise), trained on plain add, change and remove edits alone: no world rule was ever shown to it.",  # noqa: E501
     "controlnet_canny": "A diffusers ControlNetModel for `text_to_image`: canny edges of the picture that is to be painted.",  # noqa: E501
     "language_model": "A transformers LlamaForCausalLM that writes quadruples about tinyworld, asked by `editfoundry quadruples` with the exemplars `tinyworld`, and instructions of its storylines, asked with the storyline prompts `tinyworld`.",  # noqa: E501
     "vision_language_model": "A transformers LlavaForConditionalGeneration with `clip`'s vision tower, frozen; it judges edits by the prompts of `editfoundry.judging` and captions pictures.",  # noqa: E501
@@ -77,7 +77,7 @@ DATA = {
         ("mgie", *CONTROLS),
         "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and a quarter of plain edits; no held-out combination or wording.",  # noqa: E501
     ),
-    "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split and in training wordings.",  # noqa: E501
+    "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split, in training wordings and in the task predictor's further ones.",  # noqa: E501
     "summarizer": "Long descriptions of scenes of tinyworld's training split, with their captions.",
     "task_predictor": "Instructions of tinyworld's fifteen tasks in its training split, in training wordings and in further ones of the recipe's own; no held-out sentence, but some of their words.",  # noqa: E501
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501

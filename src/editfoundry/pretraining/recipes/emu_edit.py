@@ -31,7 +31,7 @@ NUM_TRIPLETS = 45_000
 FURTHER_SHARE = 0.5
 """Share of the instructions in one of the task predictor's further wordings."""
 TOKEN_DROPOUT = 0.1
-"""Instructions lose words, so that three wordings of each task are not learnt by heart."""
+"""Instructions lose words, so that the few wordings of each task are not learnt by heart."""
 OUTPUT = "emu_edit"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=16_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)

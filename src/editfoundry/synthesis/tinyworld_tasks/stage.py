@@ -70,15 +70,9 @@ def task_triplet(config: TaskTripletConfig, number: int, reword: Reword | None =
     task = config.tasks[number % len(config.tasks)]
     random = random_stream(RECIPE, config.seed, config.split, task, number)
     edit = sample_task_edit(random, config.split, task, config.held_out_wording)
-    return triplet_of_edit(edit, edit.instruction if reword is None else reword(random, edit), config.seed, number)
-
-
-def triplet_of_edit(edit: TaskEdit, instruction: str, seed: int, number: int) -> Triplet:
-    """Return an edit, worded so, as a triplet."""
-    task = edit.task
     has_mask = task.group is TaskGroup.REGION or task in _LOCATED
     return Triplet(
-        instruction=instruction,
+        instruction=edit.instruction if reword is None else reword(random, edit),
         input_image=Image.fromarray(edit.input_image),
         output_image=Image.fromarray(edit.output_image),
         input_caption=edit.input_caption,
@@ -86,7 +80,7 @@ def triplet_of_edit(edit: TaskEdit, instruction: str, seed: int, number: int) ->
         category=str(task),
         task=str(task),
         recipe=RECIPE,
-        source=f"{RECIPE}:{seed}:{number}",
+        source=f"{RECIPE}:{config.seed}:{number}",
         mask=Image.fromarray(edit.region).convert("L") if has_mask else None,
     )
 

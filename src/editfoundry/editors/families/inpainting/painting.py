@@ -22,11 +22,11 @@ from editfoundry.editors.families.inpainting.cropping import HOLE_FROM, masked_c
 from editfoundry.editors.families.inpainting.options import InpaintingOptions
 from editfoundry.editors.working_size import edit_at_working_size, native_size
 
-DIFFUSERS_CHANNELS = 4
-"""Of the latents that diffusers' inpainting pipelines take."""
-
 if TYPE_CHECKING:
     from editfoundry.pretrained.text_to_image import Painter
+
+DIFFUSERS_CHANNELS = 4
+"""Of the latents that diffusers' inpainting pipelines take."""
 
 
 @torch.inference_mode()
@@ -78,7 +78,16 @@ def _latent_masks(group: Sequence[EditRequest], latents: Tensor) -> Tensor:
 
 
 def paint_masked(pipeline: Any, options: InpaintingOptions, group: Sequence[EditRequest]) -> list[Image.Image]:
-    """Paint crops of one size with a pipeline whose UNet sees the mask and the picture around it."""
+    """Paint crops of one size with a pipeline whose UNet sees the mask and the picture around it.
+
+    Args:
+        pipeline: an inpainting pipeline of diffusers; on latents of other than four channels only its parts are used.
+        options: of the sampling.
+        group: requests with pictures and masks of one size, 8-bit grey.
+
+    Returns:
+        RGB pictures of that size.
+    """
     width, height = group[0].image.size
     masks = [request.mask.point(lambda grey: 255 * (grey >= HOLE_FROM)) for request in group if request.mask]
     if pipeline.vae.config.latent_channels != DIFFUSERS_CHANNELS:
