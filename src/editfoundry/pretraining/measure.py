@@ -31,7 +31,7 @@ from editfoundry.pretraining.recipes.ip_adapter import measure_ip_adapter
 from editfoundry.pretraining.recipes.segmenter import measure_segmenter
 from editfoundry.pretraining.recipes.summarizer import measure_summarizer
 from editfoundry.pretraining.recipes.task_predictor import measure_task_predictor
-from editfoundry.pretraining.recipes.vae import reconstruction_psnr
+from editfoundry.pretraining.recipes.vae import reconstruction_psnr, task_picture
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.benchmark import ambiguous_cases, plain_cases, world_cases
 from editfoundry.tinyworld.edit_case import EditCase
@@ -70,8 +70,10 @@ def measure_text_to_image(profile: Profile, runtime: Runtime) -> Measures:
     pipeline: Any = load_text_to_image(profile, runtime)
     scenes = [sample_scene(random_stream("measure", "test", i), "test") for i in range(NUM_SCENES)]
     pictures = np.stack([render(scene) for scene in scenes])
+    of_tasks = np.stack([task_picture("test", number) for number in range(NUM_SCENES)])
     return {
         "vae_reconstruction_psnr_db": reconstruction_psnr(pipeline.vae, pictures, runtime.device),
+        "vae_reconstruction_psnr_db_of_tasks": reconstruction_psnr(pipeline.vae, of_tasks, runtime.device),
         "caption_picked_among_16": _named_share(pipeline, [s.caption for s in scenes], profile, runtime),
     }
 

@@ -34,6 +34,8 @@ DRAWN_AT_ONCE = 2
 """One takes a while to begin."""
 TOLD_EVERY = 10.0
 """Seconds between two lines of one training that are told; its log has them all."""
+LATER_NICENESS = 5
+"""Of a training that no other one waits for, where some do for others."""
 SAVING_SECONDS = 15.0
 """Of the time, kept back for what is not training: the last models' weights are written."""
 _POLL_SECONDS = 0.2
@@ -200,12 +202,19 @@ class _Run:
         self.waiting.remove(name)
         log.info("%s: begins", name)
         child = self._child(self.suite.command(name, self._ends_at(name)), subprocess.PIPE)
+        urgent = [other for other in [name, *self.under_way, *self.waiting] if self._others_wait_for(other)]
+        if urgent and name not in urgent:
+            # The cores draw first what the longest chain of trainings needs.
+            os.setpriority(os.PRIO_PROCESS, child.pid, LATER_NICENESS)
         self.under_way[name] = child
         assert child.stdout is not None
         self.relays[name] = threading.Thread(
             target=_relay, args=(name, child.stdout, self._log_path(name)), daemon=True
         )
         self.relays[name].start()
+
+    def _others_wait_for(self, name: str) -> bool:
+        return any(name in self.suite.after(other) for other in self.waiting)
 
     def _child(self, command: list[str], output: int) -> subprocess.Popen[str]:
         environment = {**os.environ, **owners_environment()}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from diffusers import StableDiffusionInstructPix2PixPipeline
 
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
@@ -14,7 +15,9 @@ from editfoundry.pretraining.drawn_triplets import DrawnTriplets
 from editfoundry.pretraining.editor_training import open_trained, trainer_settings
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 from editfoundry.pretraining.paraphrases import paraphrase
+from editfoundry.pretraining.world_wordings import further_wordings
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
+from editfoundry.tinyworld.rule import Rule
 from editfoundry.tinyworld.rules import trained_rules
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
 from editfoundry.tinyworld.wrong_outcomes import shows
@@ -22,13 +25,15 @@ from editfoundry.tinyworld.wrong_outcomes import shows
 NUM_TRIPLETS = 32_000
 PLAIN_SHARE = 0.2
 """Share of plain add, change and remove edits, so that they are not unlearned."""
+FURTHER_SHARE = 0.6
+"""Share of the world edits that are asked for in the rule's further wordings, not in its own."""
 PARAPHRASED_SHARE = 0.6
-"""Share of the world edits whose instruction is a paraphrase of the rule's training wordings."""
+"""Share of the world edits whose instruction is a paraphrase of the wordings."""
 OUTPUT = "editworld"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
-ON_GPU = {"num_steps": 16_000, "batch_size": 256, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
-EXAMPLES_ON_GPU = {"num_triplets": 80_000}
+ON_GPU = {"num_steps": 16_000, "batch_size": 384, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
+EXAMPLES_ON_GPU = {"num_triplets": 100_000}
 
 
 def train_editworld(
@@ -59,7 +64,7 @@ def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -
 
 def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:
     """Write shards of seeded edits with their true outcomes, on all cores; finished shards stay as they are."""
-    settings = (PLAIN_SHARE, PARAPHRASED_SHARE)
+    settings = (PLAIN_SHARE, PARAPHRASED_SHARE, FURTHER_SHARE)
     DrawnTriplets(name="editworld", seed=seed, settings=settings, draw=partial(_edit, seed=seed)).write(folder, count)
 
 
@@ -69,8 +74,15 @@ def _edit(number: int, seed: int) -> Edit:
     while True:
         rule = rules[number % len(rules)]
         edit = sample_plain_edit(random, "train") if is_plain else sample_world_edit(random, "train", rule)
-        if not is_plain and random.random() < PARAPHRASED_SHARE:
-            edit = replace(edit, instruction=paraphrase(random, rule.wordings))
+        if not is_plain:
+            edit = replace(edit, instruction=_instruction(random, rule))
         # What the test shows is in no training picture, before or after.
         if shows(edit) and not is_held_out(edit.after):
             return edit
+
+
+def _instruction(random: np.random.Generator, rule: Rule) -> str:
+    wordings = further_wordings(rule.name) if random.random() < FURTHER_SHARE else rule.wordings
+    if random.random() < PARAPHRASED_SHARE:
+        return paraphrase(random, wordings)
+    return wordings[int(random.integers(len(wordings)))]

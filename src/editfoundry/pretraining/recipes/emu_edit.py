@@ -35,8 +35,8 @@ TOKEN_DROPOUT = 0.1
 OUTPUT = "emu_edit"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=16_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
-ON_GPU = {"num_steps": 16_000, "batch_size": 256, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
-EXAMPLES_ON_GPU = {"num_triplets": 60_000}
+ON_GPU = {"num_steps": 16_000, "batch_size": 384, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
+EXAMPLES_ON_GPU = {"num_triplets": 90_000}
 
 
 def train_emu_edit(

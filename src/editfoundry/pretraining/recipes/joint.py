@@ -53,7 +53,7 @@ OBJECT_THRESHOLD = 0.25
 NUM_PAINTING_STEPS = 1_800
 """Steps at the start in which the whole batch is captioned scenes."""
 CONFIG = PretrainingConfig(num_steps=16_000, batch_size=32, learning_rate=1.5e-3, ema_decay=0.999, num_warmup_steps=200)
-ON_GPU = {"num_steps": 12_000, "batch_size": 256, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
+ON_GPU = {"num_steps": 16_000, "batch_size": 768, "learning_rate": 1.8e-3, "mixed_precision": "bf16"}
 SCENES, INPUTS, OUTPUTS = "latents", "edit-inputs", "edit-outputs"
 """Names of the cached latents."""
 EXAMPLES_ON_GPU = {"num_scenes": 65_536, "num_edits": 131_072}

@@ -10,6 +10,7 @@ from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.data.shards import read_triplets
 from editfoundry.pretraining.model_trainee import PretrainingConfig
 from editfoundry.pretraining.recipes import editworld
+from editfoundry.pretraining.world_wordings import further_wordings
 from editfoundry.tinyworld.rules import new_rules, trained_rules
 
 
@@ -18,7 +19,9 @@ def test_triplets_show_trained_rules_in_words_of_their_wordings_and_some_plain_e
     triplets = list(read_triplets(tmp_path))
     world = [t for t in triplets if t.category not in PLAIN_CATEGORIES]
     assert len(triplets) == 120 and 8 <= 120 - len(world) <= 45
-    wordings = {wording for rule in trained_rules() for wording in rule.wordings}
+    own = {wording for rule in trained_rules() for wording in rule.wordings}
+    wordings = own | {wording for rule in trained_rules() for wording in further_wordings(rule.name)}
+    assert 0.05 <= sum(t.instruction in own for t in world) / len(world) <= 0.35
     as_written = [t for t in world if t.instruction in wordings]
     assert 0.25 <= len(as_written) / len(world) <= 0.6
     words = {word for wording in wordings for word in re.findall(r"[\w']+", wording.lower())}

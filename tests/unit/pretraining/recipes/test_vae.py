@@ -18,6 +18,8 @@ from editfoundry.pretraining.recipes.vae import (
     scene_pictures,
     set_scaling_factor,
     take_over,
+    task_picture,
+    training_pictures,
     vae_loss,
 )
 
@@ -48,6 +50,14 @@ def test_pictures_are_rendered_once_and_read_back(tmp_path: Path) -> None:
     assert first.shape == (3, 64, 64, 3)
     assert np.array_equal(first, second)
     assert (tmp_path / "pictures-train-3.npy").stat().st_mtime_ns == written
+
+
+def test_a_third_of_the_training_pictures_are_outcomes_of_tasks(tmp_path: Path) -> None:
+    pictures = training_pictures(tmp_path, 6)
+    assert pictures.shape == (6, 64, 64, 3) and pictures.dtype == np.uint8
+    assert np.array_equal(pictures[:4], scene_pictures(tmp_path, "train", 4))
+    assert np.array_equal(pictures[4:], [task_picture("train", number) for number in (0, 1)])
+    assert not np.array_equal(task_picture("train", 0), task_picture("test", 0))
 
 
 def test_pixels_and_images_convert_without_loss() -> None:
