@@ -130,12 +130,14 @@ def _doing(work: _Work) -> Iterator[bool]:
 
 
 def _speak(ended: threading.Event, seconds: float, first_seconds: float) -> None:
-    pause = first_seconds
+    pause, said = first_seconds, ""
     while not ended.wait(pause):
         pause = seconds
         work = _works[-1]
-        if not work.is_shown:
-            print(work.line(time.monotonic()), file=sys.stderr, flush=True)
+        line = work.line(time.monotonic())
+        if not work.is_shown and line != said:
+            said = line
+            print(line, file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:

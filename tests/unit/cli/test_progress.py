@@ -36,6 +36,13 @@ def test_in_a_pipe_a_line_says_how_much_is_done_how_fast_and_how_long_it_takes_y
     assert capsys.readouterr().err == ""
 
 
+def test_what_was_said_is_not_said_again(capsys):
+    with heartbeat("curate", seconds=0.01, first_seconds=0.01):
+        said = wait_for(capsys, r"curate: 0 s so far\n")
+        time.sleep(0.2)
+    assert (said + capsys.readouterr().err).splitlines().count("curate: 0 s so far") == 1
+
+
 def test_speed_counts_only_what_was_done_since_the_start():
     work = _Work("shards", started=0.0, first=(0.0, 80))
     work.done, work.total = 90, 100

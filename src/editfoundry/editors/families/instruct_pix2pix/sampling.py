@@ -59,7 +59,8 @@ def edit_images(
             pipeline's text encoder says it.
         negative_prompt_embeds: ``(1, L, D)``, the null condition beside ``prompt_embeds``.
         denoiser: called in the place of the pipeline's UNet, which it knows; of ``B`` edits with guidance it is given
-            ``3B`` rows: null condition, image only and full condition, in this order.
+            ``3B`` rows: null condition, image only and full condition, in this order. Where ``s_I`` is 1, the null
+            condition has no weight, and its rows are left out.
 
     Returns:
         RGB images of the size that the VAE decodes to.
@@ -73,9 +74,9 @@ def edit_images(
     guidance = _Guidance.of(guidance_scale, image_guidance_scale, guidance_rescale, len(images))
     device = pipeline._execution_device
     if prompt_embeds is None:
-        prompt_embeds = _prompt_embeds(pipeline, instructions, device, guidance.is_on)
+        prompt_embeds = _prompt_embeds(pipeline, instructions, device, guidance.num_views - 1)
     elif guidance.is_on and negative_prompt_embeds is not None:
-        null = negative_prompt_embeds.expand(2 * len(images), -1, -1)
+        null = negative_prompt_embeds.expand((guidance.num_views - 1) * len(images), -1, -1)
         prompt_embeds = torch.cat([null, prompt_embeds]).to(device)
     sampler = pipeline.scheduler if scheduler is None else scheduler_by_name(scheduler, pipeline.scheduler)
     sampler.set_timesteps(num_inference_steps, device=device)
@@ -84,10 +85,11 @@ def edit_images(
     latents = randn_tensor(image_latents.shape, generator=generators, device=device, dtype=prompt_embeds.dtype)
     latents = latents * sampler.init_noise_sigma
     if guidance.is_on:
-        image_latents = torch.cat([torch.zeros_like(image_latents), image_latents, image_latents])
+        unseen = [torch.zeros_like(image_latents)] if guidance.sees_null else []
+        image_latents = torch.cat([*unseen, image_latents, image_latents])
     unet = denoiser or pipeline.unet
     for t in sampler.timesteps:
-        model_input = torch.cat([latents] * 3) if guidance.is_on else latents
+        model_input = torch.cat([latents] * guidance.num_views)
         model_input = torch.cat([sampler.scale_model_input(model_input, t), image_latents], dim=1)
         eps = unet(model_input, t, encoder_hidden_states=prompt_embeds, return_dict=False)[0]
         latents = scheduler_step(sampler, guidance.apply(eps), t, latents, generators)
@@ -99,6 +101,8 @@ class _Guidance:
     """The guidance of B edits; the UNet sees null condition, image only and full condition, in this order."""
 
     is_on: bool
+    sees_null: bool
+    """Not where every ``s_I`` is 1: eq. 3 then has no term of the null condition."""
     guidance_scale: float | Tensor
     image_guidance_scale: float | Tensor
     rescale: float
@@ -109,18 +113,25 @@ class _Guidance:
             raise BadInputError(f"guidance_rescale is {rescale}, but must be in [0, 1]")
         pairs = list(zip(_for_each(guidance_scale, count), _for_each(image_guidance_scale, count), strict=True))
         is_on = any(uses_guidance(*pair) for pair in pairs)
+        sees_null = any(image != 1 for text, image in pairs if uses_guidance(text, image))
         if len(set(pairs)) == 1:
-            return cls(is_on, *pairs[0], rescale)
+            return cls(is_on, sees_null, *pairs[0], rescale)
         # Both scales at 1 give the conditional prediction, which is what no guidance means.
         pairs = [pair if uses_guidance(*pair) else (1.0, 1.0) for pair in pairs]
         text, image = torch.tensor(pairs).T.reshape(2, count, 1, 1, 1)
-        return cls(is_on, text, image, rescale)
+        return cls(is_on, sees_null, text, image, rescale)
+
+    @property
+    def num_views(self) -> int:
+        """How often the UNet sees each edit."""
+        return 1 + self.is_on + (self.is_on and self.sees_null)
 
     def apply(self, eps: Tensor) -> Tensor:
-        """``(3B, C, h, w)`` to ``(B, C, h, w)``; without guidance, as it is."""
+        """``(num_views * B, C, h, w)`` to ``(B, C, h, w)``; without guidance, as it is."""
         if not self.is_on:
             return eps
-        null, image, full = eps.chunk(3)
+        *nulls, image, full = eps.chunk(self.num_views)
+        null = nulls[0] if nulls else image
         scales = [s.to(eps) if isinstance(s, Tensor) else s for s in (self.guidance_scale, self.image_guidance_scale)]
         return combine_guidance(
             full, image, null, guidance_scale=scales[0], image_guidance_scale=scales[1], guidance_rescale=self.rescale
@@ -145,11 +156,10 @@ def _check_batch(images: Sequence[Image.Image], instructions: Sequence[str], see
 
 
 def _prompt_embeds(
-    pipeline: StableDiffusionInstructPix2PixPipeline, instructions: Sequence[str], device: torch.device, guided: bool
+    pipeline: StableDiffusionInstructPix2PixPipeline, instructions: Sequence[str], device: torch.device, num_nulls: int
 ) -> Tensor:
-    if not guided:
-        return embed_instructions(pipeline, instructions, device)
-    null = [""] * (2 * len(instructions))
+    """Embed the instructions, ``num_nulls`` times as many empty ones before them."""
+    null = [""] * (num_nulls * len(instructions))
     return embed_instructions(pipeline, [*null, *instructions], device)
 
 

@@ -13,7 +13,7 @@ from editfoundry.errors import BadInputError
 
 @pytest.mark.parametrize("scheduler", ["ddim", "euler-ancestral"])
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-@pytest.mark.parametrize("scales", [(7.5, 1.5), (1.0, 1.5)])
+@pytest.mark.parametrize("scales", [(7.5, 1.5), (1.0, 1.5), (3.0, 1.0)])
 def test_one_image_equals_the_diffusers_pipeline_at_equal_seed(
     scheduler: str, prediction_type: str, scales: tuple[float, float]
 ) -> None:
@@ -25,6 +25,22 @@ def test_one_image_equals_the_diffusers_pipeline_at_equal_seed(
     assert psnr(found, expected) >= 40
     [other] = edit_images(pipeline, [image], ["melt it"], seeds=[6], **options)
     assert psnr(other, expected) < 40
+
+
+@pytest.mark.parametrize(("scales", "views"), [((7.5, 1.5), 3), ((7.5, 1.0), 2), ((1.0, 1.5), 1)])
+def test_the_unet_sees_an_edit_only_under_the_conditions_that_have_weight(
+    scales: tuple[float, float], views: int
+) -> None:
+    pipeline, seen = tiny_pipeline(), []
+
+    def denoiser(sample: torch.Tensor, timestep: object, **options: object) -> object:
+        seen.append(len(sample))
+        return pipeline.unet(sample, timestep, **options)
+
+    images, texts = [tiny_image(3), tiny_image(4)], ["melt it", "add a cat"]
+    options = {"guidance_scale": scales[0], "image_guidance_scale": scales[1], "num_inference_steps": 2}
+    edit_images(pipeline, images, texts, seeds=[5, 6], denoiser=denoiser, **options)
+    assert seen == [2 * views] * 2
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", "euler-ancestral"])
