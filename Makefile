@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEPENDENCIES := $(VENV)/.dependencies
 READY := $(VENV)/.ready
-# Keeps glibc from giving pages back after every tensor, which costs more than the arithmetic on some machines.
+# Keeps glibc from giving pages back after every tensor, as cli/freed_memory.py does for the command: for pytest, too.
 export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 export MALLOC_TRIM_THRESHOLD_ ?= 8589934592
 

@@ -1,4 +1,4 @@
-"""Prints what the embedded autoencoder alone costs: the true outcomes of edits, encoded and decoded, judged as edits."""
+"""Prints what the embedded autoencoder costs: true outcomes of edits, encoded and decoded, judged as edits."""
 
 from __future__ import annotations
 

@@ -25,12 +25,14 @@ from editfoundry.cli import (  # noqa: F401
     tinyworld,
 )
 from editfoundry.cli.app import app
+from editfoundry.cli.freed_memory import keep_freed_memory
 from editfoundry.cli.progress import heartbeat_of_command
 from editfoundry.errors import BadInputError, NoSpaceError, UnavailableError, one_line, problems_of
 
 
 def main() -> None:
     """Run the command line: exit 0 done, 2 wrong usage or bad input, 130 interrupted, 1 anything else."""
+    keep_freed_memory()
     try:
         with heartbeat_of_command(sys.argv[1:]):
             app()
