@@ -1,8 +1,7 @@
 """Lets glibc keep the memory that tensors free.
 
 By default it gives large pieces back to the system at once and takes them anew for the next tensor, which on some
-machines costs more than the arithmetic: a small language model, each of whose tensors is a little larger than the one
-before, writes ten times as slowly there.
+machines costs more than the arithmetic.
 """
 
 from __future__ import annotations

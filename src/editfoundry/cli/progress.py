@@ -45,7 +45,8 @@ class _Work:
             return f"{self.what}: {_duration(now - self.started)} so far"
         since, done_before = self.first
         rate = (self.done - done_before) / max(now - since, 1e-9)
-        if rate <= 0:
+        if rate <= 0 or self.done >= self.total:
+            # Whatever comes after the last one is not counted.
             return f"{self.what}: {self.done} of {self.total}, {_duration(now - self.started)} so far"
         speed = f"{rate:.1f}/s" if rate >= 1 else f"{rate * 60:.1f}/min"
         return f"{self.what}: {self.done} of {self.total}, {speed}, {_duration((self.total - self.done) / rate)} left"

@@ -49,6 +49,8 @@ def test_speed_counts_only_what_was_done_since_the_start():
     assert work.line(100.0) == "shards: 90 of 100, 6.0/min, 2 min left"
     work.first = (0.0, 0)
     assert work.line(10.0) == "shards: 90 of 100, 9.0/s, 1 s left"
+    work.done = 100
+    assert work.line(120.0) == "shards: 100 of 100, 2 min so far"
     work.done = 0
     assert work.line(7200.0) == "shards: 0 of 100, 2.0 h so far"
 
