@@ -158,8 +158,9 @@ def test_a_chat_longer_than_the_model_takes_is_refused_and_its_batch_mates_answe
 def test_a_tokenizer_without_chat_template_gets_plain_turns(tmp_path):
     folder = save_tiny_llama(tmp_path / "llama", chat_template=None)
     model = load_language_model(profile_of(folder), "cpu")
-    answers = model.answer(requests(), SAMPLING)
-    assert answers == [model.answer([request], SAMPLING)[0] for request in requests()]
+    # The likeliest words: random weights make all nearly as likely, and drawn ones hang on the machine's last bits.
+    answers = model.answer(requests(), GREEDY)
+    assert answers == [model.answer([request], GREEDY)[0] for request in requests()]
     plain = "### System\n" + SYSTEM.content + "\n\n### User\na dog\n\n### Assistant\nit barks\n\n"
     asked = model.tokenizer.decode(chat_tokens(model.tokenizer, requests()[0].chat))
     assert asked == plain + "### User\na cat\n\n### Assistant\n"
