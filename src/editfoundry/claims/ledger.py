@@ -63,7 +63,7 @@ def run_ledger(
     Raises:
         BadInputError: no claim of that name, or ``output`` or ``work_dir`` holds something else.
     """
-    chosen = _chosen(only)
+    chosen = chosen_claims(only)
     with output_lock(output, STAGE), output_lock(work_dir, f"{STAGE} arms"):
         claim_output(output, STAGE)
         claim_output(work_dir, f"{STAGE} arms")
@@ -85,7 +85,12 @@ def run_ledger(
     return ledger
 
 
-def _chosen(only: Sequence[str]) -> list[Claim]:
+def chosen_claims(only: Sequence[str]) -> list[Claim]:
+    """Return the claims of these names, all of them where there is none, in the register's order.
+
+    Raises:
+        BadInputError: no claim of that name.
+    """
     for name in only:
         if name not in CLAIMS:
             raise BadInputError(f"no claim {name!r}: use {', '.join(CLAIMS)}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -13,8 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from editfoundry.cli.app import app
+from editfoundry.cli.progress import Tell
 from editfoundry.cli.shared import DeviceOption, JsonOption, ParamsOption, ProfileOption, chosen_params, progress_bar
 from editfoundry.errors import BadInputError
+
+if TYPE_CHECKING:
+    from editfoundry.claims.ledger import Report
 
 
 @app.command()
@@ -39,7 +45,8 @@ def claims(
     as_json: JsonOption = False,
 ) -> None:
     """Test the papers' claims on tinyworld. Example: editfoundry claims --out reports/claims --only ip2p-clip-filter."""  # noqa: E501
-    from editfoundry.claims.ledger import run_ledger
+    from editfoundry.claims.ledger import chosen_claims, run_ledger
+    from editfoundry.claims.pages import effect_text
     from editfoundry.claims.register import CLAIMS
 
     if list_claims:
@@ -51,21 +58,27 @@ def claims(
     settings = chosen_params(params, profile)
     if device != "auto":
         settings = dataclasses.replace(settings, device=device)
-    with progress_bar("edits") as bar:
-        ledger = run_ledger(
-            out,
-            settings,
-            only=only or (),
-            work_dir=work_dir,
-            editor=editor,
-            mgie=mgie,
-            progress=lambda name, done, total: bar(done, total),
-        )
+    chosen = [claim.name for claim in chosen_claims(only or ())]
+    if not sys.stderr.isatty():
+        # The steps of trainings; on a terminal they would tear the bar.
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for number, name in enumerate(chosen, start=1):
+        place = f"[{number}/{len(chosen)}] {name}"
+        with progress_bar(f"{place}, edits") as bar:
+            ledger = run_ledger(
+                out,
+                settings,
+                only=(name,),
+                work_dir=work_dir,
+                editor=editor,
+                mgie=mgie,
+                progress=_edits_of(bar),
+            )
+        row = next(row for row in ledger["rows"] if row["name"] == name)
+        print(f"{place}: {row['verdict']}, {effect_text(row['effect'])}", file=sys.stderr, flush=True)
     if as_json:
         print(json.dumps(ledger))
         return
-    from editfoundry.claims.pages import effect_text
-
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("Claim", "Verdict", "Effect [95 %]", "n"):
         table.add_column(heading, justify="right" if heading == "n" else "left")
@@ -74,3 +87,7 @@ def claims(
     console = Console()
     console.print(table)
     console.print(f"ledger: {out / 'ledger.html'}", soft_wrap=True)
+
+
+def _edits_of(bar: Tell) -> Report:
+    return lambda _, done, total: bar(done, total)

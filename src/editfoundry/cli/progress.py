@@ -16,6 +16,8 @@ SECONDS = 15.0
 """Between two lines; a command that ends sooner prints none."""
 FIRST_SECONDS = 5.0
 """Before the first line on a terminal, where somebody is waiting."""
+GROUPS = ("sources", "synthesize", "instructions", "ratings", "lineage", "tinyworld", "import", "export")
+"""Commands that are named with the word behind them."""
 SPEAK_THEMSELVES = ("ui", "train", "demo", "tinyworld pretrain", "instructions train")
 """Commands that show in ways of their own what they are doing."""
 
@@ -37,8 +39,10 @@ class _Work:
     total: int = 0
 
     def tell(self, done: int, total: int) -> None:
+        if self.first is None or done < self.done:
+            # Or counted from the start again: the next of several things.
+            self.first = (time.monotonic(), done)
         self.done, self.total = done, total
-        self.first = self.first or (time.monotonic(), done)
 
     def line(self, now: float) -> str:
         if self.first is None:
@@ -116,7 +120,7 @@ def heartbeat_of_command(arguments: list[str], seconds: float = SECONDS) -> Iter
         yield
         return
     first = min(seconds, FIRST_SECONDS) if sys.stderr.isatty() else seconds
-    with heartbeat(arguments[0], seconds, first):
+    with heartbeat(" ".join(arguments[: 2 if arguments[0] in GROUPS else 1]), seconds, first):
         yield
 
 

@@ -37,24 +37,6 @@ def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def invoke(monkeypatch, tmp_path, capsys):
-    """Run the command line in this process: (exit code, stdout, stderr)."""
-    from editfoundry.cli import main
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["editfoundry", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
-
-
 def write_table(path: Path, **columns: list[object]) -> Path:
     pq.write_table(pa.table(columns), path)
     return path

@@ -6,9 +6,10 @@ import sys
 import time
 
 import pytest
+import typer
 
-from editfoundry.cli import progress
-from editfoundry.cli.progress import _Work, heartbeat, heartbeat_of_command, progress_bar
+from editfoundry.cli import app, progress
+from editfoundry.cli.progress import GROUPS, _Work, heartbeat, heartbeat_of_command, progress_bar
 
 COUNTED = "from editfoundry.cli.progress import progress_bar\nwith progress_bar('shards') as tell: tell(1, 4)\n"
 
@@ -55,9 +56,27 @@ def test_speed_counts_only_what_was_done_since_the_start():
     assert work.line(7200.0) == "shards: 0 of 100, 2.0 h so far"
 
 
+def test_the_speed_of_the_next_of_several_things_is_its_own(monkeypatch):
+    work = _Work("edits", started=0.0)
+    for now, done in ((0.0, 0), (10.0, 100), (500.0, 0), (510.0, 40)):
+        monkeypatch.setattr(progress.time, "monotonic", lambda now=now: now)
+        work.tell(done, 100)
+    assert work.line(520.0) == "edits: 40 of 100, 2.0/s, 30 s left"
+
+
 def test_a_command_without_a_bar_says_how_long_it_has_been_at_it(capsys):
     with heartbeat_of_command(["curate", "data/triplets", "data/dataset"], seconds=0.01):
         wait_for(capsys, r"curate: 0 s so far\n")
+
+
+def test_a_command_of_a_group_is_named_with_its_group(capsys):
+    with heartbeat_of_command(["tinyworld", "measure", "clip"], seconds=0.01):
+        wait_for(capsys, r"^tinyworld measure: 0 s so far\n")
+
+
+def test_every_group_of_commands_is_known_as_one():
+    groups = {name for name, command in typer.main.get_command(app).commands.items() if hasattr(command, "commands")}
+    assert groups <= {*GROUPS}
 
 
 @pytest.mark.parametrize("line", ["ui", "train params.yaml", "demo", "tinyworld pretrain clip", "--help", ""])
