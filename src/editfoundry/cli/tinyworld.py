@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -292,6 +292,10 @@ def tinyworld_pretrain(
     num_examples: Annotated[
         int | None, typer.Option(min=1, help="Pictures, pairs or edits to learn from; by default each model's own.")
     ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Peak rate of the one model that is named; by default the recipe's own."),
+    ] = None,
     masking: Annotated[
         Masking | None, typer.Option(help="Of imagen_editor alone: masks of what is named, or random ones.")
     ] = None,
@@ -316,10 +320,14 @@ def tinyworld_pretrain(
 
     into = out or EMBEDDED_FOLDER
     told = {"masking": masking, "downsampling": downsampling}
-    settings = {name: str(value) for name, value in told.items() if value is not None}
+    settings: dict[str, Any] = {name: str(value) for name, value in told.items() if value is not None}
     if settings and models != ["imagen_editor"]:
         raise BadInputError(f"--{next(iter(settings))} is of imagen_editor: name that model alone, or leave it out")
+    if learning_rate is not None:
+        settings["learning_rate"] = learning_rate
     if models == ["all"] or len(models) > 1:
+        if learning_rate is not None:
+            raise BadInputError("--learning-rate is of one model: name that model alone, or leave it out")
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         suite = Suite(
             work_dir=work_dir,

@@ -34,8 +34,10 @@ from editfoundry.pretraining.recipes.task_predictor import measure_task_predicto
 from editfoundry.pretraining.recipes.vae import reconstruction_psnr, task_picture
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.benchmark import ambiguous_cases, plain_cases, world_cases
+from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.edit_case import EditCase
-from editfoundry.tinyworld.scene import IMAGE_SIZE, render
+from editfoundry.tinyworld.edits import REPLACE_WORDINGS, STATE_WORDINGS, state_wording, the_phrase
+from editfoundry.tinyworld.scene import IMAGE_SIZE, SceneObject, render
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
 NUM_SCENES = 512
@@ -87,10 +89,22 @@ def measure_clip_model(profile: Profile, runtime: Runtime) -> Measures:
 
 
 def measure_editor_base(profile: Profile, runtime: Runtime) -> Measures:
-    """Return the shares of right edits on plain edits, and on world instructions, which this editor must not know."""
+    """Return the shares of right edits on plain edits, and on world instructions, which this editor must not know.
+
+    The outcomes of the latter are asked for in plain words, too: with size and colour, and by kind and state alone.
+    What it cannot do then, no fine-tuning on instructions alone can teach it.
+    """
     editor = open_editor(BASE, runtime, profile, **SAMPLING)
-    plain = plain_cases(NUM_EDITS, seed=1)
-    return {**_shares(editor, plain, "plain"), **_shares(editor, world_cases("test", NUM_EDITS, seed=1), "world")}
+    plain, world = plain_cases(NUM_EDITS, seed=1), world_cases("test", NUM_EDITS, seed=1)
+    changes = [_changed(case) for case in world]
+    named = [REPLACE_WORDINGS[2].format(the=the_phrase(before), phrase=after.phrase) for before, after in changes]
+    states = [state_wording(STATE_WORDINGS[2], before, after) for before, after in changes]
+    return {
+        **_shares(editor, plain, "plain"),
+        **_shares(editor, world, "world"),
+        "world_right_in_plain_words": _right(editor, world, named),
+        "world_right_by_state_alone": _right(editor, world, states),
+    }
 
 
 def measure_editworld(profile: Profile, runtime: Runtime) -> Measures:
@@ -113,6 +127,16 @@ def measure_mgie(profile: Profile, runtime: Runtime) -> Measures:
     editor = open_editor("package:mgie", runtime, **SAMPLING)
     ambiguous = ambiguous_cases(NUM_AMBIGUOUS_EDITS, seed=1)
     return {**_shares(editor, ambiguous, "ambiguous"), **_shares(editor, plain_cases(NUM_EDITS, seed=1), "plain")}
+
+
+def _changed(case: EditCase) -> tuple[SceneObject, SceneObject]:
+    """Return the object that a world instruction changes, before and after."""
+    before, after = (scene_from_caption(text).objects for text in (case.input_caption, case.output_caption))
+    return next((old, new) for old, new in zip(before, after, strict=True) if old != new)
+
+
+def _right(editor: Editor, cases: list[EditCase], instructions: list[str]) -> float:
+    return float(np.mean([verdict.right for verdict in edit_verdicts(editor, cases, instructions)]))
 
 
 def _shares(editor: Editor, cases: list[EditCase], name: str) -> Measures:

@@ -56,7 +56,7 @@ def pretrain(
         is_tracked: whether MLflow's log is written, into ``work_dir``.
         num_examples: pictures, pairs or edits to learn from; by default each recipe's own number.
         shares: whether equal files in ``out`` are made links; not while others write there.
-        settings: of the pretraining's configuration, in the place of its own, for example ``masking``.
+        settings: of the pretraining's configuration, in the place of its own, for example ``learning_rate``.
 
     Raises:
         BadInputError: there is no such pretraining, the autoencoder is not there yet, ``continue_shipped`` is asked of
@@ -70,7 +70,6 @@ def pretrain(
     config = replace(recipe.config_on(target), mlflow_tracking_uri=uri, ends_at=ends_at)
     if num_steps is not None:
         config = replace(config, num_steps=num_steps)
-    config = _with_settings(name, config, settings or {})
     job = Job(
         work_dir=work_dir,
         device=target,
@@ -82,6 +81,7 @@ def pretrain(
     before: dict[str, Any] = {}
     if continue_shipped:
         job, before = _continued(name, job, out)
+    job = replace(job, config=_with_settings(name, job.config, settings or {}))
     models, result = recipe.train(job)
     facts = training_facts(job.config, result, target) | ({"continued_from": before} if before else {})
     if shares:

@@ -19,6 +19,7 @@ ADD_WORDINGS = (
 REMOVE_WORDINGS = ("Remove {the}.", "Take away {the}.", "Erase {the} from the picture.", "Delete {the}.")
 REPLACE_WORDINGS = ("Replace {the} with {phrase}.", "Swap {the} for {phrase}.", "Change {the} into {phrase}.")
 COLOUR_WORDINGS = ("Make {the} {colour}.", "Paint {the} {colour}.", "Change the colour of {the} to {colour}.")
+STATE_WORDINGS = ("Turn {the} into {phrase}.", "Make {the} {phrase}.", "Change {the} into {phrase}.")
 BACKGROUND_WORDINGS = (
     "Move everything to where it is {background}.",
     "Set the scene {background}.",
@@ -65,6 +66,27 @@ def sample_plain_edit(random: np.random.Generator, split: Split, category: str |
     """Draw a plain edit; it names what it wants and needs no knowledge of the world's rules."""
     category = category or ("add", "change", "change", "change", "remove")[int(random.integers(5))]
     return {"add": _add, "change": _change, "remove": _remove}[category](random, split)
+
+
+def sample_state_edit(random: np.random.Generator, split: Split) -> Edit:
+    """Draw a plain edit that names an object's kind and its new state alone: its colour, size and place stay."""
+    while True:
+        scene = sample_scene(random, split)
+        index = int(random.integers(len(scene.objects)))
+        thing = scene.objects[index]
+        kind = KINDS[thing.kind]
+        states = tuple(state for state in kind.states if state != thing.state)
+        if states:
+            break
+    after = scene.with_object(index, state=_pick(random, states))
+    text = state_wording(_pick(random, STATE_WORDINGS), thing, after.objects[index])
+    return Edit(before=scene, after=after, instruction=text, category="change", index=index)
+
+
+def state_wording(wording: str, before: SceneObject, after: SceneObject) -> str:
+    """Fill one of `STATE_WORDINGS` without size and colour, for example ``"Turn the whole egg into a broken egg."``."""
+    bare, changed = (KINDS[thing.kind].phrase(thing.state, "") for thing in (before, after))
+    return wording.format(the="the " + bare.split(" ", 1)[1], phrase=changed)
 
 
 def sample_edit_of(random: np.random.Generator, scene: Scene) -> Edit:

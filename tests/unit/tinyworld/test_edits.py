@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from editfoundry.tinyworld.captions import scene_from_caption
-from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
+from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_state_edit, sample_world_edit
+from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.rules import all_rules
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
 
@@ -48,6 +49,18 @@ def test_a_change_changes_the_background_or_one_object_and_its_caption_says_so()
         else:
             same = zip(edit.before.objects, edit.after.objects, strict=True)
             assert [i for i, (a, b) in enumerate(same) if a != b] == [edit.index]
+
+
+def test_a_change_of_state_names_kind_and_state_alone_and_keeps_the_rest() -> None:
+    for number in range(100):
+        edit = sample_state_edit(random_stream("state", number), "train")
+        assert edit.index is not None and edit.before.background == edit.after.background
+        before, after = (scene.objects[edit.index] for scene in (edit.before, edit.after))
+        assert edit.after == edit.before.with_object(edit.index, state=after.state) != edit.before
+        words = edit.instruction.rstrip(".").lower().split()
+        assert "small" not in words and edit.instruction.endswith(KINDS[after.kind].phrase(after.state, "") + ".")
+        if len(KINDS[before.kind].colours) > 1:
+            assert before.colour not in words
 
 
 def test_a_world_edit_applies_its_rule_to_one_object() -> None:

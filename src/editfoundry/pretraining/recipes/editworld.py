@@ -29,6 +29,8 @@ FURTHER_SHARE = 0.6
 """Share of the world edits that are asked for in the rule's further wordings, not in its own."""
 PARAPHRASED_SHARE = 0.6
 """Share of the world edits whose instruction is a paraphrase of the wordings."""
+ABSENT_SHARE = 0.1
+"""Share of the world edits that are asked for of a thing that is not in the picture: nothing changes."""
 OUTPUT = "editworld"
 """Folder of the trainer's checkpoint, in the work folder."""
 CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1.2e-3, ema_decay=0.999, num_warmup_steps=100)
@@ -64,7 +66,7 @@ def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -
 
 def write_world_triplets(folder: Path, count: int, seed: int = 0) -> None:
     """Write shards of seeded edits with their true outcomes, on all cores; finished shards stay as they are."""
-    settings = (PLAIN_SHARE, PARAPHRASED_SHARE, FURTHER_SHARE)
+    settings = (PLAIN_SHARE, PARAPHRASED_SHARE, FURTHER_SHARE, ABSENT_SHARE)
     DrawnTriplets(name="editworld", seed=seed, settings=settings, draw=partial(_edit, seed=seed)).write(folder, count)
 
 
@@ -78,11 +80,26 @@ def _edit(number: int, seed: int) -> Edit:
             edit = replace(edit, instruction=_instruction(random, rule))
         # What the test shows is in no training picture, before or after.
         if shows(edit) and not is_held_out(edit.after):
-            return edit
+            is_absent = not is_plain and random.random() < ABSENT_SHARE
+            return _of_an_absent_thing(random, edit) if is_absent else edit
+
+
+def _of_an_absent_thing(random: np.random.Generator, edit: Edit) -> Edit:
+    """Return the scene of ``edit`` as it stays when something happens to a thing that it does not have."""
+    present = {thing.kind for thing in edit.before.objects}
+    rules = [rule for rule in trained_rules() if rule.kind not in present]
+    wordings = _wordings(random, rules[int(random.integers(len(rules)))])
+    # As it is written: a paraphrase may lack the word that says which thing is meant.
+    instruction = wordings[int(random.integers(len(wordings)))]
+    return replace(edit, after=edit.before, instruction=instruction, index=None)
 
 
 def _instruction(random: np.random.Generator, rule: Rule) -> str:
-    wordings = further_wordings(rule.name) if random.random() < FURTHER_SHARE else rule.wordings
+    wordings = _wordings(random, rule)
     if random.random() < PARAPHRASED_SHARE:
         return paraphrase(random, wordings)
     return wordings[int(random.integers(len(wordings)))]
+
+
+def _wordings(random: np.random.Generator, rule: Rule) -> tuple[str, ...]:
+    return further_wordings(rule.name) if random.random() < FURTHER_SHARE else rule.wordings

@@ -37,14 +37,16 @@ from editfoundry.pretraining.model_trainee import PretrainingConfig, Pretraining
 from editfoundry.pretraining.parallel_drawing import mapped
 from editfoundry.pretraining.text import build_text_encoder, build_tokenizer, token_ids
 from editfoundry.tinyworld.backgrounds import all_backgrounds
-from editfoundry.tinyworld.edits import Edit, sample_plain_edit
+from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_state_edit
 from editfoundry.tinyworld.scene import Scene
-from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
+from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream, sample_scene
 
 NUM_SCENES = 32_768
 NUM_EDITS = 40_960
 CAPTION_DROPOUT = 0.1
 CONDITIONING_DROPOUT = 0.05
+STATE_SHARE = 0.25
+"""Share of the edits that name a thing and its new state alone: the rest of it has to stay."""
 OBJECT_WEIGHT = 4.0
 """Weight of the loss where objects stand, or something changes; 1 elsewhere. Backgrounds fill most of every picture,
 are few, and are learned long before the objects."""
@@ -184,7 +186,14 @@ def training_scene(number: int) -> Scene:
 
 def training_edit(number: int) -> Edit:
     """Return one of the plain edits that the editor learns from."""
-    return sample_plain_edit(random_stream("plain", "train", number), "train")
+    random = random_stream("plain", "train", number)
+    if random.random() >= STATE_SHARE:
+        return sample_plain_edit(random, "train")
+    while True:
+        edit = sample_state_edit(random, "train")
+        # What the test shows is in no training picture, before or after.
+        if not is_held_out(edit.after):
+            return edit
 
 
 def object_weights(latents: Tensor, reference: Tensor) -> Tensor:

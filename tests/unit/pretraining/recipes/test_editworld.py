@@ -11,6 +11,7 @@ from editfoundry.data.shards import read_triplets
 from editfoundry.pretraining.model_trainee import PretrainingConfig
 from editfoundry.pretraining.recipes import editworld
 from editfoundry.pretraining.world_wordings import further_wordings
+from editfoundry.tinyworld.captions import scene_from_caption
 from editfoundry.tinyworld.rules import new_rules, trained_rules
 
 
@@ -30,6 +31,20 @@ def test_triplets_show_trained_rules_in_words_of_their_wordings_and_some_plain_e
     held_out = {w for rule in trained_rules() for w in rule.held_out_wordings}
     held_out |= {w for rule in new_rules() for w in (*rule.wordings, *rule.held_out_wordings)}
     assert not held_out & {t.instruction for t in triplets}
+
+
+def test_what_is_asked_of_an_absent_thing_changes_nothing(tmp_path: Path) -> None:
+    editworld.write_world_triplets(tmp_path, 300)
+    kinds: dict[str, set[str]] = {}
+    for rule in trained_rules():
+        for wording in (*rule.wordings, *further_wordings(rule.name)):
+            kinds.setdefault(wording, set()).add(rule.kind)
+    unchanged = [t for t in read_triplets(tmp_path) if t.input_caption == t.output_caption]
+    assert 8 <= len(unchanged) <= 45
+    for triplet in unchanged:
+        assert triplet.input_image.tobytes() == triplet.output_image.tobytes()
+        present = {thing.kind for thing in scene_from_caption(triplet.input_caption).objects}
+        assert kinds[triplet.instruction] - present
 
 
 def test_finished_shards_are_not_drawn_again(tmp_path: Path) -> None:

@@ -16,11 +16,14 @@ from editfoundry.pretraining.recipes.joint import (
     draw,
     object_weights,
     take_over,
+    training_edit,
     training_scene,
     weighted_loss,
 )
 from editfoundry.pretraining.recipes.vae import build_vae
 from editfoundry.profiles import EMBEDDED_FOLDER
+from editfoundry.tinyworld.edits import STATE_WORDINGS, Edit, state_wording
+from editfoundry.tinyworld.scene_sampling import is_held_out
 
 
 def test_places_that_differ_from_the_reference_weigh_more() -> None:
@@ -76,3 +79,18 @@ def test_pictures_that_were_drawn_ahead_are_the_ones_that_are_encoded(tmp_path: 
     (tmp_path / "data" / Path(str(encoded.filename)).name).unlink()
     black = cached_latents(tmp_path / "data", SCENES, scenes, vae, torch.device("cpu"))
     assert np.abs(np.float32(black) - np.float32(black[:1])).max() < 1e-2
+
+
+def test_a_quarter_of_the_edits_changes_a_state_by_its_name_alone() -> None:
+    edits = [training_edit(number) for number in range(400)]
+    bare = [edit for edit in edits if _names_a_state_alone(edit)]
+    assert 60 <= len(bare) <= 160
+    assert not any(is_held_out(edit.after) for edit in bare if edit.instruction.startswith("Turn "))
+
+
+def _names_a_state_alone(edit: Edit) -> bool:
+    if edit.index is None or edit.index >= len(edit.after.objects):
+        return False
+    before, after = edit.before.objects[edit.index], edit.after.objects[edit.index]
+    wordings = {state_wording(wording, before, after) for wording in STATE_WORDINGS}
+    return before.state != after.state and edit.instruction in wordings
