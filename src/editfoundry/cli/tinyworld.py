@@ -296,6 +296,15 @@ def tinyworld_pretrain(
         float | None,
         typer.Option(min=0, help="Peak rate of the one model that is named; by default the recipe's own."),
     ] = None,
+    kept_share: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of the one model that --continue-shipped trains on: share of its weights of before in the average "
+            "that is shipped.",
+        ),
+    ] = 0.0,
     masking: Annotated[
         Masking | None, typer.Option(help="Of imagen_editor alone: masks of what is named, or random ones.")
     ] = None,
@@ -326,8 +335,9 @@ def tinyworld_pretrain(
     if learning_rate is not None:
         settings["learning_rate"] = learning_rate
     if models == ["all"] or len(models) > 1:
-        if learning_rate is not None:
-            raise BadInputError("--learning-rate is of one model: name that model alone, or leave it out")
+        for option, value in (("--learning-rate", learning_rate), ("--kept-share", kept_share)):
+            if value:
+                raise BadInputError(f"{option} is of one model: name that model alone, or leave it out")
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         suite = Suite(
             work_dir=work_dir,
@@ -361,6 +371,7 @@ def tinyworld_pretrain(
             shares=share,
             num_examples=num_examples,
             settings=settings,
+            kept_share=kept_share,
         )
     print_facts(facts, as_json)
 

@@ -14,6 +14,7 @@ from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretraining.all_pretrainings import PRETRAININGS, VAE_FOLDER
 from editfoundry.pretraining.card import read_card, steps_of, training_facts, update_card
 from editfoundry.pretraining.job import Job, Pretraining
+from editfoundry.pretraining.kept_weights import keep_share, read_weights
 from editfoundry.pretraining.measure import MEASURES
 from editfoundry.pretraining.model_trainee import PretrainingConfig
 from editfoundry.pretraining.shared_files import share_equal_files, unshare_files
@@ -37,6 +38,7 @@ def pretrain(
     shares: bool = True,
     num_examples: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    kept_share: float = 0.0,
 ) -> dict[str, Any]:
     """Train one of `PRETRAININGS` from tinyworld, resuming what was interrupted.
 
@@ -57,6 +59,8 @@ def pretrain(
         num_examples: pictures, pairs or edits to learn from; by default each recipe's own number.
         shares: whether equal files in ``out`` are made links; not while others write there.
         settings: of the pretraining's configuration, in the place of its own, for example ``learning_rate``.
+        kept_share: of the weights that ``continue_shipped`` starts from, in the average that is shipped; see
+            `kept_weights`.
 
     Raises:
         BadInputError: there is no such pretraining, the autoencoder is not there yet, ``continue_shipped`` is asked of
@@ -65,6 +69,8 @@ def pretrain(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if name not in PRETRAININGS:
         raise BadInputError(f"no pretraining {name!r}: they are {', '.join(PRETRAININGS)}")
+    if kept_share and (not continue_shipped or name == "vae"):
+        raise BadInputError(f"{name}: a share is kept of what is continued from what is shipped, but of no vae")
     recipe, target = PRETRAININGS[name], choose_runtime(device, "float32").device
     uri = default_tracking_uri(work_dir) if is_tracked else None
     config = replace(recipe.config_on(target), mlflow_tracking_uri=uri, ends_at=ends_at)
@@ -83,14 +89,19 @@ def pretrain(
         job, before = _continued(name, job, out)
     job = replace(job, config=_with_settings(name, job.config, settings or {}))
     models, result = recipe.train(job)
-    facts = training_facts(job.config, result, target) | ({"continued_from": before} if before else {})
+    facts = training_facts(job.config, result, target)
+    facts |= {"kept_share": kept_share} if kept_share else {}
+    facts |= {"continued_from": before} if before else {}
     if shares:
         # Else a model that is replaced would take others, which have links to its files, with it.
         unshare_files(out)
     for role, save in models.items():
         folder = work_dir / VAE_FOLDER if role == "vae" else out / role
+        earlier = read_weights(folder if folder.is_dir() else EMBEDDED_FOLDER / role) if kept_share else {}
         shutil.rmtree(folder, ignore_errors=True)
         parameters = save(folder)
+        if kept_share:
+            keep_share(folder, earlier, kept_share)
         if role != "vae":
             update_card(folder, role, parameters=parameters, training=facts)
     trained = [*models]

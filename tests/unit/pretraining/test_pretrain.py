@@ -40,6 +40,29 @@ def test_a_model_that_is_continued_starts_as_it_was_shipped_and_draws_anew(tmp_p
     assert after["continued_from"] == before and after["seed"] == before["seed"] + 1
 
 
+def test_a_share_of_the_weights_of_before_is_kept(tmp_path: Path) -> None:
+    few = {"num_steps": 2, "num_examples": 4, "is_tracked": False, "continue_shipped": True}
+    settings = {"learning_rate": 2.0}
+    shipped = load_file(EMBEDDED_FOLDER / "depth" / "model.safetensors")
+    for share in (0.0, 0.25):
+        out = tmp_path / f"out{share}"
+        pretrain("depth", tmp_path / f"w{share}", device="cpu", out=out, settings=settings, kept_share=share, **few)
+    trained, kept = (load_file(tmp_path / f"out{share}" / "depth" / "model.safetensors") for share in (0.0, 0.25))
+    assert any((trained[key] - shipped[key]).abs().max() > 0.01 for key in shipped)
+    for key, value in kept.items():
+        expected = 0.75 * trained[key].float() + 0.25 * shipped[key].float()
+        assert torch.allclose(value.float(), expected, atol=2e-3, rtol=2e-3) and value.dtype == shipped[key].dtype
+    assert read_card(tmp_path / "out0.25" / "depth")["training"]["kept_share"] == 0.25
+    assert "kept_share" not in read_card(tmp_path / "out0.0" / "depth")["training"]
+
+
+@pytest.mark.parametrize(("name", "continues"), [("depth", False), ("vae", True)])
+def test_a_share_is_kept_only_of_what_is_continued(tmp_path: Path, name: str, continues: bool) -> None:
+    with pytest.raises(BadInputError, match=f"^{name}: a share is kept"):
+        pretrain(name, tmp_path, 1, "cpu", continue_shipped=continues, kept_share=0.5)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", [name for name, recipe in PRETRAININGS.items() if recipe.draw is not None])
 def test_what_is_drawn_ahead_can_be_told_how_many_examples_there_are(name: str) -> None:
     recipe = PRETRAININGS[name]
