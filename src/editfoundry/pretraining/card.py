@@ -72,7 +72,7 @@ DATA = {
     "language_model": "The quadruple writer's own chats about scenes of tinyworld's training split, and descriptions of their storylines, with true answers.",  # noqa: E501
     "vision_language_model": "World edits of tinyworld's training split with true, wrong, unchanged, foreign, moved, blurred and noisy outcomes, half of them through the autoencoder, judged by rule from their scenes; first the same edits told in captions alone.",  # noqa: E501
     "video_language_model": "Scenes of tinyworld's training split and their twins with one object in another state, half of them by a rule of the video categories, under a moving camera and noise.",  # noqa: E501
-    "editworld": "World edits by tinyworld's training rules with their true outcomes, lastly with paraphrases of their wordings and of twelve further ones of each rule, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
+    "editworld": "World edits by tinyworld's training rules with their true outcomes, lastly with paraphrases of their wordings and of twelve further ones of each rule, a tenth of them asked of what is not in the picture, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
     **dict.fromkeys(
         ("mgie", *CONTROLS),
         "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and a quarter of plain edits; no held-out combination or wording.",  # noqa: E501
