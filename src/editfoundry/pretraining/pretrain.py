@@ -70,7 +70,9 @@ def pretrain(
     if name not in PRETRAININGS:
         raise BadInputError(f"no pretraining {name!r}: they are {', '.join(PRETRAININGS)}")
     if kept_share and (not continue_shipped or name == "vae"):
-        raise BadInputError(f"{name}: a share is kept of what is continued from what is shipped, but of no vae")
+        raise BadInputError(
+            f"{name}: a share of the earlier weights is kept with continue_shipped alone, and of no vae"
+        )
     recipe, target = PRETRAININGS[name], choose_runtime(device, "float32").device
     uri = default_tracking_uri(work_dir) if is_tracked else None
     config = replace(recipe.config_on(target), mlflow_tracking_uri=uri, ends_at=ends_at)

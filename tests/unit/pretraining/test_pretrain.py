@@ -58,7 +58,7 @@ def test_a_share_of_the_weights_of_before_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "continues"), [("depth", False), ("vae", True)])
 def test_a_share_is_kept_only_of_what_is_continued(tmp_path: Path, name: str, continues: bool) -> None:
-    with pytest.raises(BadInputError, match=f"^{name}: a share is kept"):
+    with pytest.raises(BadInputError, match=f"^{name}: a share of the earlier weights is kept"):
         pretrain(name, tmp_path, 1, "cpu", continue_shipped=continues, kept_share=0.5)
     assert not list(tmp_path.iterdir())
 
