@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +15,15 @@ from rich.table import Table
 
 from editfoundry.cli.app import app
 from editfoundry.cli.progress import Tell
-from editfoundry.cli.shared import DeviceOption, JsonOption, ParamsOption, ProfileOption, chosen_params, progress_bar
+from editfoundry.cli.shared import (
+    DeviceOption,
+    JsonOption,
+    ParamsOption,
+    ProfileOption,
+    chosen_params,
+    log_lines,
+    progress_bar,
+)
 from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -61,7 +68,7 @@ def claims(
     chosen = [claim.name for claim in chosen_claims(only or ())]
     if not sys.stderr.isatty():
         # The steps of trainings; on a terminal they would tear the bar.
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+        log_lines()
     for number, name in enumerate(chosen, start=1):
         place = f"[{number}/{len(chosen)}] {name}"
         with progress_bar(f"{place}, edits") as bar:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from editfoundry.cli.shared import (
     ProfileOption,
     ReplaceOption,
     chosen_params,
+    log_lines,
     print_facts,
     progress_bar,
     show_result,
@@ -105,8 +105,7 @@ def _train(rows: Path, output: Path, profile: str, settings: dict[str, Any]) -> 
     from editfoundry.pretrained.runtime import quiet_libraries
     from editfoundry.synthesis.instructions.train import instruction_training_config, train_instruction_model
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_lines()
     quiet_libraries()
     training = train_instruction_model(instruction_training_config(rows, output, profile, settings))
     told = ("num_rows", "num_steps", "final_loss", "seconds", "num_trained_parameters")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,13 @@ OptionOption = Annotated[
     typer.Option("--option", help="Any other option of the editor, as NAME=VALUE; may be repeated."),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N.")]
+
+
+def log_lines() -> None:
+    """Print what is logged, the steps of a training for one, on stderr with the time of day."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    # It names every request.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def chosen_params(path: Path | None, profile: str | None) -> Params:

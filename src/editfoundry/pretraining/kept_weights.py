@@ -32,8 +32,8 @@ def keep_share(folder: Path, before: Weights, share: float) -> None:
         earlier = before.get(path.relative_to(folder), {})
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
-        now = load_file(path)
-        save_file({name: _between(now[name], earlier.get(name), share) for name in now}, path, metadata=metadata)
+            mixed = {name: _between(file.get_tensor(name), earlier.get(name), share) for name in file.keys()}  # noqa: SIM118
+        save_file(mixed, path, metadata=metadata)
 
 
 def _between(now: Tensor, before: Tensor | None, share: float) -> Tensor:

@@ -74,8 +74,7 @@ def sample_state_edit(random: np.random.Generator, split: Split) -> Edit:
         scene = sample_scene(random, split)
         index = int(random.integers(len(scene.objects)))
         thing = scene.objects[index]
-        kind = KINDS[thing.kind]
-        states = tuple(state for state in kind.states if state != thing.state)
+        states = tuple(state for state in KINDS[thing.kind].states if state != thing.state)
         if states:
             break
     after = scene.with_object(index, state=_pick(random, states))
@@ -85,8 +84,8 @@ def sample_state_edit(random: np.random.Generator, split: Split) -> Edit:
 
 def state_wording(wording: str, before: SceneObject, after: SceneObject) -> str:
     """Fill one of `STATE_WORDINGS` without size and colour, for example ``"Turn the whole egg into a broken egg."``."""
-    bare, changed = (KINDS[thing.kind].phrase(thing.state, "") for thing in (before, after))
-    return wording.format(the="the " + bare.split(" ", 1)[1], phrase=changed)
+    bare, changed = (replace(thing, size="large", colour="") for thing in (before, after))
+    return wording.format(the=the_phrase(bare), phrase=changed.phrase)
 
 
 def sample_edit_of(random: np.random.Generator, scene: Scene) -> Edit:
