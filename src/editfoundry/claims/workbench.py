@@ -225,8 +225,8 @@ class Workbench:
     def trained_on_ambiguous(self, name: str) -> str:
         """Return the folder of one of MGIE's arms: of those that are named, or one trained here.
 
-        All arms learn from the same triplets for the same steps; an interrupted training resumes, a finished one is
-        taken.
+        All arms start from EditWorld's editor and learn from the same triplets for the same steps; an interrupted
+        training resumes, a finished one is taken.
 
         Args:
             name: of `recipes.mgie.VARIANTS`, or `recipes.mgie.BASELINE`, the InstructPix2Pix editor.
@@ -243,19 +243,19 @@ class Workbench:
             return str(folder)
         chosen, work_dir = self.config, self.work_dir / "mgie"
         config = PretrainingConfig(
-            num_steps=chosen.num_training_steps,
+            num_steps=chosen.num_ambiguous_training_steps,
             batch_size=chosen.training_batch_size,
-            learning_rate=chosen.learning_rate,
-            num_warmup_steps=min(20, chosen.num_training_steps // 4),
+            learning_rate=chosen.ambiguous_learning_rate,
+            num_warmup_steps=min(20, chosen.num_ambiguous_training_steps // 4),
             ema_decay=0.98,
             seed=chosen.seed,
         )
-        base, count = self.profile.model("editor_base").location, chosen.num_training_triplets
+        start, count = self.editworld(), chosen.num_training_triplets
         if name == mgie.BASELINE:
-            mgie.train_baseline(work_dir, base, config, count)
+            mgie.train_baseline(work_dir, start, config, count)
         else:
             mllm = self.profile.model("vision_language_model").location
-            mgie.train_mgie(work_dir, base, mllm, config, name, count)
+            mgie.train_mgie(work_dir, start, mllm, config, name, count)
         return str(work_dir / name)
 
 

@@ -53,6 +53,10 @@ class ClaimsConfig:
     """Optimizer steps of an arm."""
     num_plain_training_steps: int = 200
     """Optimizer steps of an arm that starts at the text-to-image model and learns plain edits."""
+    num_ambiguous_training_steps: int = 500
+    """Optimizer steps of an arm that learns instructions which only the picture makes clear."""
+    ambiguous_learning_rate: float = 1e-3
+    """Its peak rate."""
     num_task_training_triplets: int = 14_000
     """Triplets of all tasks but one that an editor is trained on, which learns that one from few examples."""
     num_task_training_steps: int = 2000

@@ -39,6 +39,7 @@ from editfoundry.pretraining.recipes import (
 )
 from editfoundry.pretraining.shared_files import split_weights
 from editfoundry.pretraining.shipping import editor_saver, saver
+from editfoundry.profiles import EMBEDDED_FOLDER
 
 VAE_FOLDER = "vae_trained"
 
@@ -162,13 +163,13 @@ def _editworld(job: Job) -> Trained:
 
 
 def _mgie(job: Job, name: str = "mgie") -> Trained:
-    start, mllm = (job.models.model(role).location for role in ("editor_base", "vision_language_model"))
+    start, mllm = _world_editor(job), job.models.model("vision_language_model").location
     model, result = mgie.train_mgie(job.work_dir, start, mllm, job.config, name, **job.sizes("num_triplets"))
     return {name: partial(mgie.save_in_half, model, editing=EDITING)}, result
 
 
 def _mgie_baseline(job: Job) -> Trained:
-    start = job.models.model("editor_base").location
+    start = _world_editor(job)
     pipeline, result = mgie.train_baseline(job.work_dir, start, job.config, **job.sizes("num_triplets"))
     return {mgie.BASELINE: editor_saver(pipeline)}, result
 
@@ -211,6 +212,12 @@ def _start_of_editor(job: Job) -> tuple[Path, int]:
     return start, steps_of(read_card(job.shipped))
 
 
+def _world_editor(job: Job) -> str:
+    """Return the folder of EditWorld's editor: the one beside the base, or else the shipped one."""
+    beside = Path(job.models.model("editor_base").location).with_name("editworld")
+    return str(beside if beside.is_dir() else EMBEDDED_FOLDER / "editworld")
+
+
 def _imagen_editor(job: Job) -> Trained:
     painter = load_text_to_image(job.models, job.runtime)
     pipeline, result = imagen_editor.train_imagen_editor(
@@ -229,7 +236,7 @@ def _trained_vae(job: Job) -> AutoencoderKL:
 _MGIE = Pretraining(
     config=mgie.CONFIG,
     train=_mgie,
-    after=("diffusion", "vision_language_model"),
+    after=("editworld", "vision_language_model"),
     over_by=1.0,
     on_gpu=mgie.ON_GPU,
     examples_on_gpu=mgie.EXAMPLES_ON_GPU,
@@ -301,7 +308,7 @@ PRETRAININGS = {
         config=editworld.CONFIG,
         train=_editworld,
         after=("diffusion",),
-        over_by=1.0,
+        over_by=0.9,
         on_gpu=editworld.ON_GPU,
         examples_on_gpu=editworld.EXAMPLES_ON_GPU,
         draw=editworld.draw,

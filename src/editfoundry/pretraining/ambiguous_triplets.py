@@ -8,6 +8,7 @@ from pathlib import Path
 from editfoundry.pretraining.drawn_triplets import DrawnTriplets
 from editfoundry.tinyworld.ambiguous import ambiguous_rules, sample_ambiguous_edit
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit
+from editfoundry.tinyworld.explicit import explicit_instruction
 from editfoundry.tinyworld.scene_sampling import is_held_out, random_stream
 from editfoundry.tinyworld.wrong_outcomes import shows
 
@@ -16,9 +17,15 @@ PLAIN_SHARE = 0.25
 
 
 def write_ambiguous_triplets(folder: Path, count: int, seed: int = 0, plain_share: float = PLAIN_SHARE) -> None:
-    """Write shards of training scenes; finished shards stay as they are. The output caption is the expressive text."""
+    """Write shards of training scenes; finished shards stay as they are.
+
+    Each triplet's ``expressive_instruction`` says outright what its instruction means.
+    """
     draw = partial(_edit, seed=seed, plain_share=plain_share)
-    DrawnTriplets(name="ambiguous", seed=seed, settings=(plain_share,), draw=draw).write(folder, count)
+    settings = (plain_share,)
+    DrawnTriplets(name="ambiguous", seed=seed, settings=settings, draw=draw, says=explicit_instruction).write(
+        folder, count
+    )
 
 
 def _edit(number: int, seed: int, plain_share: float) -> Edit:

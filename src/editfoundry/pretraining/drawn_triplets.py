@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from editfoundry.data.hashing import input_hash
+from editfoundry.data.record import Triplet
 from editfoundry.data.shards import is_done, write_triplets
 from editfoundry.pretraining.parallel_drawing import each_on_a_core
 from editfoundry.tinyworld.edits import Edit
@@ -28,6 +29,8 @@ class DrawnTriplets:
     """What else shapes an edit."""
     draw: Callable[[int], Edit]
     """Edit of a number; one that other processes can import."""
+    says: Callable[[Edit], str] | None = None
+    """What a triplet's ``expressive_instruction`` says; none by default. Importable, too."""
 
     def write(self, folder: Path, count: int) -> None:
         """Write the first ``count`` edits; finished shards stay as they are. Of several processes one writes."""
@@ -45,6 +48,12 @@ class DrawnTriplets:
     def write_shard(self, folder: Path, span: range) -> None:
         """Write the edits of some numbers as one shard, where that is not done."""
         tar = folder / f"{span.start // TRIPLETS_PER_SHARD:05}.tar"
-        digest = input_hash(self.name, self.seed, span.start, span.stop, *self.settings)
+        told = [] if self.says is None else [self.says.__name__]
+        digest = input_hash(self.name, self.seed, span.start, span.stop, *self.settings, *told)
         if not is_done(tar, digest):
-            write_triplets(tar, (true_triplet(self.draw(number)) for number in span), input_hash=digest)
+            write_triplets(tar, map(self._triplet, span), input_hash=digest)
+
+    def _triplet(self, number: int) -> Triplet:
+        edit = self.draw(number)
+        triplet = true_triplet(edit)
+        return triplet if self.says is None else replace(triplet, expressive_instruction=self.says(edit))

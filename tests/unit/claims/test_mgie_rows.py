@@ -21,7 +21,7 @@ from editfoundry.pretraining.recipes import mgie as recipe
 
 TINY = ClaimsConfig(
     num_ambiguous_items=20, num_plain_items=20, num_inference_steps=1, num_training_triplets=4,
-    num_training_steps=1, training_batch_size=2,
+    num_training_steps=1, num_ambiguous_training_steps=1, training_batch_size=2,
 )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_an_arm_that_is_missing_is_one_line_that_says_how_to_train_it(
 def test_arms_that_nobody_names_are_trained_here_for_the_same_steps(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes = {"head_dim": 8, "head_layers": 1, "head_heads": 2, "head_feedforward_dim": 16, "num_queries": 5}
+    sizes = {"head_dim": 8, "head_layers": 1, "head_heads": 2, "head_feedforward_dim": 16}
     monkeypatch.setattr(recipe, "HEAD", sizes)
     few = replace(params, claims=replace(TINY, num_ambiguous_items=2))
     names = ["mgie-beats-ip2p", "mgie-e2e-beats-ft", "mgie-e2e-beats-fz", "mgie-expressive-beats-raw"]

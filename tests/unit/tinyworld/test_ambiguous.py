@@ -92,6 +92,7 @@ def test_the_benchmark_says_what_the_text_alone_is_worth() -> None:
 def test_training_triplets_show_training_scenes_in_training_wordings(tmp_path) -> None:
     from editfoundry.data.shards import read_triplets
     from editfoundry.pretraining.ambiguous_triplets import write_ambiguous_triplets
+    from editfoundry.tinyworld.rules import trained_rules
     from editfoundry.tinyworld.scene_sampling import is_held_out
 
     write_ambiguous_triplets(tmp_path, 24, seed=1)
@@ -101,3 +102,7 @@ def test_training_triplets_show_training_scenes_in_training_wordings(tmp_path) -
     assert len(triplets) == 24 and len(ambiguous) > 12
     assert {triplet.category for triplet in triplets if triplet not in ambiguous} <= {"add", "change", "remove"}
     assert not any(is_held_out(scene_from_caption(triplet.output_caption)) for triplet in ambiguous)
+    # What an instruction leaves to the picture, the expressive one says.
+    outright = {rule.wordings[0] for rule in trained_rules()}
+    assert {triplet.expressive_instruction for triplet in ambiguous} <= outright
+    assert all(triplet.expressive_instruction for triplet in triplets)

@@ -6,12 +6,15 @@ which see the same triplets in the same order for the same steps.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline
+from transformers import CLIPTokenizer
 
 from editfoundry.editors.editing_defaults import EditingDefaults, write_editing_defaults
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
@@ -29,22 +32,35 @@ HEAD: Mapping[str, Any] = {
     "head_layers": 2,
     "head_heads": 4,
     "head_feedforward_dim": 384,
-    "num_queries": 16,
 }
-"""The edit head's sizes: a state is 128 numbers here, not 4,096."""
-MLLM_RATE = 2.0
-"""Of token embeddings and language-model head, in units of the denoiser's rate; the paper's are 5 to 1."""
+"""The edit head's sizes: a state is 128 numbers here, not 4,096. It gives as many tokens as the text encoder does."""
+MLLM_RATE = 1.0
+"""Of what trains of the language model, in units of the edit head's rate; the paper's are 5 to 1."""
+TOLD_SHARE = 0.85
+"""Of the steps: those in which the edit head learns from the text encoder, and all of the language model to answer."""
+EDITING_RATE = 0.3
+"""Of the learning rate, in the steps after those, which have the paper's loss."""
+SETTINGS: Mapping[str, Any] = {
+    **HEAD,
+    "expressive_field": "expressive_instruction",
+    "trains_unet": False,
+    "trains_mllm_blocks": True,
+}
+"""Of both trainings. The UNet is `editworld`'s, which edits already; the embedded LLaVA was never asked what a picture
+will be like, so that all of its language model learns it."""
+TOLD: Mapping[str, Any] = {"text_loss_weight": 1.0, "edit_loss_weight": 0.0}
+"""Of the first one: its edit head learns to say what the editor's text encoder says of the same words (GILL)."""
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "mgie": {},
     "mgie_lgie": {"sees_picture": False},
-    "mgie_fz": {"trains_mllm": False},
+    "mgie_fz": {"trains_mllm": False, "trains_mllm_blocks": False},
     "mgie_ft": {"edit_loss_reaches_mllm": False},
     "mgie_raw": {"expressive_field": "instruction"},
 }
 """Name -> the settings in which a variant differs (MGIE, sections 4.2 and 4.3). LGIE knows the instruction alone; FZ's
 language model stays as it is; FT's learns to answer and nothing else; the last answers with the raw instruction."""
 BASELINE = "mgie_baseline"
-CONFIG = PretrainingConfig(num_steps=12_000, batch_size=32, learning_rate=1e-3, ema_decay=0.999, num_warmup_steps=100)
+CONFIG = PretrainingConfig(num_steps=3_000, batch_size=32, learning_rate=1e-3, ema_decay=0.999, num_warmup_steps=100)
 ON_GPU = {"num_steps": 3_000, "batch_size": 128, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
 EXAMPLES_ON_GPU = {"num_triplets": NUM_TRIPLETS}
 
@@ -67,26 +83,38 @@ def train_mgie(
         name: of `VARIANTS`.
         num_triplets: of which three quarters are ambiguous edits and a quarter plain ones.
     """
-    settings = _settings(work_dir, name, start, config, num_triplets)
-    training = MgieTraining(
-        **settings,
-        mllm=mllm,
-        mllm_learning_rate=MLLM_RATE * config.learning_rate,
-        **HEAD,
+    data = _data(work_dir, name, config, num_triplets)
+    variant: dict[str, Any] = {
+        **SETTINGS,
         **VARIANTS[name],
+        "mllm_learning_rate": MLLM_RATE * config.learning_rate,
+        "num_queries": CLIPTokenizer.from_pretrained(start, subfolder="tokenizer").model_max_length,
+    }
+    num_told = max(1, min(round(TOLD_SHARE * config.num_steps), config.num_steps - 1))
+    first = replace(config, num_steps=num_told, ends_at=_told_by(config))
+    told = MgieTraining(
+        **{**trainer_settings(work_dir, f"data/{name}/told", first), **data, **variant, **TOLD}, editor=start, mllm=mllm
     )
+    before = train_editor(told)
+    rate, num_steps = EDITING_RATE * config.learning_rate, max(1, config.num_steps - num_told)
+    warmup = min(config.num_warmup_steps, num_steps // 4)
+    rest = replace(config, num_steps=num_steps, learning_rate=rate, num_warmup_steps=warmup)
+    variant["mllm_learning_rate"] = MLLM_RATE * rate
+    training = MgieTraining(**{**trainer_settings(work_dir, name, rest), **data, **variant}, editor=str(told.output))
     summary = train_editor(training)
     model = load_mgie(training.output, Runtime(torch.device("cpu"), torch.float32))
     forget_paths(model.pipeline, model.edit_head, model.mllm.model)
-    return model, PretrainingResult.of_summary(summary)
+    result = PretrainingResult.of_summary(summary)
+    total, seconds = before["num_steps"] + result.num_steps, before["seconds"] + result.seconds
+    return model, replace(result, num_steps=total, seconds=seconds)
 
 
 def train_baseline(
     work_dir: Path, start: str, config: PretrainingConfig = CONFIG, num_triplets: int = NUM_TRIPLETS
 ) -> tuple[StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
     """Train the InstructPix2Pix editor ``start``, text encoder included, on the triplets that `train_mgie` draws."""
-    settings = _settings(work_dir, BASELINE, start, config, num_triplets)
-    training = InstructPix2PixTraining(**settings, train_text_encoder=True)
+    settings = {**trainer_settings(work_dir, BASELINE, config), **_data(work_dir, BASELINE, config, num_triplets)}
+    training = InstructPix2PixTraining(**settings, editor=start, train_text_encoder=True)
     summary = train_editor(training)
     return open_trained(training.output), PretrainingResult.of_summary(summary)
 
@@ -109,10 +137,15 @@ def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS) -> Path:
     return dataset
 
 
-def _settings(work_dir: Path, name: str, start: str, config: PretrainingConfig, num_triplets: int) -> dict[str, Any]:
+def _told_by(config: PretrainingConfig) -> float | None:
+    """Return when the first of two trainings has to be over, if the second one has to."""
+    if config.ends_at is None:
+        return None
+    return config.ends_at - (1 - TOLD_SHARE) * max(0.0, config.ends_at - time.time())
+
+
+def _data(work_dir: Path, name: str, config: PretrainingConfig, num_triplets: int) -> dict[str, Any]:
     return {
-        **trainer_settings(work_dir, name, config),
-        "editor": start,
         "dataset": draw(work_dir, num_triplets),
         # Not shared: several may be trained beside each other.
         "work_dir": work_dir / "data" / name,

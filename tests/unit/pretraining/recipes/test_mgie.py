@@ -34,11 +34,17 @@ def test_all_three_learn_from_the_same_triplets_in_the_same_order(parts: tuple[s
     assert result.num_steps == 2 and result.final_loss > 0
     assert model.sees_picture and not twin.sees_picture
     assert isinstance(baseline, StableDiffusionInstructPix2PixPipeline)
-    told = [
-        json.loads((tmp_path / name / TRAINING_SUMMARY).read_text()) for name in ("mgie", "mgie_lgie", "mgie_baseline")
-    ]
-    assert len({one["dataset_hash"] for one in told}) == 1
-    assert {(one["num_steps"], one["num_triplets"]) for one in told} == {(2, 8)}
+    folders = {"mgie": ("data/mgie/told", "mgie"), "lgie": ("data/mgie_lgie/told", "mgie_lgie"), "": ("mgie_baseline",)}
+    told = {
+        name: [json.loads((tmp_path / one / TRAINING_SUMMARY).read_text()) for one in parts]
+        for name, parts in folders.items()
+    }
+    assert len({one["dataset_hash"] for parts in told.values() for one in parts}) == 1
+    assert {one["num_triplets"] for parts in told.values() for one in parts} == {8}
+    assert {sum(one["num_steps"] for one in parts) for parts in told.values()} == {2}
+    # Nothing of the UNet that it starts from is changed, so that it is shipped once.
+    before = StableDiffusionInstructPix2PixPipeline.from_pretrained(start).unet.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in model.pipeline.unet.state_dict().items())
     categories = [triplet.category for triplet in read_triplets(tmp_path / "data" / "ambiguous-8")]
     assert 0 < sum(category in PLAIN_CATEGORIES for category in categories) < 8
 

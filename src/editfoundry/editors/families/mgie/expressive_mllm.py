@@ -1,4 +1,4 @@
-"""The trained part of the language model: token embeddings and head around blocks that stay as they are."""
+"""The trained part of the language model: token embeddings and head, and its blocks where they are told to train."""
 
 from __future__ import annotations
 
@@ -27,8 +27,17 @@ class Told(NamedTuple):
 class ExpressiveMllm(nn.Module):
     """Only what trains is among its parameters: checkpoints to resume from, and exchanged gradients, hold no more."""
 
-    def __init__(self, model: Any, picture_tokens: Sequence[int], pad_token: int, trains: bool = True) -> None:
-        """Freeze ``model``, a LLaVA, but for its token embeddings and head where it ``trains``."""
+    def __init__(
+        self,
+        model: Any,
+        picture_tokens: Sequence[int],
+        pad_token: int,
+        trains: bool = True,
+        trains_blocks: bool = False,
+    ) -> None:
+        """Freeze ``model``, a LLaVA, but for its token embeddings and head where it ``trains``, and its blocks where
+        they do.
+        """
         super().__init__()
         model.requires_grad_(False)
         self.embeddings: nn.Embedding = model.get_input_embeddings()
@@ -37,6 +46,11 @@ class ExpressiveMllm(nn.Module):
         self.own_head = None if head.weight is self.embeddings.weight else head
         for part in (self.embeddings, head):
             part.weight.requires_grad_(trains)
+        inner = model.model.language_model
+        # Without the embeddings, which the language model has among its own parts.
+        self.blocks = nn.ModuleList([*inner.layers, inner.norm]) if trains_blocks else None
+        if self.blocks is not None:
+            self.blocks.requires_grad_(True)
         # In a tuple they are no parts of this module.
         self._around = (model, head)
         self.picture_tokens, self.pad_token = list(picture_tokens), pad_token

@@ -72,9 +72,11 @@ def _parts(config: MgieTraining, count: int, num_processes: int) -> dict[str, in
             output_dim=unet.config.cross_attention_dim,
         )
     tables = {id(layer.weight): layer.weight for layer in (model.get_input_embeddings(), model.get_output_embeddings())}
-    num_tables = sum(weight.numel() for weight in tables.values())
-    num_trained = _count(unet) + _count(head) + (num_tables if config.trains_mllm else 0)
-    num_frozen = llava.num_parameters - (num_tables if config.trains_mllm else 0)
+    num_told = sum(weight.numel() for weight in tables.values()) if config.trains_mllm else 0
+    num_told += _count(model.model.language_model.layers) if config.trains_mllm_blocks else 0
+    num_trained = _count(head) + num_told + (_count(unet) if config.trains_unet else 0)
+    num_frozen = llava.num_parameters - num_told
+    num_frozen_unet = 0 if config.trains_unet else _count(unet)
     is_mixed = config.mixed_precision in ("fp16", "bf16")
     dtype = torch.bfloat16 if is_mixed else torch.float32
     # Of frozen weights in float32 autocast keeps a copy for the way back, unless that is computed anew.
@@ -91,13 +93,14 @@ def _parts(config: MgieTraining, count: int, num_processes: int) -> dict[str, in
         told += 3 * 4 * count * ANSWER_TOKENS * model.get_input_embeddings().weight.shape[0]
     return {
         "frozen weights": num_frozen * BYTES_OF[config.mllm_precision]
+        + num_frozen_unet * (4 + (2 if is_mixed else 0))
         + (2 * num_frozen if keeps_copies and config.trains_mllm else 0),
         "trained weights": num_trained * (4 + (2 if is_mixed else 0)),
         "gradients": num_trained * (4 + exchanged),
         "optimizer": num_trained * moments,
         "average": num_trained * average,
         "language model's pass": told,
-        "UNet's pass": unet_training_pass(unet, count, dtype, side, choices),
+        "UNet's pass": unet_training_pass(unet, count, dtype, side, choices) if config.edit_loss_weight else 0,
     }
 
 

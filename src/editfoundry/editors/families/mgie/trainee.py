@@ -9,10 +9,13 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from diffusers import StableDiffusionInstructPix2PixPipeline
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from editfoundry.editors.editing_defaults import copy_editing_defaults
+from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import tokenize
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.trainee import NUM_SAMPLE_STEPS, load_editor_to_train
 from editfoundry.editors.families.mgie.edit_head import EditHead
@@ -24,7 +27,7 @@ from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.editors.families.mgie.training_data import open_expressive_triplets
 from editfoundry.editors.triplet_training.pair_batches import PairBatch
 from editfoundry.editors.triplet_training.sample_grid import write_sample_grid
-from editfoundry.editors.triplet_training.triplet_data import TripletData
+from editfoundry.editors.triplet_training.triplet_data import Encoders, TripletData
 from editfoundry.editors.triplet_training.triplet_trainee import (
     TripletTrainee,
     forward_process,
@@ -47,6 +50,8 @@ class MgieTrainee(TripletTrainee):
     """In float32; what is trained is on the device."""
     trained_mllm: ExpressiveMllm
     """Token embeddings and head of ``model.mllm``."""
+    null_text_states: Tensor | None
+    """``(1, L, D)``, the starting editor's text encoder's of no words; None where nothing is learnt from it."""
 
     @classmethod
     def load(cls, config: MgieTraining, accelerator: Accelerator) -> MgieTrainee:
@@ -58,16 +63,18 @@ class MgieTrainee(TripletTrainee):
         device = accelerator.device
         if accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
             raise BadInputError("MGIE trains three models side by side, but FSDP and DeepSpeed one: leave them off")
-        model = load_mgie_to_train(config, device)
+        model, base = load_mgie_to_train(config, device)
         if config.mllm_precision != "float32":
             keep_frozen_in(model.mllm.model, getattr(torch, config.mllm_precision))
         pipeline = model.pipeline
         scheduler = forward_process(config, pipeline)
         pipeline.vae.requires_grad_(False)
         resolution, timesteps = training_resolution(config, pipeline), scheduler.config.num_train_timesteps
+        encoders = _text_encoders(config, base, model) if config.text_loss_weight else None
 
         def opened(chosen: MgieTraining, dataset: Path, split: str) -> TripletData:
-            return open_expressive_triplets(chosen, dataset, pipeline, model.mllm, resolution, timesteps, split)
+            parts = (pipeline, model.mllm, resolution, timesteps, split, encoders)
+            return open_expressive_triplets(chosen, dataset, *parts)
 
         data, validated = open_both(config, accelerator, opened)
         if config.cache_latents:
@@ -77,6 +84,7 @@ class MgieTrainee(TripletTrainee):
             config=config,
             model=model,
             trained_mllm=trained_mllm,
+            null_text_states=None if encoders is None else _states_of_nothing(encoders, device),
             scheduler=scheduler,
             data=data,
             validated=validated,
@@ -86,28 +94,36 @@ class MgieTrainee(TripletTrainee):
 
     @property
     def parts(self) -> list[TrainedPart]:
-        """The UNet, the edit head and, at a rate of its own, what trains of the language model."""
-        parts = [TrainedPart(self.model.pipeline.unet), TrainedPart(self.model.edit_head)]
-        if self.config.trains_mllm:
-            parts.append(TrainedPart(self.trained_mllm, self.config.mllm_learning_rate / self.config.learning_rate))
-        return parts
+        """The edit head and, where they train, the UNet and, at a rate of its own, the language model's part."""
+        rate = self.config.mllm_learning_rate / self.config.learning_rate
+        unet = [TrainedPart(self.model.pipeline.unet)] if self.config.trains_unet else []
+        mllm = [TrainedPart(self.trained_mllm, rate)] if self.config.trains_mllm else []
+        return [*unet, TrainedPart(self.model.edit_head), *mllm]
 
     def loss_of(self, modules: Modules, batch: PairBatch, data: TripletData) -> Tensor:
-        """Return the sum of the answers' cross-entropy and the weighted denoising loss (MGIE, eq. 6)."""
-        config, (unet, edit_head, *trained) = self.config, modules
+        """Return the sum of the answers' cross-entropy and the weighted other losses (MGIE, eq. 6)."""
+        config, trained = self.config, iter(modules)
+        unet = next(trained) if config.trains_unet else self.model.pipeline.unet
+        edit_head, mllm = next(trained), next(trained, self.trained_mllm)
         batch = batch.on(self.device)
-        features = batch.pictures[0] if config.sees_picture else None
+        more = iter(batch.pictures)
+        features = next(more) if config.sees_picture else None
         with torch.set_grad_enabled(config.trains_mllm and torch.is_grad_enabled()):
-            mllm = trained[0] if trained else self.trained_mllm
             told = mllm(batch.texts[:, 0], batch.texts[:, 1], features)
         if not config.edit_loss_reaches_mllm:
             told = Told(told.loss, told.states.detach(), told.token_embeds.detach())
         # One pass of the head gives the null condition beside the others.
         conditions = edit_head(torch.cat([told.states, torch.zeros_like(told.states[:1])]), told.token_embeds)
-        prompt_embeds = torch.where(batch.drop_text[:, None, None], conditions[-1:], conditions[:-1])
-        scaling_factor = self.model.pipeline.vae.config.scaling_factor
-        edit_loss = self.denoising_loss(unet, batch, data, prompt_embeds, scaling_factor)
-        loss: Tensor = told.loss + config.edit_loss_weight * edit_loss
+        is_null = batch.drop_text[:, None, None]
+        prompt_embeds = torch.where(is_null, conditions[-1:], conditions[:-1])
+        loss: Tensor = told.loss
+        if self.null_text_states is not None:
+            wanted = torch.where(is_null, self.null_text_states, next(more))
+            loss = loss + config.text_loss_weight * mse_loss(prompt_embeds.float(), wanted)
+        if config.edit_loss_weight:
+            scaling_factor = self.model.pipeline.vae.config.scaling_factor
+            edit_loss = self.denoising_loss(unet, batch, data, prompt_embeds, scaling_factor)
+            loss = loss + config.edit_loss_weight * edit_loss
         return loss
 
     def write_samples(self, path: Path) -> None:
@@ -143,8 +159,12 @@ class MgieTrainee(TripletTrainee):
         copy_editing_defaults(Path(self.config.editor_location), folder)
 
 
-def load_mgie_to_train(config: MgieTraining, device: torch.device) -> MgieModel:
+def load_mgie_to_train(
+    config: MgieTraining, device: torch.device
+) -> tuple[MgieModel, StableDiffusionInstructPix2PixPipeline | None]:
     """Load all parts in float32, the language model on ``device``; what an editor lacks of them is made anew.
+
+    The second value is the editor with a text encoder that it starts from, if it does.
 
     Raises:
         BadInputError: a part cannot be loaded, or the language model is named twice or not at all.
@@ -157,7 +177,7 @@ def load_mgie_to_train(config: MgieTraining, device: torch.device) -> MgieModel:
             )
         found = load_mgie(Path(config.editor_location), on_device)
         found.pipeline.register_to_config(sees_picture=config.sees_picture)
-        return found
+        return found, None
     if not config.mllm:
         raise BadInputError(f"mllm names no language model, and {config.editor} is no MGIE editor that has one")
     base, _ = load_editor_to_train(config.editor_location, config.revision)
@@ -174,7 +194,30 @@ def load_mgie_to_train(config: MgieTraining, device: torch.device) -> MgieModel:
     )
     pipeline = MgiePipeline(base.vae, base.unet, base.scheduler, sees_picture=config.sees_picture)
     check_widths(config.editor, pipeline, mllm, edit_head)
-    return MgieModel(pipeline, mllm, edit_head)
+    return MgieModel(pipeline, mllm, edit_head), base
+
+
+def _text_encoders(
+    config: MgieTraining, base: StableDiffusionInstructPix2PixPipeline | None, model: MgieModel
+) -> Encoders:
+    if base is None:
+        raise BadInputError(f"text_loss_weight is on, but {config.editor} is an MGIE editor: it has no text encoder")
+    given, wanted = model.edit_head.config.num_queries, base.tokenizer.model_max_length
+    if given != wanted:
+        raise BadInputError(
+            f"num_queries is {given}, but must be {wanted} where text_loss_weight is on: the tokens that the text "
+            f"encoder of {config.editor} gives"
+        )
+    encoder = base.text_encoder.requires_grad_(False).eval()
+    return Encoders(config.editor_location, base.vae, base.tokenizer, encoder, revision=config.revision)
+
+
+@torch.no_grad()
+def _states_of_nothing(encoders: Encoders, device: torch.device) -> Tensor:
+    encoder = encoders.text_encoder.to(device)
+    states: Tensor = encoder(tokenize(encoders.tokenizer, [""]).to(device))[0].float()
+    encoder.to("cpu")
+    return states
 
 
 def keep_frozen_in(model: Any, dtype: torch.dtype) -> None:
@@ -188,10 +231,10 @@ def keep_frozen_in(model: Any, dtype: torch.dtype) -> None:
 def _switch_on(model: MgieModel, config: MgieTraining, device: torch.device) -> ExpressiveMllm:
     """Put what trains on the device; return the language model's part of it."""
     unet, llava, tokenizer = model.pipeline.unet, model.mllm.model, model.mllm.processor.tokenizer
-    unet.to(device, memory_format=torch.channels_last).train()
+    unet.to(device, memory_format=torch.channels_last).train().requires_grad_(config.trains_unet)
     model.edit_head.to(device).train()
     ids = add_picture_tokens(llava, model.mllm.processor)
-    trained = ExpressiveMllm(llava, ids, tokenizer.pad_token_id, config.trains_mllm)
+    trained = ExpressiveMllm(llava, ids, tokenizer.pad_token_id, config.trains_mllm, config.trains_mllm_blocks)
     if config.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
         # Only a model in training mode keeps less; it has no dropout that this would switch on.

@@ -36,12 +36,22 @@ class MgieTraining(TripletConfig):
     mllm_learning_rate: float = 5e-4
     """Peak rate of token embeddings and language-model head; ``learning_rate`` is that of UNet and edit head."""
     edit_loss_weight: float = 0.5
-    """Of the denoising loss beside the language model's cross-entropy (MGIE, eq. 6)."""
+    """Of the denoising loss beside the language model's cross-entropy (MGIE, eq. 6); 0 leaves it out, and what it
+    takes to compute."""
+    text_loss_weight: float = 0.0
+    """Of a third loss, which MGIE has not: the mean squared distance of what the edit head gives from what ``editor``'s
+    own text encoder makes of the same words (GILL, Koh et al. 2023, eq. 4). It teaches a new edit head the language of
+    a UNet that edits already, without a pass of that UNet."""
+    trains_unet: bool = True
+    """Train the UNet; off, it stays as it is, so that two editors can have one."""
     mllm_precision: str = "float32"
     """Of the language model's blocks and vision tower, which are never trained: ``float32``, or ``bfloat16`` for half
     the memory; what is trained of it stays in float32."""
     trains_mllm: bool = True
-    """Train the token embeddings and the language-model head; its blocks and its vision tower never are."""
+    """Train the token embeddings and the language-model head."""
+    trains_mllm_blocks: bool = False
+    """Train the language model's blocks as well, which the paper leaves as they are: for a model that was never taught
+    to answer such questions. Its vision tower stays as it is."""
     edit_loss_reaches_mllm: bool = True
     """Let the denoising loss train the language model, too (the paper's E2E); off, it learns to answer and nothing else
     (FT). Where ``trains_mllm`` is off (FZ), it learns neither."""
@@ -64,7 +74,8 @@ class MgieTraining(TripletConfig):
     """Compute activations of UNet and language model a second time in the backward pass instead of keeping them."""
 
     UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = TripletConfig.UNTOLD_AT_DEFAULT | {
-        *("edit_loss_reaches_mllm", "mllm_precision")
+        *("edit_loss_reaches_mllm", "mllm_precision", "text_loss_weight", "trains_unet"),
+        "trains_mllm_blocks",
     }
     CHECKPOINT_FILE: ClassVar[str] = "model_index.json"
     WITHOUT_EFFECT: ClassVar[frozenset[str]] = TripletConfig.WITHOUT_EFFECT | {"gradient_checkpointing"}
@@ -72,13 +83,20 @@ class MgieTraining(TripletConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_each(("mllm_learning_rate",), lambda value: value > 0, "more than 0")
-        self.check_each(("edit_loss_weight",), lambda value: value > 0, "more than 0")
+        self.check_each(("edit_loss_weight", "text_loss_weight"), lambda value: value >= 0, "at least 0")
+        teaches_head = self.edit_loss_weight > 0 or self.text_loss_weight > 0
+        self.check(teaches_head, "edit_loss_weight", "more than 0 where text_loss_weight is 0: no loss is left")
+        is_needed = self.edit_loss_weight > 0 or not self.trains_unet
+        self.check(is_needed, "edit_loss_weight", "more than 0 where trains_unet is on: nothing else teaches the UNet")
         sizes = ("head_dim", "head_layers", "head_heads", "head_feedforward_dim", "num_queries")
         self.check_each(sizes, lambda value: value >= 1, "at least 1")
         self.check(self.head_dim % self.head_heads == 0, "head_dim", "a multiple of head_heads")
         self.check(self.mllm_precision in MLLM_PRECISIONS, "mllm_precision", f"one of {', '.join(MLLM_PRECISIONS)}")
         is_mixed = self.mllm_precision == "float32" or self.mixed_precision == "bf16"
         self.check(is_mixed, "mllm_precision", "float32 where mixed_precision is not bf16")
+        is_whole = self.trains_mllm and self.mllm_precision == "float32"
+        blocks_rule = "false where trains_mllm is off or mllm_precision not float32"
+        self.check(is_whole or not self.trains_mllm_blocks, "trains_mllm_blocks", blocks_rule)
         known = ", ".join(EXPRESSIVE_FIELDS)
         self.check(self.expressive_field in EXPRESSIVE_FIELDS, "expressive_field", f"one of {known}")
         off = "off: the language model's features of each picture are computed once, of its centred square"

@@ -17,12 +17,14 @@ from editfoundry.editors.families.mgie.expressive_mllm import IGNORED, features_
 from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids
 from editfoundry.editors.families.mgie.pipeline import MgiePipeline
 from editfoundry.editors.families.mgie.training_config import MgieTraining
+from editfoundry.editors.triplet_training.content_hashes import editor_hash
 from editfoundry.editors.triplet_training.draws import EpochOrder
 from editfoundry.editors.triplet_training.memory_maps import new_array
 from editfoundry.editors.triplet_training.pair_latents import PairLatents
 from editfoundry.editors.triplet_training.pair_reading import pairs_in_order
 from editfoundry.editors.triplet_training.sample_grid import to_image
-from editfoundry.editors.triplet_training.triplet_data import SizeGroup, TripletData, open_pictures
+from editfoundry.editors.triplet_training.text_cache import TextCache, text_cache
+from editfoundry.editors.triplet_training.triplet_data import Encoders, SizeGroup, TripletData, open_pictures
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel
@@ -53,12 +55,15 @@ class ExpressiveChats:
 
 
 @dataclass(frozen=True)
-class PicturedLatents:
-    """Latents of pairs with the language model's features of their input images."""
+class LatentsWithMore:
+    """Latents of pairs, and what else is read of each beside them."""
 
     latents: PairLatents
-    features: np.ndarray
-    """``(N, F, n, D)``, memory-mapped; axis 1 as of `LatentCache`."""
+    features: np.ndarray | None
+    """``(N, F, n, D)``, memory-mapped: the language model's of the input images; axis 1 as of `LatentCache`. None
+    where it sees no picture."""
+    text_states: TextCache | None
+    """What the starting editor's text encoder makes of the answers; None where nothing is learnt from it."""
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -69,13 +74,21 @@ class PicturedLatents:
         return self.latents.latent_shape
 
     def read(self, indices: Tensor, flips: Tensor, crops: Tensor) -> tuple[Tensor, ...]:
-        """Return the features, and what the latents are made of."""
-        features = torch.from_numpy(self.features[indices.numpy(), flips[:, 0].numpy()])
-        return features, *self.latents.read(indices, flips, crops)
+        """Return features ``(B, n, D)`` and text states ``(B, L, D)``, where there are any, and then what the latents
+        are made of.
+        """
+        more: list[Tensor] = []
+        if self.features is not None:
+            more.append(torch.from_numpy(self.features[indices.numpy(), flips[:, 0].numpy()]))
+        if self.text_states is not None:
+            nothing = torch.zeros_like(indices, dtype=torch.bool)
+            more.append(self.text_states.read(indices, nothing, nothing[:, None]))
+        return *more, *self.latents.read(indices, flips, crops)
 
     def encode(self, pictures: tuple[Tensor, ...], noise: Tensor) -> tuple[Tensor, Tensor]:
         """See `PairLatents`."""
-        return self.latents.encode(pictures[1:], noise)
+        num_more = (self.features is not None) + (self.text_states is not None)
+        return self.latents.encode(pictures[num_more:], noise)
 
 
 def open_expressive_triplets(
@@ -86,8 +99,19 @@ def open_expressive_triplets(
     resolution: int,
     num_timesteps: int,
     split: str = "train",
+    encoders: Encoders | None = None,
 ) -> TripletData:
-    """Make or open the caches of a data set; the VAE is moved to the language model's device.
+    """Make or open the caches of a data set; VAE and text encoder are moved to the language model's device.
+
+    Args:
+        config: of the training.
+        dataset: the triplets.
+        pipeline: has the VAE.
+        mllm: answers.
+        resolution: side of the pictures in pixels.
+        num_timesteps: of the forward process.
+        split: of the data set.
+        encoders: have the text encoder whose states are kept, if any.
 
     Raises:
         BadInputError: the data set cannot be used, or a triplet lacks the text that is to be answered.
@@ -98,11 +122,12 @@ def open_expressive_triplets(
     )
     [pixels], [latents], [numbers] = opened.pixels, opened.latents, opened.numbers
     num_features: tuple[int, ...] = ()
+    features: np.ndarray | None = None
     if config.sees_picture:
         key = input_hash(opened.data_hash, config.features_key, resolution, config.horizontal_flip)
         folder = config.work_dir / f"features-{key[:16]}"
         features = _features(folder, pixels, mllm, 2 if config.horizontal_flip else 1)
-        latents, num_features = PicturedLatents(latents, features), (features.shape[2],)
+        num_features = (features.shape[2],)
     table = rows_of_split(read_index(dataset), split, dataset)
     told = table.column(config.expressive_field).to_pylist()
     silent = next((name for name, text in zip(table.column("id").to_pylist(), told, strict=True) if not text), None)
@@ -113,9 +138,17 @@ def open_expressive_triplets(
         )
     key = input_hash(opened.data_hash, config.mllm_hash, config.expressive_field, num_features)
     chats = _chats(config.work_dir / f"chats-{key[:16]}", pixels.instructions(), told, mllm, num_features)
-    return TripletData(
-        config, num_timesteps, [SizeGroup(latents, chats, EpochOrder(config.seed, len(pixels)), numbers)]
-    )
+    states = None if encoders is None else _text_states(config, told, encoders, opened.data_hash, place)
+    more = LatentsWithMore(latents, features, states)
+    return TripletData(config, num_timesteps, [SizeGroup(more, chats, EpochOrder(config.seed, len(pixels)), numbers)])
+
+
+def _text_states(
+    config: MgieTraining, told: Sequence[str], encoders: Encoders, data_hash: str, device: torch.device
+) -> TextCache:
+    parts = editor_hash(encoders.editor, ["text_encoder", "tokenizer"], encoders.revision)
+    folder = config.work_dir / f"states-{input_hash(data_hash, parts, config.expressive_field)[:16]}"
+    return text_cache(folder, told, encoders.tokenizer, encoders.text_encoder.to(device), embed=True)
 
 
 def _features(folder: Path, pixels: TripletPixels, mllm: VisionLanguageModel, num_flips: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from accelerate.state import AcceleratorState
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from safetensors.torch import load_file
 from tiny_mgie import tiny_mgie_training
-from tiny_models import tiny_image
+from tiny_models import tiny_image, tiny_pipeline
 
 from editfoundry.editors.families.mgie.model import load_mgie
 from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids
@@ -147,6 +147,73 @@ def test_the_denoising_loss_reaches_the_language_model_unless_it_is_kept_from_it
         gradients.append(trainee.trained_mllm.embeddings.weight.grad)
         assert modules[1].queries.grad.abs().max() > 0
     assert torch.equal(*gradients) == (not reaches)
+
+
+def taught(config: MgieTraining, **settings: object) -> MgieTraining:
+    """A head that learns from the text encoder, and gives as many tokens."""
+    return replace(config, text_loss_weight=2.0, num_queries=tiny_pipeline().tokenizer.model_max_length, **settings)
+
+
+def test_the_edit_head_learns_what_the_text_encoder_says_of_the_same_words(config: MgieTraining) -> None:
+    chosen = taught(config, conditioning_dropout=1 / 3, edit_loss_weight=0.0, trains_unet=False)
+    trainee, modules = loaded_trainee(chosen)
+    batch = trainee.batch(0, slice(0, 4))
+    order = trainee.data.groups[0].order.indices(0, 4).tolist()
+    encoder = tiny_pipeline()
+    texts = ["" if drop else f"a {n % 3} thing" for n, drop in zip(order, batch.drop_text, strict=True)]
+    assert 0 < texts.count("") < 4
+    ids = encoder.tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    told = trainee.trained_mllm(batch.texts[:, 0], batch.texts[:, 1], batch.pictures[0])
+    head = trainee.model.edit_head
+    given = torch.where(batch.drop_text[:, None, None], head.null(told.token_embeds), head(*told[1:]))
+    with torch.no_grad():
+        expected = told.loss + 2 * (given - encoder.text_encoder(ids)[0]).square().mean()
+    trainee.model.pipeline.unet.forward = None  # type: ignore[method-assign, assignment]  # it is not asked
+    torch.testing.assert_close(trainee.loss(modules, batch), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_with_the_denoising_loss_beside_it_the_three_are_added(config: MgieTraining) -> None:
+    losses = []
+    for weights in ({"edit_loss_weight": 0.0, "trains_unet": False}, {}, {"text_loss_weight": 0.0}):
+        trainee, modules = loaded_trainee(replace(taught(config), **weights))
+        batch = trainee.batch(0, slice(0, 4))
+        told = trainee.trained_mllm(batch.texts[:, 0], batch.texts[:, 1], batch.pictures[0]).loss
+        losses.append(trainee.loss(modules, batch) - told)
+    torch.testing.assert_close(losses[0] + losses[2], losses[1], atol=1e-5, rtol=1e-5)
+
+
+def test_what_is_left_as_it_is_stays_to_the_last_bit_and_blocks_train_where_they_are_told_to(
+    config: MgieTraining,
+) -> None:
+    chosen = replace(config, trains_unet=False, trains_mllm_blocks=True, output=config.output.with_name("blocks"))
+    trainee, modules = loaded_trainee(chosen)
+    start = {
+        **{f"unet/{name}": value.clone() for name, value in trainee.model.pipeline.unet.state_dict().items()},
+        **{f"mllm/{name}": value.clone() for name, value in trainee.model.mllm.model.state_dict().items()},
+    }
+    assert len(modules) == 2
+    train_editor(chosen)
+    after = load_mgie(chosen.output, CPU)
+    found = {
+        **{f"unet/{name}": value for name, value in after.pipeline.unet.state_dict().items()},
+        **{f"mllm/{name}": value for name, value in after.mllm.model.state_dict().items()},
+    }
+    changed = {name for name, value in found.items() if not torch.equal(value, start[name])}
+    of_blocks = {name for name in start if ".language_model." in name or "lm_head" in name}
+    assert changed == of_blocks and any(".layers." in name for name in of_blocks)
+
+
+def test_a_head_that_cannot_learn_from_the_text_encoder_is_refused(config: MgieTraining, trained: MgieTraining) -> None:
+    with pytest.raises(BadInputError, match=r"num_queries is 5, but must be \d+ where text_loss_weight is on"):
+        loaded_trainee(replace(config, text_loss_weight=1.0))
+    with pytest.raises(BadInputError, match="is an MGIE editor: it has no text encoder"):
+        loaded_trainee(replace(config, editor=str(trained.output), mllm="", text_loss_weight=1.0))
+    with pytest.raises(BadInputError, match="no loss is left"):
+        replace(config, edit_loss_weight=0.0)
+    with pytest.raises(BadInputError, match="nothing else teaches the UNet"):
+        replace(config, edit_loss_weight=0.0, text_loss_weight=1.0)
+    with pytest.raises(BadInputError, match="trains_mllm_blocks is True, but must be false where trains_mllm is off"):
+        replace(config, trains_mllm=False, trains_mllm_blocks=True)
 
 
 def test_a_trained_editor_edits_in_words(trained: MgieTraining) -> None:
