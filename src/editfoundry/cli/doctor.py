@@ -57,22 +57,26 @@ def doctor(
 
 def _show_training(path: Path, num_processes: int, as_json: bool) -> None:
     from editfoundry.editors.train import read_training_config, training_memory
-    from editfoundry.lineage.doctor import GIB, USABLE, gib
+    from editfoundry.lineage.doctor import GIB, USABLE
 
     rows = training_memory(read_training_config(path), num_processes)
     if as_json:
         print(json.dumps([{"label": r.label, "num_samples": r.num_samples, "bytes": dict(r.parts)} for r in rows]))
         return
-    names = list(rows[0].parts)
-    table = Table(title=f"{path}: GiB of each of {num_processes} GPU{'s' if num_processes > 1 else ''}")
-    for name in ("settings", "samples", *names, "together", "fits into"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        fits = next((f"{size} GiB" for size in GPU_SIZES if row.num_bytes <= USABLE * size * GIB), "none")
-        table.add_row(
-            row.label, str(row.num_samples), *(gib(row.parts[name]) for name in names), gib(row.num_bytes), fits
-        )
+    title = f"{path}: GiB of each of {num_processes} GPU{'s' if num_processes > 1 else ''}"
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+    table.add_column("")
+    for number, _ in enumerate(rows, start=1):
+        table.add_column(str(number), justify="right", no_wrap=True)
+    table.add_row("samples at a time", *(str(row.num_samples) for row in rows))
+    for name in rows[0].parts:
+        table.add_row(name, *(f"{row.parts[name] / GIB:.1f}" for row in rows))
+    table.add_row("together", *(f"{row.num_bytes / GIB:.1f}" for row in rows))
+    sizes = [next((str(size) for size in GPU_SIZES if row.num_bytes <= USABLE * size * GIB), "none") for row in rows]
+    table.add_row("fits into", *sizes)
     Console().print(table)
+    for number, row in enumerate(rows, start=1):
+        print(f"{number}: {row.label}")
 
 
 def _models(found: Examination) -> Table:

@@ -58,19 +58,26 @@ def training_bytes(skeleton: Skeleton, count: int, dtype: str, side: int, **choi
 
 
 def unet_training_pass(unet: Any, count: int, dtype: torch.dtype, side: int, choices: Mapping[str, bool]) -> int:
-    """Return the bytes that a UNet's pass forth and back keeps beside weights and gradients, of ``count`` samples."""
+    """Return the bytes that a UNet's pass forth and back keeps beside weights and gradients, of ``count`` samples.
+
+    With the choice ``learns_from_it`` the UNet itself stays as it is, and the way back leads to its text alone.
+    """
     if choices.get("checkpointing"):
         unet.enable_gradient_checkpointing()
+    through = choices.get("learns_from_it", False)
     unet.to(dtype).train()
+    if through:
+        unet.requires_grad_(False)
 
     def run() -> None:
         with torch.device("meta"):
             latents = torch.empty(count, unet.config.in_channels, side // 8, side // 8, dtype=dtype)
-            text = torch.empty(count, 77, unet.config.cross_attention_dim, dtype=dtype)
+            text = torch.empty(count, 77, unet.config.cross_attention_dim, dtype=dtype, requires_grad=through)
             out = unet(latents, torch.zeros(count), text, return_dict=False)[0]
-            torch.autograd.grad(out.float().square().mean(), [p for p in unet.parameters() if p.requires_grad])
+            learns = [text] if through else [p for p in unet.parameters() if p.requires_grad]
+            torch.autograd.grad(out.float().square().mean(), learns)
 
-    grads = sum(p.numel() * p.element_size() for p in unet.parameters())
+    grads = 0 if through else sum(p.numel() * p.element_size() for p in unet.parameters())
     return max(0, traced_peak(run, [unet]) - grads)
 
 

@@ -51,7 +51,9 @@ def _choices(config: MgieTraining, num_processes: int) -> Iterator[tuple[str, Mg
         ("ema_on_cpu: true", {"ema_on_cpu": True}),
     )
     for label, settings in saving:
-        if any(getattr(config, name) != value for name, value in settings.items()):
+        # Blocks that train stay in float32.
+        is_possible = not (config.trains_mllm_blocks and "mllm_precision" in settings)
+        if is_possible and any(getattr(config, name) != value for name, value in settings.items()):
             config = replace(config, **settings)
             yield f"and {label}", config
 
@@ -85,7 +87,7 @@ def _parts(config: MgieTraining, count: int, num_processes: int) -> dict[str, in
     average = 4 if config.use_ema and not config.ema_on_cpu else 0
     exchanged = 4 if num_processes > 1 else 0
     side, tokens = config.resolution or DEFAULT_SIDE, TEXT_TOKENS + (_picture_tokens(model) * config.sees_picture)
-    choices = {"checkpointing": config.gradient_checkpointing}
+    choices = {"checkpointing": config.gradient_checkpointing, "learns_from_it": not config.trains_unet}
     told = 0
     if config.trains_mllm:
         told = language_training_pass(model, count, tokens, dtype, config.gradient_checkpointing)

@@ -52,6 +52,22 @@ def test_what_is_trained_is_counted_by_its_numbers() -> None:
     assert shared.num_samples == 4 and shared.parts["gradients"] == 8 * (unet + head + table)
 
 
+def test_what_does_not_train_takes_neither_gradients_nor_optimizer() -> None:
+    profile = load_profile("embedded")
+    editor, llava = (build_skeleton(profile, role) for role in ("editor_base", "vision_language_model"))
+    assert editor is not None and llava is not None
+    unet = sum(p.numel() for p in editor.modules["unet"].parameters())
+    blocks = sum(p.numel() for p in llava.modules["model"].model.language_model.layers.parameters())  # type: ignore[union-attr]
+    whole, without_unet, with_blocks = (
+        memory_rows(config_of(mixed_precision="no", **settings), 1)[0].parts
+        for settings in ({}, {"trains_unet": False}, {"trains_mllm_blocks": True})
+    )
+    assert whole["optimizer"] - without_unet["optimizer"] == 8 * unet
+    assert without_unet["frozen weights"] - whole["frozen weights"] == 4 * unet
+    assert with_blocks["optimizer"] - whole["optimizer"] == 8 * blocks
+    assert whole["frozen weights"] - with_blocks["frozen weights"] == 4 * blocks
+
+
 def test_the_command_prints_the_rows_and_refuses_other_families(tmp_path: Path) -> None:
     path = tmp_path / "mgie.yaml"
     path.write_text(
@@ -61,6 +77,11 @@ def test_the_command_prints_the_rows_and_refuses_other_families(tmp_path: Path) 
     shown = CliRunner().invoke(app, ["doctor", "--training", str(path), "--json"])
     rows = json.loads(shown.stdout)
     assert shown.exit_code == 0 and rows[0]["num_samples"] == 6 and "optimizer" in rows[0]["bytes"]
+    table = CliRunner().invoke(app, ["doctor", "--training", str(path)]).stdout
+    # Each setting by its number, in no more columns than a narrow terminal has.
+    assert "6: and ema_on_cpu: true" in table and max(map(len, table.splitlines())) <= 80
+    [samples] = [line.split() for line in table.splitlines() if "samples at a time" in line]
+    assert samples[-6:] == ["6", "1", "1", "1", "1", "1"]
     with pytest.raises(BadInputError, match="batch_size is 6, which 4 processes of 1 accumulation steps cannot share"):
         memory_rows(config_of(batch_size=6), 4)
     from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
