@@ -25,12 +25,12 @@ DESCRIPTIONS = {
     "vision_language_model": "A transformers LlavaForConditionalGeneration with `clip`'s vision tower, frozen; it judges edits by the prompts of `editfoundry.judging` and captions pictures.",  # noqa: E501
     "video_language_model": "A transformers VideoLlavaForConditionalGeneration with the first layers of `clip`'s vision tower, trained on; it says what happens between two frames, asked with the storyline prompts `tinyworld`.",  # noqa: E501
     "editworld": "EditWorld's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's training rules.",
-    "mgie": "MGIE's editor: `editor_base` and `vision_language_model` trained together by `editfoundry train`; the language model looks at the picture and says what it will become.",  # noqa: E501
+    "mgie": "MGIE's editor: `vision_language_model` and `editworld`'s UNet, which stays as it is, brought together by `editfoundry train`; the language model looks at the picture and says what it will become.",  # noqa: E501
     "mgie_lgie": "LGIE, the text-only twin of `mgie`: what that is compared with.",
     "mgie_fz": "`mgie` with a language model that stays as it is: what that is compared with.",
     "mgie_ft": "`mgie` with a language model that learns to answer alone: what that is compared with.",
     "mgie_raw": "`mgie` whose language model answers with the raw instruction: what that is compared with.",
-    "mgie_baseline": "`editor_base` trained on the triplets of `mgie`: what that is compared with.",
+    "mgie_baseline": "`editworld` trained on the triplets of `mgie`: what that is compared with.",
     "emu_edit": "Emu Edit's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's fifteen tasks, with a table of their embeddings beside its UNet.",  # noqa: E501
     "summarizer": "A transformers T5ForConditionalGeneration that makes a caption of a long description of a scene.",
     "task_predictor": "A transformers T5ForSequenceClassification that tells Emu Edit's task of an instruction.",
