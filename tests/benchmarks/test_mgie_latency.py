@@ -96,7 +96,7 @@ def mgie_of(editor: Any, runtime: Runtime) -> MgieModel:
         num_layers=sizes["layers"],
         num_heads=sizes["heads"],
         feedforward_dim=sizes["feedforward_dim"],
-        num_queries=sizes["num_queries"],
+        num_queries=editor.tokenizer.model_max_length,
     ).eval()
     # Untrained, it would end at once.
     mllm.model.generation_config.min_new_tokens = NUM_WORDS

@@ -106,4 +106,6 @@ def test_a_gain_that_is_too_small_does_not_hold_however_sure_it_is() -> None:
     assert _at_least("holds", sure, 0.1) == "holds"
     assert _at_least("holds", sure, 0.15) == "does not hold"
     assert _at_least("undecided", Interval(None, None, None, 0), 0.15) == "undecided"
+    # Where any gain is enough, one whose interval has 0 in it decides nothing.
+    assert _at_least("undecided", Interval(-0.02, -0.11, 0.07, 100), 0.0) == "undecided"
     assert np.isfinite(sure.low or np.nan)

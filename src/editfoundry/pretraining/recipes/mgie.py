@@ -1,4 +1,4 @@
-"""The embedded MGIE editor: embedded base and language model, trained on instructions that the picture makes clear.
+"""The embedded MGIE editor: EditWorld's editor and the LLaVA, trained on instructions that the picture makes clear.
 
 Beside it, what it is compared with: an InstructPix2Pix editor, its text-only twin LGIE and the paper's other variants,
 which see the same triplets in the same order for the same steps.
@@ -75,9 +75,12 @@ def train_mgie(
 ) -> tuple[MgieModel, PretrainingResult]:
     """Draw the triplets and train an MGIE editor from an editor and a LLaVA; an interrupted run resumes.
 
+    There are two trainings, which share the steps: in the first one the edit head learns from the text encoder of the
+    editor (`TOLD`), in the second from the paper's loss.
+
     Args:
-        work_dir: gets triplets, caches and the trainer's checkpoint.
-        start: folder of the editor that UNet, autoencoder and scheduler come from.
+        work_dir: gets triplets, caches and the trainer's checkpoints.
+        start: folder of the InstructPix2Pix editor that UNet, autoencoder, scheduler and text encoder come from.
         mllm: folder of the LLaVA.
         config: schedule and optimizer.
         name: of `VARIANTS`.

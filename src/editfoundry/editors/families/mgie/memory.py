@@ -75,7 +75,8 @@ def _parts(config: MgieTraining, count: int, num_processes: int) -> dict[str, in
         )
     tables = {id(layer.weight): layer.weight for layer in (model.get_input_embeddings(), model.get_output_embeddings())}
     num_told = sum(weight.numel() for weight in tables.values()) if config.trains_mllm else 0
-    num_told += _count(model.model.language_model.layers) if config.trains_mllm_blocks else 0
+    inner = model.model.language_model
+    num_told += _count(inner.layers) + _count(inner.norm) if config.trains_mllm_blocks else 0
     num_trained = _count(head) + num_told + (_count(unet) if config.trains_unet else 0)
     num_frozen = llava.num_parameters - num_told
     num_frozen_unet = 0 if config.trains_unet else _count(unet)

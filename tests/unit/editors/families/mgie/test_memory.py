@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner
@@ -57,7 +58,8 @@ def test_what_does_not_train_takes_neither_gradients_nor_optimizer() -> None:
     editor, llava = (build_skeleton(profile, role) for role in ("editor_base", "vision_language_model"))
     assert editor is not None and llava is not None
     unet = sum(p.numel() for p in editor.modules["unet"].parameters())
-    blocks = sum(p.numel() for p in llava.modules["model"].model.language_model.layers.parameters())  # type: ignore[union-attr, misc]
+    inner = cast(Any, llava.modules["model"]).model.language_model
+    blocks = sum(p.numel() for part in (inner.layers, inner.norm) for p in part.parameters())
     whole, without_unet, with_blocks = (
         memory_rows(config_of(mixed_precision="no", **settings), 1)[0].parts
         for settings in ({}, {"trains_unet": False}, {"trains_mllm_blocks": True})
