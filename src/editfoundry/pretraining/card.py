@@ -30,6 +30,7 @@ DESCRIPTIONS = {
     "mgie_fz": "`mgie` with a language model that stays as it is: what that is compared with.",
     "mgie_ft": "`mgie` with a language model that learns to answer alone: what that is compared with.",
     "mgie_raw": "`mgie` whose language model answers with the raw instruction: what that is compared with.",
+    "mgie_frozen": "`mgie` with a language model of which only token embeddings and head were trained, as in the paper: what that is compared with.",  # noqa: E501
     "mgie_baseline": "`editworld` trained on the triplets of `mgie`: what that is compared with.",
     "emu_edit": "Emu Edit's editor: `editor_base` fine-tuned by `editfoundry train` on tinyworld's fifteen tasks, with a table of their embeddings beside its UNet.",  # noqa: E501
     "summarizer": "A transformers T5ForConditionalGeneration that makes a caption of a long description of a scene.",
@@ -60,7 +61,7 @@ RECIPES = {
     "summarizer": "summarizer",
 }
 """The pretraining that makes each shipped model."""
-CONTROLS = ("mgie_lgie", "mgie_fz", "mgie_ft", "mgie_raw", "mgie_baseline")
+CONTROLS = ("mgie_lgie", "mgie_fz", "mgie_ft", "mgie_raw", "mgie_frozen", "mgie_baseline")
 """Pretrainings of models that are not shipped: what shipped ones are compared with."""
 PRETRAININGS = ("vae", "vae_decoder", *dict.fromkeys(RECIPES.values()), *CONTROLS)
 """In the order to run them: each needs only models of those before it."""
@@ -75,7 +76,7 @@ DATA = {
     "editworld": "World edits by tinyworld's training rules with their true outcomes, lastly with paraphrases of their wordings and of twelve further ones of each rule, a tenth of them asked of what is not in the picture, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
     **dict.fromkeys(
         ("mgie", *CONTROLS),
-        "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and a quarter of plain edits; no held-out combination or wording.",  # noqa: E501
+        "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and two fifths of plain edits; no held-out combination or wording.",  # noqa: E501
     ),
     "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split, in training wordings and in the task predictor's further ones.",  # noqa: E501
     "summarizer": "Long descriptions of scenes of tinyworld's training split, with their captions.",

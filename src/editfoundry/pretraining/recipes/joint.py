@@ -144,13 +144,15 @@ def train_diffusion(
     """Train on the training split; return the painter, the editor and what the training took.
 
     With ``start``, an editor trained here before, its weights and tokenizer are where training begins; those of the
-    layers that see latents only where its latents have as many channels.
+    layers that see latents only where its latents have as many channels. Its text encoder stays as it is.
     """
     tokenizer = build_tokenizer(work_dir) if start is None else start.tokenizer
     examples = _Examples(work_dir, vae, tokenizer, device, num_scenes, num_edits)
     model: Any = build_denoiser(tokenizer, vae.config.latent_channels, config.seed)
     if start is not None:
         take_over(model, start)
+        # Other models were trained on what it says, and go on sharing it.
+        model.text_encoder.requires_grad_(False)
     model.to(device, memory_format=torch.channels_last)
     scheduler = build_scheduler()
 

@@ -27,6 +27,8 @@ from editfoundry.pretraining.editor_training import forget_paths, open_trained, 
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 
 NUM_TRIPLETS = 24_000
+PLAIN_SHARE = 0.4
+"""Of the triplets: all that a plain edit says has to go through the head, too."""
 HEAD: Mapping[str, Any] = {
     "head_dim": 128,
     "head_layers": 2,
@@ -56,13 +58,15 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "mgie_fz": {"trains_mllm": False, "trains_mllm_blocks": False},
     "mgie_ft": {"edit_loss_reaches_mllm": False},
     "mgie_raw": {"expressive_field": "instruction"},
+    "mgie_frozen": {"trains_mllm_blocks": False},
 }
 """Name -> the settings in which a variant differs (MGIE, sections 4.2 and 4.3). LGIE knows the instruction alone; FZ's
-language model stays as it is; FT's learns to answer and nothing else; the last answers with the raw instruction."""
+language model stays as it is; FT's learns to answer and nothing else; the fourth answers with the raw instruction; of the
+last one's language model, as of the paper's, only token embeddings and head are trained."""
 BASELINE = "mgie_baseline"
 CONFIG = PretrainingConfig(num_steps=3_000, batch_size=32, learning_rate=1e-3, ema_decay=0.999, num_warmup_steps=100)
-ON_GPU = {"num_steps": 3_000, "batch_size": 128, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
-EXAMPLES_ON_GPU = {"num_triplets": NUM_TRIPLETS}
+ON_GPU = {"num_steps": 16_000, "batch_size": 256, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
+EXAMPLES_ON_GPU = {"num_triplets": 50_000}
 
 
 def train_mgie(
@@ -84,7 +88,7 @@ def train_mgie(
         mllm: folder of the LLaVA.
         config: schedule and optimizer.
         name: of `VARIANTS`.
-        num_triplets: of which three quarters are ambiguous edits and a quarter plain ones.
+        num_triplets: of which `PLAIN_SHARE` are plain edits, and the others ambiguous ones.
     """
     data = _data(work_dir, name, config, num_triplets)
     variant: dict[str, Any] = {
@@ -136,7 +140,7 @@ def save_in_half(model: MgieModel, folder: Path, editing: EditingDefaults) -> di
 def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS) -> Path:
     """Draw the triplets, where that was not done, and return their folder."""
     dataset = work_dir / "data" / f"ambiguous-{num_triplets}"
-    write_ambiguous_triplets(dataset, num_triplets)
+    write_ambiguous_triplets(dataset, num_triplets, plain_share=PLAIN_SHARE)
     return dataset
 
 

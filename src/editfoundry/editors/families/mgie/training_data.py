@@ -31,8 +31,9 @@ from editfoundry.pretrained.vision_language_model import VisionLanguageModel
 from editfoundry.synthesis.expressive.question import question
 
 STAGE = "language model cache"
-PICTURES_PER_STEP = 16
-"""Pictures that go through the vision tower at once."""
+PIXELS_PER_STEP = 2**20
+"""Of the pictures that go through the vision tower at once, in its own size."""
+LEAST_PICTURES_PER_STEP = 8
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,10 @@ def _features(folder: Path, pixels: TripletPixels, mllm: VisionLanguageModel, nu
 
 def _write_features(path: Path, pixels: TripletPixels, mllm: VisionLanguageModel, num_flips: int) -> None:
     written: np.memmap | None = None
+    side = mllm.model.config.vision_config.image_size
+    per_step = max(LEAST_PICTURES_PER_STEP, PIXELS_PER_STEP // side**2)
     for flip in range(num_flips):
-        for start, pairs in pairs_in_order(pixels, bool(flip), PICTURES_PER_STEP, mllm.model.device):
+        for start, pairs in pairs_in_order(pixels, bool(flip), per_step, mllm.model.device):
             images = [to_image(picture) for picture in pairs[:, 0]]
             found = features_of(mllm.model, mllm.processor, images).float().cpu().numpy()
             if written is None:
