@@ -38,10 +38,14 @@ HEADLINES = {
     "rules never trained {new_rules_right:.2f}; plain edits {plain_right:.2f}",
     "emu_edit": "right over fifteen tasks with the predicted task {right_with_predicted_task:.2f}, without one "
     "{right_with_no_task:.2f}, by another's instruction {right_by_another:.2f}",
+    "inpainter": "all that is asked into holes of tinyworld's EditBench right {right:.2f}, object {right_object:.2f}, "
+    "colour {right_colour:.2f}; all by another's prompt {right_by_another:.2f}",
     "imagen_editor": "in holes of tinyworld's EditBench right object {right_object:.2f}, colour {right_colour:.2f}; "
     "object by another's prompt {right_object_by_another:.2f}",
     "ip_adapter": "CLIP image similarity {clip_image_similarity:.2f}; without it {clip_image_similarity_without:.2f}",
     "language_model": "answers valid and true {answers_valid_and_true:.2f}",
+    "mgie": "instructions that only the picture makes clear right {ambiguous_right:.2f}, by another's "
+    "{ambiguous_right_by_another:.2f}; plain edits {plain_right:.2f}",
     "segmenter": "mIoU, best of three masks {miou_best_of_three:.2f}",
     "summarizer": "long descriptions made into their caption {exact_match:.2f}; into another's "
     "{exact_match_of_anothers:.2f}",

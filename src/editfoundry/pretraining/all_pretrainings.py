@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
-from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
 
+from editfoundry.editors.families.mgie.model import MLLM_FOLDER
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.ip_adapter import load_image_encoder
@@ -26,6 +26,7 @@ from editfoundry.pretraining.recipes import (
     editworld,
     emu_edit,
     imagen_editor,
+    inpainter,
     ip_adapter,
     joint,
     language_model,
@@ -37,8 +38,8 @@ from editfoundry.pretraining.recipes import (
     video_language_model,
     vision_language_model,
 )
-from editfoundry.pretraining.shared_files import split_weights
 from editfoundry.pretraining.shipping import editor_saver, saver
+from editfoundry.pretraining.weight_shards import save_with_llava_in_shards, save_with_unet_in_shards
 from editfoundry.profiles import EMBEDDED_FOLDER
 
 VAE_FOLDER = "vae_trained"
@@ -77,14 +78,7 @@ def _diffusion(job: Job) -> Trained:
         job.work_dir, autoencoder, job.device, job.config, start, **job.sizes("num_scenes", "num_edits")
     )
     savers = {"text_to_image": editor_saver(painter, PAINTING), "editor_base": editor_saver(editor)}
-    return {role: partial(_with_shared_unet, save) for role, save in savers.items()}, result
-
-
-def _with_shared_unet(save: Save, folder: Path) -> dict[str, int]:
-    """Save painter or base: their UNets are one but for the first layer, whose image channels the base has more."""
-    counts = save(folder)
-    split_weights(folder / "unet" / SAFETENSORS_WEIGHTS_NAME, {"conv_in.weight"})
-    return counts
+    return {role: partial(save_with_unet_in_shards, save) for role, save in savers.items()}, result
 
 
 def _controlnet(job: Job) -> Trained:
@@ -104,6 +98,12 @@ def _ip_adapter(job: Job) -> Trained:
     return {"ip_adapter": partial(ip_adapter.save_ip_adapter, tensors)}, result
 
 
+def _inpainter(job: Job) -> Trained:
+    painter = job.models.model("text_to_image").location
+    pipeline, result = inpainter.train_inpainter(job.work_dir, painter, job.config, **job.sizes("num_pictures"))
+    return {"inpainter": partial(save_with_unet_in_shards, editor_saver(pipeline, inpainter.SAMPLING))}, result
+
+
 def _language_model(job: Job) -> Trained:
     model, tokenizer, result = language_model.train_language_model(job.work_dir, job.device, job.config, job.shipped)
     return {"language_model": saver(model, tokenizer)}, result
@@ -121,7 +121,7 @@ def _vision_language_model(job: Job) -> Trained:
         job.config,
         num_pairs=job.sizes("num_pairs").get("num_pairs", vision_language_model.NUM_PAIRS),
     )
-    return {"vision_language_model": saver(model, processor)}, result
+    return {"vision_language_model": partial(save_with_llava_in_shards, saver(model, processor))}, result
 
 
 def _video_language_model(job: Job) -> Trained:
@@ -164,8 +164,12 @@ def _editworld(job: Job) -> Trained:
 
 def _mgie(job: Job, name: str = "mgie") -> Trained:
     start, mllm = _world_editor(job), job.models.model("vision_language_model").location
-    model, result = mgie.train_mgie(job.work_dir, start, mllm, job.config, name, **job.sizes("num_triplets"))
-    return {name: partial(mgie.save_in_half, model, editing=EDITING)}, result
+    seed = 0 if job.shipped is None else steps_of(read_card(job.shipped))
+    model, result = mgie.train_mgie(
+        job.work_dir, start, mllm, job.config, name, shipped=job.shipped, data_seed=seed, **job.sizes("num_triplets")
+    )
+    save = partial(mgie.save_in_half, model, editing=EDITING)
+    return {name: partial(save_with_llava_in_shards, save, inside=MLLM_FOLDER)}, result
 
 
 def _mgie_baseline(job: Job) -> Trained:
@@ -241,6 +245,8 @@ _MGIE = Pretraining(
     on_gpu=mgie.ON_GPU,
     examples_on_gpu=mgie.EXAMPLES_ON_GPU,
     draw=mgie.draw,
+    continued_role="mgie",
+    draws_on=True,
 )
 PRETRAININGS = {
     "vae": Pretraining(
@@ -342,6 +348,15 @@ PRETRAININGS = {
         over_by=0.95,
         on_gpu=ip_adapter.ON_GPU,
     ),
+    "inpainter": Pretraining(
+        config=inpainter.CONFIG,
+        train=_inpainter,
+        after=("diffusion",),
+        over_by=0.95,
+        on_gpu=inpainter.ON_GPU,
+        examples_on_gpu=inpainter.EXAMPLES_ON_GPU,
+        draw=inpainter.draw,
+    ),
     "imagen_editor": Pretraining(
         config=imagen_editor.CONFIG,
         train=_imagen_editor,
@@ -361,10 +376,10 @@ PRETRAININGS = {
     ),
     "mgie": _MGIE,
     **{
-        name: replace(_MGIE, train=partial(_mgie, name=name), draw=None, is_only_named=True)
+        name: replace(_MGIE, train=partial(_mgie, name=name), draw=None, continued_role=None, is_only_named=True)
         for name in mgie.VARIANTS
         if name != "mgie"
     },
-    mgie.BASELINE: replace(_MGIE, train=_mgie_baseline, draw=None, is_only_named=True),
+    mgie.BASELINE: replace(_MGIE, train=_mgie_baseline, draw=None, continued_role=None, is_only_named=True),
 }
 """By the names of `card.PRETRAININGS`, in the order in which one after the other is trained."""

@@ -38,6 +38,7 @@ DESCRIPTIONS = {
     "segmenter": "segment-anything's `Sam` for 64 x 64 pixels, in the layout of transformers: from a point, three masks of a thing.",  # noqa: E501
     "detector": "A transformers GroundingDinoForObjectDetection for 64 x 64 pixels, with a ConvNeXt in the place of Swin: boxes of what phrases name.",  # noqa: E501
     "depth": "A transformers DPTForDepthEstimation for 64 x 64 pixels: how near each pixel is, as an inverse distance.",  # noqa: E501
+    "inpainter": "A diffusers StableDiffusionInpaintPipeline (9-channel layout): `text_to_image`, whose outer levels learned to see a picture with a hole; paints by a prompt where a mask allows.",  # noqa: E501
     "imagen_editor": "Imagen Editor's cascade in pixel space (32, then 64 pixels), in the layout of diffusers: paints by a prompt where a mask allows; its text encoder is `text_to_image`'s.",  # noqa: E501
     "ip_adapter": "An IP-Adapter for `text_to_image` in the published layout (4 image tokens); its image encoder is `clip`'s.",  # noqa: E501
 }
@@ -46,6 +47,7 @@ RECIPES = {
     "clip": "clip",
     "editor_base": "diffusion",
     "controlnet_canny": "controlnet_canny",
+    "inpainter": "inpainter",
     "imagen_editor": "imagen_editor",
     "ip_adapter": "ip_adapter",
     "language_model": "language_model",
@@ -76,7 +78,7 @@ DATA = {
     "editworld": "World edits by tinyworld's training rules with their true outcomes, lastly with paraphrases of their wordings and of twelve further ones of each rule, a tenth of them asked of what is not in the picture, and a fifth of plain edits; no held-out combination or wording, no held-out rule.",  # noqa: E501
     **dict.fromkeys(
         ("mgie", *CONTROLS),
-        "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and two fifths of plain edits; no held-out combination or wording.",  # noqa: E501
+        "World edits of tinyworld's training split by instructions that only the picture makes clear, with their true outcomes and captions, and as many plain edits; no held-out combination or wording.",  # noqa: E501
     ),
     "emu_edit": "True triplets of tinyworld's fifteen tasks in its training split, in training wordings and in the task predictor's further ones.",  # noqa: E501
     "summarizer": "Long descriptions of scenes of tinyworld's training split, with their captions.",
@@ -84,6 +86,7 @@ DATA = {
     "segmenter": "Scenes of tinyworld's training split with the true masks of their objects, from one random point each.",  # noqa: E501
     "detector": "Scenes of tinyworld's training split with the true boxes of their objects, asked for those and for others.",  # noqa: E501
     "depth": "Scenes of tinyworld's training split with their exact inverse distances.",
+    "inpainter": "Captioned scenes of tinyworld's training split, and phrases that name one thing of them; masks are true boxes of what is named, random ones, and unions of both.",  # noqa: E501
     "imagen_editor": "Captioned scenes of tinyworld's training split, and phrases that name one thing of them; masks are true boxes of what is named, random ones, and unions of both.",  # noqa: E501
     "ip_adapter": "Twin scenes of tinyworld's training split: one is painted, the other's features are given.",
 }

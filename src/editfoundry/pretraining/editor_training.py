@@ -30,8 +30,13 @@ def trainer_settings(work_dir: Path, output: str, config: PretrainingConfig) -> 
         "work_dir": work_dir / "data",
         "change_weight": CHANGE_WEIGHT,
         "checkpoint_every": 250,
-        **{name: getattr(config, name) for name in _OF_THE_LOOP},
+        **loop_settings(config),
     }
+
+
+def loop_settings(config: PretrainingConfig) -> dict[str, Any]:
+    """Return the loop's settings, as a trainer's configuration has them."""
+    return {name: getattr(config, name) for name in _OF_THE_LOOP}
 
 
 def open_trained(folder: Path) -> StableDiffusionInstructPix2PixPipeline:

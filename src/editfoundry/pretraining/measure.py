@@ -20,7 +20,7 @@ from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.edit_verdicts import edit_verdicts
 from editfoundry.pretraining.measure_detector import measure_detector
 from editfoundry.pretraining.measure_emu_edit import measure_emu_edit
-from editfoundry.pretraining.measure_imagen_editor import measure_imagen_editor
+from editfoundry.pretraining.measure_inpainting import measure_inpainting
 from editfoundry.pretraining.measure_judge import measure_vision_language_model
 from editfoundry.pretraining.measure_language_model import measure_language_model
 from editfoundry.pretraining.measure_video_language_model import measure_video_language_model
@@ -174,7 +174,8 @@ MEASURES = {
     "task_predictor": measure_task_predictor,
     "summarizer": measure_summarizer,
     "mgie": measure_mgie,
-    "imagen_editor": measure_imagen_editor,
+    "inpainter": lambda profile, runtime: measure_inpainting(profile, runtime, "package:inpainter"),
+    "imagen_editor": lambda profile, runtime: measure_inpainting(profile, runtime, "package:imagen_editor"),
 }
 
 

@@ -1,8 +1,8 @@
 """Equal files of the embedded models lie on disk once: the others are links to it.
 
-The painter and the editors have one autoencoder, painter and base one text encoder, and one UNet but for the layer
-that sees the picture. Each folder still opens by itself
-in plain diffusers, from a checkout; a wheel, which knows no links, has copies.
+The painter and the editors have one autoencoder; painter, base and inpainter one text encoder, and one UNet but for
+some layers. Each folder still opens by itself in plain diffusers, from a checkout; a wheel, which knows no links, has
+copies.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -19,21 +19,24 @@ MIN_SHARED = 16 * 2**10
 """Bytes from which on a file is worth a link: weights and vocabularies, not configurations."""
 
 
-def split_weights(path: Path, alone: Collection[str]) -> None:
-    """Split a weights file into two shards, of which a model that is the same but for some tensors can share one.
+def split_weights(path: Path, *groups: Callable[[str], bool]) -> None:
+    """Split a weights file into shards, of which a model that is the same but for some of them can share the others.
 
     Args:
-        path: a safetensors file of diffusers or transformers, which open its two shards by an index beside them.
-        alone: names of the tensors that get a shard of their own.
+        path: a safetensors file of diffusers or transformers, which open its shards by an index beside them.
+        groups: each tells of a tensor's name whether it belongs to a shard; the first that does has it, and what
+            belongs to none has a shard of its own, the last. A shard without tensors is left out.
     """
     weights = load_file(path)
-    shards = [{name: value for name, value in weights.items() if (name in alone) is own} for own in (True, False)]
-    names = [f"{path.stem}-0000{number}-of-00002.safetensors" for number in (1, 2)]
-    places = {name: file for file, shard in zip(names, shards, strict=True) for name in shard}
-    for file, shard in zip(names, shards, strict=True):
+    numbers = {name: next((n for n, has in enumerate(groups) if has(name)), len(groups)) for name in weights}
+    kept = sorted({*numbers.values()})
+    files = {n: f"{path.stem}-{place:05}-of-{len(kept):05}.safetensors" for place, n in enumerate(kept, 1)}
+    for number, file in files.items():
+        shard = {name: value for name, value in weights.items() if numbers[name] == number}
         save_file(shard, path.with_name(file), metadata={"format": "pt"})
     size = sum(value.numel() * value.element_size() for value in weights.values())
-    index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(places.items()))}
+    places = {name: files[number] for name, number in sorted(numbers.items())}
+    index = {"metadata": {"total_size": size}, "weight_map": places}
     path.with_name(f"{path.name}.index.json").write_text(json.dumps(index, indent=1) + "\n")
     path.unlink()
 

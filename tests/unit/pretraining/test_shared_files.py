@@ -1,10 +1,12 @@
 """Equal files lie on disk once."""
 
+import json
 import shutil
 from pathlib import Path
 
 import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from tiny_models import tiny_pipeline
 
 from editfoundry.pretraining.shared_files import (
@@ -49,13 +51,25 @@ def test_unets_that_differ_in_one_layer_share_all_others_and_open_in_plain_diffu
     unets[4].load_state_dict({**unets[4].state_dict(), **same})
     for channels, unet in unets.items():
         unet.save_pretrained(tmp_path / str(channels))
-        split_weights(tmp_path / str(channels) / "diffusion_pytorch_model.safetensors", {"conv_in.weight"})
+        split_weights(tmp_path / str(channels) / "diffusion_pytorch_model.safetensors", "conv_in.weight".__eq__)
     whole = stored_size(tmp_path)
     share_equal_files(tmp_path)
     assert stored_size(tmp_path) < 0.6 * whole
     for channels, unet in unets.items():
         opened = UNet2DConditionModel.from_pretrained(tmp_path / str(channels)).state_dict()
         assert all(torch.equal(opened[name], value) for name, value in unet.state_dict().items())
+
+
+def test_each_group_has_a_shard_of_its_own_and_a_group_without_tensors_has_none(tmp_path: Path) -> None:
+    weights = {name: torch.full((2,), float(place)) for place, name in enumerate(("in.a", "out.a", "out.b", "mid.c"))}
+    save_file(weights, tmp_path / "model.safetensors")
+    groups = [lambda name, part=part: name.startswith(part) for part in ("in.", "none.", "out.")]
+    split_weights(tmp_path / "model.safetensors", *groups)
+    files = sorted(tmp_path.glob("*.safetensors"))
+    assert [file.name for file in files] == [f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]
+    assert [sorted(load_file(file)) for file in files] == [["in.a"], ["out.a", "out.b"], ["mid.c"]]
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    assert index["weight_map"]["mid.c"] == files[2].name and index["metadata"]["total_size"] == 4 * 2 * 4
 
 
 def test_pipelines_with_shared_parts_open_in_plain_diffusers(tmp_path: Path) -> None:

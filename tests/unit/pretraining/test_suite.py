@@ -87,7 +87,7 @@ def test_other_settings_train_a_model_anew_and_all_that_start_from_it(suite: Sui
     monkeypatch.setattr("editfoundry.pretraining.suite.PRETRAININGS", other)
     again = {name for name, became in suite.run().items() if became == "trained"}
     starting = {"diffusion", "controlnet_canny", "ip_adapter", "editworld", "vision_language_model"}
-    assert {"vae", *starting, "mgie", "emu_edit", "imagen_editor"} == again
+    assert {"vae", *starting, "mgie", "emu_edit", "inpainter", "imagen_editor"} == again
 
 
 def test_a_training_that_fails_holds_up_only_those_that_need_it(suite: Suite) -> None:

@@ -27,7 +27,7 @@ from editfoundry.pretraining.editor_training import forget_paths, open_trained, 
 from editfoundry.pretraining.model_trainee import PretrainingConfig, PretrainingResult
 
 NUM_TRIPLETS = 24_000
-PLAIN_SHARE = 0.4
+PLAIN_SHARE = 0.5
 """Of the triplets: all that a plain edit says has to go through the head, too."""
 HEAD: Mapping[str, Any] = {
     "head_dim": 128,
@@ -76,6 +76,8 @@ def train_mgie(
     config: PretrainingConfig = CONFIG,
     name: str = "mgie",
     num_triplets: int = NUM_TRIPLETS,
+    shipped: Path | None = None,
+    data_seed: int = 0,
 ) -> tuple[MgieModel, PretrainingResult]:
     """Draw the triplets and train an MGIE editor from an editor and a LLaVA; an interrupted run resumes.
 
@@ -89,8 +91,10 @@ def train_mgie(
         config: schedule and optimizer.
         name: of `VARIANTS`.
         num_triplets: of which `PLAIN_SHARE` are plain edits, and the others ambiguous ones.
+        shipped: an MGIE editor that is trained on, of ``start``'s UNet; then ``mllm`` is not needed.
+        data_seed: another one draws other triplets.
     """
-    data = _data(work_dir, name, config, num_triplets)
+    data = _data(work_dir, name, config, num_triplets, data_seed)
     variant: dict[str, Any] = {
         **SETTINGS,
         **VARIANTS[name],
@@ -99,8 +103,11 @@ def train_mgie(
     }
     num_told = max(1, min(round(TOLD_SHARE * config.num_steps), config.num_steps - 1))
     first = replace(config, num_steps=num_told, ends_at=_told_by(config))
+    parts = {"editor": start, "mllm": mllm}
+    if shipped is not None:
+        parts = {"editor": str(shipped), "text_loss_editor": start}
     told = MgieTraining(
-        **{**trainer_settings(work_dir, f"data/{name}/told", first), **data, **variant, **TOLD}, editor=start, mllm=mllm
+        **{**trainer_settings(work_dir, f"data/{name}/told", first), **data, **variant, **TOLD, **parts}
     )
     before = train_editor(told)
     rate, num_steps = EDITING_RATE * config.learning_rate, max(1, config.num_steps - num_told)
@@ -137,10 +144,10 @@ def save_in_half(model: MgieModel, folder: Path, editing: EditingDefaults) -> di
     return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
 
 
-def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS) -> Path:
+def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -> Path:
     """Draw the triplets, where that was not done, and return their folder."""
-    dataset = work_dir / "data" / f"ambiguous-{num_triplets}"
-    write_ambiguous_triplets(dataset, num_triplets, plain_share=PLAIN_SHARE)
+    dataset = work_dir / "data" / f"ambiguous-{num_triplets}-{data_seed}"
+    write_ambiguous_triplets(dataset, num_triplets, data_seed, PLAIN_SHARE)
     return dataset
 
 
@@ -151,9 +158,11 @@ def _told_by(config: PretrainingConfig) -> float | None:
     return config.ends_at - (1 - TOLD_SHARE) * max(0.0, config.ends_at - time.time())
 
 
-def _data(work_dir: Path, name: str, config: PretrainingConfig, num_triplets: int) -> dict[str, Any]:
+def _data(
+    work_dir: Path, name: str, config: PretrainingConfig, num_triplets: int, data_seed: int = 0
+) -> dict[str, Any]:
     return {
-        "dataset": draw(work_dir, num_triplets),
+        "dataset": draw(work_dir, num_triplets, data_seed),
         # Not shared: several may be trained beside each other.
         "work_dir": work_dir / "data" / name,
         "checkpoint_every_seconds": config.checkpoint_every_seconds,

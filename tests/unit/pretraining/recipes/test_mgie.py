@@ -10,7 +10,7 @@ from tiny_mgie import tiny_mgie_training
 
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.data.shards import read_triplets
-from editfoundry.editors.families.mgie.model import load_mgie
+from editfoundry.editors.families.mgie.model import MgieModel, load_mgie
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretraining.measure import EDITING
 from editfoundry.pretraining.model_trainee import PretrainingConfig
@@ -45,7 +45,7 @@ def test_all_three_learn_from_the_same_triplets_in_the_same_order(parts: tuple[s
     # Nothing of the UNet that it starts from is changed, so that it is shipped once.
     before = StableDiffusionInstructPix2PixPipeline.from_pretrained(start).unet.state_dict()
     assert all(torch.equal(value, before[name]) for name, value in model.pipeline.unet.state_dict().items())
-    categories = [triplet.category for triplet in read_triplets(tmp_path / "data" / "ambiguous-8")]
+    categories = [triplet.category for triplet in read_triplets(tmp_path / "data" / "ambiguous-8-0")]
     assert 0 < sum(category in PLAIN_CATEGORIES for category in categories) < 8
 
 
@@ -58,3 +58,27 @@ def test_what_is_shipped_is_in_half_precision_and_opens_as_an_editor(parts: tupl
     assert torch.equal(head.float(), shipped.float())
     configs = [path.read_text() for path in (tmp_path / "shipped").rglob("*.json")]
     assert not any(str(path) in text for path in (tmp_path, Path(parts[0]).parent) for text in configs)
+
+
+def test_an_editor_that_is_shipped_is_trained_on_with_other_triplets(parts: tuple[str, str], tmp_path: Path) -> None:
+    start, mllm = parts
+    first, _ = mgie.train_mgie(tmp_path / "first", start, mllm, CONFIG, num_triplets=4)
+    mgie.save_in_half(first, tmp_path / "shipped", EDITING)
+    further, _ = mgie.train_mgie(
+        tmp_path / "more", start, mllm, CONFIG, num_triplets=4, shipped=tmp_path / "shipped", data_seed=2
+    )
+    before, after = (
+        model.mllm.model.model.vision_tower.state_dict() for model in (load_of(tmp_path / "shipped"), further)
+    )
+    assert all(torch.equal(value.float(), after[name].float()) for name, value in before.items())
+    drawn = [
+        {triplet.id for triplet in read_triplets(tmp_path / place / "data" / f"ambiguous-4-{seed}")}
+        for place, seed in (("first", 0), ("more", 2))
+    ]
+    assert not drawn[0] & drawn[1]
+    told = json.loads((tmp_path / "more" / "data" / "mgie" / "told" / TRAINING_SUMMARY).read_text())
+    assert told["text_encoder_hash"] and told["config"]["text_loss_editor"] == start
+
+
+def load_of(folder: Path) -> MgieModel:
+    return load_mgie(folder, choose_runtime("cpu"))

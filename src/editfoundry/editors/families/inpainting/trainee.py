@@ -81,7 +81,7 @@ class InpaintingTrainee(CaptionTrainee):
         pipeline.scheduler = sampling_scheduler(pipeline.scheduler, scheduler)
         for frozen in (pipeline.vae, pipeline.text_encoder):
             frozen.requires_grad_(False)
-        pipeline.unet.requires_grad_(True).train()
+        switch_on_parts(pipeline.unet.train(), config.unet_parts)
         if config.gradient_checkpointing:
             pipeline.unet.enable_gradient_checkpointing()
         side = config.resolution or native_size(pipeline)
@@ -161,6 +161,22 @@ class InpaintingTrainee(CaptionTrainee):
         """Return the hashes and the number of pictures."""
         hashes = {f"{name}_hash": value for name, value in self.config.identity().items()}
         return {**hashes, "num_pictures": len(self.data), "num_passed_over": self.data.pictures.num_passed_over}
+
+
+def switch_on_parts(unet: Any, names: Sequence[str]) -> None:
+    """Let these parts of a UNet train and no others; with no names, all of them.
+
+    Raises:
+        BadInputError: it has no part of such a name.
+    """
+    modules = dict(unet.named_modules())
+    unknown = next((name for name in names if name not in modules), None)
+    if unknown is not None:
+        tops = [name for name in modules if name and name.count(".") == name.startswith(("down_", "up_"))]
+        raise BadInputError(f"unet_parts: the UNet has no part {unknown!r}; among its parts are {', '.join(tops)}")
+    unet.requires_grad_(not names)
+    for name in names:
+        modules[name].requires_grad_(True)
 
 
 def load_inpainter_to_train(editor: str, revision: str, runtime: Runtime) -> StableDiffusionInpaintPipeline:

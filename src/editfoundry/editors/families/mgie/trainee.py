@@ -164,7 +164,7 @@ def load_mgie_to_train(
 ) -> tuple[MgieModel, StableDiffusionInstructPix2PixPipeline | None]:
     """Load all parts in float32, the language model on ``device``; what an editor lacks of them is made anew.
 
-    The second value is the editor with a text encoder that it starts from, if it does.
+    The second value is the editor whose text encoder can be learnt from, if there is one.
 
     Raises:
         BadInputError: a part cannot be loaded, or the language model is named twice or not at all.
@@ -177,7 +177,7 @@ def load_mgie_to_train(
             )
         found = load_mgie(Path(config.editor_location), on_device)
         found.pipeline.register_to_config(sees_picture=config.sees_picture)
-        return found, None
+        return found, load_editor_to_train(config.text_loss_location)[0] if config.text_loss_editor else None
     if not config.mllm:
         raise BadInputError(f"mllm names no language model, and {config.editor} is no MGIE editor that has one")
     base, _ = load_editor_to_train(config.editor_location, config.revision)
@@ -194,6 +194,8 @@ def load_mgie_to_train(
     )
     pipeline = MgiePipeline(base.vae, base.unet, base.scheduler, sees_picture=config.sees_picture)
     check_widths(config.editor, pipeline, mllm, edit_head)
+    if config.text_loss_editor:
+        base, _ = load_editor_to_train(config.text_loss_location)
     return MgieModel(pipeline, mllm, edit_head), base
 
 
@@ -201,15 +203,25 @@ def _text_encoders(
     config: MgieTraining, base: StableDiffusionInstructPix2PixPipeline | None, model: MgieModel
 ) -> Encoders:
     if base is None:
-        raise BadInputError(f"text_loss_weight is on, but {config.editor} is an MGIE editor: it has no text encoder")
+        raise BadInputError(
+            f"text_loss_weight is on, but {config.editor} is an MGIE editor and has no text encoder: name the editor "
+            "that has it as text_loss_editor"
+        )
     given, wanted = model.edit_head.config.num_queries, base.tokenizer.model_max_length
     if given != wanted:
         raise BadInputError(
             f"num_queries is {given}, but must be {wanted} where text_loss_weight is on: the tokens that the text "
-            f"encoder of {config.editor} gives"
+            f"encoder of {config.text_loss_editor or config.editor} gives"
+        )
+    out = base.text_encoder.config.hidden_size
+    if out != model.edit_head.config.output_dim:
+        raise BadInputError(
+            f"the text encoder of {config.text_loss_location} gives {out} numbers a token, but the UNet of "
+            f"{config.editor} reads {model.edit_head.config.output_dim}: name an editor of the same UNet"
         )
     encoder = base.text_encoder.requires_grad_(False).eval()
-    return Encoders(config.editor_location, base.vae, base.tokenizer, encoder, revision=config.revision)
+    revision = "main" if config.text_loss_editor else config.revision
+    return Encoders(config.text_loss_location, base.vae, base.tokenizer, encoder, revision=revision)
 
 
 @torch.no_grad()

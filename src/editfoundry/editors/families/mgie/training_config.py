@@ -13,6 +13,8 @@ from editfoundry.profiles import ModelReference
 EXPRESSIVE_FIELDS = ("output_caption", "expressive_instruction", "instruction")
 """A triplet's texts that the language model can learn to answer with."""
 
+TEXT_PARTS = ("text_encoder", "tokenizer")
+"""Folders of an editor that `MgieTraining.text_loss_weight` learns from."""
 MLLM_PRECISIONS = ("float32", "bfloat16")
 
 
@@ -42,6 +44,9 @@ class MgieTraining(TripletConfig):
     """Of a third loss, which MGIE has not: the mean squared distance of what the edit head gives from what ``editor``'s
     own text encoder makes of the same words (GILL, Koh et al. 2023, eq. 4). It teaches a new edit head the language of
     a UNet that edits already, without a pass of that UNet."""
+    text_loss_editor: str = ""
+    """Whose text encoder that is: a folder, ``package:NAME`` or a hub id; by default ``editor``'s. An MGIE checkpoint
+    has none of its own."""
     trains_unet: bool = True
     """Train the UNet; off, it stays as it is, so that two editors can have one."""
     mllm_precision: str = "float32"
@@ -74,7 +79,7 @@ class MgieTraining(TripletConfig):
     """Compute activations of UNet and language model a second time in the backward pass instead of keeping them."""
 
     UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = TripletConfig.UNTOLD_AT_DEFAULT | {
-        *("edit_loss_reaches_mllm", "mllm_precision", "text_loss_weight", "trains_unet"),
+        *("edit_loss_reaches_mllm", "mllm_precision", "text_loss_weight", "text_loss_editor", "trains_unet"),
         "trains_mllm_blocks",
     }
     CHECKPOINT_FILE: ClassVar[str] = "model_index.json"
@@ -86,6 +91,8 @@ class MgieTraining(TripletConfig):
         self.check_each(("edit_loss_weight", "text_loss_weight"), lambda value: value >= 0, "at least 0")
         teaches_head = self.edit_loss_weight > 0 or self.text_loss_weight > 0
         self.check(teaches_head, "edit_loss_weight", "more than 0 where text_loss_weight is 0: no loss is left")
+        is_learned_from = self.text_loss_weight > 0 or not self.text_loss_editor
+        self.check(is_learned_from, "text_loss_editor", "empty where text_loss_weight is 0: nothing is learnt from it")
         is_needed = self.edit_loss_weight > 0 or not self.trains_unet
         self.check(is_needed, "edit_loss_weight", "more than 0 where trains_unet is on: nothing else teaches the UNet")
         sizes = ("head_dim", "head_layers", "head_heads", "head_feedforward_dim", "num_queries")
@@ -115,6 +122,8 @@ class MgieTraining(TripletConfig):
         }
         if self.mllm:
             found["mllm"] = self.mllm_hash
+        if self.text_loss_editor:
+            found["text_encoder"] = editor_hash(self.text_loss_location, TEXT_PARTS)
         return found
 
     @cached_property
@@ -134,6 +143,13 @@ class MgieTraining(TripletConfig):
     def editor_location(self) -> str:
         """What ``from_pretrained`` is called with."""
         return ModelReference(role="editor_base", source=self.editor).location
+
+    @property
+    def text_loss_location(self) -> str:
+        """What ``from_pretrained`` is called with, of the editor whose text encoder is learnt from."""
+        if not self.text_loss_editor:
+            return self.editor_location
+        return ModelReference(role="editor_base", source=self.text_loss_editor).location
 
     @property
     def mllm_reference(self) -> ModelReference:

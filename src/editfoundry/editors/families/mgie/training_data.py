@@ -16,7 +16,7 @@ from editfoundry.data.index import read_index, rows_of_split
 from editfoundry.editors.families.mgie.expressive_mllm import IGNORED, features_of
 from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids
 from editfoundry.editors.families.mgie.pipeline import MgiePipeline
-from editfoundry.editors.families.mgie.training_config import MgieTraining
+from editfoundry.editors.families.mgie.training_config import TEXT_PARTS, MgieTraining
 from editfoundry.editors.triplet_training.content_hashes import editor_hash
 from editfoundry.editors.triplet_training.draws import EpochOrder
 from editfoundry.editors.triplet_training.memory_maps import new_array
@@ -147,7 +147,7 @@ def open_expressive_triplets(
 def _text_states(
     config: MgieTraining, told: Sequence[str], encoders: Encoders, data_hash: str, device: torch.device
 ) -> TextCache:
-    parts = editor_hash(encoders.editor, ["text_encoder", "tokenizer"], encoders.revision)
+    parts = editor_hash(encoders.editor, TEXT_PARTS, encoders.revision)
     folder = config.work_dir / f"states-{input_hash(data_hash, parts, config.expressive_field)[:16]}"
     return text_cache(folder, told, encoders.tokenizer, encoders.text_encoder.to(device), embed=True)
 

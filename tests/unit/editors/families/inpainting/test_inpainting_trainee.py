@@ -80,6 +80,18 @@ def test_training_reaches_the_new_channels_and_goes_on_from_an_inpainter(trained
     assert (tmp_path / "out" / "model_index.json").is_file()
 
 
+def test_only_the_named_parts_of_the_unet_are_trained(config: InpaintingTraining, tmp_path: Path) -> None:
+    parts = ("conv_in", "up_blocks.1")
+    train_editor(replace(config, unet_parts=parts, output=tmp_path / "out", sample_every=0))
+    before = StableDiffusionPipeline.from_pretrained(config.editor).unet.state_dict()
+    after = StableDiffusionInpaintPipeline.from_pretrained(tmp_path / "out", safety_checker=None).unet.state_dict()
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert all(any(name.startswith(f"{part}.") for name in changed) for part in parts)
+    assert all(name.startswith(tuple(f"{part}." for part in parts)) for name in changed)
+    with pytest.raises(BadInputError, match=r"no part 'up_blocks\.7'; among its parts are conv_in, .*up_blocks\.1"):
+        train_editor(replace(config, unet_parts=("up_blocks.7",), output=tmp_path / "other"))
+
+
 def test_an_editor_of_another_kind_and_a_size_that_is_no_multiple_are_refused(config, tmp_path: Path) -> None:
     tiny_pipeline().save_pretrained(tmp_path / "other")
     with pytest.raises(BadInputError, match="training starts from a StableDiffusionInpaintPipeline or a"):

@@ -206,8 +206,13 @@ def test_what_is_left_as_it_is_stays_to_the_last_bit_and_blocks_train_where_they
 def test_a_head_that_cannot_learn_from_the_text_encoder_is_refused(config: MgieTraining, trained: MgieTraining) -> None:
     with pytest.raises(BadInputError, match=r"num_queries is 5, but must be \d+ where text_loss_weight is on"):
         loaded_trainee(replace(config, text_loss_weight=1.0))
-    with pytest.raises(BadInputError, match="is an MGIE editor: it has no text encoder"):
-        loaded_trainee(replace(config, editor=str(trained.output), mllm="", text_loss_weight=1.0))
+    own = replace(config, editor=str(trained.output), mllm="", text_loss_weight=1.0)
+    with pytest.raises(BadInputError, match="has no text encoder: name the editor that has it as text_loss_editor"):
+        loaded_trainee(own)
+    with pytest.raises(BadInputError, match=r"num_queries is 5, .* encoder of .*base gives"):
+        loaded_trainee(replace(own, text_loss_editor=config.editor))
+    with pytest.raises(BadInputError, match="text_loss_editor is .*, but must be empty where text_loss_weight is 0"):
+        replace(config, text_loss_editor=config.editor)
     with pytest.raises(BadInputError, match="no loss is left"):
         replace(config, edit_loss_weight=0.0)
     with pytest.raises(BadInputError, match="nothing else teaches the UNet"):

@@ -1,4 +1,4 @@
-"""Measures the embedded cascade on tinyworld's EditBench: what is asked into a hole, attribute by attribute."""
+"""Measures an embedded inpainter on tinyworld's EditBench: what is asked into a hole, attribute by attribute."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.editors.editor import Editor, EditRequest
+from editfoundry.editors.families.inpainting.family import INPAINTING_NAME
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretraining.recipes.inpainter import SAMPLING
 from editfoundry.profiles import Profile
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.editbench.hole_cases import draw_hole
@@ -23,13 +25,16 @@ Item = tuple[EditCase, Image.Image]
 """A case and its mask."""
 
 
-def measure_imagen_editor(
-    profile: Profile, runtime: Runtime, source: str = "package:imagen_editor", num_pictures: int = NUM_PICTURES
+def measure_inpainting(
+    profile: Profile, runtime: Runtime, source: str, num_pictures: int = NUM_PICTURES
 ) -> dict[str, float]:
-    """Return the share of prompts of which all is right, and each attribute's; beside them by another item's prompt.
+    """Return the share of prompts of which all is right, and each attribute's.
+
+    Beside them, as controls, are those by another item's prompt, and the share of the painter, which sees no hole: its
+    latents outside the mask are those of the picture (Blended Latent Diffusion).
 
     Args:
-        profile: unused; every measure takes one.
+        profile: names the painter.
         runtime: device and precision.
         source: the inpainter, as `open_editor` takes it.
         num_pictures: held-out pictures with a hole each.
@@ -38,7 +43,9 @@ def measure_imagen_editor(
     prompts = [case.instruction for case, _ in items]
     # The same kind of prompt of the next picture.
     others = [prompts[(place + 3) % len(prompts)] for place in range(len(prompts))]
-    return {**_shares(editor, items, prompts, ""), **_shares(editor, items, others, "_by_another")}
+    measures = {**_shares(editor, items, prompts, ""), **_shares(editor, items, others, "_by_another")}
+    painter = open_editor(INPAINTING_NAME, runtime, profile, **SAMPLING.options)
+    return {**measures, "right_by_blended_latents": _shares(painter, items, prompts, "")["right"]}
 
 
 def _items(num_pictures: int) -> list[Item]:
