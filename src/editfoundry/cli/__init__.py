@@ -23,6 +23,8 @@ from editfoundry.cli import (  # noqa: F401
     sources,
     synthesize,
     tinyworld,
+    tinyworld_measures,
+    tinyworld_pretrain,
 )
 from editfoundry.cli.app import app
 from editfoundry.cli.freed_memory import keep_freed_memory

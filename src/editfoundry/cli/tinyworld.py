@@ -1,21 +1,17 @@
-"""Commands of the embedded world: pictures, tables, models, measures."""
+"""Commands that draw the embedded world: pictures, tables, triplets, videos."""
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from editfoundry.cli.app import tinyworld_app
 from editfoundry.cli.shared import (
-    DeviceOption,
     JsonOption,
     ParamsOption,
-    ProfileOption,
     ReplaceOption,
     chosen_params,
     print_facts,
@@ -24,7 +20,6 @@ from editfoundry.cli.shared import (
 )
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.errors import BadInputError
-from editfoundry.pretraining.card import CONTROLS, PRETRAININGS, RECIPES
 
 
 class WorldSplit(StrEnum):
@@ -32,20 +27,6 @@ class WorldSplit(StrEnum):
 
     TRAIN = "train"
     TEST = "test"
-
-
-class Masking(StrEnum):
-    """Training masks of Imagen Editor."""
-
-    OBJECT = "object"
-    RANDOM = "random"
-
-
-class Downsampling(StrEnum):
-    """How Imagen Editor's smaller models see picture and mask."""
-
-    LEARNED = "learned"
-    BICUBIC = "bicubic"
 
 
 @tinyworld_app.command("gallery")
@@ -170,25 +151,6 @@ def tinyworld_editbench(
     print_facts({"editbench": str(out), "num_pictures": num, "num_prompts": 3 * num}, as_json)
 
 
-@tinyworld_app.command("measure-instructions")
-def tinyworld_measure_instructions(
-    num: Annotated[int, typer.Option(min=1, help="Held-out captions.")] = 400,
-    model: Annotated[str | None, typer.Option(help="Who writes, as of editfoundry instructions write.")] = None,
-    profile: ProfileOption = None,
-    params: ParamsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare what is written for held-out captions with the truth. Example: editfoundry tinyworld measure-instructions --model model."""  # noqa: E501
-    from editfoundry.pretraining.measure_instructions import measure_instructions
-    from editfoundry.profiles import load_profile
-    from editfoundry.synthesis.instructions.stage import with_instruction_model
-
-    chosen = chosen_params(params, profile)
-    roles = load_profile(chosen.profile)
-    roles = roles if model is None else with_instruction_model(roles, model)
-    print_facts(measure_instructions(roles, chosen.instructions, num, chosen.device), as_json)
-
-
 @tinyworld_app.command("ambiguous-triplets")
 def tinyworld_ambiguous_triplets(
     out: Annotated[Path, typer.Argument(help="Folder of triplet shards.")],
@@ -222,212 +184,3 @@ def tinyworld_clips(
     with progress_bar("videos") as progress:
         written = write_clips(out, count, chosen_seed, chosen_split, chosen.frame_size, progress)
     print_facts({"table": str(written.table), "clips": written.num_clips, "videos": written.num_videos}, as_json)
-
-
-@tinyworld_app.command("measure-frame-pairs")
-def tinyworld_measure_frame_pairs(
-    work_dir: Annotated[Path, typer.Argument(help="Folder that gets the clips and their pairs.")],
-    num: Annotated[int, typer.Option(min=1, help="Held-out clips.")] = 200,
-    seed: Annotated[int, typer.Option(help="Seed of the clips.")] = 1,
-    profile: ProfileOption = None,
-    params: ParamsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare mined pairs with the truth. Example: editfoundry tinyworld measure-frame-pairs work --num 200."""
-    from editfoundry.pretraining.measure_mining import measure_frame_pairs
-    from editfoundry.profiles import load_profile
-
-    chosen = chosen_params(params, profile)
-    with progress_bar("videos") as progress:
-        facts = measure_frame_pairs(
-            work_dir, num, seed, chosen.frame_pairs, load_profile(chosen.profile), chosen.device, progress
-        )
-    print_facts(facts, as_json)
-
-
-@tinyworld_app.command("measure-storylines")
-def tinyworld_measure_storylines(
-    work_dir: Annotated[Path, typer.Argument(help="Folder of measure-frame-pairs; it gets the triplets.")],
-    profile: ProfileOption = None,
-    params: ParamsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare instructions with the truth, of what is made and of what the data set keeps. Example: editfoundry tinyworld measure-storylines work."""  # noqa: E501
-    from editfoundry.pretraining.measure_storylines import measure_storylines
-    from editfoundry.profiles import load_profile
-
-    chosen = chosen_params(params, profile)
-    config, roles = chosen.editworld_video, load_profile(chosen.profile)
-    print_facts(measure_storylines(work_dir, config, roles, chosen.device, chosen.dataset), as_json)
-
-
-@tinyworld_app.command("pretrain")
-def tinyworld_pretrain(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL...",
-            help=f"{', '.join(PRETRAININGS)}; all, or several, which are trained in this order and, on a GPU, beside "
-            f"each other. diffusion gives text_to_image and editor_base. all leaves out {', '.join(CONTROLS)}, "
-            "which a shipped model is only compared with, and vae_decoder, which gives the shipped autoencoder a "
-            "better decoder.",
-        ),
-    ],
-    work_dir: Annotated[Path, typer.Option(help="Cache, checkpoints, logs and MLflow log.")] = Path(".pretrain"),
-    out: Annotated[Path | None, typer.Option(help="Folder of the models; by default the package's own.")] = None,
-    num_steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimizer steps; by default those of the shipped model.")
-    ] = None,
-    minutes: Annotated[
-        float | None, typer.Option(min=0, help="Time for everything, over the end of which no training runs.")
-    ] = None,
-    continue_shipped: Annotated[
-        bool,
-        typer.Option(
-            help="Train what is shipped on: vae, diffusion, language_model, detector, depth, editworld, emu_edit or mgie; "
-            "of several, vae, diffusion and the editors, which move to the new autoencoder."
-        ),
-    ] = False,
-    track: Annotated[bool, typer.Option(help="Write MLflow's log into the work folder.")] = True,
-    num_examples: Annotated[
-        int | None, typer.Option(min=1, help="Pictures, pairs or edits to learn from; by default each model's own.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(min=0, help="Peak rate of the one model that is named; by default the recipe's own."),
-    ] = None,
-    kept_share: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Of the one model that --continue-shipped trains on: share of its weights of before in the average "
-            "that is shipped.",
-        ),
-    ] = 0.0,
-    masking: Annotated[
-        Masking | None, typer.Option(help="Of imagen_editor alone: masks of what is named, or random ones.")
-    ] = None,
-    downsampling: Annotated[
-        Downsampling | None, typer.Option(help="Of imagen_editor alone: how it sees picture and mask.")
-    ] = None,
-    ends_at: Annotated[float | None, typer.Option(hidden=True)] = None,
-    share: Annotated[bool, typer.Option(hidden=True)] = True,
-    only_draw: Annotated[bool, typer.Option(hidden=True)] = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-) -> None:
-    """Train embedded models; resumes where it stopped. Example: editfoundry tinyworld pretrain all --minutes 10."""
-    import logging
-    import os
-    import time
-
-    from editfoundry.pretraining.pretrain import DRAWING_NICENESS, draw_pictures, pretrain
-    from editfoundry.pretraining.suite import Suite
-    from editfoundry.profiles import EMBEDDED_FOLDER
-    from editfoundry.training.owners import ending_with_owners
-
-    into = out or EMBEDDED_FOLDER
-    told = {"masking": masking, "downsampling": downsampling}
-    settings: dict[str, Any] = {name: str(value) for name, value in told.items() if value is not None}
-    if settings and models != ["imagen_editor"]:
-        raise BadInputError(f"--{next(iter(settings))} is of imagen_editor: name that model alone, or leave it out")
-    if learning_rate is not None:
-        settings["learning_rate"] = learning_rate
-    if models == ["all"] or len(models) > 1:
-        for option, value in (("--learning-rate", learning_rate), ("--kept-share", kept_share)):
-            if value:
-                raise BadInputError(f"{option} is of one model: name that model alone, or leave it out")
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-        suite = Suite(
-            work_dir=work_dir,
-            out=into,
-            device=device,
-            minutes=minutes,
-            only=() if models == ["all"] else models,
-            num_steps=num_steps,
-            num_examples=num_examples,
-            continue_shipped=continue_shipped,
-            is_tracked=track,
-        )
-        print_facts(suite.run(), as_json)
-        return
-    if minutes is not None:
-        ends_at = time.time() + 60 * minutes
-    with ending_with_owners():
-        if only_draw:
-            os.nice(DRAWING_NICENESS)
-            draw_pictures(models[0], work_dir, device, num_examples, continue_shipped, into)
-            return
-        facts = pretrain(
-            models[0],
-            work_dir,
-            num_steps,
-            device,
-            continue_shipped=continue_shipped,
-            out=into,
-            ends_at=ends_at,
-            is_tracked=track,
-            shares=share,
-            num_examples=num_examples,
-            settings=settings,
-            kept_share=kept_share,
-        )
-    print_facts(facts, as_json)
-
-
-@tinyworld_app.command("measure")
-def tinyworld_measure(
-    role: Annotated[str, typer.Argument(help=f"The model's role: {', '.join(RECIPES)}.")],
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-) -> None:
-    """Measure an embedded model on held-out scenes, into its card. Example: editfoundry tinyworld measure clip."""
-    from editfoundry.pretraining.pretrain import measure
-
-    print_facts(measure(role, device), as_json)
-
-
-@tinyworld_app.command("truth")
-def tinyworld_truth(
-    triplets: Annotated[Path, typer.Argument(help="Folder of triplet shards made from tinyworld's captions.")],
-    dataset: Annotated[Path | None, typer.Option(help="Data set made of them: scores kept and dropped apart.")] = None,
-    kept: Annotated[
-        Path | None, typer.Option(help="Folder of triplet shards that a filter kept of them: likewise.")
-    ] = None,
-    category: Annotated[str | None, typer.Option(help="Score triplets of this category alone.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Count triplets that show the true outcome, and say which scores tell. Example: editfoundry tinyworld truth data/triplets/editworld-text."""  # noqa: E501
-    from editfoundry.curation.curate import kept_ids
-    from editfoundry.data.shards import read_fields
-    from editfoundry.pretraining.triplet_truth import triplet_truth
-
-    if dataset is not None and kept is not None:
-        raise BadInputError("--dataset and --kept both say what was kept: give one of them")
-    ids = None if dataset is None else kept_ids(dataset)
-    if kept is not None:
-        ids = {row["id"] for row in read_fields(kept)}
-    print_facts(triplet_truth(triplets, ids, category=category).to_dict(), as_json)
-
-
-@tinyworld_app.command("ablation")
-def tinyworld_ablation(
-    quadruples: Annotated[Path, typer.Argument(help="Folder of quadruple shards made from tinyworld's captions.")],
-    out: Annotated[Path, typer.Argument(help="Folder that gets the table and the triplets of each arm.")],
-    num: Annotated[int, typer.Option(min=1, help="Quadruples: the first whose true outcome is known.")] = 200,
-    profile: ProfileOption = None,
-    params: ParamsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare the text branch with itself without its parts. Example: editfoundry tinyworld ablation data/quadruples ablation."""  # noqa: E501
-    from editfoundry.pretraining.ablation import run_ablation
-    from editfoundry.pretraining.ablation.table import terminal_table
-
-    with progress_bar("shards") as progress:
-        summary = run_ablation(chosen_params(params, profile), quadruples, out, num, progress)
-    if as_json:
-        print(json.dumps(summary))
-        return
-    Console().print(terminal_table(summary))
-    print_facts({"table": str(out / "ablation.md"), "left_out": summary["left_out"]}, False)

@@ -1,4 +1,7 @@
-"""Before/after grid as one PNG: input, every editor's edit and the true outcome side by side."""
+"""Before/after grid as one PNG: input, every editor's edit and the true outcome side by side.
+
+Beside them stand the instruction and, of the first editor that says any, the words that its edit was made by.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ from editfoundry.evaluation.reports.run_results import Run, ScoredItem
 
 _GAP = 12
 _TEXT_WIDTH = 250
+_LINE = 21
+"""Height of a line of text."""
+_INK, _GREY = (24, 28, 38), (110, 116, 130)
 
 
 def grid_png(path: Path, run: Run, shown: Sequence[ScoredItem], tile: int = 128) -> None:
@@ -43,10 +49,15 @@ def grid_png(path: Path, run: Run, shown: Sequence[ScoredItem], tile: int = 128)
 
 
 def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, run: Run, item: ScoredItem, top: int, tile: int) -> None:
-    draw.text((_GAP, top + 6), item.category, fill=(110, 116, 130), font=ImageFont.load_default(13))
-    text = "\n".join(textwrap.wrap(item.instruction, 30)[:5])
-    draw.multiline_text((_GAP, top + 28), text, fill=(24, 28, 38), font=ImageFont.load_default(16), spacing=5)
+    _write(draw, [item.category], top + 6, 13, _GREY)
     edits = [run.items[editor].get(item.id) for editor in run.editors]
+    lines = textwrap.wrap(item.instruction, 30)[:5]
+    _write(draw, lines, top + 28, 16, _INK)
+    words = next((edit.words for edit in edits if edit is not None and edit.words), "")
+    below = top + 28 + _LINE * len(lines) + 6
+    _write(
+        draw, textwrap.wrap(f"“{words}”", 36)[: max(0, top + tile - below) // _LINE] if words else [], below, 13, _GREY
+    )
     paths = [picture_path(run.folder, "edits", item.id, editor) for editor in run.editors]
     inputs, truths = (picture_path(run.folder, kind, item.id) for kind in ("inputs", "truths"))
     marks = [None, *(edit is not None and edit.outcome == "right" for edit in edits), None]
@@ -61,6 +72,11 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, run: Run, item: Sco
             sheet.paste(picture.resize((tile, tile), enlarge), (left, top))
         if correct is not None:
             draw.rectangle((left - 3, top - 3, left + tile + 2, top + tile + 2), outline=_mark(correct), width=3)
+
+
+def _write(draw: ImageDraw.ImageDraw, lines: Sequence[str], top: int, size: int, fill: tuple[int, int, int]) -> None:
+    for number, line in enumerate(lines):
+        draw.text((_GAP, top + number * _LINE), line, fill=fill, font=ImageFont.load_default(size))
 
 
 def _picture(path: Path) -> Image.Image | None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,25 @@ def test_the_grid_is_a_png_whose_tiles_are_the_pictures_themselves(runs, tmp_pat
     with Image.open(run.folder / "inputs" / f"{shown[0].id}.png") as image:
         source = np.asarray(image).repeat(2, axis=0).repeat(2, axis=1)
     assert np.array_equal(pixels[36 : 36 + 128, 262 : 262 + 128], source)
+
+
+def test_the_words_of_an_editor_that_says_any_stand_below_the_instruction(runs, tmp_path):
+    run = runs[0]
+    shown = first_of_each_row(draw_items(run, 0))[:1]
+    editor, identity = next(iter(run.editors)), shown[0].id
+    texts = []
+    for words in ("", "the egg is broken", "the egg is broken " * 40):
+        items = {
+            **run.items,
+            editor: {**run.items[editor], identity: replace(run.items[editor][identity], words=words)},
+        }
+        grid_png(tmp_path / "grid.png", replace(run, items=items), shown, tile=128)
+        with Image.open(tmp_path / "grid.png") as image:
+            texts.append(np.asarray(image)[:, :250])
+    silent, told, endless = texts
+    assert not np.array_equal(silent, told) and np.array_equal(silent[:64], told[:64])
+    # Words that have no room are cut at the row's end.
+    assert (endless[36 + 128 :] == 255).all()
 
 
 def luminance(colour):

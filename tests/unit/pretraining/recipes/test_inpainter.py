@@ -31,3 +31,12 @@ def test_it_is_trained_and_shares_with_the_painter_what_is_not(tmp_path: Path) -
     assert any(not torch.equal(value, before[name]) for name, value in own.items())
     editor = open_editor(str(folder), choose_runtime("cpu"))
     assert editor.options.num_inference_steps == SAMPLING.options["num_inference_steps"]
+
+
+def test_the_shipped_one_lies_on_disk_once_with_the_painter() -> None:
+    unet = EMBEDDED_FOLDER / "inpainter" / "unet"
+    assert [file.resolve().parent == unet.resolve() for file in sorted(unet.glob("*.safetensors"))] == [
+        True,
+        True,
+        False,
+    ]
