@@ -232,8 +232,9 @@ class Workbench:
             name: of `recipes.mgie.VARIANTS`, or `recipes.mgie.BASELINE`, the InstructPix2Pix editor.
 
         Raises:
-            BadInputError: the folder that is named lacks the arm.
+            BadInputError: the folder that is named lacks the arm, or the editor to start at is an MGIE editor.
         """
+        from editfoundry.editors.families.mgie.model import MLLM_FOLDER
         from editfoundry.pretraining.recipes import mgie
 
         if self.mgie is not None:
@@ -250,12 +251,14 @@ class Workbench:
             ema_decay=0.98,
             seed=chosen.seed,
         )
-        start, count = self.editworld(), chosen.num_training_triplets
+        start, triplets = self.editworld(), (chosen.num_training_triplets, chosen.ambiguous_plain_share)
+        if (Path(start) / MLLM_FOLDER).is_dir():
+            raise BadInputError(f"{start} is an MGIE editor, but MGIE's claims start at one with a text encoder")
         if name == mgie.BASELINE:
-            mgie.train_baseline(work_dir, start, config, count)
+            mgie.train_baseline(work_dir, start, config, *triplets)
         else:
             mllm = self.profile.model("vision_language_model").location
-            mgie.train_mgie(work_dir, start, mllm, config, name, count)
+            mgie.train_mgie(work_dir, start, mllm, config, name, *triplets)
         return str(work_dir / name)
 
 

@@ -55,6 +55,8 @@ class ClaimsConfig:
     """Optimizer steps of an arm that starts at the text-to-image model and learns plain edits."""
     num_ambiguous_training_steps: int = 500
     """Optimizer steps of an arm that learns instructions which only the picture makes clear."""
+    ambiguous_plain_share: float = 0.25
+    """Share of plain edits among the triplets of such an arm."""
     ambiguous_learning_rate: float = 1e-3
     """Its peak rate."""
     num_task_training_triplets: int = 14_000

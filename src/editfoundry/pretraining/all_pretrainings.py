@@ -15,7 +15,7 @@ from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.ip_adapter import load_image_encoder
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.card import read_card, steps_of
-from editfoundry.pretraining.job import Job, Pretraining, Save, Trained
+from editfoundry.pretraining.job import Job, Pretraining, Trained
 from editfoundry.pretraining.measure import EDITING, PAINTING
 from editfoundry.pretraining.moved_editor import moved_editor
 from editfoundry.pretraining.recipes import (

@@ -64,6 +64,15 @@ def test_an_arm_that_is_missing_is_one_line_that_says_how_to_train_it(
         run_ledger(tmp_path / "out", params, only=["mgie-e2e-beats-ft"], work_dir=tmp_path / "work", mgie=named)
 
 
+def test_an_editor_without_a_text_encoder_is_none_to_start_the_arms_at(
+    params: Params, named: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match="mgie is an MGIE editor, but MGIE's claims start at one with a text"):
+        run_ledger(
+            tmp_path / "out", params, only=["mgie-beats-ip2p"], work_dir=tmp_path / "work", editor=named / "mgie"
+        )
+
+
 def test_arms_that_nobody_names_are_trained_here_for_the_same_steps(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,8 +61,8 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "mgie_frozen": {"trains_mllm_blocks": False},
 }
 """Name -> the settings in which a variant differs (MGIE, sections 4.2 and 4.3). LGIE knows the instruction alone; FZ's
-language model stays as it is; FT's learns to answer and nothing else; the fourth answers with the raw instruction; of the
-last one's language model, as of the paper's, only token embeddings and head are trained."""
+language model stays as it is; FT's learns to answer and nothing else; the fourth answers with the raw instruction; of
+the last one's language model, as of the paper's, only token embeddings and head are trained."""
 BASELINE = "mgie_baseline"
 CONFIG = PretrainingConfig(num_steps=3_000, batch_size=32, learning_rate=1e-3, ema_decay=0.999, num_warmup_steps=100)
 ON_GPU = {"num_steps": 16_000, "batch_size": 256, "learning_rate": 1.5e-3, "mixed_precision": "bf16"}
@@ -76,6 +76,7 @@ def train_mgie(
     config: PretrainingConfig = CONFIG,
     name: str = "mgie",
     num_triplets: int = NUM_TRIPLETS,
+    plain_share: float = PLAIN_SHARE,
     shipped: Path | None = None,
     data_seed: int = 0,
 ) -> tuple[MgieModel, PretrainingResult]:
@@ -90,11 +91,12 @@ def train_mgie(
         mllm: folder of the LLaVA.
         config: schedule and optimizer.
         name: of `VARIANTS`.
-        num_triplets: of which `PLAIN_SHARE` are plain edits, and the others ambiguous ones.
+        num_triplets: plain edits and ambiguous ones.
+        plain_share: of the plain ones.
         shipped: an MGIE editor that is trained on, of ``start``'s UNet; then ``mllm`` is not needed.
         data_seed: another one draws other triplets.
     """
-    data = _data(work_dir, name, config, num_triplets, data_seed)
+    data = _data(work_dir, name, config, num_triplets, plain_share, data_seed)
     variant: dict[str, Any] = {
         **SETTINGS,
         **VARIANTS[name],
@@ -124,10 +126,15 @@ def train_mgie(
 
 
 def train_baseline(
-    work_dir: Path, start: str, config: PretrainingConfig = CONFIG, num_triplets: int = NUM_TRIPLETS
+    work_dir: Path,
+    start: str,
+    config: PretrainingConfig = CONFIG,
+    num_triplets: int = NUM_TRIPLETS,
+    plain_share: float = PLAIN_SHARE,
 ) -> tuple[StableDiffusionInstructPix2PixPipeline, PretrainingResult]:
     """Train the InstructPix2Pix editor ``start``, text encoder included, on the triplets that `train_mgie` draws."""
-    settings = {**trainer_settings(work_dir, BASELINE, config), **_data(work_dir, BASELINE, config, num_triplets)}
+    data = _data(work_dir, BASELINE, config, num_triplets, plain_share)
+    settings = {**trainer_settings(work_dir, BASELINE, config), **data}
     training = InstructPix2PixTraining(**settings, editor=start, train_text_encoder=True)
     summary = train_editor(training)
     return open_trained(training.output), PretrainingResult.of_summary(summary)
@@ -144,10 +151,12 @@ def save_in_half(model: MgieModel, folder: Path, editing: EditingDefaults) -> di
     return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
 
 
-def draw(work_dir: Path, num_triplets: int = NUM_TRIPLETS, data_seed: int = 0) -> Path:
+def draw(
+    work_dir: Path, num_triplets: int = NUM_TRIPLETS, plain_share: float = PLAIN_SHARE, data_seed: int = 0
+) -> Path:
     """Draw the triplets, where that was not done, and return their folder."""
     dataset = work_dir / "data" / f"ambiguous-{num_triplets}-{data_seed}"
-    write_ambiguous_triplets(dataset, num_triplets, data_seed, PLAIN_SHARE)
+    write_ambiguous_triplets(dataset, num_triplets, data_seed, plain_share)
     return dataset
 
 
@@ -159,10 +168,10 @@ def _told_by(config: PretrainingConfig) -> float | None:
 
 
 def _data(
-    work_dir: Path, name: str, config: PretrainingConfig, num_triplets: int, data_seed: int = 0
+    work_dir: Path, name: str, config: PretrainingConfig, num_triplets: int, plain_share: float, data_seed: int = 0
 ) -> dict[str, Any]:
     return {
-        "dataset": draw(work_dir, num_triplets, data_seed),
+        "dataset": draw(work_dir, num_triplets, plain_share, data_seed),
         # Not shared: several may be trained beside each other.
         "work_dir": work_dir / "data" / name,
         "checkpoint_every_seconds": config.checkpoint_every_seconds,

@@ -9,6 +9,7 @@ import torch
 from transformers import CLIPTokenizer
 
 from editfoundry.pretraining.diffusion import cached_latents
+from editfoundry.pretraining.pretrain import pretrain
 from editfoundry.pretraining.recipes.joint import (
     OBJECT_WEIGHT,
     SCENES,
@@ -94,3 +95,16 @@ def _names_a_state_alone(edit: Edit) -> bool:
     before, after = edit.before.objects[edit.index], edit.after.objects[edit.index]
     wordings = {state_wording(wording, before, after) for wording in STATE_WORDINGS}
     return before.state != after.state and edit.instruction in wordings
+
+
+def test_a_painter_that_is_trained_on_keeps_its_text_encoder_and_shares_its_unet_with_the_base(tmp_path: Path) -> None:
+    pretrain("diffusion", tmp_path / "work", 1, "cpu", continue_shipped=True, out=tmp_path / "out", is_tracked=False,
+             num_examples=4, settings={"batch_size": 4, "num_warmup_steps": 0})  # fmt: skip
+    text, unet = "text_encoder/model.safetensors", "unet/diffusion_pytorch_model-0000{}-of-00003.safetensors"
+    own, shipped = (
+        {name: (place / "editor_base" / name).read_bytes() for name in (text, *map(unet.format, (1, 2, 3)))}
+        for place in (tmp_path / "out", EMBEDDED_FOLDER)
+    )
+    assert {name for name in own if own[name] == shipped[name]} == {text}
+    links = {name for name in own if (tmp_path / "out" / "text_to_image" / name).is_symlink()}
+    assert links == {text, unet.format(2), unet.format(3)}
