@@ -37,7 +37,7 @@ class ClaimsConfig:
     """Caption pairs that are painted with and without shared attention and noise."""
     num_candidates: int = 8
     """Candidates of a caption pair; InstructPix2Pix's are 100."""
-    num_inpainting_items: int = 180
+    num_inpainting_items: int = 360
     """Prompts of tinyworld's EditBench, three of each picture."""
     num_inpainting_pictures: int = 3000
     """Captioned pictures that an inpainter is trained on."""

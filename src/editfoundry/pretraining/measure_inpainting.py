@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -44,7 +45,8 @@ def measure_inpainting(
     # The same kind of prompt of the next picture.
     others = [prompts[(place + 3) % len(prompts)] for place in range(len(prompts))]
     measures = {**_shares(editor, items, prompts, ""), **_shares(editor, items, others, "_by_another")}
-    painter = open_editor(INPAINTING_NAME, runtime, profile, **SAMPLING.options)
+    sampling: dict[str, Any] = {**SAMPLING.options}
+    painter = open_editor(INPAINTING_NAME, runtime, profile, **sampling)
     return {**measures, "right_by_blended_latents": _shares(painter, items, prompts, "")["right"]}
 
 

@@ -26,7 +26,7 @@ KNOWN_WEIGHT = 0.2
 """Weight of the loss outside the hole, which is soon learned: it only has to be copied."""
 OUTPUT = "inpainter"
 """Folder of the trainer's checkpoint, in the work folder."""
-CONFIG = PretrainingConfig(num_steps=1_500, batch_size=32, learning_rate=8e-4, ema_decay=0.995, num_warmup_steps=50)
+CONFIG = PretrainingConfig(num_steps=1_200, batch_size=32, learning_rate=8e-4, ema_decay=0.995, num_warmup_steps=50)
 ON_GPU = {"num_steps": 6_000, "batch_size": 256, "learning_rate": 1.2e-3, "mixed_precision": "bf16"}
 EXAMPLES_ON_GPU = {"num_pictures": 65_000}
 SAMPLING = EditingDefaults(
