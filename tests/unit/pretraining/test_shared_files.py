@@ -16,6 +16,7 @@ from editfoundry.pretraining.shared_files import (
     stored_size,
     unshare_files,
 )
+from editfoundry.profiles import EMBEDDED_FOLDER
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -70,6 +71,10 @@ def test_each_group_has_a_shard_of_its_own_and_a_group_without_tensors_has_none(
     assert [sorted(load_file(file)) for file in files] == [["in.a"], ["out.a", "out.b"], ["mid.c"]]
     index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
     assert index["weight_map"]["mid.c"] == files[2].name and index["metadata"]["total_size"] == 4 * 2 * 4
+
+
+def test_the_shipped_models_stay_within_their_share_of_the_repository() -> None:
+    assert stored_size(EMBEDDED_FOLDER) < 48 * 2**20
 
 
 def test_pipelines_with_shared_parts_open_in_plain_diffusers(tmp_path: Path) -> None:

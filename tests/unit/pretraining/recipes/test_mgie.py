@@ -39,6 +39,8 @@ def test_all_three_learn_from_the_same_triplets_in_the_same_order(parts: tuple[s
         name: [json.loads((tmp_path / one / TRAINING_SUMMARY).read_text()) for one in parts]
         for name, parts in folders.items()
     }
+    # The second part of a training sees by what the first one made.
+    assert len(list((tmp_path / "data" / "mgie").glob("features-*"))) == 1
     assert len({one["dataset_hash"] for parts in told.values() for one in parts}) == 1
     assert {one["num_triplets"] for parts in told.values() for one in parts} == {8}
     assert {sum(one["num_steps"] for one in parts) for parts in told.values()} == {2}

@@ -135,11 +135,6 @@ class MgieTraining(TripletConfig):
         return model_folder_hash(self.mllm_reference.location, self.mllm_revision)
 
     @property
-    def features_key(self) -> str:
-        """Hash of what makes features of pictures: the language model, and its precision where it is not float32."""
-        return self.mllm_hash if self.mllm_precision == "float32" else f"{self.mllm_hash} {self.mllm_precision}"
-
-    @property
     def editor_location(self) -> str:
         """What ``from_pretrained`` is called with."""
         return ModelReference(role="editor_base", source=self.editor).location

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +126,7 @@ def open_expressive_triplets(
     num_features: tuple[int, ...] = ()
     features: np.ndarray | None = None
     if config.sees_picture:
-        key = input_hash(opened.data_hash, config.features_key, resolution, config.horizontal_flip)
+        key = input_hash(opened.data_hash, _seeing_hash(mllm), resolution, config.horizontal_flip)
         folder = config.work_dir / f"features-{key[:16]}"
         features = _features(folder, pixels, mllm, 2 if config.horizontal_flip else 1)
         num_features = (features.shape[2],)
@@ -150,6 +151,21 @@ def _text_states(
     parts = editor_hash(encoders.editor, TEXT_PARTS, encoders.revision)
     folder = config.work_dir / f"states-{input_hash(data_hash, parts, config.expressive_field)[:16]}"
     return text_cache(folder, told, encoders.tokenizer, encoders.text_encoder.to(device), embed=True)
+
+
+def _seeing_hash(mllm: VisionLanguageModel) -> str:
+    """Hash what makes features of pictures, in its precision: all weights but the language model's, and the sizes.
+
+    Two trainings of one data set, of which the second goes on from the first, have the same features.
+    """
+    digest = hashlib.sha256(mllm.processor.image_processor.to_json_string().encode())
+    chosen = (getattr(mllm.model.config, f"vision_feature_{name}", None) for name in ("layer", "select_strategy"))
+    digest.update(str([*chosen]).encode())
+    for name, value in sorted(mllm.model.state_dict().items()):
+        if "language_model." not in name and "lm_head" not in name:
+            digest.update(f"{name} {value.dtype}".encode())
+            digest.update(value.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _features(folder: Path, pixels: TripletPixels, mllm: VisionLanguageModel, num_flips: int) -> np.ndarray:
