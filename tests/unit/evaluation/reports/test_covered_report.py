@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,3 +224,22 @@ def test_a_benchmark_of_one_item_has_no_other_items_instruction_to_speak_of():
         "editors": {"fine_tuned": {ANOTHER_INSTRUCTION: {"right": {"value": None}}}},
     }
     assert specific_gain({"metrics": {"right": {}}, "controls": controls}) == ""
+
+
+def test_a_run_has_its_grid_and_without_truths_no_column_for_them(tmp_path):
+    wide = {}
+    for name, has_truth in (("known", True), ("unknown", False)):
+        folder = write_run(tmp_path / name, [item("mine", n, {"clip_score": 0.3}) for n in "ab"])
+        for kind in ("inputs", "edits/mine", *(["truths"] if has_truth else [])):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            for n in "ab":
+                Image.new("RGB", (80, 40), (200, 30, 30)).save(folder / kind / f"{n}.png")
+        if not has_truth:
+            shutil.rmtree(folder / "truths", ignore_errors=True)
+        write_reports(folder)
+        with Image.open(folder / "grid.png") as image:
+            wide[name] = image.width
+            # Not stretched: half of the tile's height stays white.
+            assert image.getpixel((262 + 64, 36 + 64)) == (200, 30, 30)
+            assert image.getpixel((262 + 64, 36 + 8)) == (255, 255, 255)
+    assert wide["known"] - wide["unknown"] == 128 + 12
