@@ -119,7 +119,8 @@ def test_inpainting_a_file_keeps_what_is_outside_the_box_and_warns_of_foreign_pi
     chosen = ChosenEditor(device="cpu", options={"num_inference_steps": 1})
 
     def painted(mask, **options):
-        assert inpaint_file(tmp_path / "a.png", mask, "a cup", tmp_path / "o.png", chosen, **options) == "package:inpainter"
+        used = inpaint_file(tmp_path / "a.png", mask, "a cup", tmp_path / "o.png", chosen, **options)
+        assert used == "package:inpainter"
         return np.asarray(Image.open(tmp_path / "o.png"))
 
     by_box = painted("20,20,50,40")
