@@ -45,13 +45,14 @@ class Phase:
 
 @dataclass
 class Footprints:
-    """What roles weigh and take in a precision; each is built once, without numbers."""
+    """What roles weigh and take in a precision; each is built once, without numbers, and its pass traced once."""
 
     profile: Profile
     dtype: str
     side: int | None = None
     """Of pictures that are painted or edited, pixels; by default what the model was made for."""
     _built: dict[str, Skeleton | None] = field(default_factory=dict)
+    _traced: dict[str, int] = field(default_factory=dict)
 
     def skeleton(self, role: str) -> Skeleton | None:
         """Return a role's model without numbers; None for an endpoint, and where the profile names none
@@ -77,8 +78,10 @@ class Footprints:
         found = self.skeleton(role)
         if found is None:
             return 0
-        count = self.profile.model(role).max_pictures_per_pass or PASS_SIZES.get(role, 1)
-        return working_bytes(found, count, self.dtype)
+        if role not in self._traced:
+            count = self.profile.model(role).max_pictures_per_pass or PASS_SIZES.get(role, 1)
+            self._traced[role] = working_bytes(found, count, self.dtype)
+        return self._traced[role]
 
 
 def is_endpoint(profile: Profile, role: str) -> bool:

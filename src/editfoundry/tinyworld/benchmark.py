@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal
 
 import numpy as np
 
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.tinyworld.ambiguous import ambiguous_rules, others_outcomes, sample_ambiguous_edit
-from editfoundry.tinyworld.edit_case import EditCase, stacked_pictures
+from editfoundry.tinyworld.edit_case import NUM_KEPT_CASES, EditCase, stacked_pictures
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.guesses import is_guessed
 from editfoundry.tinyworld.open_outcomes import open_outcomes
@@ -31,26 +31,30 @@ def world_cases(
     ``test`` has unseen combinations and, but for ``held_out_wording=False``, unseen wordings of trained rules;
     ``test-new-rules`` rules never trained.
     """
+    return [_world_case(split, number, seed, held_out_wording, side) for number in range(count)]
+
+
+@lru_cache(NUM_KEPT_CASES)
+def _world_case(split: WorldSplit, number: int, seed: int, held_out_wording: bool, side: int) -> EditCase:
+    random = random_stream("benchmark", split, seed, number)
     rules = trained_rules() if split == "test" else new_rules()
-    cases = []
-    for number in range(count):
-        random = random_stream("benchmark", split, seed, number)
-        # The rules are ordered by category; striding makes a small count cover all categories alike.
-        rule = rules[(number * 19) % len(rules)]
-        draw = partial(sample_world_edit, random, "test", rule, held_out_wording=held_out_wording)
-        cases.append(_telling_case(f"{split}-{seed}-{number:05d}", draw, random, side))
-    return cases
+    # The rules are ordered by category; striding makes a small count cover all categories alike.
+    rule = rules[(number * 19) % len(rules)]
+    draw = partial(sample_world_edit, random, "test", rule, held_out_wording=held_out_wording)
+    return _telling_case(f"{split}-{seed}-{number:05d}", draw, random, side)
 
 
 def plain_cases(count: int, seed: int, side: int = IMAGE_SIZE) -> list[EditCase]:
     """Return ``count`` add, change and remove edits on unseen combinations, in turns, pictures of ``side`` pixels."""
-    cases = []
-    for number in range(count):
-        random = random_stream("benchmark", "plain", seed, number)
-        category = PLAIN_CATEGORIES[number % len(PLAIN_CATEGORIES)]
-        draw = partial(sample_plain_edit, random, "test", category)
-        cases.append(_telling_case(f"plain-{seed}-{number:05d}", draw, random, side))
-    return cases
+    return [_plain_case(number, seed, side) for number in range(count)]
+
+
+@lru_cache(NUM_KEPT_CASES)
+def _plain_case(number: int, seed: int, side: int) -> EditCase:
+    random = random_stream("benchmark", "plain", seed, number)
+    category = PLAIN_CATEGORIES[number % len(PLAIN_CATEGORIES)]
+    draw = partial(sample_plain_edit, random, "test", category)
+    return _telling_case(f"plain-{seed}-{number:05d}", draw, random, side)
 
 
 def ambiguous_cases(count: int, seed: int, side: int = IMAGE_SIZE, split: Split = "test") -> list[EditCase]:
@@ -58,23 +62,24 @@ def ambiguous_cases(count: int, seed: int, side: int = IMAGE_SIZE, split: Split 
 
     Scenes and wordings are held out; wrong outcomes include what the instruction would mean for other things.
     """
-    cases = []
+    return [_ambiguous_case(number, seed, side, split) for number in range(count)]
+
+
+@lru_cache(NUM_KEPT_CASES)
+def _ambiguous_case(number: int, seed: int, side: int, split: Split) -> EditCase:
+    random = random_stream("benchmark", "ambiguous", split, seed, number)
     rules = ambiguous_rules()
-    for number in range(count):
-        random = random_stream("benchmark", "ambiguous", split, seed, number)
-        event, rule = rules[number % len(rules)]
-        while True:
-            drawn = sample_ambiguous_edit(random, split, event, rule, held_out_wording=split == "test")
-            if not shows(drawn.edit):
-                continue
-            wrong = [*others_outcomes(random, drawn), *wrong_outcomes(random, drawn.edit)]
-            identifier = f"ambiguous-{seed}-{number:05d}"
-            case = _case(identifier, drawn.edit, wrong, IMAGE_SIZE)
-            if not is_guessed(case):
-                break
-        case = case if side == IMAGE_SIZE else _case(identifier, drawn.edit, wrong, side)
-        cases.append(replace(case, event=event.name))
-    return cases
+    event, rule = rules[number % len(rules)]
+    while True:
+        drawn = sample_ambiguous_edit(random, split, event, rule, held_out_wording=split == "test")
+        if not shows(drawn.edit):
+            continue
+        wrong = [*others_outcomes(random, drawn), *wrong_outcomes(random, drawn.edit)]
+        identifier = f"ambiguous-{seed}-{number:05d}"
+        case = _case(identifier, drawn.edit, wrong, IMAGE_SIZE)
+        if not is_guessed(case):
+            case = case if side == IMAGE_SIZE else _case(identifier, drawn.edit, wrong, side)
+            return replace(case, event=event.name)
 
 
 def _telling_case(identifier: str, draw: Callable[[], Edit], random: np.random.Generator, side: int) -> EditCase:

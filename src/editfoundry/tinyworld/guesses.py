@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from editfoundry.tinyworld.edit_case import EditCase
-from editfoundry.tinyworld.outcome import RIGHT_ERROR, changed_region, judge_outcome
+from editfoundry.tinyworld.outcome import RIGHT_ERROR, changed_region, judge_outcome, meant_outcomes
 from editfoundry.tinyworld.scene import render
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 
@@ -26,19 +27,26 @@ def is_guessed(case: EditCase) -> bool:
     scenes = _random_scenes()
     mean = scenes.mean(axis=0).round().astype(np.uint8)
     blurred = np.asarray(Image.fromarray(case.input_image).filter(ImageFilter.GaussianBlur(_BLUR_RADIUS)))
-    if any(_answers(guess, case) for guess in (np.full_like(mean, 128), mean, 255 - case.input_image, blurred)):
+    wiped = np.stack([np.full_like(mean, 128), mean, 255 - case.input_image, blurred])
+    if any(_answers(wiped, case)):
         return True
-    return sum(_answers(scene, case) for scene in scenes) > MAX_GUESSED_SHARE * len(scenes)
+    return sum(_answers(scenes, case)) > MAX_GUESSED_SHARE * len(scenes)
 
 
-def _answers(guess: np.ndarray, case: EditCase) -> bool:
-    """Whether the guess is right; the wrong outcomes are looked at only where it comes near enough to the truth."""
-    if case.open_outputs is not None:
-        return judge_outcome(guess, case).right
-    region = changed_region(case.input_image, case.true_output)
-    truth = case.true_output[region].astype(np.float64)
-    allowed = RIGHT_ERROR * np.square(truth - case.input_image[region]).sum()
-    return bool(np.square(truth - guess[region]).sum() < allowed) and judge_outcome(guess, case).right
+def _answers(guesses: np.ndarray, case: EditCase) -> Iterator[bool]:
+    """Yield whether each guess is right; wrong outcomes are looked at only where it comes near enough to the truth."""
+    truths, before = meant_outcomes(guesses, case).astype(np.int32), case.input_image
+    region = changed_region(before, truths)
+    error, undone = (_squared_error(truths - picture, region) for picture in (guesses, before))
+    is_near = error < RIGHT_ERROR * undone
+    for guess, near in zip(guesses, is_near, strict=True):
+        yield bool(near) and judge_outcome(guess, case).right
+
+
+def _squared_error(difference: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """Return ``(N,)`` sums over a region of ``(N, H, W, 3)`` differences squared."""
+    summed: np.ndarray = np.einsum("nhwc,nhwc,nhw->n", difference, difference, region, optimize=False)
+    return summed
 
 
 @cache

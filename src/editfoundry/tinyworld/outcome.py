@@ -60,9 +60,10 @@ class OutcomeVerdict:
 
 
 def changed_region(input_image: np.ndarray, true_output: np.ndarray) -> np.ndarray:
-    """Return the ``(H, W)`` bool region that truly changes between two ``(H, W, 3)`` uint8 RGB images."""
+    """Return the ``(..., H, W)`` bool region that truly changes between ``(..., H, W, 3)`` RGB images in [0, 255]."""
     difference = np.abs(input_image.astype(np.int16) - true_output.astype(np.int16))
-    region: np.ndarray = difference.max(axis=-1) > CHANGE_THRESHOLD
+    # Channel by channel: numpy is slow over an axis of three.
+    region: np.ndarray = np.maximum.reduce([difference[..., c] for c in range(3)]) > CHANGE_THRESHOLD
     return region
 
 
@@ -86,12 +87,19 @@ def judge_outcome(edited: np.ndarray, case: EditCase) -> OutcomeVerdict:
 
 def _meant(edited: np.ndarray, case: EditCase) -> np.ndarray:
     """Return that of the outcomes which the instruction allows that an edit is nearest to."""
+    truth: np.ndarray = meant_outcomes(edited[None], case)[0]
+    return truth
+
+
+def meant_outcomes(edited: np.ndarray, case: EditCase) -> np.ndarray:
+    """Return for each of ``(N, H, W, 3)`` uint8 pictures that of the allowed outcomes which it is nearest to."""
     if case.open_outputs is None:
-        return case.true_output
+        return np.broadcast_to(case.true_output, edited.shape)
     allowed = np.stack([case.true_output, *case.open_outputs])
-    distances = np.square(allowed.astype(np.float32) - edited.astype(np.float32)).sum(axis=(1, 2, 3))
-    meant: np.ndarray = allowed[int(distances.argmin())]
-    return meant
+    # In doubles, sums of products of bytes are exact.
+    flat, pictures = (stack.reshape(len(stack), -1).astype(np.float64) for stack in (allowed, edited))
+    distances = np.einsum("kd,kd->k", flat, flat) - 2 * (pictures @ flat.T)
+    return allowed[distances.argmin(axis=1)]
 
 
 def asked_attributes(edited: np.ndarray, case: EditCase) -> dict[str, bool]:

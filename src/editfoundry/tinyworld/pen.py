@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -19,6 +20,9 @@ from editfoundry.tinyworld.colours import RGB, shade
 SUPERSAMPLING = 4
 
 Point = tuple[float, float]
+_NUM_KEPT_CURVES = 4096
+"""Curves, in an object's own coordinates, whose points are computed once: objects have the same ones wherever they
+stand."""
 
 
 class Pen:
@@ -100,11 +104,11 @@ class Pen:
 
     def blob(self, points: Sequence[Point], fill: RGB, outline: bool = True) -> None:
         """Fill the smooth closed curve through ``points`` (Catmull-Rom)."""
-        self.polygon(_smooth(points, closed=True), fill, outline)
+        self.polygon(_smooth(tuple(points), closed=True), fill, outline)
 
     def stroke(self, points: Sequence[Point], fill: RGB, width: float, smooth: bool = False) -> None:
         """Draw an open line through ``points``; ``width`` in local units, ends rounded."""
-        pixels = self._to_pixels(_smooth(points, closed=False) if smooth else points)
+        pixels = self._to_pixels(_smooth(tuple(points), closed=False) if smooth else points)
         pixel_width = max(2, round(width * self._unit()))
         draw = ImageDraw.Draw(self.canvas)
         draw.line(pixels, fill=(*fill, 255), width=pixel_width, joint="curve")
@@ -123,15 +127,19 @@ class Pen:
         return max(2, self.canvas.width // 90)
 
 
-def arc_points(cx: float, cy: float, rx: float, ry: float, start: float, end: float, angle: float = 0.0) -> list[Point]:
+@lru_cache(_NUM_KEPT_CURVES)
+def arc_points(
+    cx: float, cy: float, rx: float, ry: float, start: float, end: float, angle: float = 0.0
+) -> tuple[Point, ...]:
     """Return points of an elliptic arc from ``start`` to ``end`` degrees, the ellipse turned by ``angle`` degrees."""
     t = np.radians(np.linspace(start, end, max(6, int(abs(end - start) / 10) + 1)))
     c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     x, y = rx * np.cos(t), ry * np.sin(t)
-    return list(zip((cx + c * x - s * y).tolist(), (cy + s * x + c * y).tolist(), strict=True))
+    return tuple(zip((cx + c * x - s * y).tolist(), (cy + s * x + c * y).tolist(), strict=True))
 
 
-def _smooth(points: Sequence[Point], closed: bool, steps: int = 6) -> list[Point]:
+@lru_cache(_NUM_KEPT_CURVES)
+def _smooth(points: tuple[Point, ...], closed: bool, steps: int = 6) -> tuple[Point, ...]:
     p = np.asarray(points, dtype=float)
     p = np.concatenate([p[-1:], p, p[:2]]) if closed else np.concatenate([p[:1], p, p[-1:]])
     t = np.linspace(0, 1, steps, endpoint=False)[:, None]
@@ -139,4 +147,4 @@ def _smooth(points: Sequence[Point], closed: bool, steps: int = 6) -> list[Point
         0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
         for a, b, c, d in zip(p, p[1:], p[2:], p[3:], strict=False)
     ]
-    return [tuple(q) for q in np.concatenate([*pieces, p[-2:-1] if not closed else p[1:1]]).tolist()]
+    return tuple(tuple(q) for q in np.concatenate([*pieces, p[-2:-1] if not closed else p[1:1]]).tolist())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from editfoundry.tinyworld.backgrounds import Background, paint_background
 from editfoundry.tinyworld.colours import COLOURS
+from editfoundry.tinyworld.kinds import Look
 from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.pen import SUPERSAMPLING, Pen
 
@@ -93,7 +94,7 @@ def depth_order(scene: Scene) -> list[int]:
 
 def render(scene: Scene, size: int = IMAGE_SIZE, morph: Morph | None = None) -> np.ndarray:
     """Draw the scene; ``(size, size, 3)`` uint8 RGB. ``morph`` draws one object between two states."""
-    return np.asarray(paint(scene, size, morph).reduce(SUPERSAMPLING).convert("RGB"))
+    return np.asarray(paint(scene, size, morph).convert("RGB").reduce(SUPERSAMPLING))
 
 
 @lru_cache(maxsize=256)
@@ -108,8 +109,38 @@ def paint(scene: Scene, size: int = IMAGE_SIZE, morph: Morph | None = None) -> I
     """Return what ``render`` averages down: RGBA, hard-edged, ``SUPERSAMPLING`` times ``size`` pixels to a side."""
     canvas = paint_background(scene.background, size).copy()
     for index in depth_order(scene):
-        _draw_object(canvas, scene, index, morph)
+        thing = scene.objects[index]
+        if morph is not None and morph.index == index:
+            look = KINDS[thing.kind].look_between(thing.state, morph.state, morph.progress)
+            _draw_thing(canvas, thing, look)
+        elif (drawn := _drawn_once(thing, canvas.width)) is not None:
+            canvas.paste(drawn.picture, drawn.corner, drawn.picture)
+        else:
+            _draw_thing(canvas, thing)
     return canvas
+
+
+class _Drawn(NamedTuple):
+    picture: Image.Image
+    """RGBA, wholly opaque or wholly transparent at each pixel."""
+    corner: tuple[int, int]
+    """Where its upper left pixel lies on the canvas."""
+
+
+@lru_cache(maxsize=256)
+def _drawn_once(thing: SceneObject, side: int) -> _Drawn | None:
+    """Draw a thing by itself on a canvas of ``side`` pixels; None where something shows through it, or nothing shows.
+
+    Many scenes that are drawn one after another differ in one thing alone, or in where it stands.
+    """
+    canvas = Image.new("RGBA", (side, side))
+    _draw_thing(canvas, thing)
+    box = canvas.getbbox()
+    if box is None:
+        return None
+    picture = canvas.crop(box)
+    counts = picture.getchannel("A").histogram()
+    return _Drawn(picture, box[:2]) if counts[0] + counts[255] == picture.width * picture.height else None
 
 
 def silhouettes(scene: Scene, size: int = IMAGE_SIZE) -> np.ndarray:
@@ -119,7 +150,7 @@ def silhouettes(scene: Scene, size: int = IMAGE_SIZE) -> np.ndarray:
     shown = np.zeros((len(scene.objects), side, side), dtype=bool)
     for index in reversed(depth_order(scene)):
         canvas = Image.new("RGBA", (side, side))
-        _draw_object(canvas, scene, index, None)
+        _draw_thing(canvas, scene.objects[index])
         solid = np.asarray(canvas.getchannel("A")) >= 128
         shown[index] = solid & ~covered
         covered |= solid
@@ -132,7 +163,7 @@ def object_masks(scene: Scene, size: int = IMAGE_SIZE) -> np.ndarray:
     masks = np.zeros((len(scene.objects), size, size), dtype=bool)
     for index in reversed(depth_order(scene)):
         canvas = Image.new("RGBA", (size * SUPERSAMPLING,) * 2)
-        _draw_object(canvas, scene, index, None)
+        _draw_thing(canvas, scene.objects[index])
         solid = np.asarray(canvas.getchannel("A").reduce(SUPERSAMPLING)) >= 128
         masks[index] = solid & ~covered
         covered |= solid
@@ -148,12 +179,9 @@ def object_boxes(scene: Scene, size: int = IMAGE_SIZE) -> list[tuple[int, int, i
     return boxes
 
 
-def _draw_object(canvas: Image.Image, scene: Scene, index: int, morph: Morph | None) -> None:
-    thing = scene.objects[index]
-    kind = KINDS[thing.kind]
-    look = kind.states[thing.state].look
-    if morph is not None and morph.index == index:
-        look = kind.look_between(thing.state, morph.state, morph.progress)
-    side = canvas.width
+def _draw_thing(canvas: Image.Image, thing: SceneObject, look: Look | None = None) -> None:
+    """Draw a thing as its state looks, or in ``look``."""
+    kind, side = KINDS[thing.kind], canvas.width
     foot = ((POSITIONS[thing.position] + thing.dx) * side, (1 - thing.ground) * side)
-    kind.draw(Pen(canvas, foot, SIZES[thing.size] * side), look, COLOURS[thing.colour])
+    pen = Pen(canvas, foot, SIZES[thing.size] * side)
+    kind.draw(pen, kind.states[thing.state].look if look is None else look, COLOURS[thing.colour])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.tinyworld.benchmark import case_of_edit
-from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.edit_case import NUM_KEPT_CASES, EditCase
 from editfoundry.tinyworld.edits import Edit, sample_edit_of
 from editfoundry.tinyworld.guesses import is_guessed
 from editfoundry.tinyworld.outcome import changed_region, defect
@@ -41,11 +42,16 @@ def turn_cases(count: int, seed: int) -> list[TurnCase]:
     """
     turns: list[TurnCase] = []
     for number in range(-(-count // NUM_TURNS)):
-        name, random, session = f"turns-{seed}-{number:05d}", random_stream("benchmark", "turns", seed, number), None
-        while session is None:
-            session = _session(name, random, sample_scene(random, "test"))
-        turns += session
+        turns += _drawn_session(seed, number)
     return turns[:count]
+
+
+@lru_cache(NUM_KEPT_CASES // NUM_TURNS)
+def _drawn_session(seed: int, number: int) -> list[TurnCase]:
+    name, random, session = f"turns-{seed}-{number:05d}", random_stream("benchmark", "turns", seed, number), None
+    while session is None:
+        session = _session(name, random, sample_scene(random, "test"))
+    return session
 
 
 def _session(name: str, random: np.random.Generator, scene: Scene) -> list[TurnCase] | None:

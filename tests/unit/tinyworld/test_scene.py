@@ -7,12 +7,15 @@ import pytest
 from PIL import Image
 
 from editfoundry.tinyworld.backgrounds import Background, all_backgrounds
+from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.scene import (
+    Morph,
     Scene,
     SceneObject,
     depth_order,
     object_boxes,
     object_masks,
+    paint,
     render,
     scene_from_dict,
 )
@@ -28,6 +31,18 @@ def test_rendering_is_deterministic_uint8_rgb() -> None:
         image = render(scene)
         assert (image.shape, image.dtype) == ((64, 64, 3), np.uint8)
         assert np.array_equal(image, render(scene))
+
+
+def test_a_thing_looks_the_same_drawn_by_itself_first_and_drawn_in_its_place() -> None:
+    ground, seen = all_backgrounds()[3], 0
+    for kind in KINDS.values():
+        for state in kind.states:
+            for colour in kind.colours:
+                scene = replace(SCENES[0], background=ground).with_object(1, kind=kind.name, state=state, colour=colour)
+                in_its_place = Morph(index=1, state=state, progress=0.0)
+                assert np.array_equal(paint(scene), paint(scene, morph=in_its_place)), (kind.name, state, colour)
+                seen += 1
+    assert seen > 100
 
 
 def test_a_scene_at_128_pixels_looks_like_the_one_at_64() -> None:

@@ -46,12 +46,10 @@ def test_drift_is_measured_where_no_turn_changes_anything() -> None:
     assert second is not None and second > 20**2
 
 
-def test_the_benchmark_has_sessions_of_turns_and_the_same_seed_the_same_pictures() -> None:
-    first, again = (read_benchmark("tinyworld-turns", num_items=NUM_TURNS + 1, seed=3) for _ in range(2))
+def test_the_benchmark_has_sessions_of_turns() -> None:
+    first = read_benchmark("tinyworld-turns", num_items=NUM_TURNS + 1, seed=3)
     assert [(item.group == first.items[0].group, item.turn) for item in first.items] == [
         *((True, turn) for turn in range(NUM_TURNS)),
         (False, 0),
     ]
-    for one, other in zip(first.items, again.items, strict=True):
-        assert one.id == other.id and one.open_input().tobytes() == other.open_input().tobytes()
     assert first.facts == {"seed": 3, "turns": NUM_TURNS}

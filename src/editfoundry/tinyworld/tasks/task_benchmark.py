@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from editfoundry.data.edit_tasks import EditTask
-from editfoundry.tinyworld.edit_case import EditCase
+from editfoundry.tinyworld.edit_case import NUM_KEPT_CASES, EditCase
 from editfoundry.tinyworld.guesses import is_guessed
 from editfoundry.tinyworld.outcome import defect
 from editfoundry.tinyworld.scene import IMAGE_SIZE
@@ -21,6 +22,7 @@ def task_cases(count: int, seed: int, side: int = IMAGE_SIZE, tasks: Sequence[Ed
     ]
 
 
+@lru_cache(NUM_KEPT_CASES)
 def _case(identifier: str, task: EditTask, seed: int, number: int, side: int) -> EditCase:
     """Draw edits until one can be judged and no guess answers it."""
     random = random_stream("benchmark", "tasks", seed, number)

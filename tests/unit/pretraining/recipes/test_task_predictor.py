@@ -68,7 +68,7 @@ def test_the_tokenizer_knows_the_words_it_saw_in_lower_case_and_ends_every_instr
 
 
 def test_a_trained_predictor_learns_and_is_saved_and_loaded_as_its_role(tmp_path: Path) -> None:
-    config = PretrainingConfig(num_steps=150, batch_size=64, learning_rate=4e-3, num_warmup_steps=5, ema_decay=0.9)
+    config = PretrainingConfig(num_steps=80, batch_size=48, learning_rate=5e-3, num_warmup_steps=5, ema_decay=0.9)
     model, tokenizer, _ = task_predictor.train_task_predictor(tmp_path, torch.device("cpu"), config, 600)
     saver(model, tokenizer)(tmp_path / "shipped")
     assert (tmp_path / "shipped/model.safetensors").stat().st_size <= 0.4 * 2**20
