@@ -102,7 +102,7 @@ def instructions_train(
 
 
 def _train(rows: Path, output: Path, profile: str, settings: dict[str, Any]) -> dict[str, Any]:
-    from editfoundry.pretrained.runtime import quiet_libraries
+    from editfoundry.pretrained.quiet_libraries import quiet_libraries
     from editfoundry.synthesis.instructions.train import instruction_training_config, train_instruction_model
 
     log_lines()

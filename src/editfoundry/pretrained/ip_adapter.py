@@ -15,7 +15,8 @@ from torch import Tensor
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.placement import place
-from editfoundry.pretrained.runtime import Runtime, quiet_libraries
+from editfoundry.pretrained.quiet_libraries import quiet_libraries
+from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference, Profile, missing_model
 
 if TYPE_CHECKING:

@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from editfoundry.errors import BadInputError, MissingModelError, one_line
 from editfoundry.pretrained.checkpoint_configs import check_configs
-from editfoundry.pretrained.runtime import quiet_libraries
+from editfoundry.pretrained.quiet_libraries import quiet_libraries
 from editfoundry.profiles import ModelReference, missing_model
 
 _NUM_SHOWN = 3
@@ -41,9 +39,11 @@ def opening(reference: ModelReference, kind: str) -> Iterator[dict[str, Any]]:
         check_configs(folder / reference.subfolder)
     try:
         yield {"revision": reference.revision, "local_files_only": reference.is_local}
-    except (BadInputError, torch.OutOfMemoryError, MemoryError):
+    except (BadInputError, MemoryError):
         raise
     except Exception as error:  # Whatever a library raises for a folder whose files contradict each other.
+        if type(error).__name__ == "OutOfMemoryError":  # Torch's: a tokenizer is opened without torch.
+            raise
         if not folder.is_dir():
             if isinstance(error, (OSError, ValueError)):
                 raise missing_model(reference, error) from error
@@ -89,6 +89,8 @@ def check_size(model_class: Any, reference: ModelReference, subfolder: str = "")
     Raises:
         BadInputError: it does.
     """
+    import torch
+
     folder = Path(reference.location) / subfolder
     if not folder.is_dir():
         return
@@ -103,10 +105,9 @@ def check_size(model_class: Any, reference: ModelReference, subfolder: str = "")
 
 
 def _built(model_class: Any, folder: Path) -> Any:
-    from diffusers import ModelMixin
     from transformers import AutoConfig, PreTrainedModel
 
-    if issubclass(model_class, ModelMixin):
+    if hasattr(model_class, "load_config"):  # One of diffusers, which need not be imported to tell.
         return model_class.from_config(model_class.load_config(folder))
     if issubclass(model_class, PreTrainedModel):
         return model_class(model_class.config_class.from_pretrained(folder))

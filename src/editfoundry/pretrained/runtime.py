@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -71,14 +70,3 @@ def allow_tf32(is_on: bool) -> None:
     """Let this process's GPUs round float32 products and convolutions to TF32: 10 bits of mantissa, far faster."""
     torch.backends.cuda.matmul.allow_tf32 = is_on
     torch.backends.cudnn.allow_tf32 = is_on
-
-
-def quiet_libraries() -> None:
-    """Turn off the progress bars and remarks that diffusers and transformers print for every model they load."""
-    import diffusers.utils.logging
-    import transformers.utils.logging
-
-    for library in (diffusers.utils.logging, transformers.utils.logging):
-        library.disable_progress_bar()
-        library.set_verbosity_error()
-    warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from editfoundry.pretrained.configurations import read_configuration
-from editfoundry.pretrained.runtime import quiet_libraries
+from editfoundry.pretrained.quiet_libraries import quiet_libraries
 from editfoundry.profiles import BYTES_OF, ModelReference, Profile
 
 PIPELINE_ROLES = ("text_to_image", "inpainter", "editor_base")

@@ -21,6 +21,7 @@ from editfoundry.pretrained.identity import model_identity
 from editfoundry.pretrained.journal import journal_path
 from editfoundry.pretrained.language_model import ROLE as LANGUAGE_MODEL
 from editfoundry.pretrained.language_model import language_model_identity, load_language_model, with_cost
+from editfoundry.pretrained.moderator import load_moderator
 from editfoundry.profiles import ModelReference, Profile
 from editfoundry.sources.laion_filters import SeenRows
 from editfoundry.synthesis.instructions.config import InstructionConfig
@@ -133,8 +134,6 @@ class InstructionWriter:
 
     def load(self) -> InstructionModels:
         """Load the tokenizer that tells lengths; the models when something must be asked that no journal answers."""
-        from editfoundry.pretrained.moderator import load_moderator
-
         return InstructionModels(
             lru_cache(maxsize=1)(partial(load_language_model, self.profile, self.device, self.role)),
             lru_cache(maxsize=1)(partial(load_moderator, self.profile, self.device)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from editfoundry.tinyworld.colours import RGB, mix, shade
 from editfoundry.tinyworld.kinds import Kind, Look, State
 from editfoundry.tinyworld.pen import Pen, Point, arc_points
@@ -182,7 +184,7 @@ def _draw_bells_and_feet(pen: Pen, case: RGB) -> None:
     pen.rectangle(-0.05, 0.8, 0.05, 1.0, _BLACK)
 
 
-def _points_between(first: list[Point], second: list[Point] | tuple[Point, ...], share: float) -> list[Point]:
+def _points_between(first: Sequence[Point], second: Sequence[Point], share: float) -> list[Point]:
     return [(x + (u - x) * share, y + (v - y) * share) for (x, y), (u, v) in zip(first, second, strict=True)]
 
 
