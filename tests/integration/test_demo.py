@@ -28,6 +28,7 @@ from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.sources.caption_stage import CaptionParams
 from editfoundry.sources.clip_stage import ClipParams
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
+from editfoundry.synthesis.rehearsal.config import RehearsalConfig
 
 EVERYTHING = ClipThresholds(clip_input=-1, clip_output=-1, clip_image=-1, clip_direction=-1)
 
@@ -39,6 +40,7 @@ def params() -> Params:
         captions=CaptionParams(num_rows=24, rows_per_shard=12),
         editworld_text=TextBranchConfig(num_input_candidates=1, num_output_candidates=2, num_inference_steps=3),
         clips=ClipParams(num_clips=6, rows_per_shard=3),
+        rehearsal=RehearsalConfig(num_pairs=40),
         dataset=CurationConfig(thresholds=EVERYTHING),
         editworld={"num_steps": 3, "batch_size": 4, "log_every": 1},
         editworld_report=ReportParams(

@@ -72,7 +72,8 @@ def run_ledger(
         rows = _earlier_rows(output / LEDGER_FILE)
         ledger: dict[str, Any] = {}
         for claim in chosen:
-            bench = Workbench(profile, runtime, params.claims, work_dir, editor, mgie, _of_claim(progress, claim))
+            told = _of_claim(progress, claim)
+            bench = Workbench(profile, runtime, params.claims, work_dir, editor, mgie, told, params.emu_edit_pairs)
             finding = _tested(claim, bench)
             pictures = keep_pictures(output, claim.name, bench.arms, params.claims.seed)
             rows[claim.name] = {**_row(claim, finding, profile.name), PICTURES: pictures}

@@ -32,6 +32,7 @@ from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.pretraining.model_trainee import PretrainingConfig
 from editfoundry.profiles import EMBEDDED_FOLDER, Profile
+from editfoundry.synthesis.emu_edit.config import EmuPairConfig
 from editfoundry.tinyworld.outcome import RULE_VERSION
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Workbench:
     """Folder of MGIE's arms by their names in `recipes.mgie`, where a person names one; else they are trained here."""
     progress: Progress | None = None
     """Called with edits done and edits in all of the arm at hand."""
+    emu_pairs: EmuPairConfig = field(default_factory=EmuPairConfig)
+    """How the profile makes Emu Edit's pairs."""
     arms: list[Run] = field(default_factory=list)
     """The arms that were made or taken so far, each once."""
 

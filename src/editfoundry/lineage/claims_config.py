@@ -9,12 +9,14 @@ from editfoundry.errors import BadInputError
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimsConfig:
-    """Sizes of the ledger's arms; with the defaults the embedded profile takes about an hour of two CPU cores."""
+    """Sizes of the ledger's arms; with the defaults the embedded profile takes some hours of two CPU cores."""
 
     num_world_items: int = 280
     """World instructions that editors are compared on, about 40 of each category."""
     num_plain_items: int = 120
     """Plain add, change and remove edits."""
+    num_plain_training_items: int = 400
+    """The same, for editors that differ in how they were trained on plain edits."""
     num_ambiguous_items: int = 258
     """Instructions that only the picture makes clear."""
     num_category_items: int = 98
@@ -31,12 +33,14 @@ class ClaimsConfig:
     """Turns of sessions of four."""
     num_inverted_items: int = 100
     """Edits of the one task that is learnt from few examples."""
-    num_caption_pairs: int = 150
+    num_caption_pairs: int = 400
     """Caption pairs that candidates are painted of."""
-    num_painted_pairs: int = 60
+    num_painted_pairs: int = 120
     """Caption pairs that are painted with and without shared attention and noise."""
     num_candidates: int = 8
     """Candidates of a caption pair; InstructPix2Pix's are 100."""
+    num_task_pairs: int = 120
+    """Edits that Emu Edit's candidates are made of."""
     num_inpainting_items: int = 360
     """Prompts of tinyworld's EditBench, three of each picture."""
     num_inpainting_pictures: int = 3000

@@ -141,7 +141,7 @@ def _ranking(right: np.ndarray, scores: Sequence[Mapping[str, float]]) -> dict[s
 
 def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
     """Return what a triplet's output picture became; None when its captions name no visible change."""
-    case = _case_of(triplet.task, triplet.input_caption, triplet.output_caption, triplet.instruction)
+    case = case_of_texts(triplet.task, triplet.input_caption, triplet.output_caption, triplet.instruction)
     if case is None:
         return None
     picture = triplet.output_image.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
@@ -149,8 +149,11 @@ def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
 
 
 @lru_cache(maxsize=32)
-def _case_of(task: str, input_caption: str, output_caption: str, instruction: str) -> EditCase | None:
-    """Return the edit that a triplet's texts name; its candidates come one after the other, and it is drawn once."""
+def case_of_texts(task: str, input_caption: str, output_caption: str, instruction: str) -> EditCase | None:
+    """Return the edit that a triplet's texts name, None where it is none of tinyworld's that can be seen.
+
+    Its candidates come one after the other, and it is drawn once.
+    """
     case = case_from_captions(input_caption, output_caption, instruction)
     return case or case_of_task(task, input_caption, output_caption)
 

@@ -1,4 +1,4 @@
-"""Runs training as a process of its own, through ``accelerate launch``."""
+"""Runs training as a process of its own; through ``accelerate launch`` but where that would start one on a CPU."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def launch_module(
     accelerate_config: Path | None = None,
     arguments: Sequence[str] = (),
 ) -> None:
-    """Run ``python -m MODULE CONFIG`` through ``accelerate launch``, in child processes.
+    """Run ``python -m MODULE CONFIG`` in child processes: with GPUs or settings of accelerate, ``accelerate launch``.
 
     SIGINT and SIGTERM are passed on to the training processes, which save their state; this returns, by raising, only
     after the last of them has ended. Where this process is killed, they save and end by themselves.
@@ -69,27 +69,32 @@ def _command(module: list[str], num_processes: int | None, accelerate_config: Pa
         # Accelerate starts many processes for GPUs alone, with this very launcher.
         launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
         return [sys.executable, "-m", *launcher, "-m", *module]
+    if _is_alone(num_processes, accelerate_config):
+        # The launcher would take seconds to come to the same.
+        return [sys.executable, "-m", *module]
     command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--quiet"]
     command += ["--num_cpu_threads_per_process", str(_num_threads(num_processes))]
     if accelerate_config is not None:
         command += ["--config_file", str(accelerate_config)]
     if num_processes is not None:
         command += ["--num_processes", str(num_processes)]
-    elif accelerate_config is None and not _is_configured() and not _num_gpus():
-        # What accelerate takes by default here, said aloud, so that it does not warn.
-        command += ["--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     return [*command, "-m", *module]
 
 
 def _environment(num_processes: int | None, accelerate_config: Path | None) -> dict[str, str]:
-    if accelerate_config is not None or not _shares_cores(num_processes):
-        return {}
-    return {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": str(_num_threads(num_processes))}
+    if _is_alone(num_processes, accelerate_config) or (accelerate_config is None and _shares_cores(num_processes)):
+        return {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": str(_num_threads(num_processes))}
+    return {}
 
 
 def _num_threads(num_processes: int | None) -> int:
     # Left alone, each process would have one thread.
     return int(os.environ.get("OMP_NUM_THREADS") or max(1, _num_cores() // (num_processes or 1)))
+
+
+def _is_alone(num_processes: int | None, accelerate_config: Path | None) -> bool:
+    """Whether there is one process, on a CPU, and nobody has told accelerate anything."""
+    return num_processes in (None, 1) and accelerate_config is None and not _num_gpus() and not _is_configured()
 
 
 def _shares_cores(num_processes: int | None) -> bool:

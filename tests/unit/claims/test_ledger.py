@@ -25,9 +25,9 @@ from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
 from editfoundry.tinyworld.benchmark import plain_cases
 
 TINY = ClaimsConfig(
-    num_world_items=8, num_plain_items=20, num_guidance_items=20, num_category_items=2, num_caption_pairs=3,
-    num_painted_pairs=3, num_candidates=2, num_training_triplets=8, num_training_steps=1, training_batch_size=4,
-    num_inference_steps=1, num_plain_training_steps=1,
+    num_world_items=8, num_plain_items=20, num_plain_training_items=20, num_guidance_items=20, num_category_items=2,
+    num_caption_pairs=3, num_painted_pairs=3, num_candidates=2, num_training_triplets=8, num_training_steps=1,
+    training_batch_size=4, num_inference_steps=1, num_plain_training_steps=1,
 )  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def test_arms_that_differ_in_training_share_the_papers_own_and_differ_in_what_th
     names = ["ip2p-conditioning-dropout", "ip2p-zero-channels", "ip2p-fine-tuning", "ip2p-one-draw", "ip2p-more-data"]
     ledger = run_ledger(tmp_path / "out", params, only=names, work_dir=tmp_path / "work")
     assert [row["name"] for row in ledger["rows"]] == names
-    assert all(row["effect"]["n"] == TINY.num_plain_items for row in ledger["rows"])
+    assert all(row["effect"]["n"] == TINY.num_plain_training_items for row in ledger["rows"])
     told = [
         json.loads(path.read_text())["config"] for path in (tmp_path / "work" / "checkpoints").glob("*/training.json")
     ]

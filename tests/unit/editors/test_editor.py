@@ -6,7 +6,7 @@ import torch
 from function_editors import editor_of, request
 from PIL import Image
 
-from editfoundry.editors.editor import EditRequest
+from editfoundry.editors.editor import EditRequest, EditResult
 from editfoundry.errors import BadInputError, OutOfMemoryError, Rejection
 
 PICTURE = Image.new("RGB", (4, 3), "red")
@@ -62,20 +62,30 @@ def test_a_family_may_have_reasons_of_its_own() -> None:
         MemoryError(),
     ],
 )
-def test_too_little_memory_halves_the_batch_and_is_no_failed_edit(error: Exception) -> None:
+def test_too_little_memory_is_no_failed_edit(error: Exception) -> None:
+    sizes, edits = edited_two_at_once("abc", error)
+    assert sizes == [3, 1, 1, 1]
+    assert all(e.failure is None for e in edits)
+
+
+def test_too_little_memory_halves_the_batch_until_one_edit_does_not_fit() -> None:
+    sizes, _ = edited_two_at_once("abcdefg", MemoryError())
+    assert sizes == [7, 3, 1, 1, 1, 3, 1, 1, 1, 1]
+    with pytest.raises(OutOfMemoryError, match="a: out of memory: test does not fit one edit of 4x3 into memory"):
+        edited_two_at_once("ab", MemoryError(), limit=0)
+
+
+def edited_two_at_once(names: str, error: Exception, limit: int = 2) -> tuple[list[int], list[EditResult]]:
+    """Return the sizes of the batches that were tried with memory for ``limit`` requests, and the edits."""
     sizes = []
 
-    def edit(requests, limit=2):
+    def edit(requests):
         sizes.append(len(requests))
         if len(requests) > limit:
             raise error
         return [r.image for r in requests]
 
-    edits = editor_of(edit).edit(requests_of(*"abcdefg"))
-    assert sizes == [7, 3, 1, 1, 1, 3, 1, 1, 1, 1]
-    assert all(e.failure is None for e in edits)
-    with pytest.raises(OutOfMemoryError, match="a: out of memory: test does not fit one edit of 4x3 into memory"):
-        editor_of(lambda requests: edit(requests, limit=0)).edit(requests_of("a", "b"))
+    return sizes, editor_of(edit).edit(requests_of(*names))
 
 
 def test_a_real_allocation_that_fails_is_known_for_one() -> None:

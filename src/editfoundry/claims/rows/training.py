@@ -54,7 +54,8 @@ def _beats(bench: Workbench, *, first: TrainedArm, second: TrainedArm) -> Findin
 
 
 def _scores(bench: Workbench, arm: TrainedArm) -> ArmScores:
-    benchmark = read_benchmark("tinyworld-plain", num_items=bench.config.num_plain_items, seed=bench.config.seed)
+    chosen = bench.config
+    benchmark = read_benchmark("tinyworld-plain", num_items=chosen.num_plain_training_items, seed=chosen.seed)
     editor = bench.trained_on_plain_edits(arm.settings, arm.share)
     return bench.scores(bench.contestant(editor), benchmark)
 

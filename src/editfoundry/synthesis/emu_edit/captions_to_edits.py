@@ -99,6 +99,9 @@ def _true_edit(one: TaskOfCaption, seed: int) -> TaskInstruction:
         edit = sample_edit_of_scene(random, scene, one.task)
         if edit is None:
             continue
+        if one.task is EditTask.ADD and _added_thing(edit, one.caption) is None:
+            # A second one of the same look: nobody could tell which of the two came.
+            continue
         begins = edit.input_caption == scene.caption
         # What is in other weather than a caption can tell is not painted first.
         if begins or (one.task in _READ and edit.output_caption == scene.caption):
@@ -112,7 +115,7 @@ def _of_task_edit(edit: TaskEdit, caption: Caption, reads_output: bool) -> TaskI
     edited = {
         EditTask.LOCAL: lambda: after[edit.index or 0],
         EditTask.TEXTURE: lambda: after[edit.index or 0],
-        EditTask.ADD: lambda: next(thing for thing in after if thing not in before),
+        EditTask.ADD: lambda: _added_thing(edit, caption) or "",
     }.get(edit.task, lambda: "" if edit.task is EditTask.REMOVE else original)()
     return TaskInstruction(
         task=edit.task,
@@ -124,6 +127,12 @@ def _of_task_edit(edit: TaskEdit, caption: Caption, reads_output: bool) -> TaskI
         source=caption.id,
         reads_output=reads_output,
     )
+
+
+def _added_thing(edit: TaskEdit, caption: Caption) -> str | None:
+    """Return what the output has and the input has not; None where it is named as something that is there already."""
+    before, after = (_things(text, caption.caption) for text in (edit.input_caption, edit.output_caption))
+    return next((thing for thing in after if thing not in before), None)
 
 
 def _things(text: str, caption: str) -> list[str]:

@@ -47,7 +47,7 @@ def sample_edit_of_scene(random: np.random.Generator, scene: Scene, task: EditTa
         return None
     for _ in range(_MAX_TRIES):
         edit = EDITS_OF_SCENES[task](random, scene)
-        if edit is not None and edit.shows and not _is_of_test(edit):
+        if edit is not None and not _is_of_test(edit) and edit.shows:
             return edit
     return None
 

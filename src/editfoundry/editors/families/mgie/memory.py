@@ -31,9 +31,10 @@ def memory_rows(config: MgieTraining, num_processes: int) -> list[TrainingMemory
         BadInputError: the batch cannot be shared out, or a model has no configuration at hand.
     """
     rows = []
+    traced: dict[tuple[object, ...], int] = {}
     for label, chosen in _choices(config, num_processes):
         count = chosen.batch_size // num_processes // chosen.gradient_accumulation_steps
-        rows.append(TrainingMemory(label=label, num_samples=count, parts=_parts(chosen, count, num_processes)))
+        rows.append(TrainingMemory(label=label, num_samples=count, parts=_parts(chosen, count, num_processes, traced)))
     return rows
 
 
@@ -58,8 +59,10 @@ def _choices(config: MgieTraining, num_processes: int) -> Iterator[tuple[str, Mg
             yield f"and {label}", config
 
 
-def _parts(config: MgieTraining, count: int, num_processes: int) -> dict[str, int]:
-    """Return bytes by what takes them, of ``count`` samples at a time."""
+def _parts(
+    config: MgieTraining, count: int, num_processes: int, traced: dict[tuple[object, ...], int]
+) -> dict[str, int]:
+    """Return bytes by what takes them, of ``count`` samples at a time; what ``traced`` has is not traced again."""
     editor, llava = _skeleton("editor_base", config.editor), _skeleton("vision_language_model", config.mllm)
     unet: Any = editor.modules["unet"]
     model: Any = llava.modules["model"]
@@ -89,11 +92,18 @@ def _parts(config: MgieTraining, count: int, num_processes: int) -> dict[str, in
     exchanged = 4 if num_processes > 1 else 0
     side, tokens = config.resolution or DEFAULT_SIDE, TEXT_TOKENS + (_picture_tokens(model) * config.sees_picture)
     choices = {"checkpointing": config.gradient_checkpointing, "learns_from_it": not config.trains_unet}
-    told = 0
+    told = painted = 0
     if config.trains_mllm:
-        told = language_training_pass(model, count, tokens, dtype, config.gradient_checkpointing)
+        asked = ("told", count, tokens, dtype, config.gradient_checkpointing)
+        if asked not in traced:
+            traced[asked] = language_training_pass(model, count, tokens, dtype, config.gradient_checkpointing)
         # Logits, their softmax and its gradient, in float32.
-        told += 3 * 4 * count * ANSWER_TOKENS * model.get_input_embeddings().weight.shape[0]
+        told = traced[asked] + 3 * 4 * count * ANSWER_TOKENS * model.get_input_embeddings().weight.shape[0]
+    if config.edit_loss_weight:
+        key = ("painted", count, dtype, side, *choices.values())
+        if key not in traced:
+            traced[key] = unet_training_pass(unet, count, dtype, side, choices)
+        painted = traced[key]
     return {
         "frozen weights": num_frozen * BYTES_OF[config.mllm_precision]
         + num_frozen_unet * (4 + (2 if is_mixed else 0))
@@ -103,7 +113,7 @@ def _parts(config: MgieTraining, count: int, num_processes: int) -> dict[str, in
         "optimizer": num_trained * moments,
         "average": num_trained * average,
         "language model's pass": told,
-        "UNet's pass": unet_training_pass(unet, count, dtype, side, choices) if config.edit_loss_weight else 0,
+        "UNet's pass": painted,
     }
 
 
