@@ -75,3 +75,12 @@ def test_a_caption_of_elsewhere_and_one_without_such_an_edit_are_rejected() -> N
     written, rejected = write_true_edits(asked, 0)
     assert not written and [row.reason for row in rejected] == ["not a tinyworld caption", "no edit of this task"]
     assert [row.row["task"] for row in rejected] == ["add", "add"]
+
+
+def test_a_second_thing_of_the_same_look_is_not_added() -> None:
+    caption = Caption(caption="an ice cube on the left on a street at sunset")
+    asked = [TaskOfCaption(0, caption, EditTask.ADD)]
+    edits = [edit for seed in range(150) for edit in write_true_edits(asked, seed)[0]]
+    # Nobody could tell which of the two came.
+    assert len(edits) == 150 and all(edit.edited_object not in ("", edit.caption) for edit in edits)
+    assert all(edit.edited_object not in edit.caption for edit in edits)
