@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from editfoundry.claims.verdicts import Verdict
-from editfoundry.evaluation.bootstrap import Interval
+from editfoundry.evaluation.bootstrap import Interval, bootstrap_interval
 
 if TYPE_CHECKING:
     from editfoundry.claims.workbench import Workbench
@@ -25,6 +27,11 @@ class Detail:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return {"label": self.label, "is_difference": self.is_difference, **self.interval.to_dict()}
+
+
+def level(label: str, values: np.ndarray, seed: int) -> Detail:
+    """Return the mean of one arm's ``(N,)`` values with its interval: a detail that is no difference."""
+    return Detail(label=label, interval=bootstrap_interval(values, seed=seed), is_difference=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from editfoundry.claims.rows.clip_filter import at_tinyworlds_size
 from editfoundry.data.edit_tasks import EditTask, task_named
 from editfoundry.data.hashing import input_hash
 from editfoundry.data.record import Caption
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.preservation import capped_psnr
 from editfoundry.pretrained.identity import model_identity
-from editfoundry.pretraining.triplet_truth import case_of_texts
+from editfoundry.pretraining.triplet_truth import at_tinyworlds_size, case_of_texts
 from editfoundry.synthesis.emu_edit.captions_to_edits import TaskOfCaption, write_true_edits
 from editfoundry.synthesis.emu_edit.choosing import ScoredCandidate, filters_against, with_all_scores
 from editfoundry.synthesis.emu_edit.config import EmuPairConfig

@@ -144,8 +144,12 @@ def triplet_verdict(triplet: Triplet) -> OutcomeVerdict | None:
     case = case_of_texts(triplet.task, triplet.input_caption, triplet.output_caption, triplet.instruction)
     if case is None:
         return None
-    picture = triplet.output_image.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
-    return judge_outcome(np.asarray(picture), case)
+    return judge_outcome(at_tinyworlds_size(triplet.output_image), case)
+
+
+def at_tinyworlds_size(picture: Image.Image) -> np.ndarray:
+    """Return an RGB picture as tinyworld's pictures are, ``(H, W, 3)`` uint8."""
+    return np.asarray(picture.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS))
 
 
 @lru_cache(maxsize=32)

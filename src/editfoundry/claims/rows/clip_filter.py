@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from editfoundry.claims.claim import Claim, Detail, Finding
+from editfoundry.claims.claim import Claim, Detail, Finding, level
 from editfoundry.claims.verdicts import in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.hashing import input_hash
-from editfoundry.evaluation.bootstrap import bootstrap_interval, paired_difference
+from editfoundry.evaluation.bootstrap import paired_difference
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.pretrained.clip import ClipEncoder
 from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretraining.triplet_truth import at_tinyworlds_size
 from editfoundry.synthesis.instruct_pix2pix.caption_pairs import CaptionPair
 from editfoundry.synthesis.instruct_pix2pix.choosing import score_pairs
 from editfoundry.synthesis.instruct_pix2pix.config import PairConfig
@@ -27,7 +27,6 @@ from editfoundry.synthesis.instruct_pix2pix.painting import PaintedPair, PairPai
 from editfoundry.tinyworld.benchmark import plain_cases
 from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.outcome import RULE_VERSION, judge_outcome
-from editfoundry.tinyworld.scene import IMAGE_SIZE
 
 _ANOTHER = "direction_of_another"
 
@@ -93,11 +92,6 @@ def _beats_random(bench: Workbench) -> Finding:
     )
 
 
-def level(label: str, values: np.ndarray, seed: int) -> Detail:
-    """Return a mean of one way of painting, no difference."""
-    return Detail(label=label, interval=bootstrap_interval(values, seed=seed), is_difference=False)
-
-
 def _measure(
     bench: Workbench, settings: PairConfig, folder: Path, cases: Sequence[EditCase], places: Iterable[int]
 ) -> None:
@@ -134,11 +128,6 @@ def caption_pair_of(case: EditCase) -> CaptionPair:
     return CaptionPair(
         input_caption=case.input_caption, instruction=case.instruction, output_caption=case.output_caption
     )
-
-
-def at_tinyworlds_size(picture: Image.Image) -> np.ndarray:
-    """Return an RGB picture as tinyworld's pictures are, ``(H, W, 3)`` uint8."""
-    return np.asarray(picture.convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS))
 
 
 def _file(folder: Path, case: EditCase) -> Path:

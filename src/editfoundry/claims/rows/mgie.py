@@ -6,8 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.rows.clip_filter import level
+from editfoundry.claims.claim import Claim, Detail, Finding, level
 from editfoundry.claims.scores import BY_ANOTHER, SPECIFIC, ArmScores, gain, gain_by_another, specific_gain
 from editfoundry.claims.verdicts import Verdict, all_of, in_doubt, is_above
 from editfoundry.claims.workbench import Workbench

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.rows.clip_filter import level
+from editfoundry.claims.claim import Claim, Detail, Finding, level
 from editfoundry.claims.rows.guidance import GUIDANCE_SCALE
 from editfoundry.claims.rows.mgie import BASELINE, MGIE, TITLES
 from editfoundry.claims.scores import ArmScores

@@ -8,13 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from editfoundry.claims.claim import Claim, Detail, Finding
+from editfoundry.claims.claim import Claim, Detail, Finding, level
 from editfoundry.claims.rows.clip_filter import (
-    at_tinyworlds_size,
     candidate_rows,
     candidate_settings,
     caption_pair_of,
-    level,
 )
 from editfoundry.claims.verdicts import in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
@@ -23,6 +21,7 @@ from editfoundry.evaluation.bootstrap import paired_difference
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.preservation import capped_psnr
 from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretraining.triplet_truth import at_tinyworlds_size
 from editfoundry.synthesis.instruct_pix2pix.painting import PaintedPair, PairPainter
 from editfoundry.tinyworld.benchmark import plain_cases
 from editfoundry.tinyworld.edit_case import EditCase

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from editfoundry.claims.claim import Claim, Detail, Finding
+from editfoundry.claims.claim import Claim, Finding, level
 from editfoundry.claims.scores import ArmScores
 from editfoundry.claims.task_training import TaskTraining
 from editfoundry.claims.verdicts import in_doubt, is_above
@@ -41,20 +41,16 @@ def _comes_close(bench: Workbench) -> Finding:
         effect=effect,
         verdict=is_above(effect),
         controls=(
-            _shown("Right edits of the editor that never saw the task", arm(base, "none"), seed),
-            _shown(f"Right edits of it by the task {NEAREST}, which it knows", arm(base, NEAREST), seed),
+            level("Right edits of the editor that never saw the task", arm(base, "none"), seed),
+            level(f"Right edits of it by the task {NEAREST}, which it knows", arm(base, NEAREST), seed),
         ),
         details=tuple(
-            _shown(f"Right edits, {label} {count} examples", found[count], seed)
+            level(f"Right edits, {label} {count} examples", found[count], seed)
             for label, found in (("a vector of", inverted), ("everything tuned on", tuned))
             for count in NUM_EXAMPLES
         ),
         note=in_doubt("Right edits beyond the share", effect),
     )
-
-
-def _shown(label: str, right: np.ndarray, seed: int) -> Detail:
-    return Detail(label=label, interval=bootstrap_interval(right, seed=seed), is_difference=False)
 
 
 def _benchmark(bench: Workbench) -> Benchmark:

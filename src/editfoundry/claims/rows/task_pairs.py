@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.rows.clip_filter import level
+from editfoundry.claims.claim import Claim, Detail, Finding, level
 from editfoundry.claims.task_candidates import JudgedCandidate, attention_candidates, task_candidates
 from editfoundry.claims.verdicts import all_of, in_doubt, is_above
 from editfoundry.claims.workbench import Workbench

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.rows.clip_filter import level
+from editfoundry.claims.claim import Claim, Detail, Finding, level
 from editfoundry.claims.scores import BY_ANOTHER, SPECIFIC, ArmScores, gain, gain_by_another, specific_gain
 from editfoundry.claims.verdicts import all_of, in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
