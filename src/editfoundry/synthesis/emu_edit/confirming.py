@@ -45,12 +45,14 @@ def check_confirmed(task: EditTask, scores: Mapping[str, float], threshold: floa
         scores: as `confirmations` tells them; none is no fault.
         threshold: least score of a find.
     """
-    if task in (EditTask.REMOVE, EditTask.ADD) and scores.get(BEFORE, 0.0) >= threshold:
+    if not scores:
+        return
+    if task in (EditTask.REMOVE, EditTask.ADD) and scores[BEFORE] >= threshold:
         raise Rejection(STILL_THERE, f"{scores[BEFORE]} >= {threshold}")
-    if task is EditTask.LOCAL and scores:
+    if task is EditTask.LOCAL:
         if scores[AFTER] < threshold:
             raise Rejection(DID_NOT_COME, f"{scores[AFTER]} < {threshold}")
-        if scores.get(BEFORE, 0.0) > scores[AFTER]:
+        if scores[BEFORE] > scores[AFTER]:
             raise Rejection(STILL_THERE, f"{scores[BEFORE]} > {scores[AFTER]}")
 
 
