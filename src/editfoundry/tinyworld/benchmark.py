@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.tinyworld.ambiguous import ambiguous_rules, others_outcomes, sample_ambiguous_edit
-from editfoundry.tinyworld.edit_case import NUM_KEPT_CASES, EditCase, stacked_pictures
+from editfoundry.tinyworld.edit_case import EditCase, stacked_pictures
 from editfoundry.tinyworld.edits import Edit, sample_plain_edit, sample_world_edit
 from editfoundry.tinyworld.guesses import is_guessed
+from editfoundry.tinyworld.kept_cases import kept_at_world_size
 from editfoundry.tinyworld.open_outcomes import open_outcomes
 from editfoundry.tinyworld.rules import new_rules, trained_rules
 from editfoundry.tinyworld.scene import IMAGE_SIZE, Scene, picture_of, render
@@ -31,11 +32,11 @@ def world_cases(
     ``test`` has unseen combinations and, but for ``held_out_wording=False``, unseen wordings of trained rules;
     ``test-new-rules`` rules never trained.
     """
-    return [_world_case(split, number, seed, held_out_wording, side) for number in range(count)]
+    return [_world_case(side, split, number, seed, held_out_wording) for number in range(count)]
 
 
-@lru_cache(NUM_KEPT_CASES)
-def _world_case(split: WorldSplit, number: int, seed: int, held_out_wording: bool, side: int) -> EditCase:
+@kept_at_world_size
+def _world_case(side: int, split: WorldSplit, number: int, seed: int, held_out_wording: bool) -> EditCase:
     random = random_stream("benchmark", split, seed, number)
     rules = trained_rules() if split == "test" else new_rules()
     # The rules are ordered by category; striding makes a small count cover all categories alike.
@@ -46,11 +47,11 @@ def _world_case(split: WorldSplit, number: int, seed: int, held_out_wording: boo
 
 def plain_cases(count: int, seed: int, side: int = IMAGE_SIZE) -> list[EditCase]:
     """Return ``count`` add, change and remove edits on unseen combinations, in turns, pictures of ``side`` pixels."""
-    return [_plain_case(number, seed, side) for number in range(count)]
+    return [_plain_case(side, number, seed) for number in range(count)]
 
 
-@lru_cache(NUM_KEPT_CASES)
-def _plain_case(number: int, seed: int, side: int) -> EditCase:
+@kept_at_world_size
+def _plain_case(side: int, number: int, seed: int) -> EditCase:
     random = random_stream("benchmark", "plain", seed, number)
     category = PLAIN_CATEGORIES[number % len(PLAIN_CATEGORIES)]
     draw = partial(sample_plain_edit, random, "test", category)
@@ -62,11 +63,11 @@ def ambiguous_cases(count: int, seed: int, side: int = IMAGE_SIZE, split: Split 
 
     Scenes and wordings are held out; wrong outcomes include what the instruction would mean for other things.
     """
-    return [_ambiguous_case(number, seed, side, split) for number in range(count)]
+    return [_ambiguous_case(side, number, seed, split) for number in range(count)]
 
 
-@lru_cache(NUM_KEPT_CASES)
-def _ambiguous_case(number: int, seed: int, side: int, split: Split) -> EditCase:
+@kept_at_world_size
+def _ambiguous_case(side: int, number: int, seed: int, split: Split) -> EditCase:
     random = random_stream("benchmark", "ambiguous", split, seed, number)
     rules = ambiguous_rules()
     event, rule = rules[number % len(rules)]

@@ -9,9 +9,6 @@ import numpy as np
 
 from editfoundry.tinyworld.editbench.hole import Hole
 
-NUM_KEPT_CASES = 512
-"""Cases of a benchmark that are drawn once in a process and then kept: one takes up to a second, and 1 MB at most."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EditCase:

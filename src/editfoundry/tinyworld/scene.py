@@ -16,6 +16,8 @@ from editfoundry.tinyworld.objects import KINDS
 from editfoundry.tinyworld.pen import SUPERSAMPLING, Pen
 
 IMAGE_SIZE = 64
+_MAX_KEPT_SIZE = 2 * IMAGE_SIZE
+"""Pixels to a side of the largest pictures whose things are drawn once and kept."""
 POSITIONS = {"left": 0.26, "middle": 0.5, "right": 0.74}
 SIZES = {"small": 0.32, "large": 0.46}
 
@@ -113,7 +115,7 @@ def paint(scene: Scene, size: int = IMAGE_SIZE, morph: Morph | None = None) -> I
         if morph is not None and morph.index == index:
             look = KINDS[thing.kind].look_between(thing.state, morph.state, morph.progress)
             _draw_thing(canvas, thing, look)
-        elif (drawn := _drawn_once(thing, canvas.width)) is not None:
+        elif size <= _MAX_KEPT_SIZE and (drawn := _drawn_once(thing, canvas.width)) is not None:
             canvas.paste(drawn.picture, drawn.corner, drawn.picture)
         else:
             _draw_thing(canvas, thing)

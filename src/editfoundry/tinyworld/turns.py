@@ -9,9 +9,10 @@ import numpy as np
 
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.tinyworld.benchmark import case_of_edit
-from editfoundry.tinyworld.edit_case import NUM_KEPT_CASES, EditCase
+from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.edits import Edit, sample_edit_of
 from editfoundry.tinyworld.guesses import is_guessed
+from editfoundry.tinyworld.kept_cases import NUM_KEPT_CASES
 from editfoundry.tinyworld.outcome import changed_region, defect
 from editfoundry.tinyworld.scene import Scene
 from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from editfoundry.data.edit_tasks import EditTask
-from editfoundry.tinyworld.edit_case import NUM_KEPT_CASES, EditCase
+from editfoundry.tinyworld.edit_case import EditCase
 from editfoundry.tinyworld.guesses import is_guessed
+from editfoundry.tinyworld.kept_cases import kept_at_world_size
 from editfoundry.tinyworld.outcome import defect
 from editfoundry.tinyworld.scene import IMAGE_SIZE
 from editfoundry.tinyworld.scene_sampling import random_stream
@@ -18,12 +18,12 @@ from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS, sample_task_ed
 def task_cases(count: int, seed: int, side: int = IMAGE_SIZE, tasks: Sequence[EditTask] = MADE_TASKS) -> list[EditCase]:
     """Return ``count`` cases as pictures of ``side`` pixels: unseen combinations and wordings, the tasks in turns."""
     return [
-        _case(f"tasks-{seed}-{number:05d}", tasks[number % len(tasks)], seed, number, side) for number in range(count)
+        _case(side, f"tasks-{seed}-{number:05d}", tasks[number % len(tasks)], seed, number) for number in range(count)
     ]
 
 
-@lru_cache(NUM_KEPT_CASES)
-def _case(identifier: str, task: EditTask, seed: int, number: int, side: int) -> EditCase:
+@kept_at_world_size
+def _case(side: int, identifier: str, task: EditTask, seed: int, number: int) -> EditCase:
     """Draw edits until one can be judged and no guess answers it."""
     random = random_stream("benchmark", "tasks", seed, number)
     while True:
