@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from editfoundry.errors import BadInputError, MissingModelError, one_line
 from editfoundry.pretrained.checkpoint_configs import check_configs
 from editfoundry.pretrained.quiet_libraries import quiet_libraries
@@ -39,11 +41,9 @@ def opening(reference: ModelReference, kind: str) -> Iterator[dict[str, Any]]:
         check_configs(folder / reference.subfolder)
     try:
         yield {"revision": reference.revision, "local_files_only": reference.is_local}
-    except (BadInputError, MemoryError):
+    except (BadInputError, torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:  # Whatever a library raises for a folder whose files contradict each other.
-        if type(error).__name__ == "OutOfMemoryError":  # Torch's: a tokenizer is opened without torch.
-            raise
         if not folder.is_dir():
             if isinstance(error, (OSError, ValueError)):
                 raise missing_model(reference, error) from error
@@ -89,8 +89,6 @@ def check_size(model_class: Any, reference: ModelReference, subfolder: str = "")
     Raises:
         BadInputError: it does.
     """
-    import torch
-
     folder = Path(reference.location) / subfolder
     if not folder.is_dir():
         return

@@ -82,9 +82,11 @@ def _command(module: list[str], num_processes: int | None, accelerate_config: Pa
 
 
 def _environment(num_processes: int | None, accelerate_config: Path | None) -> dict[str, str]:
-    if _is_alone(num_processes, accelerate_config) or (accelerate_config is None and _shares_cores(num_processes)):
-        return {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": str(_num_threads(num_processes))}
-    return {}
+    threads = {"OMP_NUM_THREADS": str(_num_threads(num_processes))}
+    if accelerate_config is None and _shares_cores(num_processes):
+        return {"ACCELERATE_USE_CPU": "true", **threads}
+    # What this process computes on, accelerate finds out: a Mac has a GPU that is none of CUDA's.
+    return threads if _is_alone(num_processes, accelerate_config) else {}
 
 
 def _num_threads(num_processes: int | None) -> int:
@@ -93,7 +95,7 @@ def _num_threads(num_processes: int | None) -> int:
 
 
 def _is_alone(num_processes: int | None, accelerate_config: Path | None) -> bool:
-    """Whether there is one process, on a CPU, and nobody has told accelerate anything."""
+    """Whether there is one process, on no GPU of CUDA's, and nobody has told accelerate anything."""
     return num_processes in (None, 1) and accelerate_config is None and not _num_gpus() and not _is_configured()
 
 

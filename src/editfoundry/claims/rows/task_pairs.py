@@ -125,10 +125,10 @@ _NOTHING = Interval(None, None, None, 0)
 
 
 def _drops(right: np.ndarray, groups: np.ndarray, kept: np.ndarray, alone: np.ndarray, seed: int) -> Interval:
-    """Return how much more of what is kept is right than of what one filter alone drops; n counts the dropped."""
+    """Return how much more of what is kept is right than of what one filter alone drops; n: edits it drops of."""
     rows = kept | alone
     interval = group_difference(right[rows], kept[rows], groups[rows], seed=seed)
-    return Interval(interval.value, interval.low, interval.high, int(alone.sum()))
+    return Interval(interval.value, interval.low, interval.high, len(np.unique(groups[alone])))
 
 
 _PAIRS = "True edits of tinyworld's captions, painted by the profile's painter."
@@ -168,7 +168,7 @@ EACH_FILTER_HELPS = Claim(
     arms=("candidates that one filter alone drops", "candidates that all filters keep"),
     metric=(
         "Share of right candidates among those kept, less that among those which one filter alone drops; the smallest "
-        "of the filters is shown, n counts what it drops alone; edits are drawn together."
+        "of the filters is shown, n counts the edits of which it drops any alone; edits are drawn together."
     ),
     rule="Holds where all intervals lie above 0; fails where one lies at or below 0.",
     test=_each_filter,
