@@ -75,15 +75,23 @@ class Workbench:
         self,
         source: str,
         given: Mapping[str, Any] | None = None,
+        *,
+        own_guidance: bool = False,
         post_edit: PostEditConfig | None = None,
         keep_below: float | None = None,
     ) -> Contestant:
-        """Return an editor by its name, with the ledger's sampling where ``given`` says nothing else.
+        """Return an editor by its name, with the ledger's sampling where nothing else is said.
 
-        With ``post_edit`` it is the editor followed by EditWorld's post-edit; with ``keep_below`` the one that keeps
-        its input's pixels where less changed.
+        Args:
+            source: the editor's name or folder.
+            given: options that differ from the ledger's.
+            own_guidance: takes the guidance that the editor's folder says suits it, in the place of the ledger's.
+            post_edit: follows the editor with EditWorld's post-edit.
+            keep_below: keeps the input's pixels where less than this changed.
         """
-        known = find_editor(source, self.profile).option_names
+        known = set(find_editor(source, self.profile).option_names)
+        if own_guidance:
+            known -= {"guidance_scale", "image_guidance_scale"}
         sampling = {name: value for name, value in options_in(self.config).items() if name in known}
         options = EditorOptions(given={**sampling, **(given or {})}, post_edit=post_edit, keep_below=keep_below)
         return contestants_by_name([source], self.profile, self.runtime, options)[-1]

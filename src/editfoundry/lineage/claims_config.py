@@ -76,7 +76,8 @@ class ClaimsConfig:
     num_inference_steps: int = 15
     """Sampler steps of every arm."""
     guidance_scale: float = 4.0
-    """Weight of the instruction or caption, but where a claim says otherwise."""
+    """Weight of the instruction or caption, but where a claim says otherwise; EditWorld's and Emu Edit's editors are
+    sampled as their folders say."""
     image_guidance_scale: float = 1.5
     """Weight of the input picture, likewise."""
     batch_size: int = 32

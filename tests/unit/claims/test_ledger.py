@@ -14,6 +14,7 @@ from editfoundry.claims.register import CLAIMS
 from editfoundry.claims.rows import clip_filter
 from editfoundry.claims.scores import BY_ANOTHER, ArmScores, gain, gain_by_another, specific_gain
 from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES, write_category_triplets, write_plain_triplets
+from editfoundry.claims.workbench import Workbench
 from editfoundry.cli.app import app
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.data.shards import read_triplets
@@ -21,6 +22,8 @@ from editfoundry.errors import BadInputError
 from editfoundry.evaluation import benchmark_run, editing_pass
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.params import Params
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.profiles import load_profile
 from editfoundry.synthesis.instruct_pix2pix.painting import PairPainter
 from editfoundry.tinyworld.benchmark import plain_cases
 
@@ -60,7 +63,11 @@ def test_a_claim_is_tested_end_to_end_and_its_arms_are_made_once(params, tmp_pat
     again = run_ledger(tmp_path / "out", params, only=names[:1], work_dir=tmp_path / "work")
     assert again == ledger
     assert len(edited) == 4
-    other = replace(params, claims=replace(TINY, guidance_scale=2.0))
+    # These editors keep their own guidance.
+    guided = replace(params, claims=replace(TINY, guidance_scale=2.0))
+    run_ledger(tmp_path / "other", guided, only=names[:1], work_dir=tmp_path / "work")
+    assert len(edited) == 4
+    other = replace(params, claims=replace(TINY, num_inference_steps=2))
     run_ledger(tmp_path / "other", other, only=names[:1], work_dir=tmp_path / "work")
     assert len(edited) == 8
     assert json.loads((tmp_path / "out" / "ledger.json").read_text()) == ledger
@@ -72,6 +79,22 @@ def test_a_claim_is_tested_end_to_end_and_its_arms_are_made_once(params, tmp_pat
     for text in (overall["verdict"], overall["metric"], overall["command"], BY_ANOTHER):
         assert text in page
         assert text in unescape(html)
+
+
+def test_an_editor_is_sampled_as_the_ledger_says_or_with_the_guidance_of_its_folder(tmp_path):
+    profile = load_profile("embedded")
+    bench = Workbench(profile, choose_runtime("cpu"), replace(TINY, guidance_scale=7.0), tmp_path)
+    names = ("num_inference_steps", "guidance_scale", "image_guidance_scale")
+    ledgers, own, given = (
+        {name: contestant.settings[name] for name in names}
+        for contestant in (
+            bench.contestant("base"),
+            bench.contestant("base", own_guidance=True),
+            bench.contestant("base", {"guidance_scale": 3.0}, own_guidance=True),
+        )
+    )
+    assert list(ledgers.values()) == [1, 7.0, TINY.image_guidance_scale]
+    assert list(own.values()) == [1, 1.5, 1.0] and list(given.values()) == [1, 3.0, 1.0]
 
 
 def test_claims_whose_models_are_missing_are_undecided_and_say_which(params, tmp_path):

@@ -9,6 +9,7 @@ from editfoundry.claims.verdicts import in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.bootstrap import NUM_RESAMPLES, Interval, bootstrap_interval
+from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.evaluation.reports.run_results import RIGHT
 from editfoundry.pretrained.judge_model import load_judge_model
@@ -26,8 +27,8 @@ def _orders_editors(bench: Workbench) -> Finding:
     benchmark = read_benchmark("tinyworld-world", num_items=bench.config.num_judged_items, seed=seed)
     judge = MetricModels({ROLE: load_judge_model(bench.profile, bench.runtime)})
     arms = {
-        name: bench.scores(bench.contestant(source), benchmark, lambda: judge, (ROLE,), with_control=False)
-        for name, source in [*((name, name) for name in EDITORS), ("editworld", bench.editworld())]
+        name: bench.scores(contestant, benchmark, lambda: judge, (ROLE,), with_control=False)
+        for name, contestant in _contestants(bench).items()
     }
     judged, right = (np.stack([arm.of(metric) for arm in arms.values()]) for metric in ("mllm_bit", RIGHT))
     effect = rank_correlation(judged, right, seed)
@@ -43,6 +44,12 @@ def _orders_editors(bench: Workbench) -> Finding:
         details=tuple(details),
         note=in_doubt("Correlation", effect, MIN_CORRELATION),
     )
+
+
+def _contestants(bench: Workbench) -> dict[str, Contestant]:
+    own = {"base": "base", "editworld": bench.editworld()}
+    others = {name: bench.contestant(name) for name in EDITORS if name not in own}
+    return others | {name: bench.contestant(source, own_guidance=True) for name, source in own.items()}
 
 
 def shuffled_correlation(

@@ -17,8 +17,8 @@ MARGIN = 0.1
 def _keeps_plain_edits(bench: Workbench) -> Finding:
     seed = bench.config.seed
     benchmark = read_benchmark("tinyworld-plain", num_items=bench.config.num_plain_items, seed=seed)
-    base = bench.scores(bench.contestant("base"), benchmark)
-    tuned = bench.scores(bench.contestant(bench.editworld()), benchmark)
+    base = bench.scores(bench.contestant("base", own_guidance=True), benchmark)
+    tuned = bench.scores(bench.contestant(bench.editworld(), own_guidance=True), benchmark)
     effect, specific = gain(base, tuned, RIGHT, seed), specific_gain(base, tuned, RIGHT, seed)
     details = [Detail(label=f"Gain, {c}", interval=gain(base, tuned, RIGHT, seed, c)) for c in PLAIN_CATEGORIES]
     clip, kept = (gain(base, tuned, metric, seed) for metric in ("clip_score", "preservation_psnr"))

@@ -23,8 +23,8 @@ def _preserves(bench: Workbench) -> Finding:
     benchmark = read_benchmark("tinyworld-world", num_items=chosen.num_post_edit_items, seed=chosen.seed)
     config = PostEditConfig.of_profile(bench.profile)
     editor = bench.editworld()
-    plain = bench.scores(bench.contestant(editor), benchmark)
-    edited = bench.scores(bench.contestant(editor, post_edit=config), benchmark)
+    plain = bench.scores(bench.contestant(editor, own_guidance=True), benchmark)
+    edited = bench.scores(bench.contestant(editor, own_guidance=True, post_edit=config), benchmark)
     kept, clip, outcome = (
         gain(plain, edited, metric, chosen.seed) for metric in ("preservation_psnr", "clip_score", RIGHT)
     )

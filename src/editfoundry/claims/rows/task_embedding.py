@@ -57,11 +57,11 @@ def _prediction_does(bench: Workbench) -> Finding:
 
 
 def _arm(bench: Workbench, task: str) -> ArmScores:
-    return bench.scores(bench.contestant(bench.emu_edit(), {"task": task}), _benchmark(bench))
+    return bench.scores(bench.contestant(bench.emu_edit(), {"task": task}, own_guidance=True), _benchmark(bench))
 
 
 def _wrong_task(bench: Workbench) -> ArmScores:
-    contestant = bench.contestant(bench.emu_edit(), {"task": "given"})
+    contestant = bench.contestant(bench.emu_edit(), {"task": "given"}, own_guidance=True)
     return bench.scores(contestant, with_others_tasks(_benchmark(bench)), with_control=False)
 
 

@@ -30,7 +30,8 @@ def _comes_close(bench: Workbench) -> Finding:
     base = training.without_the_task()
 
     def arm(source: str, task: str) -> np.ndarray:
-        scores: ArmScores = bench.scores(bench.contestant(source, {"task": task}), benchmark, with_control=False)
+        contestant = bench.contestant(source, {"task": task}, own_guidance=True)
+        scores: ArmScores = bench.scores(contestant, benchmark, with_control=False)
         return scores.of(RIGHT)
 
     inverted = {count: arm(base, training.inverted(count)) for count in NUM_EXAMPLES}

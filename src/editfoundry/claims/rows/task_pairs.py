@@ -125,7 +125,10 @@ _NOTHING = Interval(None, None, None, 0)
 
 
 def _drops(right: np.ndarray, groups: np.ndarray, kept: np.ndarray, alone: np.ndarray, seed: int) -> Interval:
-    """Return how much more of what is kept is right than of what one filter alone drops; n: edits it drops of."""
+    """Return the share of right candidates among those kept minus that among those that one filter alone drops.
+
+    Its n is the number of edits of which the filter drops a candidate.
+    """
     rows = kept | alone
     interval = group_difference(right[rows], kept[rows], groups[rows], seed=seed)
     return Interval(interval.value, interval.low, interval.high, len(np.unique(groups[alone])))

@@ -23,8 +23,8 @@ def _keeps(bench: Workbench) -> Finding:
     chosen = bench.config
     benchmark = read_benchmark("tinyworld-turns", num_items=chosen.num_turn_items, seed=chosen.seed)
     editor = bench.emu_edit()
-    plain = bench.scores(bench.contestant(editor), benchmark)
-    kept = bench.scores(bench.contestant(editor, keep_below=KEEP_BELOW), benchmark)
+    plain = bench.scores(bench.contestant(editor, own_guidance=True), benchmark)
+    kept = bench.scores(bench.contestant(editor, own_guidance=True, keep_below=KEEP_BELOW), benchmark)
     by_turn = [_gain_at(turn, plain, kept, chosen.seed) for turn in range(NUM_TURNS)]
     right = gain(plain, kept, RIGHT, chosen.seed)
     nothing = _nothing(plain, chosen.seed)

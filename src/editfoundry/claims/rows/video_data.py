@@ -24,8 +24,8 @@ def _adds_spatial(bench: Workbench) -> Finding:
     spatial = _of_category(chosen.num_category_items, chosen.seed)
     others = read_benchmark("tinyworld-world", num_items=chosen.num_category_items, seed=chosen.seed)
     others = replace(others, items=tuple(item for item in others.items if item.category in TEXT_CATEGORIES))
-    text = bench.contestant(bench.trained([TEXT_CATEGORIES]))
-    both = bench.contestant(bench.trained([TEXT_CATEGORIES, VIDEO_CATEGORIES]))
+    text = bench.contestant(bench.trained([TEXT_CATEGORIES]), own_guidance=True)
+    both = bench.contestant(bench.trained([TEXT_CATEGORIES, VIDEO_CATEGORIES]), own_guidance=True)
     arms, arms_elsewhere = (
         (bench.scores(text, benchmark), bench.scores(both, benchmark)) for benchmark in (spatial, others)
     )

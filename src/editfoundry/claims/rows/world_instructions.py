@@ -21,7 +21,7 @@ _LIMITS = "The paper compares CLIP and MLLM scores on photographs; tinyworld kno
 
 def _arms(bench: Workbench) -> tuple[ArmScores, ArmScores]:
     benchmark = read_benchmark("tinyworld-world", num_items=bench.config.num_world_items, seed=bench.config.seed)
-    base, tuned = bench.contestant("base"), bench.contestant(bench.editworld())
+    base, tuned = (bench.contestant(editor, own_guidance=True) for editor in ("base", bench.editworld()))
     return bench.scores(base, benchmark), bench.scores(tuned, benchmark)
 
 
