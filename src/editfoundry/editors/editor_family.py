@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from editfoundry.data.hashing import file_hash
 from editfoundry.editors.editing_defaults import EditingDefaults, read_editing_defaults
 from editfoundry.errors import BadInputError
-from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretrained.identity import model_identity, shaping_files
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -123,12 +123,12 @@ class EditorSource:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What edits depend on beside the options: hashes of weights and a size, or of the profile's models."""
+        """What edits depend on beside the options: hashes of a folder and a size, or the name and its models."""
         if self.folder is not None:
-            weights = [*self.folder.glob("**/*.safetensors"), self.folder / "model_index.json"]
+            files = [self.folder / "model_index.json", *shaping_files(self.folder)]
             area = () if self.defaults.area_side is None else (f"area_side {self.defaults.area_side}",)
-            return (*(file_hash(path) for path in sorted(weights)), *area, *self._helpers_identity)
-        return tuple(part for role in self.roles for part in model_identity(self.own_profile, role)) or (self.name,)
+            return (*(file_hash(path) for path in files), *area, *self._helpers_identity)
+        return (self.name, *(part for role in self.roles for part in model_identity(self.own_profile, role)))
 
     @property
     def roles(self) -> tuple[str, ...]:

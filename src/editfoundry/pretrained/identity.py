@@ -11,14 +11,20 @@ from editfoundry.profiles import ENDPOINT, ModelReference, Profile
 
 _SHAPING = ("multi_image",)
 """Options of a profile that change what a model says."""
+_SHAPING_FILES = ("*.safetensors", "*config.json", "tokenizer.json", "vocab.json", "merges.txt", "*.model")
 
 
 def model_identity(profile: Profile, role: str) -> list[str]:
-    """Return the model's name, its parts' places, and, for a folder, its weights' and tokenizer's hashes.
+    """Return the model's name, its parts' places, and, for a folder, the hashes of all that shapes what it says.
 
     Of an adapter, its base's too. Nothing is loaded.
     """
     return _reference_identity(profile.model(role))
+
+
+def shaping_files(folder: Path) -> list[Path]:
+    """Return the files that say what a model does: weights, settings of each part, tokenizers; not its card."""
+    return sorted(path for pattern in _SHAPING_FILES for path in folder.glob(f"**/{pattern}"))
 
 
 def _reference_identity(reference: ModelReference) -> list[str]:
@@ -30,7 +36,6 @@ def _reference_identity(reference: ModelReference) -> list[str]:
     folder = Path(reference.location)
     if not folder.is_dir():
         return [str(reference), *parts]
-    files = [*sorted(folder.glob("**/*.safetensors")), *sorted(folder.glob("**/tokenizer*.json"))]
-    own = [str(reference), *parts, *(file_hash(path) for path in files)]
+    own = [str(reference), *parts, *(file_hash(path) for path in shaping_files(folder))]
     base = adapter_base(reference)
     return own if base is None else [*own, *_reference_identity(base)]

@@ -1,6 +1,7 @@
 """``editfoundry evaluate``: editors by name on a drawn benchmark and on a folder."""
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -11,8 +12,10 @@ from tiny_models import tiny_image, tiny_pipeline, write_dataset
 from tiny_painter import tiny_clip
 
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
+from editfoundry.editors.open_editor import find_editor
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
+from editfoundry.evaluation.edit_folder import open_edit_folder
 from editfoundry.execution.output_lock import output_lock
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import load_profile
@@ -138,6 +141,25 @@ def test_an_instruct_pix2pix_is_sampled_in_batches_as_edit_images_does(models):
     expected = edit_images(tiny_pipeline(), images, ["a", "b"], seeds=[1, 2], **contestant.settings)
     for ours, theirs in zip(made, expected, strict=True):
         assert (np.asarray(ours) == np.asarray(theirs)).all()
+
+
+def test_editors_of_the_same_models_do_not_take_each_others_edits(tmp_path):
+    options = EditorOptions(given={"guidance_scale": 2.0})
+    sdedit, inverted = contestants_by_name(["sdedit", "prompt-to-prompt"], load_profile("embedded"), CPU, options)
+    assert sdedit.settings == inverted.settings and sdedit.identity != inverted.identity
+    # What is kept is told by the editor, not by the name of its folder.
+    digests = {open_edit_folder(tmp_path / "edits", one, "some", seed=0).digest for one in (sdedit, inverted)}
+    assert len(digests) == 2
+
+
+def test_a_checkpoint_with_another_setting_of_a_part_is_another_editor(models, tmp_path):
+    folder = shutil.copytree(models / "editor", tmp_path / "editor")
+    before = find_editor(str(folder)).identity
+    (folder / "card.json").write_text("{}")
+    assert find_editor(str(folder)).identity == before
+    settings = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({**settings, "beta_end": 0.02}))
+    assert find_editor(str(folder)).identity != before
 
 
 def test_names_are_told_apart_and_options_go_to_the_editors_that_have_them(models):
