@@ -11,7 +11,10 @@ from editfoundry.profiles import ENDPOINT, ModelReference, Profile
 
 _SHAPING = ("multi_image",)
 """Options of a profile that change what a model says."""
-_SHAPING_FILES = ("*.safetensors", "*config.json", "tokenizer.json", "vocab.json", "merges.txt", "*.model")
+_SHAPING_FILES = (
+    *("*.safetensors", "*config.json"),
+    *("*token*.json", "vocab.json", "merges.txt", "*.model", "*.jinja"),
+)
 
 
 def model_identity(profile: Profile, role: str) -> list[str]:
@@ -24,7 +27,7 @@ def model_identity(profile: Profile, role: str) -> list[str]:
 
 def shaping_files(folder: Path) -> list[Path]:
     """Return the files that say what a model does: weights, settings of each part, tokenizers; not its card."""
-    return sorted(path for pattern in _SHAPING_FILES for path in folder.glob(f"**/{pattern}"))
+    return sorted({path for pattern in _SHAPING_FILES for path in folder.glob(f"**/{pattern}")})
 
 
 def _reference_identity(reference: ModelReference) -> list[str]:
