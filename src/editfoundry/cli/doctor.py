@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from editfoundry.cli.app import app
 from editfoundry.cli.shared import JsonOption, ParamsOption, ProfileOption, chosen_params
+from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
     from editfoundry.lineage.doctor import Examination
@@ -42,6 +44,8 @@ def doctor(
         return
     from editfoundry.lineage.doctor import GIB, examine
 
+    if memory is not None and not math.isfinite(memory * GIB):
+        raise BadInputError(f"--memory is {memory:g}, but must be a finite number of GiB")
     found = examine(chosen_params(params, profile), Path.cwd(), None if memory is None else int(memory * GIB))
     if as_json:
         print(json.dumps(found.to_dict()))

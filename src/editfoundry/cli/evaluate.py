@@ -27,6 +27,7 @@ from editfoundry.editors.open_editor import own_names
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.made_by import made_now, typed_command
 from editfoundry.lineage.params import Params
+from editfoundry.training.loop_config import MAX_SEED
 
 _LINEAGE = "tinyworld"
 
@@ -63,7 +64,9 @@ def evaluate(
     num_items: Annotated[
         int | None, typer.Option(min=1, help="At most so many items, drawn by seed; by default all.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of noise, draw and intervals; by default the parameters'.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MAX_SEED, help="Of noise, draw and intervals; by default the parameters'.")
+    ] = None,
     num_inference_steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Sampler steps.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Weight of the instruction.")] = None,
     image_guidance_scale: Annotated[float | None, typer.Option(help="Weight of the input picture.")] = None,

@@ -22,6 +22,7 @@ from editfoundry.cli.shared import (
     show_result,
 )
 from editfoundry.errors import BadInputError
+from editfoundry.training.loop_config import MAX_SEED
 
 
 @instructions_app.command("write")
@@ -72,18 +73,22 @@ def instructions_train(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak rate of AdamW.")] = None,
     lora_rank: Annotated[int | None, typer.Option(min=0, help="Rank of LoRA's updates; 0 trains all weights.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the rows' order and of new weights.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of the rows' order and of new weights.")
+    ] = None,
     profile: ProfileOption = None,
     params: ParamsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune the profile's language model on rows; resumes what was interrupted. Example: editfoundry instructions train rows.jsonl model."""  # noqa: E501
-    from editfoundry.synthesis.instructions.instruction_rows import read_instruction_rows, write_chats
+    from editfoundry.data.output_folder import require_no_input
+    from editfoundry.synthesis.instructions.instruction_rows import read_instruction_rows, row_files, write_chats
 
     if output is None and write_jsonl is None:
         raise BadInputError("give OUTPUT, a folder for the model, or --write-jsonl FILE, or both")
     facts: dict[str, Any] = {}
     if write_jsonl is not None:
+        require_no_input(write_jsonl, row_files(rows))
         write_chats(write_jsonl, list(read_instruction_rows(rows)))
         facts["chats"] = str(write_jsonl)
     if output is not None:

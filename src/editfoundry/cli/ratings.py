@@ -10,6 +10,7 @@ import typer
 from editfoundry.cli.app import ratings_app
 from editfoundry.cli.shared import DeviceOption, JsonOption, ProfileOption, print_facts, progress_bar
 from editfoundry.errors import BadInputError
+from editfoundry.training.loop_config import MAX_SEED
 
 JUDGE_RATER = "judge"
 
@@ -23,7 +24,9 @@ def ratings_sheet(
     num_items: Annotated[
         int | None, typer.Option(min=1, help="Items, drawn by seed of those that all runs have; by default all.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draw, the order, and what is left and right.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Of the draw, the order, and what is left and right.")
+    ] = 0,
     pairs: Annotated[bool, typer.Option(help="Ask of each two editors which is better, too.")] = True,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Rate these edits",
     as_json: JsonOption = False,
@@ -48,7 +51,7 @@ def ratings_aggregate(
         str | None,
         typer.Option(help=f"{JUDGE_RATER}: let the profile's vision-language model answer the sheet beside them."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the resampling.")] = 0,
     profile: ProfileOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -56,11 +59,17 @@ def ratings_aggregate(
     """Say what ratings come to, with intervals and the raters' agreement. Example: editfoundry ratings aggregate ratings-*.json --key sheet.key.json --out reports/ratings."""  # noqa: E501
     from editfoundry.evaluation.ratings.rating_files import read_ratings, write_ratings
     from editfoundry.evaluation.ratings.rating_key import read_key
-    from editfoundry.evaluation.ratings.rating_report import rating_tables, write_ratings_report
+    from editfoundry.evaluation.ratings.rating_report import (
+        JUDGE_FILE,
+        check_ratings_output,
+        rating_tables,
+        write_ratings_report,
+    )
     from editfoundry.evaluation.ratings.rating_results import rating_results
 
     if rater not in (None, JUDGE_RATER):
         raise BadInputError(f"--rater is {rater!r}, but can only be {JUDGE_RATER}: people save files")
+    check_ratings_output(out, [key, *files])
     sheet_key = read_key(key)
     raters = read_ratings(files, sheet_key)
     judge = None
@@ -76,7 +85,7 @@ def ratings_aggregate(
     results = rating_results(sheet_key, raters, judge, seed)
     write_ratings_report(out, sheet_key, raters, results)
     if judge is not None:
-        write_ratings(out / "ratings-judge.json", sheet_key, judge)
+        write_ratings(out / JUDGE_FILE, sheet_key, judge)
     if as_json:
         print_facts({"out": str(out), **results}, as_json)
         return

@@ -19,8 +19,10 @@ from editfoundry.cli.shared import (
     print_facts,
     progress_bar,
 )
+from editfoundry.data.output_folder import require_no_input
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.made_by import made_now, typed_command
+from editfoundry.training.loop_config import MAX_SEED
 
 _PAPER_SCALES = "1,1.2,1.4,1.6,1.8,2,2.2"
 
@@ -28,7 +30,9 @@ _PAPER_SCALES = "1,1.2,1.4,1.6,1.8,2,2.2"
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Run folder that editfoundry evaluate wrote.")],
-    seed: Annotated[int, typer.Option(help="Of the resampling and of the pictures that are drawn.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Of the resampling and of the pictures that are drawn.")
+    ] = 0,
     mlflow: Annotated[bool, typer.Option("--mlflow", help="Log it to the current folder's MLflow too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,7 +56,7 @@ def report(
 def compare(
     reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", help="Run folders or reports, two or more.")],
     out: Annotated[Path | None, typer.Option(help="HTML file of the comparison.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the resampling.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Subtract reports where their items are the same. Example: editfoundry compare reports/first reports/second --out difference.html."""  # noqa: E501
@@ -63,6 +67,8 @@ def compare(
 
     if out is not None and out.suffix != ".html":
         raise BadInputError(f"{out}: a comparison is an .html file")
+    if out is not None:
+        require_no_input(out, [path / "report.html" for path in reports] + reports)
     comparison = compare_reports(reports, seed)
     if out is not None:
         title = " against ".join(path.resolve().name for path in reports)
@@ -114,7 +120,7 @@ def trade_off(
     option: OptionOption = None,
     num_items: Annotated[int | None, typer.Option(min=1, help="Items, drawn by seed; by default all.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Edits made at once.")] = 16,
-    seed: Annotated[int, typer.Option(help="Of the noise and of the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the noise and of the resampling.")] = 0,
     profile: ProfileOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

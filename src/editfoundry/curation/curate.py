@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,13 @@ def curate(
         return done
     # Hidden beside the data set until that is complete, so that a stopped run goes on.
     first_pass = output.with_name(f".{output.name}.first-pass")
-    with output_lock(output, STAGE):
+    check_claim(first_pass, FirstPass.name)
+    with output_lock(output, STAGE), _removed_if_useless(first_pass):
         run_stage(FirstPass(tuple(shards), config, _read_usable), first_pass, executor=executor, progress=progress)
         rejected: list[RejectedRow] = []
         places = list(_decide(shards, first_pass, config, rejected))
         counts = count_by_reason(rejected)
         if not any(split == "train" for _, _, split in places):
-            shutil.rmtree(first_pass)
             raise BadInputError(_nothing_left(folders, len(places), counts))
         result = StageResult(num_in=len(places) + len(rejected), num_out=len(places), rejected=counts)
         with atomic_folder(output, STAGE) as folder:
@@ -108,6 +109,16 @@ def check_scores(row: Mapping[str, Any], config: CurationConfig) -> None:
         check_judge(row["scores"], config.judge)
 
 
+@contextmanager
+def _removed_if_useless(first_pass: Path) -> Iterator[None]:
+    """Remove the first pass where the block ends by bad input; a run that was stopped goes on from it."""
+    try:
+        yield
+    except BadInputError:
+        shutil.rmtree(first_pass, ignore_errors=True)
+        raise
+
+
 def _shards_of(triplets: Path) -> list[Path]:
     shards = shard_paths(triplets)
     if not shards:
@@ -118,9 +129,12 @@ def _shards_of(triplets: Path) -> list[Path]:
 def _nothing_left(folders: Sequence[Path], num_kept: int, counts: dict[str, int]) -> str:
     triplets = ", ".join(map(str, folders))
     dropped = ", ".join(f"{reason} {count}" for reason, count in counts.items()) or "none"
+    hints = ["give triplets their scores with editfoundry score first"] if "no score" in counts else []
+    if counts.keys() != {"no score"}:
+        hints.append("lower dataset.thresholds or make more triplets")
     return (
         f"{triplets}: no triplet is left for training (dropped: {dropped}; {num_kept} in validation and test); "
-        "lower dataset.thresholds or make more triplets"
+        f"{', and '.join(hints)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -38,6 +39,8 @@ class CurationConfig:
                     raise BadInputError(f"unknown score {place}; there are {', '.join(names)}")
                 if isinstance(lowest, bool) or not isinstance(lowest, int | float):
                     raise BadInputError(f"{place} is {lowest!r}, which is no number")
+                if not math.isfinite(lowest):
+                    raise BadInputError(f"{place} is {lowest}, but must be a finite number")
 
     def thresholds_of(self, recipe: str) -> ClipThresholds:
         """Return the thresholds for a recipe's triplets."""

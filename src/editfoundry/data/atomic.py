@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from editfoundry.data.output_folder import check_claim, claim_output
+from editfoundry.data.output_folder import check_claim, claim_output, place_for
 from editfoundry.data.storage import require_on_disk
-from editfoundry.errors import NoSpaceError
+from editfoundry.errors import BadInputError, NoSpaceError
 
 _OUT_OF_SPACE = ("No space left on device", "Disk quota exceeded", "database or disk is full", "(os error 27)")
 
@@ -25,18 +25,24 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     behind is hidden, and removed by the next writer of the same path.
 
     Raises:
+        BadInputError: no file can be made at ``path``, or it is a folder.
         NoSpaceError: the disk is full.
     """
+    if os.path.isdir(path):
+        raise BadInputError(f"{path}: is a folder where an output file should be; give another path")
     with room_for(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        with place_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path)
+            opened = partial.open("wb")
         try:
-            with partial.open("wb") as file:
+            with opened as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, path)
+            with place_for(path):
+                os.replace(partial, path)
             _sync_folder(path.parent)
         finally:
             partial.unlink(missing_ok=True)
@@ -49,21 +55,25 @@ def atomic_folder(path: Path, stage: str) -> Iterator[Path]:
     What ``stage`` put there before is replaced as a whole; when the block raises, it stays.
 
     Raises:
-        BadInputError: ``path`` holds something that ``stage`` did not make.
+        BadInputError: ``path`` holds something that ``stage`` did not make, or no folder can be made there.
         NoSpaceError: the disk is full.
     """
     require_on_disk(path)
     path = Path(path).resolve()
-    restore_folder(path)
+    with place_for(path):
+        restore_folder(path)
     check_claim(path, stage)
     with room_for(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        with place_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path)
+            partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+            partial.mkdir(exist_ok=True)
         try:
             claim_output(partial, stage)
             yield partial
-            _swap(partial, path)
+            with place_for(path):
+                _swap(partial, path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 

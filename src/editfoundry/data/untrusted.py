@@ -47,7 +47,7 @@ def read_json(path: Path, kind: type) -> Any:
     try:
         if path.exists() and not path.is_file():
             raise BadInputError(f"{path}: is no file; give the folder that holds it")
-        value = parse_json(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise BadInputError(f"{path}: missing; give the folder that holds it") from error
     except BadInputError:
@@ -100,6 +100,16 @@ def check_plain(value: Any, max_nodes: int | None = None) -> None:
             _check_text(item)
         elif isinstance(item, int) and not -_MAX_INT <= item < _MAX_INT:
             raise ValueError("a whole number beyond 64 bits")
+
+
+def check_utf8(text: str, path: Path) -> None:
+    """Check that text of a file, read with ``surrogateescape``, was written as UTF-8.
+
+    Raises:
+        BadInputError: it was not; a NUL between the letters tells UTF-16.
+    """
+    if "\0" in text or any("\udc80" <= character <= "\udcff" for character in text):
+        raise BadInputError(f"{path}: is not UTF-8 text; save it again as UTF-8")
 
 
 def _check_text(text: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editfoundry.errors import BadInputError, one_line
@@ -64,6 +66,36 @@ def scheduler_by_name(name: str, current: Any) -> Any:
         return on_schedule_of(current, scheduler_class)
     except (ImportError, ValueError) as error:
         raise BadInputError(f"scheduler {name!r} cannot be used: {one_line(error, 200)}") from error
+
+
+def check_scheduler_name(name: str, folder: Path | None) -> None:
+    """Refuse a scheduler's name before any model is loaded.
+
+    Args:
+        name: as `scheduler_by_name` takes it.
+        folder: of the model, in diffusers' layout; where it is not on this disk, any scheduler of diffusers passes.
+
+    Raises:
+        BadInputError: as `scheduler_by_name`.
+    """
+    import diffusers
+
+    current = None if folder is None else _scheduler_in(folder)
+    if current is not None:
+        scheduler_by_name(name, current)
+    elif _short(name) not in {_short(kind) for kind in dir(diffusers) if kind.endswith("Scheduler")}:
+        raise BadInputError(f"diffusers has no scheduler {name!r}: use one of its names, such as ddim")
+
+
+def _scheduler_in(folder: Path) -> Any:
+    """Return the scheduler of a model's folder; None where there is none that opens, which loading the model tells."""
+    import diffusers
+
+    try:
+        kind = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())["_class_name"]
+        return getattr(diffusers, kind).from_pretrained(folder, subfolder="scheduler")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def scheduler_step(

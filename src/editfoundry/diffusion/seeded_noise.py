@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from editfoundry.diffusion.seeds import wrapped_seed
+
 
 @dataclass(frozen=True)
 class SeededNoise:
@@ -37,8 +39,8 @@ def noise_like(latents: Tensor, generators: Sequence[torch.Generator]) -> Seeded
 
 
 def seeded_generators(seeds: Sequence[int]) -> list[torch.Generator]:
-    """Return a CPU generator for each seed."""
-    return [torch.Generator().manual_seed(seed) for seed in seeds]
+    """Return a CPU generator for each seed; of seeds beyond 64 bits the lower 64 count."""
+    return [torch.Generator().manual_seed(wrapped_seed(seed)) for seed in seeds]
 
 
 def seeded_draws(like: Tensor, seeds: Sequence[int], num_draws: int) -> Tensor:

@@ -14,8 +14,10 @@ from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.images import open_image
+from editfoundry.diffusion.seeds import SEEDS
 from editfoundry.editors.families.inpainting.family import INPAINTER_NAME, INPAINTING_NAME
 from editfoundry.editors.masks import box_mask, check_mask_roles, open_mask, seems_inverted
+from editfoundry.editors.output_files import check_outputs
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.profiles import Profile, load_profile
 
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 
 WORDS_FILE = "words.json"
 """In the folder of ``explain``: the instruction and what the editor said of it."""
+_UNREAD = {
+    "mask": "knows no masks: leave --mask out, or name an editor that needs one",
+    "input_caption": "does not read what a picture shows: leave --input-caption out, or name an editor that does",
+    "output_caption": "edits by no caption: leave --output-caption out, or name an editor that does",
+    "task": "knows no tasks: leave --task out, or name an emu_edit editor",
+}
+"""Part of an edit -> what is told where an editor does not look at it."""
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -108,10 +117,12 @@ def edit_file(
         BadInputError: the picture, the instruction, the editor, an option or the output's name cannot be used, or the
             editor needs a caption or a mask that was not given.
     """
-    _check_output(out)
-    if not instruction.strip():
-        raise BadInputError("the instruction is empty: say what to change")
+    _check_instruction(instruction)
+    _check_seed(seed)
+    if keep_below is not None and not 0 <= keep_below <= 1:
+        raise BadInputError(f"--keep-below is {keep_below}, but must be in 0 to 1")
     picture = open_image(image)
+    _check_outputs([out, *(turn_path(out, number) for number in range(1, len(later) + 1))], image, mask)
     # A wrong profile or editor is told before torch is imported, which takes seconds.
     profile = load_profile(editor.profile)
     source = _find(editor, profile)
@@ -127,11 +138,12 @@ def edit_file(
         output_caption=output_caption,
         task=task,
     )
-    if task is not None and "task" not in source.family.reads:
-        raise BadInputError(f"{source.name}: knows no tasks: leave --task out, or name an emu_edit editor")
+    _check_parts(source, request)
     with_post_edit = post_edit or (explain is not None and not source.family.explains_itself)
     if later and with_post_edit:
         raise BadInputError("later turns and the post-edit cannot be combined: leave one of them out")
+    if explain is not None:
+        _check_outputs([out, *_explaining_files(explain, len(later), with_post_edit=with_post_edit)], image, mask)
     _warn_of_foreign_pictures(source, image, picture)
     opened, runtime = _open(source, editor)
     words = None
@@ -172,10 +184,13 @@ def inpaint_file(
     Raises:
         BadInputError: picture, mask, prompt, editor, option or output's name cannot be used.
     """
-    _check_output(out)
     if not prompt.strip():
         raise BadInputError("the prompt is empty: say what the mask is to show")
+    _check_seed(seed)
+    if isinstance(mask, MaskWords) and not 0 <= mask.threshold <= 1:
+        raise BadInputError(f"--threshold is {mask.threshold}, but must be in 0 to 1")
     picture = open_image(image)
+    _check_outputs([out], image, mask if isinstance(mask, Path) else None)
     profile = load_profile(editor.profile)
     source = _find(replace(editor, name=editor.name or _own_inpainter(profile)), profile)
     if "mask" not in source.family.needs:
@@ -262,14 +277,18 @@ def sweep_file(
     """Edit ``image`` at every pair of guidance scales and write the sheet; see `edit_file` and `sweep_guidance`.
 
     Raises:
-        BadInputError: as `edit_file`, or the editor has not both guidance scales.
+        BadInputError: as `edit_file`, or the editor has not both guidance scales, or one of them is not finite.
     """
-    _check_output(out)
-    picture, profile = open_image(image), load_profile(editor.profile)
+    _check_instruction(instruction)
+    _check_seed(seed)
+    picture = open_image(image)
+    _check_outputs([out], image)
+    profile = load_profile(editor.profile)
     source = _find(editor, profile)
     from editfoundry.editors.editor import EditRequest
-    from editfoundry.editors.guidance_sweep import draw_sweep, sweep_guidance
+    from editfoundry.editors.guidance_sweep import check_sweep, draw_sweep, sweep_guidance
 
+    check_sweep(source, guidance_scales, image_guidance_scales)
     _warn_of_foreign_pictures(source, image, picture)
     opened, _ = _open(source, editor)
     request = EditRequest(image=picture, instruction=instruction, seed=seed, id=str(image))
@@ -336,9 +355,41 @@ def _write_words(path: Path, instruction: str, words: EditWords) -> None:
         file.write(f"{json.dumps({'instruction': instruction, **words.to_dict()}, indent=2)}\n".encode())
 
 
-def _check_output(out: Path) -> None:
+def _check_instruction(instruction: str) -> None:
+    if not instruction.strip():
+        raise BadInputError("the instruction is empty: say what to change")
+
+
+def _check_seed(seed: int) -> None:
+    if seed not in SEEDS:
+        raise BadInputError(f"--seed is {seed}, but must be in {SEEDS.start} to {SEEDS.stop - 1}")
+
+
+def _check_parts(source: EditorSource, request: EditRequest) -> None:
+    """Refuse parts of an edit that the editor would not look at."""
+    for part, unread in _UNREAD.items():
+        if getattr(request, part) is not None and part not in source.family.reads:
+            raise BadInputError(f"{source.name}: {unread}")
+
+
+def _check_outputs(outputs: Sequence[Path], *inputs: Path | None) -> None:
+    """Refuse what cannot be written once the edit is made, or would take an input's place; ``outputs`` begin with the
+    edited picture.
+    """
+    out = outputs[0]
     if out.suffix.lower() not in _FORMATS:
         raise BadInputError(f"{out}: cannot write {out.suffix or 'a file without a suffix'}: use {', '.join(_FORMATS)}")
+    check_outputs(outputs, [path for path in inputs if path is not None])
+
+
+def _explaining_files(explain: Path, num_later: int, *, with_post_edit: bool) -> list[Path]:
+    """Return the files that are written into ``explain``."""
+    if with_post_edit:
+        from editfoundry.editors.post_edit.explain import explanation_files
+
+        return explanation_files(explain)
+    words_file = explain / WORDS_FILE
+    return [words_file, *(turn_path(words_file, number) for number in range(1, num_later + 1))]
 
 
 def _save(picture: Image.Image, out: Path) -> None:

@@ -44,7 +44,7 @@ def read_editing_defaults(folder: Path) -> EditingDefaults:
         raise BadInputError(f"{path}: not a JSON object of options, made_for, side, area_side: {error}") from error
     options = defaults.options
     plain = isinstance(options, dict) and all(isinstance(value, int | float | str) for value in options.values())
-    sides = isinstance(defaults.side, int | None) and isinstance(defaults.area_side, int | None)
+    sides = all(side is None or (type(side) is int and side > 0) for side in (defaults.side, defaults.area_side))
     if not plain or not isinstance(defaults.made_for, str) or not sides:
         raise BadInputError(
             f"{path}: options must be names with numbers or words, made_for a text, side and area_side numbers"

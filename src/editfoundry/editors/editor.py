@@ -153,13 +153,15 @@ class Editor:
 
         Raises:
             OutOfMemoryError: one request alone does not fit into memory.
-            BadInputError: a request has an option that only the whole editor can have.
+            BadInputError: a request has an option that only the whole editor can have, or one of the wrong kind.
         """
         edits: dict[int, EditResult] = {}
         for place, request in enumerate(requests):
             fixed = set(request.options) - set(self.source.family.per_request_options)
             if fixed:
                 raise BadInputError(f"{self.name}: {min(fixed)} cannot differ from request to request")
+            if request.options:
+                self.source.options(request.options, self.options)
             lacking = next((part for part in self.source.family.needs if not _has(request, part)), None)
             if lacking is not None:
                 edits[place] = _lacking(self, request, lacking)
@@ -201,7 +203,8 @@ class Editor:
         except Exception as error:
             if is_out_of_memory(error):
                 raise _BatchTooLarge from error
-            _log.warning("the editor crashed on %s", ", ".join(r.id for r in requests), exc_info=True)
+            if not isinstance(error, BadInputError):
+                _log.warning("the editor crashed on %s", ", ".join(r.id for r in requests), exc_info=True)
             raise Rejection("crashed", f"{type(error).__name__}: {error}") from error
         _check_warnings(caught)
         if len(outputs) != len(requests):

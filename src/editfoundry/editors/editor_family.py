@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editfoundry.data.hashing import file_hash
-from editfoundry.editors.editing_defaults import EditingDefaults, read_editing_defaults
+from editfoundry.editors.editing_defaults import FILE_NAME, EditingDefaults, read_editing_defaults
+from editfoundry.editors.option_values import check_kinds
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.identity import model_identity, shaping_files
 
@@ -151,16 +152,20 @@ class EditorSource:
     @property
     def option_kinds(self) -> dict[str, type[int | float | str]]:
         """The options that have a number or a word as default, and of which kind."""
-        defaults = {name: type(value) for name, value in vars(self._options_class()).items()}
+        defaults = {name: type(value) for name, value in vars(self._own_options).items()}
         return {name: kind for name, kind in defaults.items() if kind in (int, float, str)}
 
     @cached_property
     def defaults(self) -> EditingDefaults:
         """What the checkpoint's own folder says about editing with it."""
-        folder = self.folder
-        if folder is None and len(self.roles) == 1 and self.profile is not None:
-            folder = Path(self.own_profile.model(self.roles[0]).location)
-        return EditingDefaults() if folder is None else read_editing_defaults(folder)
+        return EditingDefaults() if self._model_folder is None else read_editing_defaults(self._model_folder)
+
+    @property
+    def _model_folder(self) -> Path | None:
+        """The checkpoint, or the one model of the profile that the editor is made of."""
+        if self.folder is None and len(self.roles) == 1 and self.profile is not None:
+            return Path(self.profile.model(self.roles[0]).location)
+        return self.folder
 
     def options(self, given: Mapping[str, Any], over: Any = None) -> Any:
         """Return the family's options: ``given`` over those of ``over``, or over the checkpoint's own defaults.
@@ -172,16 +177,40 @@ class EditorSource:
         if unknown:
             raise BadInputError(f"{self._kind} has no option {unknown[0].replace('_', '-')}: leave it out")
         try:
+            check_kinds(self._own_options, given)
             if over is not None:
-                return dataclasses.replace(over, **given)
-            known = {name: value for name, value in self.defaults.options.items() if name in self.option_names}
-            return self._options_class(**{**known, **given})
+                changed = given
+                options = dataclasses.replace(over, **given)
+            else:
+                changed = {**self._defaults_of_folder, **given}
+                options = self._options_class(**changed)
+            if changed.get("scheduler") is not None:
+                self._check_scheduler(changed["scheduler"])
         except BadInputError as error:
             raise BadInputError(f"{self.name}: {error}") from error
+        return options
+
+    @property
+    def _defaults_of_folder(self) -> dict[str, Any]:
+        known = {name: value for name, value in self.defaults.options.items() if name in self.option_names}
+        try:
+            check_kinds(self._own_options, known)
+        except BadInputError as error:
+            raise BadInputError(f"{FILE_NAME}: {error}") from error
+        return known
+
+    def _check_scheduler(self, name: str) -> None:
+        from editfoundry.diffusion.schedulers import check_scheduler_name
+
+        check_scheduler_name(name, self._model_folder)
 
     @property
     def _kind(self) -> str:
         return f"{self.name} ({self.pipeline_class})" if self.pipeline_class else self.name
+
+    @cached_property
+    def _own_options(self) -> Any:
+        return self._options_class()
 
     @cached_property
     def _options_class(self) -> type[Any]:

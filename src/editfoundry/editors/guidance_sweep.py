@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageDraw, ImageFont
 
 from editfoundry.editors.editor import Editor, EditRequest
+from editfoundry.editors.editor_family import EditorSource
 from editfoundry.errors import BadInputError
 
 PAPER_IMAGE_GUIDANCE_SCALES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2)
@@ -50,11 +51,10 @@ def sweep_guidance(
         batch_size: edits that are sampled together.
 
     Raises:
-        BadInputError: the editor has not both scales.
+        BadInputError: the editor has not both scales, or one of them is no finite number.
     """
     family = editor.source.family
-    if not set(SCALES) <= set(editor.source.option_names):
-        raise BadInputError(f"{editor.name}: a sweep has two guidance scales, and this editor has not both")
+    check_sweep(editor.source, guidance_scales, image_guidance_scales)
     pairs = [(text, picture) for text in guidance_scales for picture in image_guidance_scales]
     size = batch_size if set(SCALES) <= set(family.per_request_options) else 1
     edits: list[Image.Image] = []
@@ -63,6 +63,15 @@ def sweep_guidance(
     width = len(image_guidance_scales)
     rows = tuple(tuple(edits[start : start + width]) for start in range(0, len(edits), width))
     return GuidanceSweep(tuple(guidance_scales), tuple(image_guidance_scales), rows)
+
+
+def check_sweep(source: EditorSource, guidance_scales: Sequence[float], image_guidance_scales: Sequence[float]) -> None:
+    """Raise BadInputError unless an editor has both scales and can have these values of them."""
+    if not set(SCALES) <= set(source.option_names):
+        raise BadInputError(f"{source.name}: a sweep has two guidance scales, and this editor has not both")
+    for name, scales in zip(SCALES, (guidance_scales, image_guidance_scales), strict=True):
+        for scale in scales:
+            source.options({name: scale})
 
 
 def _edit_at(editor: Editor, request: EditRequest, pairs: Sequence[tuple[float, float]]) -> list[Image.Image]:

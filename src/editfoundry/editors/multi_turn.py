@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from editfoundry.diffusion.seeds import wrapped_seed
 from editfoundry.editors.editor import Editor, EditRequest, EditResult, Turn, WordedEdit
 from editfoundry.errors import BadInputError
 
@@ -76,7 +77,7 @@ def edit_turns(
             request = replace(
                 request,
                 instruction=instruction,
-                seed=request.seed + 1,
+                seed=wrapped_seed(request.seed + 1),
                 mask=None,
                 input_caption=None,
                 output_caption=None,

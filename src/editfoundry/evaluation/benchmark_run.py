@@ -15,6 +15,7 @@ from PIL import Image
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.output_folder import claim_output
 from editfoundry.data.png import encode_png
+from editfoundry.data.untrusted import read_json
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.asked_hash import asked_hash
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
@@ -80,14 +81,15 @@ def run_benchmark(
 
     Raises:
         BadInputError: no editor, two of one name, a name that cannot name a folder, no item, an id twice, no such
-            metric, a tinyworld case that cannot be answered, or ``output`` holds something else.
+            metric, a tinyworld case that cannot be answered, or ``output`` holds something else, as the edits of
+            another benchmark.
         UnavailableError: another run is at work on ``output``.
     """
     check_contestants(contestants)
     _check_items(benchmark)
     scorer = MetricScorer(models, benchmark, seed, metrics)
     with output_lock(output, STAGE):
-        claim_output(output, STAGE)
+        _claim(output, benchmark.name)
         arms = _edit(contestants, benchmark, output, seed, batch_size, controls, progress)
         trivial = TrivialPictures(benchmark, seed) if controls else None
         rows, bounds = _score(scorer, benchmark, output, arms, trivial, seed, batch_size)
@@ -130,6 +132,23 @@ def check_contestants(contestants: Sequence[Contestant]) -> None:
             raise BadInputError(f"an editor cannot be called {name!r} in a report: call it otherwise, with NAME=EDITOR")
         if names.count(name) > 1:
             raise BadInputError(f"two editors are called {name!r}: tell them apart with NAME=EDITOR")
+
+
+def _claim(output: Path, benchmark: str) -> None:
+    """Claim a run folder for one benchmark; those of before the mark told it are known by their ``metrics.json``."""
+    way_out = "give another folder, or remove this one"
+    claim_output(output, STAGE, _measured_benchmark(output), way_out=way_out)
+    claim_output(output, STAGE, benchmark, way_out=way_out)
+
+
+def _measured_benchmark(output: Path) -> str | None:
+    """Return the benchmark of a folder's ``metrics.json``; None where there is none, or nobody can read it."""
+    try:
+        benchmark = read_json(output / METRICS_FILE, dict).get("benchmark")
+    except BadInputError:
+        return None
+    name = benchmark.get("name") if isinstance(benchmark, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _check_items(benchmark: Benchmark) -> None:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from editfoundry.data.output_folder import MARKER
+from editfoundry.data.output_folder import MARKER, place_for
 from editfoundry.data.running_process import is_running, started_at
 from editfoundry.data.storage import require_on_disk
 from editfoundry.errors import UnavailableError
@@ -75,13 +75,15 @@ def output_lock(folder: Path, stage: str, shard: str | None = None) -> Iterator[
         shard: name of the only shard that is written.
 
     Raises:
+        BadInputError: no folder can be made there.
         UnavailableError: somebody else is at work on it.
     """
     require_on_disk(folder)
-    folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    place, owner = lock_path(folder, shard), LockOwner.of_this_process(stage)
-    _take(folder, shard, place, owner)
+    with place_for(folder):
+        folder = folder.resolve()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        place, owner = lock_path(folder, shard), LockOwner.of_this_process(stage)
+        _take(folder, shard, place, owner)
     stopped = threading.Event()
     heart = threading.Thread(target=_beat, args=(place, owner, stopped), daemon=True)
     heart.start()

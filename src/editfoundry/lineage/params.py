@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import field, make_dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.stages import STAGES
 from editfoundry.profiles import DEFAULT_PROFILE, load_profile
 from editfoundry.synthesis.instructions.config import InstructionConfig
+from editfoundry.training.loop_config import MAX_SEED
 
 FURTHER_SECTIONS: dict[str, type] = {
     "score": ScoreConfig,
@@ -136,7 +138,7 @@ def _changed(values: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, An
 
 def _build(cls: Any, values: object, where: str) -> Any:
     if not isinstance(values, Mapping):
-        raise BadInputError(f"{where or 'the file'} is not a mapping of names to values")
+        raise BadInputError(f"{where.removesuffix('.') or 'the file'} is not a mapping of names to values")
     known = {f.name: f for f in dataclasses.fields(cls)}
     unknown = [name for name in values if name not in known]
     if unknown:
@@ -145,7 +147,7 @@ def _build(cls: Any, values: object, where: str) -> Any:
     built = {}
     for name, value in values.items():
         section = _section(hints[name], value)
-        built[name] = _build(section, value, f"{where}{name}.") if section else _typed(value, hints[name], where + name)
+        built[name] = _build(section, value, f"{where}{name}.") if section else _plain(value, hints[name], where + name)
     return cls(**built)
 
 
@@ -154,6 +156,16 @@ def _section(hint: Any, value: object) -> Any:
     kinds = get_args(hint) if get_origin(hint) is UnionType else (hint,)
     allows_nothing = type(None) in kinds and value is None
     return None if allows_nothing else next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+
+
+def _plain(value: object, hint: Any, name: str) -> object:
+    """Return a plain value as ``hint`` wants it; an infinity, NaN or a seed out of range is wrong."""
+    typed = _typed(value, hint, name)
+    if isinstance(typed, float) and not math.isfinite(typed):
+        raise BadInputError(f"parameter {name} is {typed}, but must be a finite number")
+    if name.endswith(".seed") and isinstance(typed, int) and not 0 <= typed <= MAX_SEED:
+        raise BadInputError(f"parameter {name} is {typed}, but must be 0 to {MAX_SEED}")
+    return typed
 
 
 def _typed(value: object, hint: Any, name: str) -> object:

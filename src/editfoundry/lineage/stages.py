@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from editfoundry.curation.dataset_stage import dataset_stage
+from editfoundry.data.output_folder import place_for
 from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError, problems_of, refuse
 from editfoundry.execution.stage_record import Progress, Stage, StageParams, StageRequest
@@ -138,7 +139,12 @@ def run_stage(
     """Run a stage on a project's own folders, redoing only what is missing or has changed.
 
     The command line, ``dvc.yaml``, Dagster and the demo come down to the same functions, so they make the same bytes.
+
+    Raises:
+        BadInputError: ``root`` is no folder and cannot be made, or the stage's input or parameters cannot be used.
     """
+    with place_for(root):
+        root.mkdir(parents=True, exist_ok=True)
     return stage_named(name).run(stage_request(name, params, root, progress, only))
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from string import punctuation
 from typing import Any
 
 import torch
@@ -25,6 +26,12 @@ PHRASES_AT_ONCE = 6
 """Phrases of a prompt."""
 PHRASE_TOKENS = 32
 """Of a phrase; the rest is cut off."""
+_NAMES_NOTHING = frozenset(
+    ("", "a", "an", "the", "of", "and", "or", "in", "on", "at", "to", "with", "this", "that", "it")
+)
+"""Words that say nothing of a thing on their own."""
+_CONTINUES = "##"
+"""Begins a piece of a word that is not its first, in a WordPiece."""
 _UNUSED = ("model.backbone.conv_encoder.model.layernorm.", "model.backbone.conv_encoder.model.swin.layernorm.")
 """A Swin's last norm, which its use as a backbone leaves out, and which was not published."""
 
@@ -59,6 +66,12 @@ class Detector:
     runtime: Runtime
     batch_size: int = PASS_SIZES["detector"]
     """Pictures that go through the model together, each with up to ``PHRASES_AT_ONCE`` phrases."""
+
+    def knows(self, phrase: str) -> bool:
+        """Return whether the model can read what a phrase names; of words it does not know it scores at random."""
+        tokenizer = self.processor.tokenizer
+        naming = [word for word in _plain_words(phrase) if word.strip(punctuation) not in _NAMES_NOTHING]
+        return any(_is_known(tokenizer, word) for word in naming)
 
     @with_model_at_work
     @torch.inference_mode()
@@ -127,11 +140,28 @@ def build_prompt(tokenizer: Any, phrases: Sequence[str]) -> PhrasePrompt:
     stop = tokenizer.convert_tokens_to_ids(".")
     input_ids, spans = [tokenizer.cls_token_id], []
     for phrase in phrases:
-        text = " ".join(re.sub(r"[.?]", " ", phrase).lower().split())
-        tokens = tokenizer(text, add_special_tokens=False, truncation=True, max_length=PHRASE_TOKENS)["input_ids"]
+        tokens = _tokens(tokenizer, _plain_words(phrase))
         spans.append((len(input_ids), len(input_ids) + len(tokens)))
         input_ids += [*tokens, stop]
     return PhrasePrompt([*input_ids, tokenizer.sep_token_id], spans)
+
+
+def _plain_words(phrase: str) -> list[str]:
+    return re.sub(r"[.?]", " ", phrase).lower().split()
+
+
+def _tokens(tokenizer: Any, words: Sequence[str]) -> list[int]:
+    text = " ".join(words)
+    found: list[int] = tokenizer(text, add_special_tokens=False, truncation=True, max_length=PHRASE_TOKENS)["input_ids"]
+    return found
+
+
+def _is_known(tokenizer: Any, word: str) -> bool:
+    """Return whether a word has a token that is neither special nor, of a word in pieces, a single letter."""
+    tokens = [token for token in _tokens(tokenizer, [word]) if token not in tokenizer.all_special_ids]
+    pieces = tokenizer.convert_ids_to_tokens(tokens)
+    is_spelt = any(piece.startswith(_CONTINUES) for piece in pieces)
+    return bool(pieces) and not (is_spelt and all(len(piece.removeprefix(_CONTINUES)) == 1 for piece in pieces))
 
 
 def padded(prompts: Sequence[PhrasePrompt]) -> dict[str, Tensor]:

@@ -57,14 +57,15 @@ class Segmenter:
         if not points:
             return np.zeros((0, 3, image.height, image.width), dtype=bool), np.zeros((0, 3), dtype=np.float32)
         predictor = SamPredictor(self.model)
-        predictor.set_image(np.asarray(image.convert("RGB")))
+        pixels = _thick_enough(np.asarray(image.convert("RGB")), self.model.image_encoder.img_size)
+        predictor.set_image(pixels)
         coordinates = torch.tensor(points, dtype=torch.float32, device=self.model.device)[:, None]
-        coordinates = predictor.transform.apply_coords_torch(coordinates, (image.height, image.width))
+        coordinates = predictor.transform.apply_coords_torch(coordinates, pixels.shape[:2])
         found = []
         for part in coordinates.split(POINTS_AT_ONCE):
             labels = torch.ones(len(part), 1, dtype=torch.int64, device=part.device)
             masks, qualities, _ = predictor.predict_torch(part, labels, multimask_output=True)
-            found.append((masks.cpu().numpy(), qualities.float().cpu().numpy()))
+            found.append((masks[..., : image.height, : image.width].cpu().numpy(), qualities.float().cpu().numpy()))
         masks, qualities = zip(*found, strict=True)
         return np.concatenate(masks), np.concatenate(qualities)
 
@@ -93,6 +94,14 @@ class Segmenter:
         masks, _ = self.masks_at(image, points)
         count = len(_BOX_POINTS) ** 2
         return [_most_alike(masks[count * n : count * (n + 1)], box) for n, box in enumerate(boxes)]
+
+
+def _thick_enough(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Return ``(H, W, 3)`` pixels whose border goes on where they are so thin that at ``side`` nothing is left."""
+    height, width = pixels.shape[:2]
+    least = -(-max(height, width) // side)
+    missing = ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0))
+    return np.pad(pixels, missing, mode="edge")
 
 
 def _most_alike(masks: np.ndarray, box: tuple[float, float, float, float]) -> tuple[np.ndarray, float]:

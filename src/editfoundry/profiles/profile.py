@@ -142,9 +142,11 @@ def load_profile(name_or_path: str | Path) -> Profile:
         known = ", ".join(sorted(p.stem for p in PROFILES_FOLDER.glob("*.toml")))
         raise BadInputError(f"no profile {str(name_or_path)!r}: use one of {known}, or the path of a TOML file")
     try:
-        entries = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path}: not a TOML file: {error}") from error
+        entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError as error:
+        raise BadInputError(f"{path}: not a TOML file: nested too deeply") from error
+    except ValueError as error:
+        raise BadInputError(f"{path}: not a TOML file: {one_line(error)}") from error
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
     settings = {name: entries.pop(name, {}) for name in ("post_edit", "judge", "params")}

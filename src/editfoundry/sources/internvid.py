@@ -27,7 +27,7 @@ from editfoundry.sources.downloads import Downloader
 from editfoundry.sources.internvid_columns import InternVidRow, clip_values, parse_clip_row, resolve_clip_columns
 from editfoundry.sources.internvid_filters import InternVidFilters
 from editfoundry.sources.row_ranges import num_table_rows
-from editfoundry.sources.table_reader import TableRow, read_table_rows, table_columns, table_files
+from editfoundry.sources.table_reader import TableRow, missing_column, read_table_rows, table_columns, table_files
 from editfoundry.sources.video_files import fingerprint, videos_by_id
 
 STAGE = "clips"
@@ -234,5 +234,4 @@ def _check_columns(path: Path) -> None:
     names = table_columns(path)
     missing = [role for role in ("video_id", "start", "end") if role not in resolve_clip_columns(tuple(names))]
     if names and missing:
-        shown = " ".join(", ".join(str(printable(name, 40)) for name in names[:20]).split())
-        raise BadInputError(f"{path}: no column for {missing[0]} (YoutubeID, Start_timestamp, ...); it has {shown}")
+        raise missing_column(path, names, f"column for {missing[0]} (YoutubeID, Start_timestamp, ...)")

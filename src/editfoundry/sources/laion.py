@@ -25,7 +25,7 @@ from editfoundry.execution.shard_store import RowStore, ShardNotes
 from editfoundry.sources.columns import parse_row, printable, resolve_columns, values_by_role
 from editfoundry.sources.laion_filters import LaionFilters, SeenRows, check_row, check_score_columns
 from editfoundry.sources.row_ranges import RowRange, num_table_rows, row_ranges
-from editfoundry.sources.table_reader import TableRow, read_table_rows, table_columns, table_files
+from editfoundry.sources.table_reader import TableRow, missing_column, read_table_rows, table_columns, table_files
 
 STAGE = "captions"
 _NUMBERED = re.compile(r"\d{5,}")
@@ -180,7 +180,7 @@ def check_table(table: Path, files: list[Path], filters: LaionFilters) -> None:
         names = table_columns(path)
         found = resolve_columns(tuple(names))
         if names and "caption" not in found:
-            raise BadInputError(f"{path}: no caption column (TEXT, caption, ...); its columns are {_listed(names)}")
+            raise missing_column(path, names, "caption column (TEXT, caption, ...)")
         roles.update(found)
     if next(_first_rows(files), None) is None:
         raise BadInputError(f"{table}: has no rows")
@@ -190,8 +190,3 @@ def check_table(table: Path, files: list[Path], filters: LaionFilters) -> None:
 def _first_rows(files: list[Path]) -> Iterator[TableRow]:
     for path in files:
         yield from islice(read_table_rows(path), 1)
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(str(printable(name, 40)) for name in names[:20])
-    return " ".join(shown.split()) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

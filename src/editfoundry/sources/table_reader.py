@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from editfoundry.data.csv_table import csv_table
 from editfoundry.data.parquet_errors import PARQUET_ERRORS
-from editfoundry.data.untrusted import check_plain
+from editfoundry.data.untrusted import check_plain, check_utf8
 from editfoundry.errors import BadInputError, one_line
-from editfoundry.sources.columns import resolve_columns
+from editfoundry.sources.columns import printable, resolve_columns
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 TEXT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -88,11 +88,25 @@ def table_columns(path: Path) -> list[str]:
                 return list(file.schema_arrow.names)
         if _kind(path) in (".csv", ".tsv"):
             with _open_text(path) as text:
-                return next(_csv_records(text, path), [])
+                return _csv_table(text, path)[0]
     first = list(islice(_jsonl_rows(path), PEEK_ROWS))
     if first and not any(row.values for row in first):
+        with _readable(path), _open_text(path) as text:
+            check_utf8(text.readline(MAX_LINE_CHARS), path)
         raise BadInputError(f"{path}: not one of its first {len(first)} lines is a JSON object; is it JSONL?")
     return list(dict.fromkeys(name for row in first for name in row.values))
+
+
+def missing_column(path: Path, names: Sequence[str], wanted: str) -> BadInputError:
+    """Return the error of a table without the column ``wanted``, which says what columns it has.
+
+    Raises:
+        BadInputError: the names are not UTF-8, so that none could be found.
+    """
+    check_utf8("".join(names), path)
+    shown = " ".join(", ".join(str(printable(name, 40)) for name in names[:20]).split())
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return BadInputError(f"{path}: no {wanted}; its columns are {shown}{more}")
 
 
 def read_table_rows(path: Path, resolve: ResolveColumns = resolve_columns) -> Iterator[TableRow]:
@@ -157,32 +171,21 @@ def _undecoded(column: pa.Array) -> pa.Array:
 
 def _csv_rows(path: Path, resolve: ResolveColumns) -> Iterator[TableRow]:
     with _readable(path), _open_text(path) as text:
-        records = _csv_records(text, path)
-        header = next(records, [])
+        header, records = _csv_table(text, path)
         known = set(resolve(tuple(header)).values())
         for number, record in enumerate(records, start=1):
-            if len(record) == len(header):
+            if isinstance(record, str):
+                yield TableRow(table=path.name, number=number, problem=record)
+            elif len(record) != len(header):
+                problem = f"{len(record)} fields, {len(header)} in the header"
+                yield TableRow(table=path.name, number=number, problem=problem)
+            else:
                 values = {name: value for name, value in zip(header, record, strict=True) if name in known}
                 yield TableRow(table=path.name, number=number, values=values)
-            else:
-                yield TableRow(
-                    table=path.name, number=number, problem=f"{len(record)} fields, {len(header)} in the header"
-                )
 
 
-def _csv_records(text: TextIO, path: Path) -> Iterator[list[str]]:
-    """Yield a CSV file's records without blank lines; one that cannot be parsed is an empty list."""
-    reader = csv.reader(_lines(text, path), delimiter="\t" if _kind(path) == ".tsv" else ",")
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield []
-        else:
-            if record:
-                yield record
+def _csv_table(text: TextIO, path: Path) -> tuple[list[str], Iterator[list[str] | str]]:
+    return csv_table(_lines(text, path), path, "\t" if _kind(path) == ".tsv" else ",")
 
 
 def _jsonl_rows(path: Path) -> Iterator[TableRow]:

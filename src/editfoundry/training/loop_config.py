@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from editfoundry.errors import BadInputError
 MIXED_PRECISIONS = ("no", "fp16", "bf16")
 LR_SCHEDULES = ("cosine", "linear", "constant")
 OPTIMIZERS = ("adamw", "adamw_8bit")
+MAX_SEED = 2**32 - 1
+"""The largest seed that Python, numpy and torch all take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +111,9 @@ class LoopConfig:
     they were there stays trained."""
 
     def __post_init__(self) -> None:
+        numbers = [name for name, value in vars(self).items() if isinstance(value, float)]
+        self.check_each(numbers, math.isfinite, "a finite number")
+        self.check_each(("seed",), lambda value: 0 <= value <= MAX_SEED, f"0 to {MAX_SEED}")
         at_least_one = ("num_steps", "batch_size", "gradient_accumulation_steps", "checkpoint_every", "num_checkpoints")
         self.check_each((*at_least_one, "log_every", "validate_every"), lambda value: value >= 1, "at least 1")
         self.check_each(("learning_rate", "max_grad_norm"), lambda value: value > 0, "more than 0")

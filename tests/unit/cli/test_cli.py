@@ -260,3 +260,29 @@ def test_a_full_disk_ends_with_1_and_one_line_whoever_wrote(invoke, monkeypatch)
     status, _, err = invoke("curate", "in", "out")
     assert status == 1 and err.count("\n") == 1
     assert "'/cache/of/a/library'; the disk is full: make room, then run the same command again" in err
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("evaluate", "--editor", "input", "--out", "out"),
+        ("report", "run"),
+        ("compare", "run", "run"),
+        ("trade-off", "--editor", "base", "--benchmark", "tinyworld-world", "--out", "out"),
+        ("ratings", "sheet", "run", "sheet.html"),
+        ("ratings", "aggregate", "a.json", "--key", "sheet.key.json", "--out", "out"),
+        ("instructions", "train", "rows.jsonl", "model"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_seed_out_of_range_is_refused_before_any_work(invoke, arguments, seed):
+    code, _, told = invoke(*arguments, "--seed", seed)
+    assert code == 2 and "Input should be" in told and "Traceback" not in told
+
+
+def test_a_comparison_does_not_replace_a_report_that_it_compares(invoke, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "report.html").write_text("report")
+    code, _, told = invoke("compare", "run", "other", "--out", "run/report.html")
+    assert code == 2 and told == "error: run/report.html: is the input too; give another path\n"

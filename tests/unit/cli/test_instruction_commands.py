@@ -40,3 +40,14 @@ def test_a_model_is_trained_and_writes_for_captions(tmp_path, monkeypatch):
 def test_a_training_with_nowhere_to_go_is_wrong_usage(tmp_path):
     with pytest.raises(BadInputError, match="give OUTPUT, a folder for the model, or --write-jsonl FILE"):
         run("instructions", "train", tmp_path / "rows.jsonl")
+
+
+@pytest.mark.parametrize("given", ["rows.jsonl", "."])
+def test_the_rows_are_not_replaced_by_their_own_chats(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"input": "a cat", "edit": "make it a dog", "output": "a dog"}\n')
+    before = rows.read_bytes()
+    with pytest.raises(BadInputError, match="rows.jsonl: is the input too"):
+        run("instructions", "train", given, "--write-jsonl", tmp_path / "rows.jsonl")
+    assert rows.read_bytes() == before

@@ -307,3 +307,33 @@ def test_the_first_pass_can_be_made_one_shard_at_a_time_in_any_order(source, out
     told = []
     result = curate(source, output, CONFIG, lambda *numbers: told.append(numbers))
     assert told[0] == (6, 9) and result.rejected == {"duplicate": 1, "no score": 1}
+
+
+def test_triplets_without_scores_are_sent_to_be_scored_and_not_to_lower_thresholds(source, output):
+    write(source, [triplet(n, scores={}) for n in range(3)])
+    with pytest.raises(BadInputError, match="no score 3; .*; give triplets their scores with editfoundry score first$"):
+        curate(source, output, CONFIG)
+    write(source, [triplet(0, scores={}), triplet(1, scores={**GOOD, "clip_input": 0.0})])
+    with pytest.raises(BadInputError, match="editfoundry score first, and lower dataset.thresholds or make more"):
+        curate(source, output, CONFIG)
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_run_that_fails_by_bad_input_leaves_no_first_pass_behind(source, output, is_damaged):
+    write(source, [triplet(n, scores=GOOD if is_damaged else {}) for n in range(8)])
+    tar = source / "00000.tar"
+    if is_damaged:
+        tar.write_bytes(tar.read_bytes()[: tar.stat().st_size // 2])
+    with pytest.raises(BadInputError):
+        curate(source, output, CONFIG)
+    assert [path.name for path in output.parent.iterdir()] == [source.name]
+
+
+def test_a_folder_of_ones_own_in_the_place_of_the_first_pass_is_left_alone(source, output):
+    write(source, [triplet(n) for n in range(8)])
+    own = output.with_name(f".{output.name}.first-pass")
+    own.mkdir()
+    (own / "thesis.txt").write_text("mine")
+    with pytest.raises(BadInputError, match="exists with other content"):
+        curate(source, output, CONFIG)
+    assert (own / "thesis.txt").read_text() == "mine"

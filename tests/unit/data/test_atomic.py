@@ -9,10 +9,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from editfoundry.data.atomic import atomic_file, atomic_folder, room_for
+from editfoundry.data.output_folder import check_claim, claim_output
 from editfoundry.data.record import Caption
 from editfoundry.data.shards import write_triplets
 from editfoundry.data.tables import write_rows
-from editfoundry.errors import NoSpaceError
+from editfoundry.errors import BadInputError, NoSpaceError
+from editfoundry.execution.output_lock import output_lock
 
 
 @pytest.fixture
@@ -65,3 +67,56 @@ def test_full_disks_and_quotas_are_told_from_other_errors(tmp_path, number):
         raise PermissionError(errno.EACCES, "no")
     with pytest.raises(json.JSONDecodeError), room_for(tmp_path / "out"):
         json.loads("{")
+
+
+def lock(path):
+    with output_lock(path, "test"):
+        pass
+
+
+MAKERS = {
+    "file": write_file,
+    "folder": write_weights,
+    "claim": lambda path: claim_output(path, "test"),
+    "lock": lock,
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("file.png/out", "cannot be made: .*file.png is no folder"),
+        ("file.png/deep/out", "cannot be made: .*file.png is no folder"),
+        ("/proc/out", "cannot be made"),
+        ("/proc/deep/out", "cannot be made"),
+        ("x" * 300, "cannot be made .File name too long."),
+    ],
+)
+def test_a_path_at_which_nothing_can_be_made_is_bad_input_in_one_line(tmp_path, make, place, told):
+    (tmp_path / "file.png").write_text("mine")
+    with pytest.raises(BadInputError, match=told) as error:
+        make(tmp_path / place)
+    assert str(error.value).startswith(f"{tmp_path / place}: ") and "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file.png"]
+
+
+def test_an_output_file_that_is_a_folder_is_refused_and_left(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(BadInputError, match="is a folder where an output file should be"):
+        write_file(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_claim_below_a_file_is_refused_before_anything_is_made(tmp_path):
+    (tmp_path / "file.png").write_text("mine")
+    with pytest.raises(BadInputError, match="is no folder"):
+        check_claim(tmp_path / "file.png" / "deep" / "out", "test")
+
+
+def test_what_the_writer_itself_raises_is_not_taken_for_a_fault_of_the_path(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "out"):
+        (tmp_path / "gone").read_bytes()
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "out", "test"):
+        (tmp_path / "gone").read_bytes()
+    assert list(tmp_path.iterdir()) == []

@@ -23,7 +23,7 @@ from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow, read_rejections, write_rejections
 from editfoundry.data.shards import count_triplets, read_triplets, write_triplets
 from editfoundry.data.tables import count_rows, read_rows, write_rows
-from editfoundry.data.untrusted import parse_json, read_yaml
+from editfoundry.data.untrusted import parse_json, read_json, read_yaml
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.evaluation.reports.dataset_statistics import dataset_statistics
 from editfoundry.lineage.params import load_params
@@ -230,6 +230,11 @@ def test_yaml_that_unfolds_names_objects_or_holds_no_text_is_bad_input(content, 
     with pytest.raises(BadInputError, match=r"params.yaml: cannot be read as YAML"):
         read_yaml(tmp_path / "params.yaml")
     assert time.process_time() - started < 10
+
+
+def test_json_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "answers.json").write_bytes('\ufeff{"a": "é"}'.encode())
+    assert read_json(tmp_path / "answers.json", dict) == {"a": "é"}
 
 
 @pytest.mark.parametrize("text", ["[1, 2.5, null, true]", '{"a": {"b": ["é", "🦊"]}}', "[NaN, Infinity]"])

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from tiny_models import tiny_image, tiny_pipeline
 from tiny_painter import save_models
 
-from editfoundry.editors.edit_file import ChosenEditor, MaskWords, edit_file, inpaint_file
+from editfoundry.editors.edit_file import ChosenEditor, MaskWords, edit_file, inpaint_file, sweep_file
 from editfoundry.editors.masks import box_mask
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.errors import BadInputError
@@ -72,6 +72,126 @@ def test_a_failed_edit_leaves_the_output_as_it_was(tmp_path, editor):
             edit(tmp_path / image, tmp_path / out, chosen, instruction)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "cut.png", "out.png"]
     assert (tmp_path / "out.png").read_bytes() == b"earlier"
+
+
+@pytest.fixture
+def nothing_is_loaded(monkeypatch):
+    def load(*_):
+        raise AssertionError("the editor was loaded, though the edit had to be refused")
+
+    monkeypatch.setattr("editfoundry.editors.open_editor.open_source", load)
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ("a.png/o.png", {}, "a.png/o.png: cannot be written: .*a.png is no folder"),
+        ("folder.png", {}, "folder.png: cannot be written: it is a folder"),
+        ("o" * 250 + ".png", {}, "cannot be written: .*too long"),
+        ("a.png", {}, "a.png: would be written over, but it is an input"),
+        ("folder.png/../a.png", {}, "would be written over, but it is an input"),
+        (
+            "a.png",
+            {"image": "o.turn1.png", "out": "o.png", "later": ["it snows"]},
+            "o.turn1.png: would be written over",
+        ),
+        ("o.png", {"explain": "a.png"}, "a.png/01-input.png: cannot be written: .*a.png is no folder"),
+        ("e/sheet.png", {"explain": "e"}, "sheet.png: would be written twice"),
+        ("o.png", {"image": "folder.png/10-result.png", "explain": "folder.png"}, "10-result.png: would be written ov"),
+    ],
+)
+def test_an_output_that_cannot_be_or_takes_an_input_s_place_is_refused_before_anything_is_loaded(
+    tmp_path, editor, nothing_is_loaded, out, options, message
+):
+    (tmp_path / "folder.png").mkdir()
+    image, out = tmp_path / options.pop("image", "a.png"), tmp_path / options.pop("out", out)
+    tiny_image(0).save(image)
+    before = sorted(tmp_path.rglob("*"))
+    if "explain" in options:
+        options = {"explain": tmp_path / options["explain"]}
+    with pytest.raises(BadInputError, match=message):
+        edit_file(image, "melt it", out, ChosenEditor(name=editor), **options)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_mask_is_no_output_and_its_file_stays(tmp_path, nothing_is_loaded):
+    picture = tiny_image(0)
+    picture.save(tmp_path / "a.png")
+    box_mask("1,1,9,9", picture).save(tmp_path / "mask.png")
+    with pytest.raises(BadInputError, match="mask.png: would be written over, but it is an input"):
+        inpaint_file(tmp_path / "a.png", tmp_path / "mask.png", "a cup", tmp_path / "mask.png", ChosenEditor())
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("mask", "knows no masks: leave --mask out"),
+        ("input_caption", "leave --input-caption out"),
+        ("output_caption", "edits by no caption: leave --output-caption out"),
+        ("task", "knows no tasks: leave --task out"),
+    ],
+)
+def test_what_the_editor_does_not_look_at_is_refused(tmp_path, editor, nothing_is_loaded, part, message):
+    picture = tiny_image(0)
+    picture.save(tmp_path / "a.png")
+    box_mask("1,1,9,9", picture).save(tmp_path / "mask.png")
+    given = {part: tmp_path / "mask.png" if part == "mask" else "add"}
+    with pytest.raises(BadInputError, match=message):
+        edit_file(tmp_path / "a.png", "melt it", tmp_path / "o.png", ChosenEditor(name=editor), **given)
+
+
+@pytest.mark.parametrize("seed", [2**64, -(2**63) - 1, 99999999999999999999])
+def test_a_seed_beyond_64_bits_is_refused(tmp_path, editor, nothing_is_loaded, seed):
+    tiny_image(0).save(tmp_path / "a.png")
+    image, out, chosen = tmp_path / "a.png", tmp_path / "o.png", ChosenEditor(name=editor)
+    scales = {"guidance_scales": [7.5], "image_guidance_scales": [1.5]}
+    for make in (
+        lambda: edit_file(image, "melt it", out, chosen, seed=seed),
+        lambda: inpaint_file(image, "1,1,9,9", "a cup", out, ChosenEditor(), seed=seed),
+        lambda: sweep_file(image, "melt it", out, chosen, seed=seed, **scales),
+    ):
+        with pytest.raises(BadInputError, match=f"--seed is {seed}, but must be in"):
+            make()
+
+
+def test_the_last_seed_has_a_next_turn(tmp_path, editor):
+    tiny_image(0).save(tmp_path / "a.png")
+    chosen = ChosenEditor(name=editor, device="cpu", options={"num_inference_steps": 1})
+    edit_file(tmp_path / "a.png", "melt it", tmp_path / "o.png", chosen, seed=2**64 - 1, later=["it snows"])
+    assert (tmp_path / "o.png").is_file() and (tmp_path / "o.turn1.png").is_file()
+
+
+def test_numbers_that_are_not_finite_are_refused_before_anything_is_loaded(tmp_path, editor, nothing_is_loaded):
+    tiny_image(0).save(tmp_path / "a.png")
+    image, out, chosen = tmp_path / "a.png", tmp_path / "o.png", ChosenEditor(name=editor)
+    nan = float("nan")
+    words = MaskWords(words="cup", threshold=nan)
+    for make, message in (
+        (lambda: edit_file(image, "x", out, chosen, keep_below=nan), "--keep-below is nan"),
+        (lambda: edit_file(image, "x", out, ChosenEditor(name=editor, options={"guidance_scale": nan})), "e is nan"),
+        (lambda: inpaint_file(image, words, "x", out, ChosenEditor()), "--threshold is nan"),
+        (
+            lambda: inpaint_file(image, "1,1,9,9", "x", out, ChosenEditor(options={"context": float("inf")})),
+            "context is inf, but must be a finite number",
+        ),
+    ):
+        with pytest.raises(BadInputError, match=message):
+            make()
+
+
+@pytest.mark.parametrize(
+    ("instruction", "scales", "message"),
+    [
+        (" ", ([7.5], [1.5]), "the instruction is empty"),
+        ("x", ([7.5, float("inf")], [1.5]), "guidance_scale is inf, but must be a finite number"),
+        ("x", ([7.5], [float("nan")]), "image_guidance_scale is nan, but must be a finite number"),
+    ],
+)
+def test_a_sweep_is_refused_for_what_an_edit_is(tmp_path, editor, nothing_is_loaded, instruction, scales, message):
+    tiny_image(0).save(tmp_path / "a.png")
+    named = dict(zip(("guidance_scales", "image_guidance_scales"), scales, strict=True))
+    with pytest.raises(BadInputError, match=message):
+        sweep_file(tmp_path / "a.png", instruction, tmp_path / "o.png", ChosenEditor(name=editor), **named)
 
 
 def test_an_editor_that_edits_by_captions_takes_them_and_asks_for_them(tmp_path):

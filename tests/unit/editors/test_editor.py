@@ -33,6 +33,16 @@ def test_a_failing_request_fails_alone_and_the_crash_is_kept() -> None:
     assert edits[0].require().size == (4, 3)
 
 
+def test_bad_input_that_an_editor_refuses_is_told_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    def edit(requests):
+        raise BadInputError("no such sampler")
+
+    [edited] = editor_of(edit).edit(requests_of("a"))
+    with pytest.raises(BadInputError, match="no such sampler"):
+        edited.require()
+    assert edited.failure == "crashed" and not caplog.records
+
+
 def test_the_order_is_kept_where_some_requests_lack_what_is_needed() -> None:
     editor = editor_of(lambda requests: [r.image.point(lambda v: v // 2) for r in requests], needs=("mask",))
     mask = Image.new("L", (4, 3), 255)

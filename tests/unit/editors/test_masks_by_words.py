@@ -30,6 +30,10 @@ class FindsBoxes:
 
     boxes: tuple[tuple[float, ...], ...] = (BOX,)
     score: float = 0.9
+    name: str = "finder"
+
+    def knows(self, phrase):
+        return phrase == "cup"
 
     def find(self, images, phrases, threshold):
         assert phrases == [["cup"]], "articles are left out"
@@ -82,6 +86,11 @@ def test_all_things_of_the_name_are_in_the_mask_and_one_that_is_found_twice_is_t
 def test_what_is_not_found_is_told_in_one_line_with_what_to_do(detector):
     with pytest.raises(BadInputError, match="--what 'the cup': nothing of that name is found.*lower --threshold"):
         mask(detector, SeesOneShape(disc(BOX)))
+
+
+def test_words_that_the_detector_does_not_know_are_refused_and_nothing_is_looked_for():
+    with pytest.raises(BadInputError, match="--what 'the zebra': the detector finder knows none of these words"):
+        mask(FindsBoxes(), SeesOneShape(disc(BOX)), "the zebra")
 
 
 def test_a_profile_without_a_detector_is_told_before_anything_is_loaded():

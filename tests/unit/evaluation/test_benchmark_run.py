@@ -9,6 +9,7 @@ from function_editors import editor_of
 from PIL import Image
 from worlds import ColourEncoder, make_cases, return_the_input, return_the_truth
 
+from editfoundry.data.output_folder import MARKER
 from editfoundry.editors.editor import EditWords, WordedEdit
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.errors import BadInputError, OutOfMemoryError, UnavailableError
@@ -282,3 +283,34 @@ def test_what_an_editor_says_of_an_edit_stays_with_it_when_the_run_goes_on(tmp_p
         words = [row.get("words") for row in metrics["items"] if row["editor"] == "worded"]
         assert words == [{"text": "a puddle"}, {"text": "", "note": "empty"}] * 2 + [{"text": "a puddle"}]
         assert all("words" not in row for row in metrics["items"] if row["editor"] == "plain")
+
+
+@pytest.mark.parametrize("mark", ["evaluation\ninput: world\n", "evaluation\n"])
+def test_a_run_of_another_benchmark_is_refused_and_one_of_the_same_goes_on(tmp_path, mark):
+    run(tmp_path, {"input": return_the_input})
+    (tmp_path / MARKER).write_text(mark)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != MARKER}
+    other = replace(WORLD, name="other", items=WORLD.items[:2])
+    with pytest.raises(
+        BadInputError, match="holds evaluation made of world, not of other; give another folder"
+    ) as told:
+        run(tmp_path, {"input": return_the_input}, other)
+    assert "--replace" not in str(told.value)
+    assert {path: path.read_bytes() for path in before} == before
+    fewer = replace(WORLD, items=WORLD.items[:2])
+    assert set(run(tmp_path, {"truth": open_editor("truth", None)}, fewer, seed=3)["editors"]) == {"truth"}
+
+
+def test_edits_of_a_run_that_was_stopped_are_not_taken_away_by_another_benchmark(tmp_path):
+    run(tmp_path, {"input": return_the_input})
+    (tmp_path / "metrics.json").unlink()
+    with pytest.raises(BadInputError, match="not of other"):
+        run(tmp_path, {"input": return_the_input}, replace(WORLD, name="other"))
+    assert len(list((tmp_path / "edits" / "input").glob("*.png"))) == len(WORLD.items)
+
+
+@pytest.mark.parametrize("found", ["[]", "{", '{"benchmark": 3}', '{"benchmark": {"name": 3}}'])
+def test_a_damaged_metrics_file_is_written_anew(tmp_path, found):
+    run(tmp_path, {"input": return_the_input})
+    (tmp_path / "metrics.json").write_text(found)
+    assert run(tmp_path, {"input": return_the_input})["benchmark"]["name"] == "world"

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from editfoundry.cli import app
+from editfoundry.errors import BadInputError
 from editfoundry.lineage.doctor import GIB, READY, REFUSED, TOO_SMALL, WAITS, Examination, examine
 from editfoundry.lineage.params import Params, load_params
 from editfoundry.lineage.stages import MAIN_LINE
@@ -50,6 +51,12 @@ def test_what_is_missing_is_told_with_the_command_that_fetches_what_is_loaded_of
     unknown = [role.role for role in large.roles if role.num_parameters is None]
     # What stands behind an endpoint has no weights to count.
     assert set(unknown) <= {"language_model", "moderator"}
+
+
+@pytest.mark.parametrize("memory", ["inf", "1.7e308"])
+def test_a_memory_without_end_is_refused(memory):
+    raised = CliRunner().invoke(app, ["doctor", "--json", "--memory", memory]).exception
+    assert isinstance(raised, BadInputError) and "--memory is" in str(raised) and "finite number of GiB" in str(raised)
 
 
 def test_the_embedded_profile_is_ready_and_the_json_says_all_of_it(tmp_path, monkeypatch):

@@ -13,7 +13,16 @@ from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import StageRequest
 from editfoundry.lineage.editor_stage import EDITOR_LINES, training_values
 from editfoundry.lineage.params import Params, load_params
-from editfoundry.lineage.stages import MAIN_LINE, STAGES, Paths, check_params, makers, stage_named, stage_request
+from editfoundry.lineage.stages import (
+    MAIN_LINE,
+    STAGES,
+    Paths,
+    check_params,
+    makers,
+    run_stage,
+    stage_named,
+    stage_request,
+)
 from editfoundry.synthesis.editworld_text.config import TextBranchConfig
 
 PARAMS_FILE = Path(__file__).parents[3] / "params.yaml"
@@ -105,7 +114,14 @@ def test_parameters_of_every_stage_of_the_projects_own_file_are_right(tmp_path):
         ("dataset: {thresholds: {clip: 1}}", "unknown parameter dataset.thresholds.clip"),
         ("dataset: {recipe_thresholds: {editworld-text: {clip: 1}}}", "recipe_thresholds.editworld-text.clip"),
         ("1: 2", "unknown parameter 1"),
-        ("dataset: 3", "dataset. is not a mapping"),
+        ("dataset: 3", "params.yaml: dataset is not a mapping"),
+        ("claims: 5", "params.yaml: claims is not a mapping"),
+        ("claims: {seed: -1}", "parameter claims.seed is -1, but must be 0 to 4294967295"),
+        ("editworld_text: {seed: 4294967296}", "parameter editworld_text.seed is 4294967296, but must be 0 to"),
+        ("dataset: {thresholds: {clip_input: .nan}}", "dataset.thresholds.clip_input is nan, but must be a finite"),
+        ("dataset: {judge: {success: .inf}}", "dataset.judge.success is inf, but must be a finite"),
+        ("dataset: {recipe_thresholds: {a: {clip_image: .nan}}}", "recipe_thresholds.a.clip_image is nan"),
+        ("instructions: {temperature: .inf}", "instructions.temperature is inf, but must be a finite"),
         ("- 1", "the file is not a mapping"),
         ("captions: {num_rows: many}", "parameter captions.num_rows is 'many', which is no int"),
         ("captions: {num_rows: true}", "parameter captions.num_rows is True, which is no int"),
@@ -197,3 +213,11 @@ def test_an_inpainter_that_asks_a_detector_is_refused_where_the_profile_has_none
     profile.write_text("[text_to_image]\nmodel = 'owner/painter'\n[params.imagen_editor]\nnum_steps = 3\n")
     with pytest.raises(BadInputError, match="section imagen_editor: .* names no model for the role 'detector'"):
         check_params(load_params(None, str(profile)), tmp_path, None, [stage_named("imagen_editor")])
+
+
+@pytest.mark.parametrize("place", ["table.csv", "table.csv/deep", "/proc/project"])
+def test_a_project_that_cannot_have_a_folder_is_refused_in_one_line(tmp_path, place):
+    (tmp_path / "table.csv").write_text("mine")
+    with pytest.raises(BadInputError, match="cannot be made"):
+        run_stage("captions", Params(), tmp_path / place)
+    assert (tmp_path / "table.csv").read_text() == "mine"

@@ -72,6 +72,15 @@ def test_each_point_gets_three_masks_of_the_images_size(theirs: tuple[SamModel, 
     assert segmenter.masks_at(image, [])[0].shape == (0, 3, 24, 40)
 
 
+@pytest.mark.parametrize("size", [(3000, 2), (1, 700)])
+def test_a_picture_that_is_much_longer_than_wide_gets_masks_of_its_size(
+    theirs: tuple[SamModel, Path], size: tuple[int, int]
+) -> None:
+    segmenter = load_segmenter(profile_of(theirs[1]), RUNTIME)
+    masks, _ = segmenter.masks_at(tiny_image(0, size), [(0.5, 0.5)])
+    assert masks.shape == (1, 3, *reversed(size))
+
+
 def test_an_image_is_encoded_once_for_all_its_points(theirs: tuple[SamModel, Path]) -> None:
     segmenter, calls = load_segmenter(profile_of(theirs[1]), RUNTIME), []
     segmenter.model.image_encoder.register_forward_hook(lambda *_: calls.append(1))

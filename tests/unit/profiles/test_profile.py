@@ -24,6 +24,8 @@ def test_models_of_the_package_lie_in_the_package():
         ("clip = 'x'", "role 'clip' needs a table with model"),
         ("[clip]\nmodel = 3", "role 'clip' needs a table with model"),
         ("post_edit = 3", "post_edit must be a table of settings"),
+        ("a = " + "[" * 5000 + "]" * 5000, "not a TOML file: nested too deeply"),
+        ("a = " + "9" * 5000, "not a TOML file: .*digits"),
     ],
 )
 def test_a_malformed_profile_is_bad_input_that_names_the_file(tmp_path, text, message):
@@ -32,6 +34,11 @@ def test_a_malformed_profile_is_bad_input_that_names_the_file(tmp_path, text, me
     with pytest.raises(BadInputError, match=message) as error:
         load_profile(path)
     assert str(path) in str(error.value)
+
+
+def test_a_profile_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "mine.toml").write_bytes("\ufeff[clip]\nmodel = 'x'".encode())
+    assert load_profile(tmp_path / "mine.toml").model("clip").source == "x"
 
 
 @pytest.mark.parametrize("name", ["papers", "missing.toml"])

@@ -326,6 +326,25 @@ def test_captions_with_quotes_commas_and_newlines_survive_csv(tmp_path: Path) ->
         assert captions(tmp_path / f"out-{suffix}") == [" ".join(text.split()) for text in texts]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+def test_a_row_whose_quote_is_not_closed_is_rejected_alone(suffix: str, tmp_path: Path) -> None:
+    data = b'URL,TEXT\nu1,a fox\nu2,"a hare\nu3,an owl\nu4,"a mole,\nor two"\nu5,a 6" pipe\n'
+    table = tmp_path / f"table.{suffix}"
+    table.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
+    result = convert_laion(table, tmp_path / "out", ANY_SAFETY)
+    assert captions(tmp_path / "out") == ["a fox", "an owl", "a mole, or two", 'a 6" pipe']
+    assert result.num_in == 5 and reasons(tmp_path / "out") == [(2, "unreadable row")]
+    assert "quote" in next(iter(read_rejections(tmp_path / "out"))).detail
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_a_table_in_utf_16_is_told_to_be_no_utf_8(suffix: str, tmp_path: Path) -> None:
+    table = tmp_path / f"table.{suffix}"
+    table.write_bytes((json.dumps(row()) if suffix == "jsonl" else "TEXT,URL\na fox,u1\n").encode("utf-16"))
+    with pytest.raises(BadInputError, match=f"table.{suffix}: is not UTF-8 text"):
+        convert_laion(table, tmp_path / "out", ANY_SAFETY)
+
+
 def test_text_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_bytes("\ufeffTEXT,URL\r\na fox,u1\r\n\r\na hare,u2\r\n".encode())

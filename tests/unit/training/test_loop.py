@@ -241,3 +241,21 @@ def test_a_disk_that_stays_full_is_told_after_a_while(config: LinearTraining, mo
             fit(replace(config, num_steps=1, num_padding=100_000), fill_the_disk)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("seed", -1, "0 to 4294967295"),
+        ("seed", 2**32, "0 to 4294967295"),
+        ("learning_rate", float("inf"), "a finite number"),
+        ("weight_decay", float("inf"), "a finite number"),
+        ("max_grad_norm", float("nan"), "a finite number"),
+        ("second_rate", float("inf"), "a finite number"),
+    ],
+)
+def test_a_setting_that_no_training_can_have_is_refused(
+    config: LinearTraining, name: str, value: float, rule: str
+) -> None:
+    with pytest.raises(BadInputError, match=f"{name} is .*, but must be {rule}"):
+        replace(config, **{name: value})

@@ -197,7 +197,7 @@ def _metadata(path: Path, seed: str) -> dict[str, Any]:
     """Return the seed's line; the file is no part of what InstructPix2Pix's loader needs, so it may be absent."""
     if not path.is_file():
         return {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
         try:
             row = parse_json(line)
         except ValueError:

@@ -6,18 +6,19 @@ instruction between them.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from editfoundry.data.csv_table import csv_table
 from editfoundry.data.exchange.huggingface import SPLIT_WORDS
 from editfoundry.data.exchange.importing import Entry, import_entries, known_task, parse_json, text
 from editfoundry.data.exchange.pairs import checked_instruction, read_mask, read_pair, resolve_inside
 from editfoundry.data.fields import triplet_from_fields
 from editfoundry.data.record import Triplet
 from editfoundry.data.stage_result import StageResult
+from editfoundry.data.untrusted import check_utf8
 from editfoundry.errors import BadInputError, Rejection, one_line
 
 COLUMNS = {
@@ -87,12 +88,22 @@ def find_table(folder: Path) -> Path:
 
 
 def _check_columns(table: Path) -> None:
-    """Check a CSV's header, or the first readable row of a JSONL."""
-    found = next((values for _, values in _rows(table, with_header=True) if isinstance(values, dict)), {})
-    for column in REQUIRED:
-        if not set(COLUMNS[column]) & set(found):
-            known = ", ".join(COLUMNS[column][1:])
-            raise BadInputError(f"{table}: no column {column!r} (or {known}); it has {', '.join(found) or 'none'}")
+    """Check that a CSV's header, or one of a JSONL's rows, has the columns."""
+    first: dict[str, Any] = {}
+    for _, values in _rows(table, with_header=True):
+        if isinstance(values, dict):
+            if not _lacking(values):
+                return
+            first = first or values
+    with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        check_utf8(file.readline(MAX_LINE_CHARS), table)
+    lacking = _lacking(first)
+    known = ", ".join(COLUMNS[lacking][1:])
+    raise BadInputError(f"{table}: no column {lacking!r} (or {known}); it has {one_line(', '.join(first) or 'none')}")
+
+
+def _lacking(values: Mapping[str, Any]) -> str:
+    return next((column for column in REQUIRED if not set(COLUMNS[column]) & set(values)), "")
 
 
 def _rows(table: Path, with_header: bool = False) -> Iterator[_Row]:
@@ -103,7 +114,7 @@ def _rows(table: Path, with_header: bool = False) -> Iterator[_Row]:
             if table.suffix.lower() == ".jsonl":
                 yield from _jsonl_rows(_lines(file, table))
             else:
-                yield from _csv_rows(_lines(file, table), "\t" if table.suffix.lower() == ".tsv" else ",", with_header)
+                yield from _csv_rows(_lines(file, table), table, with_header)
     except OSError as error:
         raise BadInputError(f"{table}: cannot be read ({error.strerror})") from error
 
@@ -115,11 +126,9 @@ def _lines(file: TextIO, table: Path) -> Iterator[str]:
         yield line
 
 
-def _csv_rows(lines: Iterable[str], delimiter: str, with_header: bool) -> Iterator[_Row]:
-    reader = csv.reader(lines, delimiter=delimiter)
-    records = (record for record in _csv_records(reader) if record != [])
-    header = next(records, [])
-    names = [name.strip() for name in header] if isinstance(header, list) else []
+def _csv_rows(lines: Iterable[str], table: Path, with_header: bool) -> Iterator[_Row]:
+    header, records = csv_table(lines, table, "\t" if table.suffix.lower() == ".tsv" else ",")
+    names = [name.strip() for name in header]
     if with_header:
         yield 0, dict.fromkeys(names, "")
     for number, record in enumerate(records, start=1):
@@ -129,17 +138,6 @@ def _csv_rows(lines: Iterable[str], delimiter: str, with_header: bool) -> Iterat
             yield number, f"{len(record)} fields, {len(names)} in the header"
         else:
             yield number, dict(zip(names, record, strict=True))
-
-
-def _csv_records(reader: Iterator[list[str]]) -> Iterator[list[str] | str]:
-    """Yield each record, or the reason why it cannot be parsed."""
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield str(error)
 
 
 def _jsonl_rows(lines: Iterable[str]) -> Iterator[_Row]:

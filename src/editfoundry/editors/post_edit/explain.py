@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,29 +17,39 @@ _CELL = 160
 _NUM_COLUMNS = 5
 
 
+_STEPS: dict[str, Callable[[PostEdit], Image.Image]] = {
+    "input": lambda made: made.original,
+    "generated": lambda made: made.generated,
+    "attention": lambda made: _grey(made.attention * 255),
+    "instruction-mask": lambda made: _shown(made.generated, made.instruction_mask),
+    "generated-mask": lambda made: _shown(made.generated, made.generated_mask),
+    "original-mask": lambda made: _shown(made.original, made.original_mask),
+    "edit-mask": lambda made: _shown(made.original, made.edit_mask),
+    "edges": lambda made: _grey(made.edges),
+    "inpainted": lambda made: made.inpainted,
+    "result": lambda made: made.image,
+}
+
+
 def pictures_of(made: PostEdit) -> dict[str, Image.Image]:
     """Return the steps in order, each RGB of one size, by the name its file gets."""
-    return {
-        "input": made.original,
-        "generated": made.generated,
-        "attention": _grey(made.attention * 255),
-        "instruction-mask": _shown(made.generated, made.instruction_mask),
-        "generated-mask": _shown(made.generated, made.generated_mask),
-        "original-mask": _shown(made.original, made.original_mask),
-        "edit-mask": _shown(made.original, made.edit_mask),
-        "edges": _grey(made.edges),
-        "inpainted": made.inpainted,
-        "result": made.image,
-    }
+    return {name: draw(made) for name, draw in _STEPS.items()}
+
+
+def explanation_files(folder: Path) -> list[Path]:
+    """Return what `write_explanation` writes: the steps in order, and the sheet."""
+    steps = [folder / f"{number:02}-{name}.png" for number, name in enumerate(_STEPS, start=1)]
+    return [*steps, folder / "sheet.png"]
 
 
 def write_explanation(folder: Path, made: PostEdit) -> Path:
     """Write each step as ``NN-name.png`` and all of them as ``sheet.png``, which is returned."""
     pictures = pictures_of(made)
-    for number, (name, picture) in enumerate(pictures.items(), start=1):
-        _save(folder / f"{number:02}-{name}.png", picture)
-    _save(folder / "sheet.png", draw_sheet(pictures))
-    return folder / "sheet.png"
+    *steps, sheet = explanation_files(folder)
+    for path, picture in zip(steps, pictures.values(), strict=True):
+        _save(path, picture)
+    _save(sheet, draw_sheet(pictures))
+    return sheet
 
 
 def draw_sheet(pictures: dict[str, Image.Image]) -> Image.Image:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from editfoundry.data.exchange.pairs import resolve_inside
 from editfoundry.data.images import open_image
+from editfoundry.data.record import short_hash
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.evaluation.benchmarks.item import BenchmarkItem, MissingEntry
 
@@ -15,8 +16,14 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".ti
 
 
 def safe_id(text: str) -> str:
-    """Return ``text`` as an item's id: whatever may not stand in a file's name becomes ``-``."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-") or "item"
+    """Return ``text`` as an item's id.
+
+    Whatever may not stand in a file's name becomes ``-``; then a hash of the whole text tells it from other texts.
+    """
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")
+    if safe and safe == text:
+        return safe
+    return f"{safe or 'item'}-{short_hash(text.encode('utf-8', 'surrogatepass'))[:8]}"
 
 
 @dataclass

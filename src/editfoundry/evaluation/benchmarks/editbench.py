@@ -7,17 +7,18 @@ them, otherwise from the words of ``aos``.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from editfoundry.data.csv_table import csv_table
 from editfoundry.data.images import open_image
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
 from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
@@ -56,8 +57,11 @@ def read_editbench(folder: Path) -> Benchmark:
         if half not in listings:
             collection.lacks(half, "entry", f"no annotations_{half}.csv")
             continue
-        for row in _rows(folder / f"annotations_{half}.csv"):
-            _add(collection, half, row)
+        for number, row in enumerate(_rows(folder / f"annotations_{half}.csv"), start=1):
+            if isinstance(row, str):
+                collection.lacks(f"{half}-row-{number}", "entry", f"annotations_{half}.csv row {number}: {row}")
+            else:
+                _add(collection, half, row)
     return Benchmark(
         name=EDITBENCH.name,
         title=EDITBENCH.title,
@@ -73,27 +77,37 @@ def read_editbench(folder: Path) -> Benchmark:
     )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[dict[str, str] | str]:
+    """Return the rows of a listing; one that cannot be read is the reason why."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            header, records = csv_table(file, path)
+            rows = list(records)
+    except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"{path}: not readable as CSV ({error})") from error
     for column in ("aos", *PROMPTS.values()):
-        if rows and column not in rows[0]:
-            raise BadInputError(f"{path}: no column {column!r}; it has {', '.join(map(str, rows[0]))}")
-    return rows
+        if rows and column not in header:
+            raise BadInputError(f"{path}: no column {column!r}; it has {one_line(', '.join(header))}")
+    return [row if isinstance(row, str) else _by_name(header, row) for row in rows]
+
+
+def _by_name(header: list[str], fields: list[str]) -> dict[str, str]:
+    """Return column -> field, empty where a row ends early."""
+    return dict(zip_longest(header, fields[: len(header)], fillvalue=""))
 
 
 def _add(collection: Collection, half: str, row: Mapping[str, str]) -> None:
-    name = (row["aos"] or "").strip()
+    name = row["aos"].strip()
     stem = safe_id(f"{half}-{name}")
     reference = collection.picture(stem, "input", f"references_{half}/{name}.png")
     mask = collection.picture(stem, "mask", f"masks_{half}/{name}.png")
     if reference is None or mask is None:
         return
+    if _mask(reference, mask).getbbox() is None:
+        collection.lacks(stem, "mask", "has no white, so that it marks nothing")
+        return
     for category, column in PROMPTS.items():
-        prompt = (row[column] or "").strip()
+        prompt = row[column].strip()
         item = BenchmarkItem(
             id=f"{stem}-{category.lower()}",
             category=category,

@@ -51,8 +51,13 @@ def _rows(folder: Path) -> Iterator[tuple[str, Any]]:
     if not groups:
         raise BadInputError(f"{folder}: neither test.json nor an img_txt.json below it; is it EditWorld's test folder?")
     for group in groups:
-        place = group.parent.relative_to(folder).as_posix()
-        yield from ((f"{place}-{sample}", row) for sample, row in read_json(group, dict).items())
+        parts = group.parent.relative_to(folder).parts
+        yield from ((_place(*parts, sample), row) for sample, row in read_json(group, dict).items())
+
+
+def _place(*parts: str) -> str:
+    """Join the names of folders and sample; by ``/``, which ends in an id with a hash, where ``-`` may be ambiguous."""
+    return ("/" if any("-" in part for part in parts) else "-").join(parts)
 
 
 def _add(collection: Collection, place: str, row: Mapping[str, Any]) -> None:

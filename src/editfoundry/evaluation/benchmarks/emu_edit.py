@@ -61,7 +61,8 @@ def read_emu_edit(folder: Path, *, split: str = "test") -> Benchmark:
         if own == split:
             _add(collection, place, row)
     if not seen[split]:
-        raise BadInputError(f"{folder}: no row of the split {split!r}; it has {', '.join(sorted(filter(None, seen)))}")
+        found = ", ".join(one or "rows that name no split" for one in sorted(seen))
+        raise BadInputError(f"{folder}: no row of the split {split!r}; it has {found or 'no row at all'}")
     same = sum(undefined_direction(i.input_caption, i.output_caption) == SAME_CAPTIONS for i in collection.items)
     return Benchmark(
         name=_name(split),
@@ -112,7 +113,8 @@ def _split_of_name(path: Path) -> str:
 
 
 def _add(collection: Collection, place: _Place, row: Mapping[str, Any]) -> None:
-    label = row.get("idx") if row.get("idx") is not None else row.get("hash")
+    named = (row.get(column) for column in ("idx", "hash"))
+    label = next((value for value in named if value is not None and value == value), None)  # pandas' gaps are NaN
     identifier = safe_id(f"{label}" if label is not None else f"{place.path.stem}-{place.group}-{place.row}")
     try:
         _decode(row.get("image"), identifier)

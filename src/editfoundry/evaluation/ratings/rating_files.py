@@ -55,21 +55,27 @@ def write_ratings(path: Path, key: RatingKey, one: RaterAnswers) -> None:
 
 
 def _read(path: Path, key: RatingKey) -> list[RaterAnswers]:
+    if not path.is_file():
+        what = "is a folder; give the files that" if path.is_dir() else "no such file; give what"
+        raise BadInputError(f"{path}: {what} the sheet's Save buttons have written")
     rows = _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path)
     answers: dict[str, dict[tuple[str, str], str]] = {}
     for where, row in rows:
-        rater, asked = _checked(f"{path}: {where}", row, key)
+        rater, asked, answer = _checked(f"{path}: {where}", row, key)
         own = answers.setdefault(rater, {})
         if asked in own:
             raise BadInputError(f"{path}: {where}: {asked[1]!r} of task {asked[0]} is answered twice: keep one of them")
-        own[asked] = row["answer"]
+        own[asked] = answer
     if not answers:
         raise BadInputError(f"{path}: holds no answers; save them from the sheet again")
     return [RaterAnswers(rater=rater, answers=own) for rater, own in answers.items()]
 
 
-def _checked(where: str, row: Mapping[str, Any], key: RatingKey) -> tuple[str, tuple[str, str]]:
-    """Return rater, and task and question of a row."""
+def _checked(where: str, row: Mapping[str, Any], key: RatingKey) -> tuple[str, tuple[str, str], str]:
+    """Return rater, task and question, and answer of a row."""
+    answer = row.get("answer")
+    # A grade that another program saved as a number.
+    row = {**row, "answer": str(answer)} if type(answer) is int else row
     for name in COLUMNS:
         if not isinstance(row.get(name), str):
             raise BadInputError(f"{where}: has no {name}; save it from the sheet again")
@@ -87,7 +93,7 @@ def _checked(where: str, row: Mapping[str, Any], key: RatingKey) -> tuple[str, t
         raise BadInputError(
             f"{where}: {question.name} is {row['answer'][:40]!r}, but must be one of {', '.join(question.answers)}"
         )
-    return rater, (row["task"], question.name)
+    return rater, (row["task"], question.name), row["answer"]
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -108,7 +114,5 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 raise BadInputError(f"{path}: no ratings: its columns must be {', '.join(COLUMNS)}")
             for row in reader:
                 yield f"line {reader.line_num}", row
-    except FileNotFoundError:
-        raise BadInputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(f"{path}: not readable as CSV ({one_line(error)})") from error

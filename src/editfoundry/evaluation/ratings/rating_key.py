@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,28 +66,40 @@ def read_key(path: Path) -> RatingKey:
     Raises:
         BadInputError: it is missing, no key, or damaged.
     """
+    if path.is_dir():
+        raise BadInputError(f"{path}: is a folder; give the key in it, which ends in .key.json")
     if not path.is_file():
         raise BadInputError(f"{path}: no such file; editfoundry ratings sheet writes OUT.key.json beside the sheet")
     data: dict[str, Any] = read_json(path, dict)
     if data.get("format") != FORMAT:
         raise BadInputError(f"{path}: no key of a rating sheet; editfoundry ratings sheet writes it beside the sheet")
     try:
+        editors = {name: _editor(facts) for name, facts in data["editors"].items()}
         return RatingKey(
             sheet=_text(data["sheet"]),
             seed=int(data["seed"]),
-            editors={name: RatedEditor(**facts) for name, facts in data["editors"].items()},
-            tasks={name: _task(facts) for name, facts in data["tasks"].items()},
+            editors=editors,
+            tasks={name: _task(facts, editors) for name, facts in data["tasks"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInputError(f"{path}: damaged key of a rating sheet ({error}); write the sheet again") from error
 
 
-def _task(facts: Mapping[str, Any]) -> RatingTask:
+def _editor(facts: Mapping[str, Any]) -> RatedEditor:
+    return RatedEditor(**{name: _text(value) for name, value in facts.items()})
+
+
+def _task(facts: Mapping[str, Any], editors: Collection[str]) -> RatingTask:
     task = RatingTask(**{**facts, "editors": tuple(map(_text, facts["editors"]))})
     if task.kind not in ("edit", "pair") or len(task.editors) != (1 if task.kind == "edit" else 2):
         raise ValueError(f"a task of kind {task.kind!r} with {len(task.editors)} editors")
     if not all(Path(name).name == name for name in (task.item, *task.editors)):
         raise ValueError(f"{task.item!r} cannot name a file")
+    unknown = [name for name in task.editors if name not in editors]
+    if unknown:
+        raise ValueError(f"a task shows {unknown[0]!r}, which is none of its editors")
+    for text in (task.item, task.group, task.category, task.prompt, *task.parts, *task.parts.values()):
+        _text(text)
     return task
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from editfoundry.data.output_folder import claim_output
+from editfoundry.data.output_folder import check_claim, claim_output, require_no_input
 from editfoundry.evaluation.json_file import write_json
 from editfoundry.evaluation.ratings.rating_files import RaterAnswers
 from editfoundry.evaluation.ratings.rating_key import RatingKey
@@ -20,7 +20,18 @@ from editfoundry.evaluation.reports.page import write_text
 from editfoundry.evaluation.reports.report_tables import Cell, Row, Table, difference_cell, mean_cell
 
 STAGE = "ratings"
+RESULTS_FILE, PAGE_FILE, ANSWERS_FILE = "ratings.json", "ratings.md", "answers.csv"
+JUDGE_FILE = "ratings-judge.json"
+"""What a judge answered, which it writes beside the three."""
 _FACTS = {"decimals": 2, "higher_is_better": True}
+
+
+def check_ratings_output(output: Path, inputs: Iterable[Path]) -> None:
+    """Raise BadInputError where the folder holds something else, or the files that go into it are inputs."""
+    check_claim(output, STAGE)
+    known = list(inputs)
+    for name in (RESULTS_FILE, PAGE_FILE, ANSWERS_FILE, JUDGE_FILE):
+        require_no_input(output / name, known)
 
 
 def write_ratings_report(
@@ -32,11 +43,11 @@ def write_ratings_report(
         BadInputError: ``output`` holds something else.
     """
     claim_output(output, STAGE)
-    write_json(output / "ratings.json", results)
+    write_json(output / RESULTS_FILE, results)
     lines = [line for table in rating_tables(results) for line in table_lines(table, "##")]
     head = ["# Ratings", "", f"{len(results['raters'])} raters, {results['num_answers']} answers.", ""]
-    write_text(output / "ratings.md", "\n".join([*head, *lines]).rstrip() + "\n")
-    write_text(output / "answers.csv", _answers(key, raters))
+    write_text(output / PAGE_FILE, "\n".join([*head, *lines]).rstrip() + "\n")
+    write_text(output / ANSWERS_FILE, _answers(key, raters))
 
 
 def rating_tables(results: Mapping[str, Any]) -> list[Table]:

@@ -9,12 +9,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from editfoundry.data.atomic import atomic_file
+from editfoundry.data.output_folder import require_no_input
 from editfoundry.data.record import short_hash
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.ratings.rating_key import RatedEditor, RatingKey, RatingTask, key_path
+from editfoundry.evaluation.ratings.rating_key import RatedEditor, RatingKey, RatingTask, key_path, read_key
 from editfoundry.evaluation.ratings.rating_questions import QUESTIONS
 from editfoundry.evaluation.reports.inlined_pictures import inlined_picture, picture_path
-from editfoundry.evaluation.reports.page import render_page, write_text
+from editfoundry.evaluation.reports.page import render_page
 from editfoundry.evaluation.reports.run_results import METRICS_FILE, Run, ScoredItem, read_run
 
 DEFAULT_TITLE = "Rate these edits"
@@ -54,11 +56,13 @@ def write_rating_sheet(
         title: of the page.
 
     Raises:
-        BadInputError: a run cannot be read, runs have no item in common, or nothing is left to rate.
+        BadInputError: a run cannot be read, runs have no item in common, nothing is left to rate, or the key that lies
+            there is of another sheet.
     """
     if out.suffix != ".html":
         raise BadInputError(f"{out}: a rating sheet is an .html file")
     found = [read_run(run) for run in runs]
+    require_no_input(out, [run.folder / "report.html" for run in found])
     editors = _editors(found, runs)
     items = _drawn(found, num_items, seed)
     salt = _salt(runs, seed)
@@ -66,17 +70,38 @@ def write_rating_sheet(
     if not tasks:
         raise BadInputError(f"{runs[0]}: no edit to rate: all {num_left_out} of the drawn items have failed")
     key = RatingKey(sheet=short_hash("sheet", salt), seed=seed, editors=editors, tasks=tasks)
-    key.write(key_path(out))
+    _require_same_sheet(out, key)
     page = render_page(
         "rating_sheet.html.j2",
         {"title": title, "data": _page_data(key, found), "questions": QUESTIONS},
         package="editfoundry.evaluation.ratings",
     )
-    write_text(out, page)
+    # The page takes its place after the key has taken its own, and where either cannot be written neither does.
+    with atomic_file(out) as file:
+        file.write(page.encode())
+        file.flush()
+        key.write(key_path(out))
     kinds = [task.kind for task in tasks.values()]
     return SheetCounts(
         num_items=len(items), num_edits=kinds.count("edit"), num_pairs=kinds.count("pair"), num_left_out=num_left_out
     )
+
+
+def _require_same_sheet(out: Path, key: RatingKey) -> None:
+    """Raise BadInputError where the key beside ``out`` is of a sheet whose answers this key could not read."""
+    place = key_path(out)
+    if not place.is_file():
+        return
+    try:
+        there = read_key(place)
+    except BadInputError:
+        # Nothing reads it any more, and what reads it says to write the sheet again.
+        return
+    if there.sheet != key.sheet or any(key.tasks.get(name) != task for name, task in there.tasks.items()):
+        raise BadInputError(
+            f"{place}: is the key of another sheet, of other runs, items or seed ({there.seed}): ratings of that sheet "
+            "could not be read without it; give another page, or remove the key"
+        )
 
 
 def _editors(runs: Sequence[Run], folders: Sequence[Path]) -> dict[str, RatedEditor]:

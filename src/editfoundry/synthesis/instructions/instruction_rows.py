@@ -77,9 +77,8 @@ def read_instruction_rows(path: Path) -> Iterator[InstructionRow]:
     Raises:
         BadInputError: there is no row, or one is not of these forms, has an empty text or one with a delimiter inside.
     """
-    files = sorted(path.glob(f"*{TEXT_SUFFIX}")) if path.is_dir() else [path]
     number = 0
-    for file in files:
+    for file in row_files(path):
         for place, line in _lines(file):
             number += 1
             try:
@@ -88,6 +87,11 @@ def read_instruction_rows(path: Path) -> Iterator[InstructionRow]:
                 raise BadInputError(f"{file}: line {place}: {one_line(error, 200)}") from error
     if not number:
         raise BadInputError(f'{path}: holds no rows; a line is {{"input": ..., "edit": ..., "output": ...}}')
+
+
+def row_files(path: Path) -> list[Path]:
+    """Return the JSONL files of a folder in order, or the one file that ``path`` is."""
+    return sorted(path.glob(f"*{TEXT_SUFFIX}")) if path.is_dir() else [path]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -88,6 +88,14 @@ def test_a_score_that_is_not_a_number_is_left_out(exported, tmp_path):
     assert next(read_triplets(tmp_path / "back")).scores == {"clip_output": 0.25}
 
 
+def test_files_with_a_byte_order_mark_are_read(exported, tmp_path):
+    folder, written = exported
+    for path in (*folder.rglob("*.json"), *folder.rglob("*.jsonl")):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert import_instruct_pix2pix(folder, tmp_path / "back").num_out == len(written)
+    assert [t.scores for t in read_triplets(tmp_path / "back")] == [t.scores for t in written]
+
+
 def test_every_unusable_pair_is_recorded_with_its_reason(exported, tmp_path):
     folder, _ = exported
     (folder / "good").mkdir()

@@ -122,6 +122,41 @@ def test_a_hostile_jsonl_line_is_one_rejection(pictures, tmp_path, line):
     assert (result.num_out, result.rejected) == (1, {"broken row": 1})
 
 
+def test_a_row_whose_quote_is_not_closed_is_a_rejection_and_the_rows_after_it_are_kept(pictures, tmp_path):
+    folder, _ = pictures
+    lines = ["input,output,instruction"] + [f"before/{n}.png,after/{n}.png,melt it" for n in (0, 1, 2)]
+    lines[2] = 'before/1.png,after/1.png,"melt it'
+    lines.append('before/1.png,after/1.png,"melt it,\nall of it, now"')
+    (folder / "pairs.csv").write_text("\n".join(lines))
+    result = import_pairs_folder(folder, tmp_path / "out")
+    assert (result.num_in, result.num_out, result.rejected) == (4, 3, {"broken row": 1})
+    (rejected,) = read_rejections(tmp_path / "out")
+    assert (rejected.id, rejected.detail) == ("pairs.csv row 2", "a quote that opens in this row is not closed")
+    told = sorted(t.instruction for t in read_triplets(tmp_path / "out"))
+    assert told == ["melt it", "melt it", "melt it,\nall of it, now"]
+
+
+def test_a_first_jsonl_row_without_the_columns_is_one_rejection(pictures, tmp_path):
+    folder, _ = pictures
+    (folder / "pairs.jsonl").write_text('{"foo": 1}\n' + json.dumps(row(1)) + "\n")
+    result = import_pairs_folder(folder, tmp_path / "out")
+    assert (result.num_in, result.num_out) == (2, 1)
+    assert [r.id for r in read_rejections(tmp_path / "out")] == ["pairs.jsonl row 1"]
+    (folder / "pairs.jsonl").write_text('{"foo": 1}\n{"bar": 1}\n')
+    with pytest.raises(BadInputError, match="no column 'input'.*it has foo"):
+        import_pairs_folder(folder, tmp_path / "again")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+def test_a_table_in_utf_16_is_told_to_be_no_utf_8(pictures, tmp_path, kind, encoding):
+    folder, _ = pictures
+    text = json.dumps(row(1)) if kind == "jsonl" else "input,output,instruction\na,b,c\n"
+    (folder / f"pairs.{kind}").write_bytes(text.encode(encoding))
+    with pytest.raises(BadInputError, match=f"pairs.{kind}: is not UTF-8 text"):
+        import_pairs_folder(folder, tmp_path / "out")
+
+
 def test_a_folder_without_a_usable_table_is_refused_in_one_line(pictures, tmp_path):
     folder, _ = pictures
     with pytest.raises(BadInputError, match="no CSV, TSV or JSONL table"):

@@ -91,6 +91,15 @@ def test_editworld_s_missing_unreadable_and_extra_pictures_are_listed(editworld)
     )
 
 
+def test_editworld_s_folders_whose_names_join_alike_are_items_of_their_own(tmp_path):
+    for place in ("a-b", "a/b"):
+        save(tmp_path / place / "s_ori.png")
+        row = {"instuction": "Do.", "original_img_path": f"datasets/{place}/s_ori.png"}
+        write_json(tmp_path / place / "img_txt.json", {"s": row})
+    benchmark = read_benchmark("editworld", tmp_path)
+    assert len(benchmark.items) == 2 and not benchmark.extra
+
+
 def emu_row(number, split="test", **changes):
     buffer = io.BytesIO()
     tiny_image(number, (16, 16)).save(buffer, "PNG")
@@ -128,6 +137,22 @@ def test_emu_edit_goes_by_the_rows_own_split_and_counts_repeated_files_once(tmp_
     assert (facts["rows_by_split"], facts["expected"]) == ({"test": 13, "validation": 1}, 3589)
     assert facts["num_files_name_another_split"] == 3 and facts["num_identical_captions"] == 1
     assert [item.id for item in read_benchmark("emu-edit-validation", tmp_path).items] == ["6"]
+
+
+def test_emu_edit_s_names_in_other_scripts_and_gaps_are_items_of_their_own(tmp_path):
+    gap = float("nan")
+    names = [("甲", "h0"), ("乙", "h1"), (None, "h2"), (None, "h3")]
+    rows = [emu_row(n, idx=idx, hash=hashed) for n, (idx, hashed) in enumerate(names)]
+    write_emu(tmp_path / "named" / "test.parquet", rows)
+    assert len({item.id for item in read_benchmark("emu-edit", tmp_path / "named").items}) == 4
+    write_emu(tmp_path / "gaps" / "test.parquet", [emu_row(n, idx=gap) for n in range(3)])
+    assert [item.id for item in read_benchmark("emu-edit", tmp_path / "gaps").items] == ["h0", "h1", "h2"]
+
+
+def test_emu_edit_without_splits_says_so(tmp_path):
+    write_emu(tmp_path / "rows.parquet", [emu_row(0, split=None)])
+    with pytest.raises(BadInputError, match="no row of the split 'test'; it has rows that name no split$"):
+        read_benchmark("emu-edit", tmp_path)
 
 
 @pytest.fixture
@@ -175,6 +200,18 @@ def test_magicbrush_s_turns_stand_alone_or_follow_each_other(magicbrush):
         ("30-1", "final turn", 0, "30"),
     ]
     assert not multi.missing and not multi.extra
+
+
+def test_sessions_whose_names_differ_in_what_an_id_may_not_hold_are_all_items(tmp_path):
+    sessions = ["照片", "图像", "a b", "a/b", "a-b"]
+    for session in sessions:
+        save(tmp_path / "images" / session / "1.png")
+    write_json(tmp_path / "edit_sessions.json", {s: [{"input": "1.png", "instruction": "Do."}] for s in sessions})
+    single = read_benchmark("magicbrush", tmp_path)
+    assert len({item.id for item in single.items}) == 5 and not single.extra
+    assert single.items[-1].id == "a-b-1" and all(item.id.isascii() for item in single.items)
+    assert [i.id for i in read_benchmark("magicbrush", tmp_path).items] == [i.id for i in single.items]
+    assert len({item.group for item in read_benchmark("magicbrush-multi-turn", tmp_path).items}) == 5
 
 
 def test_a_mask_of_magicbrush_that_was_damaged_since_is_one_line(magicbrush):
@@ -227,6 +264,36 @@ def test_editbench_asks_three_prompts_of_each_picture_with_the_mask_as_a_hole(ed
     assert len(less.items) == 3
     assert noted(less) == {("natural-count_rare_painting", "mask"), ("generated", "entry")}
     assert len(less.extra) == 4
+
+
+def test_editbench_notes_a_row_with_an_open_quote_and_keeps_those_after_it(editbench):
+    listing = editbench / "annotations_natural.csv"
+    lines = listing.read_text().splitlines()
+    listing.write_text("\n".join([lines[0], 'broken,"a cup,a,b', *lines[1:]]))
+    benchmark = read_benchmark("editbench", editbench)
+    assert len(benchmark.items) == 12 and noted(benchmark) == {("natural-row-1", "entry")}
+    assert "annotations_natural.csv row 1: a quote" in benchmark.missing[0].reason
+
+
+def test_editbench_s_pictures_with_names_in_other_scripts_are_items_of_their_own(editbench):
+    names = {"color_common_indoor": "苹果", "count_rare_painting": "香蕉"}
+    for old, new in names.items():
+        for folder in ("references_natural", "masks_natural"):
+            (editbench / folder / f"{old}.png").rename(editbench / folder / f"{new}.png")
+    listing = editbench / "annotations_natural.csv"
+    text = listing.read_text()
+    for old, new in names.items():
+        text = text.replace(old, new)
+    listing.write_text(text)
+    benchmark = read_benchmark("editbench", editbench)
+    assert len({item.id for item in benchmark.items}) == 12 and not benchmark.extra
+
+
+def test_editbench_leaves_out_a_picture_whose_mask_has_no_white(editbench):
+    Image.new("L", (24, 16), 40).save(editbench / "masks_natural" / "color_common_indoor.png")
+    benchmark = read_benchmark("editbench", editbench)
+    assert len(benchmark.items) == 9 and noted(benchmark) == {("natural-color_common_indoor", "mask")}
+    assert "no white" in benchmark.missing[0].reason
 
 
 def test_editbench_s_parts_are_read_from_columns_where_there_are_some_and_else_from_the_name():

@@ -9,7 +9,7 @@ from editfoundry.errors import BadInputError
 from editfoundry.evaluation.ratings.judge_rater import judge_ratings
 from editfoundry.evaluation.ratings.rating_files import read_ratings, write_ratings
 from editfoundry.evaluation.ratings.rating_key import read_key
-from editfoundry.evaluation.ratings.rating_report import write_ratings_report
+from editfoundry.evaluation.ratings.rating_report import check_ratings_output, write_ratings_report
 from editfoundry.evaluation.ratings.rating_results import rating_results
 from editfoundry.evaluation.ratings.rating_sheet import write_rating_sheet
 from editfoundry.pretrained.judge_model import load_judge_model
@@ -157,3 +157,29 @@ def test_one_rater_in_two_files_is_refused(key, tmp_path):
         rows = answers_of(key, kind_to("first", "5"))
         paths = [write_answers(tmp_path / name, key, "Ada", rows) for name in ("a.json", "b.csv")]
         read_ratings(paths, key)
+
+
+def test_a_grade_that_was_saved_as_a_number_counts_as_its_text(key, tmp_path):
+    rows = answers_of(key, kind_to("first", "5"))
+    numbers = [{**row, "answer": int(row["answer"])} if row["question"] == "quality" else row for row in rows]
+    (text,) = read_ratings([write_answers(tmp_path / "text.json", key, "Ada", rows)], key)
+    (number,) = read_ratings([write_answers(tmp_path / "number.json", key, "Ada", numbers)], key)
+    assert number == text
+    for answer in (6, True, 4.5, None):
+        wrong = [{**numbers[0], "answer": answer}, *numbers[1:]]
+        with pytest.raises(BadInputError, match="answer 1: "):
+            read_ratings([write_answers(tmp_path / "wrong.json", key, "Ada", wrong)], key)
+
+
+@pytest.mark.parametrize("name", ["gone.json", "gone.csv", "folder.json"])
+def test_a_file_of_ratings_that_is_not_there_is_told_as_one(key, tmp_path, name):
+    (tmp_path / "folder.json").mkdir()
+    what = "is a folder; give the files that" if name == "folder.json" else "no such file; give what"
+    with pytest.raises(BadInputError, match=f"{name}: {what} the sheet's Save buttons have written"):
+        read_ratings([tmp_path / name], key)
+
+
+@pytest.mark.parametrize("name", ["ratings.json", "answers.csv", "ratings-judge.json"])
+def test_ratings_that_the_report_would_replace_are_not_taken(tmp_path, name):
+    with pytest.raises(BadInputError, match=f"{name}: is the input too"):
+        check_ratings_output(tmp_path / "out", [tmp_path / "out" / ".." / "out" / name])

@@ -111,3 +111,85 @@ def test_a_damaged_key_is_refused_in_one_line(tmp_path, content, said):
 def test_a_key_that_is_not_there_is_told_with_who_writes_it(tmp_path):
     with pytest.raises(BadInputError, match=r"sheet\.key\.json: no such file; editfoundry ratings sheet writes"):
         read_key(tmp_path / "sheet.key.json")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_sheet_that_cannot_be_written_leaves_the_one_that_was_there(run, tmp_path):
+    write_rating_sheet([run], tmp_path / "sheet.html")
+    before = contents(tmp_path)
+    broken = shutil.copytree(run, tmp_path / "broken")
+    next((broken / "inputs").iterdir()).write_bytes(b"no picture")
+    with pytest.raises(BadInputError, match="missing or damaged"):
+        write_rating_sheet([broken], tmp_path / "sheet.html")
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(BadInputError, match="is a folder where an output file should be"):
+        write_rating_sheet([run], tmp_path / "folder.html")
+    (tmp_path / "other.key.json").mkdir()
+    with pytest.raises(BadInputError, match=r"other\.key\.json: is a folder where an output file should be"):
+        write_rating_sheet([run], tmp_path / "other.html")
+    assert contents(tmp_path) == before
+
+
+def test_the_key_of_another_sheet_is_not_replaced_and_that_of_the_same_or_a_damaged_one_is(run, tmp_path):
+    sheet = tmp_path / "sheet.html"
+    write_rating_sheet([run], sheet)
+    before = contents(tmp_path)
+    for changed in ({"seed": 5}, {"num_items": 2}, {"pairs": False}):
+        with pytest.raises(BadInputError, match=r"sheet\.key\.json: is the key of another sheet") as told:
+            write_rating_sheet([run], sheet, **changed)
+        assert "\n" not in str(told.value) and contents(tmp_path) == before
+    write_rating_sheet([run], sheet, title="The same")
+    assert contents(tmp_path)["sheet.key.json"] == before["sheet.key.json"] and b"The same" in sheet.read_bytes()
+    (tmp_path / "sheet.key.json").write_text("{")
+    write_rating_sheet([run], sheet)
+    assert contents(tmp_path) == before
+
+
+def test_the_report_of_a_rated_run_is_not_replaced_by_the_sheet(run):
+    (run / "report.html").write_text("report")
+    with pytest.raises(BadInputError, match=r"report\.html: is the input too"):
+        write_rating_sheet([run], run / "report.html")
+    assert (run / "report.html").read_text() == "report"
+
+
+def without_an_editor(key):
+    del key["editors"]["first"]
+
+
+def with_a_number_for_a_run(key):
+    key["editors"]["first"]["run"] = 3
+
+
+def with_a_number_for_a_prompt(key):
+    next(iter(key["tasks"].values()))["prompt"] = 3
+
+
+def with_a_list_for_parts(key):
+    next(iter(key["tasks"].values()))["parts"] = ["colour"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (without_an_editor, "a task shows 'first', which is none of its editors"),
+        (with_a_number_for_a_run, "3 where a word should be"),
+        (with_a_number_for_a_prompt, "3 where a word should be"),
+        (with_a_list_for_parts, "damaged key"),
+    ],
+)
+def test_a_key_whose_parts_do_not_fit_is_damaged(run, tmp_path, damage, said):
+    write_rating_sheet([run], tmp_path / "sheet.html")
+    path = tmp_path / "sheet.key.json"
+    key = json.loads(path.read_text())
+    damage(key)
+    path.write_text(json.dumps(key))
+    with pytest.raises(BadInputError, match=f"damaged key of a rating sheet.*{said}|{said}.*of a rating sheet"):
+        read_key(path)
+
+
+def test_a_folder_in_the_place_of_a_key_is_told_as_one(tmp_path):
+    with pytest.raises(BadInputError, match=r"is a folder; give the key in it"):
+        read_key(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.editors.option_values import check_num_steps
 from editfoundry.errors import BadInputError
 
 
@@ -32,5 +33,6 @@ class DiffEditOptions:
         for name in ("encoding_ratio", "mask_strength"):
             if not 0 < getattr(self, name) <= 1:
                 raise BadInputError(f"{name} is {getattr(self, name)}, but must be in (0, 1]")
-        if self.num_maps < 1 or self.num_inference_steps < 1:
-            raise BadInputError("num_maps and num_inference_steps must be at least 1")
+        if self.num_maps < 1:
+            raise BadInputError(f"num_maps is {self.num_maps}, but must be at least 1")
+        check_num_steps(self)

@@ -61,11 +61,15 @@ def options_class(source: EditorSource) -> type[Any]:
     pipeline_class = pipeline_class_named(source.pipeline_class, source.name)
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     arguments = [
-        (argument.name, Any, field(default_factory=partial(_default, argument)))
+        (argument.name, _annotation(argument), field(default_factory=partial(_default, argument)))
         for argument in inspect.signature(pipeline_class.__call__).parameters.values()
         if argument.name not in _GIVEN_BY_US and argument.kind in named
     ]
     return make_dataclass(f"{source.pipeline_class}Options", arguments, frozen=True, kw_only=True)
+
+
+def _annotation(argument: inspect.Parameter) -> Any:
+    return Any if argument.annotation is inspect.Parameter.empty else argument.annotation
 
 
 def _default(argument: inspect.Parameter) -> Any:
@@ -89,10 +93,11 @@ def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[Image.Image]:
 def _edit_one(editor: Editor, request: EditRequest) -> Image.Image:
     import torch
 
+    from editfoundry.diffusion.seeded_noise import seeded_generators
     from editfoundry.editors.editor import resized
 
     photo = request.image.convert("RGB")
-    generator = torch.Generator().manual_seed(request.seed)
+    [generator] = seeded_generators([request.seed])
     with torch.inference_mode():
         edited = editor.model(image=photo, prompt=request.instruction, generator=generator, **_arguments(editor)).images
     return resized(edited[0].convert("RGB"), photo.size)

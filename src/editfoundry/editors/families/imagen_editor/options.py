@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.editors.option_values import check_num_steps
 from editfoundry.errors import BadInputError
 
 DOWNSAMPLINGS = ("learned", "bicubic")
@@ -33,8 +34,7 @@ class ImagenEditorOptions:
 
     def __post_init__(self) -> None:
         for name in ("num_inference_steps", "super_resolution_steps"):
-            if getattr(self, name) < 1:
-                raise BadInputError(f"{name} is {getattr(self, name)}, but must be at least 1")
+            check_num_steps(self, name)
         if not 0 <= self.constant_share <= 1:
             raise BadInputError(f"constant_share is {self.constant_share}, but must be in [0, 1]")
         for name in ("noise_level", "context"):

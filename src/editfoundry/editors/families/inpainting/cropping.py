@@ -56,8 +56,8 @@ def masked_crop(request: EditRequest, context: float, least: int) -> MaskedCrop:
         raise Rejection("empty-mask", "the mask is white nowhere: make it white where to paint")
     soft = _mask_of(request).getbbox() or hole
     longer = max(soft[2] - soft[0], soft[3] - soft[1])
-    side = max(least, round(longer * (1 + 2 * context)))
     width, height = request.image.size
+    side = max(least, round(min(longer * (1 + 2 * context), max(width, height))))
     left, right = _span(soft[0], soft[2], side, width)
     upper, lower = _span(soft[1], soft[3], side, height)
     return MaskedCrop(whole=request, box=(left, upper, right, lower))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.editors.option_values import check_num_steps
 from editfoundry.errors import BadInputError
 
 
@@ -18,7 +19,6 @@ class InpaintingOptions:
     """What is seen of the picture on each side of the mask's box, as a share of the box's longer side."""
 
     def __post_init__(self) -> None:
-        if self.num_inference_steps < 1:
-            raise BadInputError(f"num_inference_steps is {self.num_inference_steps}, but must be at least 1")
+        check_num_steps(self)
         if self.context < 0:
             raise BadInputError(f"context is {self.context}, but must be at least 0")

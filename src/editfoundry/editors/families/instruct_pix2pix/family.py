@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from editfoundry.editors.editor import Editor
 from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
+from editfoundry.editors.option_values import check_num_steps
 from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from editfoundry.editors.editor import EditRequest
     from editfoundry.pretrained.runtime import Runtime
 
-MAX_STEPS = 1000
 PER_REQUEST_OPTIONS = ("guidance_scale", "image_guidance_scale")
 
 
@@ -37,9 +37,7 @@ class InstructPix2PixOptions:
     """By diffusers' name; by default the editor's own."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.num_inference_steps <= MAX_STEPS:
-            steps = self.num_inference_steps
-            raise BadInputError(f"num_inference_steps is {steps}, but must be in 1 to {MAX_STEPS}")
+        check_num_steps(self)
         if not 0 <= self.guidance_rescale <= 1:
             raise BadInputError(f"guidance_rescale is {self.guidance_rescale}, but must be in [0, 1]")
 

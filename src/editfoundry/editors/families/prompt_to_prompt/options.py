@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from editfoundry.editors.option_values import check_num_steps
 from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -43,5 +44,4 @@ class PromptToPromptOptions:
         for name in ("num_refinements", "num_null_text_iterations"):
             if getattr(self, name) < 0:
                 raise BadInputError(f"{name} is {getattr(self, name)}, but must be at least 0")
-        if self.num_inference_steps < 1:
-            raise BadInputError("num_inference_steps must be at least 1")
+        check_num_steps(self)

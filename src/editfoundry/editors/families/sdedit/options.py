@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.editors.option_values import check_num_steps
 from editfoundry.errors import BadInputError
 
 
@@ -18,7 +19,6 @@ class SdeditOptions:
     """Share in (0, 1] of the way to noise: more follows the caption better and keeps less of the picture."""
 
     def __post_init__(self) -> None:
-        if self.num_inference_steps < 1:
-            raise BadInputError(f"num_inference_steps is {self.num_inference_steps}, but must be at least 1")
+        check_num_steps(self)
         if not 0 < self.strength <= 1:
             raise BadInputError(f"strength is {self.strength}, but must be in (0, 1]")

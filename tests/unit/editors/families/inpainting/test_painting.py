@@ -105,3 +105,4 @@ def test_the_crop_holds_mask_and_context_lies_in_the_picture_and_is_never_smalle
     assert box((1000, 800), (990, 790, 1000, 800)) == (936, 736, 1000, 800)
     assert box((1000, 50), (400, 0, 500, 50)) == (350, 0, 550, 50)
     assert box((1000, 800), (0, 0, 1000, 800)) == (0, 0, 1000, 800)
+    assert box((1000, 800), (400, 300, 500, 350), context=1.7e308) == (0, 0, 1000, 800)
