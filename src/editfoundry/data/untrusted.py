@@ -1,4 +1,4 @@
-"""JSON and YAML that others wrote: parsed within bounds, so that no file ends in a traceback or takes all memory.
+"""JSON, YAML and TOML that others wrote: parsed within bounds, so that no file ends in a traceback or takes all memory.
 
 Python's own parsers stop at different places: a thousand levels end in a RecursionError, a number of 4,301 digits in
 a ValueError, ``1e999`` is an infinity that cannot be written again, and a lone half of a surrogate pair becomes a
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,22 @@ def read_json(path: Path, kind: type) -> Any:
     if not isinstance(value, kind):
         raise BadInputError(f"{path}: holds a JSON {type(value).__name__} where a {kind.__name__} should be")
     return value
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return a TOML file's table.
+
+    Raises:
+        BadInputError: it cannot be read, is not TOML, or is nested too deeply.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError as error:
+        raise BadInputError(f"{path}: not a TOML file: nested too deeply") from error
+    except ValueError as error:
+        raise BadInputError(f"{path}: not a TOML file: {one_line(error)}") from error
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def read_yaml(path: Path, what: str = "YAML") -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from editfoundry.data.untrusted import read_toml
 from editfoundry.errors import BadInputError, MissingModelError, one_line
 
 ROLES = (
@@ -141,14 +141,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PROFILES_FOLDER.glob("*.toml")))
         raise BadInputError(f"no profile {str(name_or_path)!r}: use one of {known}, or the path of a TOML file")
-    try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except RecursionError as error:
-        raise BadInputError(f"{path}: not a TOML file: nested too deeply") from error
-    except ValueError as error:
-        raise BadInputError(f"{path}: not a TOML file: {one_line(error)}") from error
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+    entries = read_toml(path)
     settings = {name: entries.pop(name, {}) for name in ("post_edit", "judge", "params")}
     sections = settings["params"] if isinstance(settings["params"], dict) else {}
     for name, table in {**settings, **{f"params.{section}": values for section, values in sections.items()}}.items():

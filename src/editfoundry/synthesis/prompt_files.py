@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from editfoundry.errors import BadInputError, one_line
+from editfoundry.data.untrusted import read_toml
+from editfoundry.errors import BadInputError
 
 
 def read_prompt_file(name_or_path: str, folder: Path, what: str) -> tuple[Path, dict[str, Any]]:
@@ -21,7 +21,4 @@ def read_prompt_file(name_or_path: str, folder: Path, what: str) -> tuple[Path, 
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in folder.glob("*.toml")))
         raise BadInputError(f"no {what} {name_or_path!r}: use one of {known}, or the path of a TOML file")
-    try:
-        return path, tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInputError(f"{path}: not a TOML file: {one_line(error)}") from error
+    return path, read_toml(path)

@@ -8,10 +8,11 @@ import os
 import signal
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from editfoundry.data.untrusted import read_toml
+from editfoundry.errors import BadInputError
 from editfoundry.tracking import s3
 from editfoundry.tracking.artifact_store import ENDPOINTS, has_own_endpoint
 from editfoundry.tracking.mlflow_client import PAGE_VARIABLE as MLFLOW_PAGE_VARIABLE
@@ -152,8 +153,8 @@ def _names_definitions(root: Path) -> bool:
     """Return whether a folder tells Dagster itself where its definitions are, as a checkout does."""
     if any((root / name).is_file() for name in ("workspace.yaml", "dg.toml")):
         return True
-    with contextlib.suppress(OSError, ValueError):
-        tools = tomllib.loads((root / "pyproject.toml").read_text()).get("tool", {})
+    with contextlib.suppress(BadInputError):
+        tools = read_toml(root / "pyproject.toml").get("tool", {})
         return "dg" in tools or "dagster" in tools
     return False
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from editfoundry.data.csv_table import csv_table
 from editfoundry.data.untrusted import read_json
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.evaluation.json_file import write_json
@@ -109,10 +109,13 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if set(COLUMNS) - set(reader.fieldnames or ()):
+            header, records = csv_table(file, path)
+            if set(COLUMNS) - set(header):
                 raise BadInputError(f"{path}: no ratings: its columns must be {', '.join(COLUMNS)}")
-            for row in reader:
-                yield f"line {reader.line_num}", row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            for number, record in enumerate(records, start=1):
+                if isinstance(record, str) or len(record) > len(header):
+                    why = record if isinstance(record, str) else f"{len(record)} fields, {len(header)} in the header"
+                    raise BadInputError(f"{path}: row {number}: {why}")
+                yield f"row {number}", dict(zip(header, record, strict=False))
+    except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"{path}: not readable as CSV ({one_line(error)})") from error

@@ -143,7 +143,13 @@ def test_a_damaged_file_is_refused_in_one_line_that_names_it(key, tmp_path, chan
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("task,answer\n1,2\n", "its columns must be"), ("", "its columns must be"), ("sheet,rater\x00", "columns|CSV")],
+    [
+        ("task,answer\n1,2\n", "its columns must be"),
+        ("", "its columns must be"),
+        ("sheet,rater\x00", "columns|CSV"),
+        ('sheet,rater,task,question,answer\ns,"Ada,1,quality,5\ns,Ada,2,quality,5\n', "row 1: a quote that opens"),
+        ("sheet,rater,task,question,answer\ns,Ada,1,quality,5,6\n", "row 1: 6 fields, 5 in the header"),
+    ],
 )
 def test_a_damaged_table_is_refused_in_one_line(key, tmp_path, text, said):
     path = tmp_path / "a.csv"

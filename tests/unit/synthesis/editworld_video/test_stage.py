@@ -153,6 +153,7 @@ def test_the_shipped_prompts_are_whole_and_show_every_category():
 
 @pytest.mark.parametrize(("text", "message"), [
     ("[prompts]\ndescribe = 'x'", "has no text 'instruct'"), ("a = [", "not a TOML file"),
+    ("a = " + "[" * 5000, "nested too deeply"),
     ("[prompts]\ndescribe = 'x'\ninstruct = 'x'\nstoryline = 'x'", "needs a name and a definition"),
 ])  # fmt: skip
 def test_malformed_prompts_are_bad_input(text, message, tmp_path):
