@@ -64,4 +64,4 @@ def _is_of(value: bool | int | float | str, kind: type) -> bool:
             return False
     if kind is bool:
         return value in (0, 1) and not isinstance(value, str)
-    return type(value) is kind
+    return isinstance(value, kind) and not isinstance(value, bool)

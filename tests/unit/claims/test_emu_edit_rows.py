@@ -77,10 +77,9 @@ def test_kept_pixels_are_compared_after_the_last_turn(params: Params, shipped: P
     only = ["emu-threshold-keeps-turns"]
     [row] = run_ledger(tmp_path / "out", params, only=only, work_dir=tmp_path / "work")["rows"]
     assert row["effect"]["n"] == 2 and row["verdict"] == "undecided"
-    # A random editor changes everything a little or a lot: what is kept can only be nearer to the first picture.
-    assert row["effect"]["value"] >= 0
+    # A random editor changes nearly everything: few pixels are kept, which makes a difference, but a small one.
     [nothing] = row["controls"]
-    assert nothing["value"] > row["effect"]["value"]
+    assert 0 < abs(row["effect"]["value"]) < nothing["value"]
     assert [detail["n"] for detail in row["details"]] == [2, 2, 2, 8]
 
 
