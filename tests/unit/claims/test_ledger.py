@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from editfoundry.claims.ledger import run_ledger
 from editfoundry.claims.register import CLAIMS
 from editfoundry.claims.rows import clip_filter
+from editfoundry.claims.rows.video_data import NEVER_RIGHT
 from editfoundry.claims.scores import BY_ANOTHER, ArmScores, gain, gain_by_another, specific_gain
 from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES, write_category_triplets, write_plain_triplets
 from editfoundry.claims.workbench import Workbench
@@ -79,6 +80,13 @@ def test_a_claim_is_tested_end_to_end_and_its_arms_are_made_once(params, tmp_pat
     for text in (overall["verdict"], overall["metric"], overall["command"], BY_ANOTHER):
         assert text in page
         assert text in unescape(html)
+
+
+def test_trainings_after_which_nobody_is_ever_right_decide_nothing(params, tmp_path):
+    only = ["editworld-video-adds-spatial"]
+    [row] = run_ledger(tmp_path / "out", params, only=only, work_dir=tmp_path / "work")["rows"]
+    assert row["verdict"] == "undecided" and row["note"] == NEVER_RIGHT
+    assert [detail["value"] for detail in row["details"][-4:-2]] == [0, 0]
 
 
 def test_an_editor_is_sampled_as_the_ledger_says_or_with_the_guidance_of_its_folder(tmp_path):

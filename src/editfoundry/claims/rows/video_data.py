@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from editfoundry.claims.claim import Claim, Detail, Finding
+import numpy as np
+
+from editfoundry.claims.claim import Claim, Detail, Finding, level
 from editfoundry.claims.scores import BY_ANOTHER, SPECIFIC, gain, gain_by_another, specific_gain
 from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES
 from editfoundry.claims.verdicts import all_of, in_doubt, is_above
@@ -16,6 +18,7 @@ from editfoundry.evaluation.reports.run_results import RIGHT
 from editfoundry.tinyworld.benchmark import world_cases
 
 CATEGORY = "Spatial-Trans"
+NEVER_RIGHT = f"Neither arm is ever right in {CATEGORY}: so short a training tells nothing."
 """The category that the video branch alone yields and that text-to-image models cannot paint pairs of."""
 
 
@@ -33,15 +36,21 @@ def _adds_spatial(bench: Workbench) -> Finding:
         measure(*arms, RIGHT, chosen.seed) for measure in (gain, gain_by_another, specific_gain)
     )
     elsewhere = gain(*arms_elsewhere, RIGHT, chosen.seed)
+    is_ever_right = any(np.nansum(arm.of(RIGHT)) > 0 for arm in arms)
     return Finding(
         effect=effect,
-        verdict=all_of([is_above(effect), is_above(specific)]),
+        verdict=all_of([is_above(effect), is_above(specific)]) if is_ever_right else "undecided",
         controls=(Detail(label=BY_ANOTHER, interval=by_another),),
         details=(
             Detail(label=SPECIFIC, interval=specific),
             Detail(label="Gain in the text branch's categories", interval=elsewhere),
+            *(
+                level(f"Right edits in {where}, {name}", arm.of(RIGHT), chosen.seed)
+                for where, pair in ((CATEGORY, arms), ("the text branch's categories", arms_elsewhere))
+                for name, arm in zip(("text alone", "half of it video"), pair, strict=True)
+            ),
         ),
-        note=in_doubt("Specific gain", specific),
+        note=in_doubt("Specific gain", specific) if is_ever_right else NEVER_RIGHT,
     )
 
 
