@@ -18,8 +18,9 @@ from editfoundry.evaluation.reports.run_results import RIGHT
 from editfoundry.tinyworld.benchmark import world_cases
 
 CATEGORY = "Spatial-Trans"
-NEVER_RIGHT = f"Neither arm is ever right in {CATEGORY}: so short a training tells nothing."
 """The category that the video branch alone yields and that text-to-image models cannot paint pairs of."""
+NEVER_RIGHT = f"Neither arm is ever right in {CATEGORY}: so short a training tells nothing."
+"""Told where an undecided verdict comes of it."""
 
 
 def _adds_spatial(bench: Workbench) -> Finding:
@@ -71,7 +72,10 @@ VIDEO_ADDS_SPATIAL = Claim(
     sentence=f"Fine-tuning on video data adds what text data lacks: {CATEGORY}.",
     arms=("trained on the text branch's categories", "trained on as many triplets, half of the video branch's"),
     metric=f"Outcome accuracy on {CATEGORY} instructions, paired difference; higher is better.",
-    rule="Holds where the intervals of the gain and of the specific gain lie above 0, fails where one lies below it.",
+    rule=(
+        "Holds where the intervals of the gain and of the specific gain lie above 0, fails where one lies below it; "
+        "undecided where neither arm is ever right."
+    ),
     test=_adds_spatial,
     limits=(
         "Both arms train equally long on equally many of tinyworld's own pairs, whose categories are those that each "
