@@ -49,13 +49,13 @@ def mask_of_words(
         threshold: least score of a find.
 
     Raises:
-        BadInputError: nothing is found, or the detector knows none of the words.
+        BadInputError: nothing is found, or the detector does not know one of the words.
     """
     phrase = _without_article(words)
-    if not detector.knows(phrase):
+    if unknown := detector.unknown_words(phrase):
         raise BadInputError(
-            f"--what {words!r}: the detector {detector.name} knows none of these words: say it otherwise, or give a "
-            "mask or --box"
+            f"--what {words!r}: the detector {detector.name} does not know {', '.join(map(repr, unknown))}: say it "
+            "otherwise, or give a mask or --box"
         )
     found = apart(detector.find([picture], [[phrase]], threshold)[0][0])
     boxes = [box for find in found if (box := _pixels(find, picture.size))]

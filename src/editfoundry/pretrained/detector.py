@@ -67,11 +67,14 @@ class Detector:
     batch_size: int = PASS_SIZES["detector"]
     """Pictures that go through the model together, each with up to ``PHRASES_AT_ONCE`` phrases."""
 
-    def knows(self, phrase: str) -> bool:
-        """Return whether the model can read what a phrase names; of words it does not know it scores at random."""
-        tokenizer = self.processor.tokenizer
-        naming = [word for word in _plain_words(phrase) if word.strip(punctuation) not in _NAMES_NOTHING]
-        return any(_is_known(tokenizer, word) for word in naming)
+    def unknown_words(self, phrase: str) -> list[str]:
+        """Return the words of a phrase that the model cannot read, all where none names a thing.
+
+        It scores a phrase by its best word, one that it does not know at random: a red zebra is then what is red.
+        """
+        tokenizer, words = self.processor.tokenizer, _plain_words(phrase)
+        naming = [word for word in words if word.strip(punctuation) not in _NAMES_NOTHING]
+        return [word for word in naming if not _is_known(tokenizer, word)] if naming else words or [phrase]
 
     @with_model_at_work
     @torch.inference_mode()

@@ -32,8 +32,8 @@ class FindsBoxes:
     score: float = 0.9
     name: str = "finder"
 
-    def knows(self, phrase):
-        return phrase == "cup"
+    def unknown_words(self, phrase):
+        return [word for word in phrase.split() if word != "cup"]
 
     def find(self, images, phrases, threshold):
         assert phrases == [["cup"]], "articles are left out"
@@ -89,8 +89,10 @@ def test_what_is_not_found_is_told_in_one_line_with_what_to_do(detector):
 
 
 def test_words_that_the_detector_does_not_know_are_refused_and_nothing_is_looked_for():
-    with pytest.raises(BadInputError, match="--what 'the zebra': the detector finder knows none of these words"):
+    with pytest.raises(BadInputError, match="--what 'the zebra': the detector finder does not know 'zebra': say it"):
         mask(FindsBoxes(), SeesOneShape(disc(BOX)), "the zebra")
+    with pytest.raises(BadInputError, match="does not know 'striped', 'zebra': say it otherwise"):
+        mask(FindsBoxes(), SeesOneShape(disc(BOX)), "striped zebra cup")
 
 
 def test_a_profile_without_a_detector_is_told_before_anything_is_loaded():
