@@ -5,14 +5,32 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from editfoundry.claims.scores import ArmScores
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.hashing import input_hash
-from editfoundry.editors.caption_training.object_masks import MaskShares
+from editfoundry.editors.caption_training.object_masks import OBJECT_MASKS, RANDOM_MASKS, MaskShares
 from editfoundry.errors import MissingModelError
+from editfoundry.evaluation.benchmarks.item import Benchmark
+from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.profiles import EMBEDDED_FOLDER
 from editfoundry.tinyworld.captioned_scenes import write_captioned_scenes
 
 CASCADE = "imagen_editor"
+
+
+def holes(bench: Workbench) -> Benchmark:
+    """Return the items of tinyworld's EditBench that these claims ask for."""
+    return read_benchmark("tinyworld-editbench", num_items=bench.config.num_inpainting_items, seed=bench.config.seed)
+
+
+def masking_arms(bench: Workbench) -> tuple[Benchmark, ArmScores, ArmScores]:
+    """Return the holes, and what the inpainters trained on random and on object masks painted into them."""
+    benchmark = holes(bench)
+    random, named = (
+        bench.scores(bench.contestant(trained_inpainter(bench, shares)), benchmark)
+        for shares in (RANDOM_MASKS, OBJECT_MASKS)
+    )
+    return benchmark, random, named
 
 
 def trained_inpainter(bench: Workbench, shares: MaskShares) -> str:

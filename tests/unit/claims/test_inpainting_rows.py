@@ -1,6 +1,8 @@
 """The rows about Imagen Editor: arms that are trained here, arms that must lie ready, and what a seam is."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from tiny_painter import save_models
 
 from editfoundry.claims import inpainters
 from editfoundry.claims.ledger import run_ledger
+from editfoundry.claims.rows import inpainting_prompts
 from editfoundry.claims.rows.inpainting import BAND, seam_error
+from editfoundry.claims.scores import ArmScores
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.params import Params
 
@@ -21,6 +25,8 @@ TINY = ClaimsConfig(
     num_inference_steps=1,
 )
 NAMES = ["imagen-object-masking", "imagen-learned-downsampling", "imagen-oscillating-guidance"]
+OF_SAME_ARMS = ["imagen-small-masks", "imagen-attributes"]
+NUM_HOLES = 40
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +45,61 @@ def test_both_maskings_are_trained_alike_and_compared_by_attribute_and_size_of_t
     assert len(list((tmp_path / "work" / "checkpoints").iterdir())) == 2
     # Six prompts decide nothing.
     assert row["verdict"] == "undecided"
+    # The other rows about masks take the same two.
+    run_ledger(tmp_path / "out", params, only=OF_SAME_ARMS, work_dir=tmp_path / "work")
+    assert len(list((tmp_path / "work" / "checkpoints").iterdir())) == 2
+
+
+@dataclass(frozen=True)
+class Item:
+    """What the rows read of an item."""
+
+    group: str
+    parts: dict[str, str]
+
+
+def arm(rights: dict[str, list[float]], by_another: float = 0.0) -> ArmScores:
+    values = {name: np.array(of_items, dtype=float) for name, of_items in rights.items()}
+    others = {name: np.where(np.isnan(own), np.nan, by_another) for name, own in values.items()}
+    ids = tuple(map(str, range(len(values["right"]))))
+    return ArmScores(run=None, ids=ids, categories=ids, values=values, by_another=others)
+
+
+def test_what_small_masks_gain_more_than_larger_ones_is_told_by_whole_holes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Three prompts about each hole, every second one small; in each one prompt is gained, in small ones two.
+    items = [Item(f"hole-{n}", {"mask": "small" if n % 2 else "large"}) for n in range(NUM_HOLES) for _ in range(3)]
+    random, named = arm({"right": [0.0] * 3 * NUM_HOLES}), arm({"right": [0, 0, 1, 0, 1, 1] * (NUM_HOLES // 2)})
+    monkeypatch.setattr(inpainting_prompts, "masking_arms", lambda bench: (SimpleNamespace(items=items), random, named))
+    finding = inpainting_prompts.SMALL_MASKS_SUFFER.test(SimpleNamespace(config=TINY))
+    assert finding.verdict == "holds" and finding.effect.value == pytest.approx(1 / 3)
+    # All small holes gain alike, and so do all large ones: drawn as wholes, they leave nothing to chance.
+    assert finding.effect.low == pytest.approx(1 / 3) == finding.effect.high
+    assert finding.controls[0].interval.value == 0
+    levels = {detail.label: detail.interval.value for detail in finding.details}
+    assert levels["Right in small masks, object"] == pytest.approx(2 / 3)
+    assert levels["Right in larger masks, random"] == 0
+
+
+@pytest.mark.parametrize(("shape", "verdict"), [(0.0, "holds"), (1.0, "does not hold")])
+def test_attributes_are_held_against_each_other_over_what_prompts_ask_for(
+    monkeypatch: pytest.MonkeyPatch, shape: float, verdict: str
+) -> None:
+    count, nan = 2 * NUM_HOLES, float("nan")
+    named = arm(
+        {
+            "right": [0.0] * count,
+            "right_colour": [1.0, nan] * NUM_HOLES,
+            "right_shape": [nan, shape] * NUM_HOLES,
+            "right_object": [0.0] * count,
+        }
+    )
+    items = [Item(f"hole-{n // 2}", {}) for n in range(count)]
+    monkeypatch.setattr(inpainting_prompts, "masking_arms", lambda bench: (SimpleNamespace(items=items), named, named))
+    finding = inpainting_prompts.ATTRIBUTES_DIFFER.test(SimpleNamespace(config=TINY))
+    assert finding.effect.value == pytest.approx(1 - shape) and finding.effect.n == count
+    assert finding.verdict == verdict
 
 
 def test_rows_whose_cascade_is_not_there_are_undecided_and_say_how_it_is_trained(

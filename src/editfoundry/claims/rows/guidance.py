@@ -90,12 +90,14 @@ def _doubts(image: np.ndarray, text: np.ndarray, seed: int) -> list[str]:
 
 
 def _doubt(label: str, values: np.ndarray, seed: int) -> str:
-    """Return which steps' means fall though they should rise, and how many items would tell whether they do."""
+    """Return which steps' means fall though they should rise, clearly or so that more items would have to tell."""
     told = []
     for place, (scale, following) in enumerate(pairwise(PAPER_IMAGE_GUIDANCE_SCALES)):
         step = paired_difference(values[place], values[place + 1], seed=seed)
-        if step.value is not None and step.value < 0 and is_above(step) == "undecided":
-            told.append(f"{scale:g} to {following:g} (about {items_to_decide(step)} items would tell)")
+        if step.value is not None and step.value < 0:
+            is_open = is_above(step) == "undecided"
+            how = f"about {items_to_decide(step)} items would tell" if is_open else f"clearly, by {-step.value:.4f}"
+            told.append(f"{scale:g} to {following:g} ({how})")
     return f"{label}: the means do not follow from {', '.join(told)}." if told else ""
 
 

@@ -9,16 +9,14 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.inpainters import bicubic_cascade, shipped_cascade, trained_inpainter
+from editfoundry.claims.inpainters import bicubic_cascade, holes, masking_arms, shipped_cascade
 from editfoundry.claims.scores import BY_ANOTHER, SPECIFIC, gain, gain_by_another, specific_gain
 from editfoundry.claims.verdicts import Verdict, all_of, in_doubt, is_above, is_below
 from editfoundry.claims.workbench import Workbench
-from editfoundry.editors.caption_training.object_masks import OBJECT_MASKS, RANDOM_MASKS
 from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.evaluation.benchmarks.editbench import FULL
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
-from editfoundry.evaluation.benchmarks.reading import read_benchmark
 from editfoundry.evaluation.bootstrap import Interval, bootstrap_interval, paired_difference
 from editfoundry.evaluation.metrics.asked_attributes import attribute_metric
 from editfoundry.evaluation.reports.run_results import RIGHT
@@ -29,16 +27,8 @@ BAND = 2
 _ERROR = "l2"
 
 
-def _benchmark(bench: Workbench) -> Benchmark:
-    return read_benchmark("tinyworld-editbench", num_items=bench.config.num_inpainting_items, seed=bench.config.seed)
-
-
 def _object_masking(bench: Workbench) -> Finding:
-    benchmark, seed = _benchmark(bench), bench.config.seed
-    random, named = (
-        bench.scores(bench.contestant(trained_inpainter(bench, shares)), benchmark)
-        for shares in (RANDOM_MASKS, OBJECT_MASKS)
-    )
+    (benchmark, random, named), seed = masking_arms(bench), bench.config.seed
     effect, specific = gain(random, named, RIGHT, seed), specific_gain(random, named, RIGHT, seed)
     asked = [name for name in ATTRIBUTES if attribute_metric(name) in random.values]
     parts = {name: gain(random, named, attribute_metric(name), seed) for name in asked}
@@ -64,7 +54,7 @@ def _by_size(benchmark: Benchmark, gains: np.ndarray, seed: int) -> list[tuple[s
 
 
 def _learned_downsampling(bench: Workbench) -> Finding:
-    seed, benchmark = bench.config.seed, _benchmark(bench)
+    seed, benchmark = bench.config.seed, holes(bench)
     bicubic, learned = (
         _seam_errors(bench, source, benchmark) for source in (bicubic_cascade(bench), shipped_cascade())
     )
@@ -131,7 +121,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _oscillation(bench: Workbench) -> Finding:
-    seed, benchmark = bench.config.seed, _benchmark(bench)
+    seed, benchmark = bench.config.seed, holes(bench)
     high = float(bench.config.inpainting_guidance_scale)
     arms = [
         bench.scores(
