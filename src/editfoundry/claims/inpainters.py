@@ -8,7 +8,7 @@ from pathlib import Path
 from editfoundry.claims.scores import ArmScores
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.hashing import input_hash
-from editfoundry.editors.caption_training.object_masks import OBJECT_MASKS, RANDOM_MASKS, MaskShares
+from editfoundry.editors.caption_training.object_masks import MaskShares
 from editfoundry.errors import MissingModelError
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
@@ -23,14 +23,9 @@ def holes(bench: Workbench) -> Benchmark:
     return read_benchmark("tinyworld-editbench", num_items=bench.config.num_inpainting_items, seed=bench.config.seed)
 
 
-def masking_arms(bench: Workbench) -> tuple[Benchmark, ArmScores, ArmScores]:
-    """Return the holes, and what the inpainters trained on random and on object masks painted into them."""
-    benchmark = holes(bench)
-    random, named = (
-        bench.scores(bench.contestant(trained_inpainter(bench, shares)), benchmark)
-        for shares in (RANDOM_MASKS, OBJECT_MASKS)
-    )
-    return benchmark, random, named
+def masking_arm(bench: Workbench, shares: MaskShares, benchmark: Benchmark) -> ArmScores:
+    """Return what an inpainter that was trained by masks of these kinds paints into holes; see `trained_inpainter`."""
+    return bench.scores(bench.contestant(trained_inpainter(bench, shares)), benchmark)
 
 
 def trained_inpainter(bench: Workbench, shares: MaskShares) -> str:

@@ -14,6 +14,7 @@ from editfoundry.claims.ledger import run_ledger
 from editfoundry.claims.rows import inpainting_prompts
 from editfoundry.claims.rows.inpainting import BAND, seam_error
 from editfoundry.claims.scores import ArmScores
+from editfoundry.editors.caption_training.object_masks import OBJECT_MASKS, RANDOM_MASKS
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.params import Params
 
@@ -58,11 +59,19 @@ class Item:
     parts: dict[str, str]
 
 
-def arm(rights: dict[str, list[float]], by_another: float = 0.0) -> ArmScores:
+def arm(rights: dict[str, list[float]], is_blind: bool = False) -> ArmScores:
+    """Return an arm that is never right by another's instruction, or, blind to instructions, as often as by its own."""
     values = {name: np.array(of_items, dtype=float) for name, of_items in rights.items()}
-    others = {name: np.where(np.isnan(own), np.nan, by_another) for name, own in values.items()}
     ids = tuple(map(str, range(len(values["right"]))))
+    others = values if is_blind else {name: own * 0 for name, own in values.items()}
     return ArmScores(run=None, ids=ids, categories=ids, values=values, by_another=others)
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, items: list[Item], random: ArmScores, named: ArmScores) -> None:
+    """Let arms that nobody trained stand in for those of both maskings."""
+    monkeypatch.setattr(inpainting_prompts, "holes", lambda bench: SimpleNamespace(items=items))
+    arms = {RANDOM_MASKS: random, OBJECT_MASKS: named}
+    monkeypatch.setattr(inpainting_prompts, "masking_arm", lambda bench, shares, benchmark: arms[shares])
 
 
 def test_what_small_masks_gain_more_than_larger_ones_is_told_by_whole_holes(
@@ -71,7 +80,7 @@ def test_what_small_masks_gain_more_than_larger_ones_is_told_by_whole_holes(
     # Three prompts about each hole, every second one small; in each one prompt is gained, in small ones two.
     items = [Item(f"hole-{n}", {"mask": "small" if n % 2 else "large"}) for n in range(NUM_HOLES) for _ in range(3)]
     random, named = arm({"right": [0.0] * 3 * NUM_HOLES}), arm({"right": [0, 0, 1, 0, 1, 1] * (NUM_HOLES // 2)})
-    monkeypatch.setattr(inpainting_prompts, "masking_arms", lambda bench: (SimpleNamespace(items=items), random, named))
+    stand_in(monkeypatch, items, random, named)
     finding = inpainting_prompts.SMALL_MASKS_SUFFER.test(SimpleNamespace(config=TINY))
     assert finding.verdict == "holds" and finding.effect.value == pytest.approx(1 / 3)
     # All small holes gain alike, and so do all large ones: drawn as wholes, they leave nothing to chance.
@@ -80,11 +89,16 @@ def test_what_small_masks_gain_more_than_larger_ones_is_told_by_whole_holes(
     levels = {detail.label: detail.interval.value for detail in finding.details}
     assert levels["Right in small masks, object"] == pytest.approx(2 / 3)
     assert levels["Right in larger masks, random"] == 0
+    stand_in(monkeypatch, items, random, arm({"right": list(named.of("right"))}, is_blind=True))
+    assert inpainting_prompts.SMALL_MASKS_SUFFER.test(SimpleNamespace(config=TINY)).verdict == "does not hold"
 
 
-@pytest.mark.parametrize(("shape", "verdict"), [(0.0, "holds"), (1.0, "does not hold")])
+@pytest.mark.parametrize(
+    ("shape", "is_blind", "verdict"),
+    [(0.0, False, "holds"), (1.0, False, "does not hold"), (0.0, True, "does not hold")],
+)
 def test_attributes_are_held_against_each_other_over_what_prompts_ask_for(
-    monkeypatch: pytest.MonkeyPatch, shape: float, verdict: str
+    monkeypatch: pytest.MonkeyPatch, shape: float, is_blind: bool, verdict: str
 ) -> None:
     count, nan = 2 * NUM_HOLES, float("nan")
     named = arm(
@@ -93,10 +107,11 @@ def test_attributes_are_held_against_each_other_over_what_prompts_ask_for(
             "right_colour": [1.0, nan] * NUM_HOLES,
             "right_shape": [nan, shape] * NUM_HOLES,
             "right_object": [0.0] * count,
-        }
+        },
+        is_blind,
     )
     items = [Item(f"hole-{n // 2}", {}) for n in range(count)]
-    monkeypatch.setattr(inpainting_prompts, "masking_arms", lambda bench: (SimpleNamespace(items=items), named, named))
+    stand_in(monkeypatch, items, named, named)
     finding = inpainting_prompts.ATTRIBUTES_DIFFER.test(SimpleNamespace(config=TINY))
     assert finding.effect.value == pytest.approx(1 - shape) and finding.effect.n == count
     assert finding.verdict == verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from editfoundry.pretrained.detector import (
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretraining.recipes.detector import build_processor, detector_config
 from editfoundry.profiles import ModelReference, Profile
+from editfoundry.tinyworld.objects import KINDS
+from editfoundry.tinyworld.scene import SceneObject
 
 RUNTIME = choose_runtime("cpu")
 
@@ -54,6 +57,15 @@ def test_words_that_are_unknown_spelt_letter_by_letter_or_name_nothing_are_not_k
     assert detector.unknown_words("a red zebra") == ["zebra"]
     for phrase in ("zebra", "the", "of a", "\u6811 \U0001f333", "!?", " "):
         assert detector.unknown_words(phrase), phrase
+
+
+def test_every_word_of_tinyworlds_things_is_known(detector: Detector) -> None:
+    things = [
+        SceneObject(kind=kind.name, state=state, colour=colour, size=size, position="left").phrase
+        for kind in KINDS.values()
+        for state, colour, size in product(kind.states, kind.colours, ("small", "large"))
+    ]
+    assert not [phrase for phrase in things if detector.unknown_words(phrase)] and len(things) > 100
 
 
 def test_a_phrase_scores_by_its_best_token_and_one_of_no_token_scores_nothing() -> None:

@@ -9,10 +9,11 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.inpainters import bicubic_cascade, holes, masking_arms, shipped_cascade
+from editfoundry.claims.inpainters import bicubic_cascade, holes, masking_arm, shipped_cascade
 from editfoundry.claims.scores import BY_ANOTHER, SPECIFIC, gain, gain_by_another, specific_gain
 from editfoundry.claims.verdicts import Verdict, all_of, in_doubt, is_above, is_below
 from editfoundry.claims.workbench import Workbench
+from editfoundry.editors.caption_training.object_masks import OBJECT_MASKS, RANDOM_MASKS
 from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.evaluation.benchmarks.editbench import FULL
@@ -28,7 +29,8 @@ _ERROR = "l2"
 
 
 def _object_masking(bench: Workbench) -> Finding:
-    (benchmark, random, named), seed = masking_arms(bench), bench.config.seed
+    benchmark, seed = holes(bench), bench.config.seed
+    random, named = (masking_arm(bench, shares, benchmark) for shares in (RANDOM_MASKS, OBJECT_MASKS))
     effect, specific = gain(random, named, RIGHT, seed), specific_gain(random, named, RIGHT, seed)
     asked = [name for name in ATTRIBUTES if attribute_metric(name) in random.values]
     parts = {name: gain(random, named, attribute_metric(name), seed) for name in asked}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from editfoundry.claims.claim import Claim, Detail, Finding, level
-from editfoundry.claims.inpainters import masking_arms
-from editfoundry.claims.scores import ArmScores
+from editfoundry.claims.inpainters import holes, masking_arm
 from editfoundry.claims.verdicts import all_of, in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
+from editfoundry.editors.caption_training.object_masks import OBJECT_MASKS, RANDOM_MASKS
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.bootstrap import Interval, group_difference
 from editfoundry.evaluation.metrics.asked_attributes import attribute_metric
@@ -20,12 +22,17 @@ EASY, HARD = ("colour", "size"), ("shape", "count")
 SMALL = "small"
 _SPECIFIC = "The same of what is specific: by the own instruction minus by another's"
 _BY_ANOTHER = "The same by another item's instruction"
+_RULE = (
+    "Holds where the intervals of the difference and of what is specific in it lie above 0, fails where one lies at or "
+    "below it."
+)
 
 
 def _small_masks(bench: Workbench) -> Finding:
-    benchmark, random, named = masking_arms(bench)
+    benchmark, seed = holes(bench), bench.config.seed
+    random, named = (masking_arm(bench, shares, benchmark) for shares in (RANDOM_MASKS, OBJECT_MASKS))
     is_small = np.array([item.parts["mask"] == SMALL for item in benchmark.items])
-    groups, seed = _holes(benchmark), bench.config.seed
+    groups = _hole_numbers(benchmark)
 
     def more_in_small(gains: np.ndarray) -> Interval:
         known = ~np.isnan(gains)
@@ -52,49 +59,45 @@ def _small_masks(bench: Workbench) -> Finding:
 
 
 def _attributes(bench: Workbench) -> Finding:
-    benchmark, _, named = masking_arms(bench)
-    groups, seed = _holes(benchmark), bench.config.seed
+    benchmark, seed = holes(bench), bench.config.seed
+    named, groups = masking_arm(bench, OBJECT_MASKS, benchmark), _hole_numbers(benchmark)
+    asked = [name for name in (*EASY, *HARD) if attribute_metric(name) in named.values]
     own, specific, by_another = (
-        _easy_over_hard(values, groups, seed) for values in (_rights(named), _specific(named), _by_another(named))
+        {name: rights_of(attribute_metric(name)) for name in asked}
+        for rights_of in (named.of, named.specific, named.of_another)
     )
+    effect, specific_effect, control = (_easy_over_hard(r, groups, seed) for r in (own, specific, by_another))
     return Finding(
-        effect=own,
-        verdict=all_of([is_above(own), is_above(specific)]),
-        controls=(Detail(label=_BY_ANOTHER, interval=by_another),),
+        effect=effect,
+        verdict=all_of([is_above(effect), is_above(specific_effect)]),
+        controls=(Detail(label=_BY_ANOTHER, interval=control),),
         details=(
-            Detail(label=_SPECIFIC, interval=specific),
-            *(level(f"Right {name}", values, seed) for name, values in _rights(named).items()),
-            *(level(f"Right {name}, by another's", values, seed) for name, values in _by_another(named).items()),
+            Detail(label=_SPECIFIC, interval=specific_effect),
+            *(level(f"Right {name}", values, seed) for name, values in own.items()),
+            *(level(f"Right {name}, by another's", values, seed) for name, values in by_another.items()),
         ),
-        note=in_doubt("Difference", own),
+        note=in_doubt("Difference", effect),
     )
 
 
-def _rights(arm: ArmScores) -> dict[str, np.ndarray]:
-    """Return attribute -> ``(N,)``, NaN where a prompt does not ask for it; of those that any prompt asks for."""
-    return {name: arm.of(metric) for name in (*EASY, *HARD) if (metric := attribute_metric(name)) in arm.values}
+def _easy_over_hard(rights: Mapping[str, np.ndarray], groups: np.ndarray, seed: int) -> Interval:
+    """Return by how much more of the easy attributes is right than of the hard ones, over all that was asked for.
 
-
-def _by_another(arm: ArmScores) -> dict[str, np.ndarray]:
-    return {name: arm.of_another(attribute_metric(name)) for name in _rights(arm)}
-
-
-def _specific(arm: ArmScores) -> dict[str, np.ndarray]:
-    return {name: arm.specific(attribute_metric(name)) for name in _rights(arm)}
-
-
-def _easy_over_hard(rights: dict[str, np.ndarray], groups: np.ndarray, seed: int) -> Interval:
-    """Return by how much more of the easy attributes is right than of the hard ones, over all that was asked for."""
-    values = np.concatenate([np.empty(0), *rights.values()])
-    is_easy = np.concatenate([np.empty(0, dtype=bool), *(np.full(len(groups), name in EASY) for name in rights)])
-    holes, known = np.tile(groups, len(rights)), ~np.isnan(values)
+    Args:
+        rights: attribute -> ``(N,)``, NaN where a prompt does not ask for it.
+        groups: ``(N,)``, the number of each prompt's hole.
+        seed: of the bootstrap.
+    """
+    values = np.array(list(rights.values())).reshape(-1)
+    known = ~np.isnan(values)
     if not known.any():
         return Interval(None, None, None, 0)
-    return group_difference(values[known], is_easy[known], holes[known], seed=seed)
+    is_easy = np.repeat([name in EASY for name in rights], len(groups))
+    return group_difference(values[known], is_easy[known], np.tile(groups, len(rights))[known], seed=seed)
 
 
-def _holes(benchmark: Benchmark) -> np.ndarray:
-    """Return the number of each item's hole: prompts about one hole are drawn together."""
+def _hole_numbers(benchmark: Benchmark) -> np.ndarray:
+    """Return the number of each item's hole, ``(N,)``: prompts about one hole are drawn together."""
     return np.unique([item.group for item in benchmark.items], return_inverse=True)[1]
 
 
@@ -107,8 +110,7 @@ SMALL_MASKS_SUFFER = Claim(
         "What object masking gains in small masks, less what it gains in larger ones: outcome accuracy on tinyworld's "
         "EditBench, share of holes in which everything the prompt asks for is right. Holes are drawn anew."
     ),
-    rule="Holds where the intervals of the difference and of what is specific in it lie above 0, fails where one lies "
-    "at or below it.",
+    rule=_RULE,
     test=_small_masks,
     limits=f"The arms of imagen-object-masking. A small mask covers less than {100 * SMALL_MASK:.0f} % of its picture.",
 )
@@ -121,8 +123,7 @@ ATTRIBUTES_DIFFER = Claim(
         "Share of what prompts ask for that is right, by attribute, of the inpainter that was trained on object masks; "
         "difference over all that was asked for. Holes are drawn anew."
     ),
-    rule="Holds where the intervals of the difference and of what is specific in it lie above 0, fails where one lies "
-    "at or below it.",
+    rule=_RULE,
     test=_attributes,
     limits="EditBench's colours, materials and sizes against its counts and shapes, judged by people. tinyworld has no "
     "materials, its shapes are states of things, and none of its prompts asks for letters.",
