@@ -1,21 +1,23 @@
-"""The inpainters that claims about Imagen Editor compare: small ones trained here, and cascades that lie ready."""
+"""The inpainters that claims about Imagen Editor compare: small latent ones, and small cascades, all trained here."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, replace
+
+import torch
 
 from editfoundry.claims.scores import ArmScores
 from editfoundry.claims.workbench import Workbench
+from editfoundry.data.atomic import atomic_folder
 from editfoundry.data.hashing import input_hash
 from editfoundry.editors.caption_training.object_masks import MaskShares
 from editfoundry.errors import MissingModelError
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
-from editfoundry.profiles import EMBEDDED_FOLDER
+from editfoundry.pretrained.identity import model_identity
+from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.text_to_image import load_text_to_image
 from editfoundry.tinyworld.captioned_scenes import write_captioned_scenes
-
-CASCADE = "imagen_editor"
 
 
 def holes(bench: Workbench) -> Benchmark:
@@ -62,26 +64,45 @@ def trained_inpainter(bench: Workbench, shares: MaskShares) -> str:
     return str(config.output)
 
 
-def shipped_cascade() -> str:
-    """Return the folder of the embedded cascade.
+def trained_cascade(bench: Workbench, downsampling: str) -> str:
+    """Train a small cascade, as `tinyworld pretrain imagen_editor` does, on scenes of tinyworld; return its folder.
+
+    An interrupted training resumes, a finished one is taken.
+
+    Args:
+        bench: models, sizes and the folder.
+        downsampling: how picture and mask reach the base model, ``learned`` or ``bicubic``.
 
     Raises:
-        MissingModelError: none is shipped.
+        MissingModelError: the profile's text encoder is not the embedded one, whose width the cascade has.
     """
-    return _there(EMBEDDED_FOLDER / CASCADE, f"editfoundry tinyworld pretrain {CASCADE}")
+    from editfoundry.pretraining.recipes import imagen_editor
+    from editfoundry.pretraining.shipping import editor_saver
 
-
-def bicubic_cascade(bench: Workbench) -> str:
-    """Return the folder of the cascade that sees picture and mask by bicubic downsampling.
-
-    Raises:
-        MissingModelError: it was not trained yet.
-    """
-    folder = bench.work_dir / "bicubic"
-    return _there(folder / CASCADE, f"editfoundry tinyworld pretrain {CASCADE} --downsampling bicubic --out {folder}")
-
-
-def _there(folder: Path, command: str) -> str:
+    painter = bench.profile.model("text_to_image")
+    if not painter.source.startswith("package:"):
+        raise MissingModelError(
+            f"profile {bench.profile.name!r} has another text encoder than the small cascades: use the profile embedded"
+        )
+    chosen = bench.config
+    config = replace(
+        imagen_editor.CONFIG,
+        num_steps=chosen.num_cascade_steps,
+        num_warmup_steps=min(imagen_editor.CONFIG.num_warmup_steps, chosen.num_cascade_steps // 4),
+        batch_size=chosen.training_batch_size,
+        seed=chosen.seed,
+        downsampling=downsampling,
+    )
+    sizes = (config.num_steps, config.batch_size, chosen.num_cascade_pictures, chosen.seed)
+    digest = input_hash("cascade", *sizes, model_identity(bench.profile, "text_to_image"))[:16]
+    work_dir = bench.work_dir / "cascades" / digest
+    folder = work_dir / downsampling
     if not (folder / "model_index.json").is_file():
-        raise MissingModelError(f"{folder}: no cascade there yet; {command} trains it")
+        runtime = Runtime(bench.runtime.device, torch.float32)
+        parts = load_text_to_image(bench.profile, runtime)
+        pipeline, _ = imagen_editor.train_imagen_editor(
+            work_dir, parts.tokenizer, parts.text_encoder, runtime.device, config, chosen.num_cascade_pictures
+        )
+        with atomic_folder(folder, "cascade") as unfinished:
+            editor_saver(pipeline, imagen_editor.SAMPLING)(unfinished)
     return str(folder)

@@ -55,8 +55,8 @@ def tinyworld_pretrain(
     continue_shipped: Annotated[
         bool,
         typer.Option(
-            help="Train what is shipped on: vae, diffusion, language_model, detector, depth, editworld, emu_edit or "
-            "mgie; of several, vae, diffusion and the editors, which move to the new autoencoder."
+            help="Train what is shipped on: vae, diffusion, language_model, detector, depth, editworld, emu_edit, "
+            "inpainter or mgie; of several, vae, diffusion and the editors, which move to the new autoencoder."
         ),
     ] = False,
     track: Annotated[bool, typer.Option(help="Write MLflow's log into the work folder.")] = True,

@@ -51,6 +51,10 @@ class ClaimsConfig:
     """Peak rate of an inpainter, which starts at the painter's weights."""
     inpainting_guidance_scale: float = 12.0
     """High weight of the prompt where guidance oscillates, or does not."""
+    num_cascade_pictures: int = 16_384
+    """Scenes that a cascade of pixel-space models is trained on."""
+    num_cascade_steps: int = 2000
+    """Optimizer steps of such a cascade, about an hour of a core."""
     num_training_triplets: int = 4000
     """Triplets that an arm is trained on."""
     num_training_steps: int = 320

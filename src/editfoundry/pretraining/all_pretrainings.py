@@ -99,8 +99,12 @@ def _ip_adapter(job: Job) -> Trained:
 
 
 def _inpainter(job: Job) -> Trained:
-    painter = job.models.model("text_to_image").location
-    pipeline, result = inpainter.train_inpainter(job.work_dir, painter, job.config, **job.sizes("num_pictures"))
+    start, seed = job.models.model("text_to_image").location, 0
+    if job.shipped is not None:
+        start, seed = str(job.shipped), steps_of(read_card(job.shipped))
+    pipeline, result = inpainter.train_inpainter(
+        job.work_dir, start, job.config, data_seed=seed, **job.sizes("num_pictures")
+    )
     return {"inpainter": partial(save_with_unet_in_shards, editor_saver(pipeline, inpainter.SAMPLING))}, result
 
 
@@ -356,6 +360,8 @@ PRETRAININGS = {
         on_gpu=inpainter.ON_GPU,
         examples_on_gpu=inpainter.EXAMPLES_ON_GPU,
         draw=inpainter.draw,
+        continued_role="inpainter",
+        draws_on=True,
     ),
     "imagen_editor": Pretraining(
         config=imagen_editor.CONFIG,

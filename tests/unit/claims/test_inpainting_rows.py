@@ -1,6 +1,6 @@
-"""The rows about Imagen Editor: arms that are trained here, arms that must lie ready, and what a seam is."""
+"""The rows about Imagen Editor: what trains their arms, what compares them, and what a seam is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 from tiny_painter import save_models
 
-from editfoundry.claims import inpainters
 from editfoundry.claims.ledger import run_ledger
 from editfoundry.claims.rows import inpainting_prompts
 from editfoundry.claims.rows.inpainting import BAND, seam_error
 from editfoundry.claims.scores import ArmScores
 from editfoundry.editors.caption_training.object_masks import OBJECT_MASKS, RANDOM_MASKS
+from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder
+from editfoundry.editors.families.imagen_editor.options import DOWNSAMPLINGS
 from editfoundry.lineage.claims_config import ClaimsConfig
 from editfoundry.lineage.params import Params
 
@@ -25,7 +26,8 @@ TINY = ClaimsConfig(
     training_batch_size=4,
     num_inference_steps=1,
 )
-NAMES = ["imagen-object-masking", "imagen-learned-downsampling", "imagen-oscillating-guidance"]
+MASKING = ["imagen-object-masking"]
+CASCADES = ["imagen-learned-downsampling", "imagen-oscillating-guidance"]
 OF_SAME_ARMS = ["imagen-small-masks", "imagen-attributes"]
 NUM_HOLES = 40
 
@@ -38,7 +40,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
 def test_both_maskings_are_trained_alike_and_compared_by_attribute_and_size_of_the_mask(
     params: Params, tmp_path: Path
 ) -> None:
-    [row] = run_ledger(tmp_path / "out", params, only=NAMES[:1], work_dir=tmp_path / "work")["rows"]
+    [row] = run_ledger(tmp_path / "out", params, only=MASKING, work_dir=tmp_path / "work")["rows"]
     assert row["effect"]["n"] == 6 and row["controls"][0]["n"] == 6
     labels = [detail["label"] for detail in row["details"]]
     assert "Right object, gain" in labels
@@ -117,15 +119,26 @@ def test_attributes_are_held_against_each_other_over_what_prompts_ask_for(
     assert finding.verdict == verdict
 
 
-def test_rows_whose_cascade_is_not_there_are_undecided_and_say_how_it_is_trained(
-    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inpainters, "EMBEDDED_FOLDER", tmp_path / "none")
-    rows = run_ledger(tmp_path / "out", params, only=NAMES[1:], work_dir=tmp_path / "work")["rows"]
-    notes = {row["name"]: row["note"] for row in rows}
-    assert "editfoundry tinyworld pretrain imagen_editor --downsampling bicubic --out" in notes[NAMES[1]]
-    assert "editfoundry tinyworld pretrain imagen_editor trains it" in notes[NAMES[2]]
+def test_cascades_are_trained_alike_once_and_compared_at_the_border_and_by_guidance(tmp_path: Path) -> None:
+    tiny = replace(TINY, num_cascade_steps=1, num_cascade_pictures=4)
+    params = Params(profile="embedded", device="cpu", claims=tiny)
+    out, work_dir = tmp_path / "out", tmp_path / "work"
+    seams, guidance = run_ledger(out, params, only=CASCADES, work_dir=work_dir)["rows"]
+    assert {seams["verdict"], guidance["verdict"]} == {"undecided"}
+    # Two of six prompts are about whole holes; guidance is compared on all.
+    assert seams["effect"]["n"] == seams["controls"][0]["n"] == 2 and guidance["effect"]["n"] == 6
+    [trained] = (work_dir / "cascades").iterdir()
+    encoders = {name: MaskedPictureEncoder.from_pretrained(trained / name / "mask_encoder") for name in DOWNSAMPLINGS}
+    assert all(encoder.config.downsampling == name for name, encoder in encoders.items())
+    before = {path: path.stat().st_mtime_ns for path in trained.glob("*/unet/*")}
+    run_ledger(out, params, only=CASCADES, work_dir=work_dir)
+    assert before and before == {path: path.stat().st_mtime_ns for path in trained.glob("*/unet/*")}
+
+
+def test_rows_about_cascades_are_undecided_with_another_text_encoder(params: Params, tmp_path: Path) -> None:
+    rows = run_ledger(tmp_path / "out", params, only=CASCADES, work_dir=tmp_path / "work")["rows"]
     assert {row["verdict"] for row in rows} == {"undecided"}
+    assert all(row["note"].endswith("use the profile embedded") for row in rows)
 
 
 def test_a_seam_is_the_error_within_the_border_of_the_hole() -> None:

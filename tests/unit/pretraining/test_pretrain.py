@@ -40,6 +40,23 @@ def test_a_model_that_is_continued_starts_as_it_was_shipped_and_draws_anew(tmp_p
     assert after["continued_from"] == before and after["seed"] == before["seed"] + 1
 
 
+def test_the_inpainter_is_trained_on_with_other_pictures(tmp_path: Path) -> None:
+    few = {"num_steps": 1, "num_examples": 4, "is_tracked": False, "continue_shipped": True}
+    settings = {"learning_rate": 1e-12, "batch_size": 2, "num_warmup_steps": 0}
+    pretrain("inpainter", tmp_path / "work", device="cpu", out=tmp_path / "out", settings=settings, **few)
+    shipped = EMBEDDED_FOLDER / "inpainter"
+    weights, before = (
+        sorted((folder / "unet").glob("*.safetensors")) for folder in (tmp_path / "out" / "inpainter", shipped)
+    )
+    assert len(weights) == len(before)
+    for own, other in zip(weights, before, strict=True):
+        tensors, others = load_file(own), load_file(other)
+        assert all(torch.allclose(tensors[key].float(), value.float(), atol=1e-4) for key, value in others.items())
+    steps = read_card(shipped)["training"]["steps"]
+    assert read_card(tmp_path / "out" / "inpainter")["training"]["continued_from"]["steps"] == steps
+    assert (tmp_path / "work" / "data" / f"captioned-4-{steps}").is_dir()
+
+
 def test_a_share_of_the_weights_of_before_is_kept(tmp_path: Path) -> None:
     few = {"num_steps": 2, "num_examples": 4, "is_tracked": False, "continue_shipped": True}
     settings = {"learning_rate": 2.0}

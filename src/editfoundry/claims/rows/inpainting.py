@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from editfoundry.claims.claim import Claim, Detail, Finding
-from editfoundry.claims.inpainters import bicubic_cascade, holes, masking_arm, shipped_cascade
+from editfoundry.claims.inpainters import holes, masking_arm, trained_cascade
 from editfoundry.claims.scores import BY_ANOTHER, SPECIFIC, gain, gain_by_another, specific_gain
 from editfoundry.claims.verdicts import Verdict, all_of, in_doubt, is_above, is_below
 from editfoundry.claims.workbench import Workbench
@@ -58,7 +58,7 @@ def _by_size(benchmark: Benchmark, gains: np.ndarray, seed: int) -> list[tuple[s
 def _learned_downsampling(bench: Workbench) -> Finding:
     seed, benchmark = bench.config.seed, holes(bench)
     bicubic, learned = (
-        _seam_errors(bench, source, benchmark) for source in (bicubic_cascade(bench), shipped_cascade())
+        _seam_errors(bench, trained_cascade(bench, downsampling), benchmark) for downsampling in ("bicubic", "learned")
     )
     effect = paired_difference(bicubic[0], learned[0], seed=seed)
     return Finding(
@@ -124,11 +124,9 @@ def _mean(values: np.ndarray) -> float:
 
 def _oscillation(bench: Workbench) -> Finding:
     seed, benchmark = bench.config.seed, holes(bench)
-    high = float(bench.config.inpainting_guidance_scale)
+    high, cascade = float(bench.config.inpainting_guidance_scale), trained_cascade(bench, "learned")
     arms = [
-        bench.scores(
-            bench.contestant(shipped_cascade(), {"guidance_scale": high, "low_guidance_scale": low}), benchmark
-        )
+        bench.scores(bench.contestant(cascade, {"guidance_scale": high, "low_guidance_scale": low}), benchmark)
         for low in (high, 1.0)
     ]
     constant, oscillating = arms

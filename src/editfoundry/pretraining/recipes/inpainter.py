@@ -38,21 +38,26 @@ SAMPLING = EditingDefaults(
 
 
 def train_inpainter(
-    work_dir: Path, painter: str, config: PretrainingConfig = CONFIG, num_pictures: int = NUM_PICTURES
+    work_dir: Path,
+    start: str,
+    config: PretrainingConfig = CONFIG,
+    num_pictures: int = NUM_PICTURES,
+    data_seed: int = 0,
 ) -> tuple[StableDiffusionInpaintPipeline, PretrainingResult]:
-    """Widen the painter's UNet and train its outer levels on captioned scenes of the training split.
+    """Train the outer levels of an inpainter's UNet, or of a painter's that is widened, on training scenes.
 
     The boxes are the true ones: in tinyworld the detector would only add its mistakes. An interrupted run resumes.
 
     Args:
         work_dir: gets the pictures and the trainer's checkpoint.
-        painter: folder of the text-to-image model.
+        start: folder of the text-to-image model, or of an inpainter made of it.
         config: schedule and optimizer.
         num_pictures: that are drawn.
+        data_seed: another one draws other pictures.
     """
     training = InpaintingTraining(
-        editor=painter,
-        dataset=draw(work_dir, num_pictures),
+        editor=start,
+        dataset=draw(work_dir, num_pictures, data_seed),
         boxes="stored",
         output=work_dir / OUTPUT,
         work_dir=work_dir / "data",
@@ -68,8 +73,8 @@ def train_inpainter(
     return pipeline, PretrainingResult.of_summary(summary)
 
 
-def draw(work_dir: Path, num_pictures: int = NUM_PICTURES) -> Path:
+def draw(work_dir: Path, num_pictures: int = NUM_PICTURES, data_seed: int = 0) -> Path:
     """Draw the captioned pictures, where that was not done, and return their folder."""
-    dataset = work_dir / "data" / f"captioned-{num_pictures}"
-    write_captioned_scenes(dataset, num_pictures)
+    dataset = work_dir / "data" / f"captioned-{num_pictures}-{data_seed}"
+    write_captioned_scenes(dataset, num_pictures, data_seed)
     return dataset
