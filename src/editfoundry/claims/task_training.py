@@ -1,7 +1,8 @@
-"""Trains an editor on all tasks but one, and teaches it that one from few examples in two ways."""
+"""Trains editors on some of Emu Edit's tasks, and teaches one that lacks a task that one from few examples."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,34 +23,41 @@ _TUNING_RATE = 0.25
 
 @dataclass(frozen=True)
 class TaskTraining:
-    """One new task, and the folder of the ledger's checkpoints; what was trained once is taken."""
+    """Trainings that start at the profile's base or at each other; what was trained once is taken."""
 
     bench: Workbench
-    task: EditTask
 
-    def without_the_task(self) -> str:
-        """Return the folder of an editor that was trained on all other tasks."""
-        others = tuple(task for task in MADE_TASKS if task != self.task)
+    def trained_on(self, tasks: Sequence[EditTask]) -> str:
+        """Return the folder of an editor that was trained on some tasks, on each as long as if it were on all."""
+        chosen, share = self.bench.config, len(tasks) / len(MADE_TASKS)
+        count, steps = (
+            max(1, round(share * whole)) for whole in (chosen.num_multi_task_triplets, chosen.num_multi_task_steps)
+        )
+        name = "all" if set(tasks) == {*MADE_TASKS} else "-".join(tasks)
+        return self._trained(f"on-{name}", self._base, self._triplets(name, tuple(tasks), count), steps, 1.0)
+
+    def without(self, task: EditTask) -> str:
+        """Return the folder of an editor that was trained on all tasks but one."""
+        others = tuple(other for other in MADE_TASKS if other != task)
         chosen = self.bench.config
-        dataset = self._triplets(f"all-but-{self.task}", others, chosen.num_task_training_triplets)
-        start = self.bench.profile.model("editor_base").location
-        return self._trained(f"without-{self.task}", start, dataset, chosen.num_task_training_steps, 1.0)
+        dataset = self._triplets(f"all-but-{task}", others, chosen.num_task_training_triplets)
+        return self._trained(f"without-{task}", self._base, dataset, chosen.num_task_training_steps, 1.0)
 
-    def tuned(self, num_examples: int) -> str:
-        """Return the folder of that editor with all its weights tuned on examples of the task."""
-        dataset, steps = self._examples(num_examples), self.bench.config.num_inversion_steps
-        return self._trained(f"tuned-{num_examples}", self.without_the_task(), dataset, steps, _TUNING_RATE)
+    def tuned(self, task: EditTask, num_examples: int) -> str:
+        """Return the folder of the editor without the task with all its weights tuned on examples of it."""
+        dataset, steps = self._examples(task, num_examples), self.bench.config.num_inversion_steps
+        return self._trained(f"tuned-{task}-{num_examples}", self.without(task), dataset, steps, _TUNING_RATE)
 
-    def inverted(self, num_examples: int) -> str:
-        """Return the path of a vector that was learnt from examples of the task for that editor."""
+    def inverted(self, task: EditTask, num_examples: int) -> str:
+        """Return the path of a vector that was learnt from examples of the task for the editor without it."""
         from editfoundry.editors.families.emu_edit.training_config import TaskInversion
         from editfoundry.editors.train import train_editor
 
-        name, base = f"{self.task}-inverted", self.without_the_task()
+        name, base = f"{task}-inverted", self.without(task)
         settings = self._settings(
-            f"inverted-{num_examples}",
+            f"inverted-{task}-{num_examples}",
             base,
-            self._examples(num_examples),
+            self._examples(task, num_examples),
             self.bench.config.num_inversion_steps,
             _INVERSION_RATE,
         )
@@ -82,8 +90,12 @@ class TaskTraining:
             "seed": chosen.seed,
         }
 
-    def _examples(self, count: int) -> Path:
-        return self._triplets(f"{self.task}-{count}", (self.task,), count)
+    @property
+    def _base(self) -> str:
+        return self.bench.profile.model("editor_base").location
+
+    def _examples(self, task: EditTask, count: int) -> Path:
+        return self._triplets(f"{task}-{count}", (task,), count)
 
     def _triplets(self, name: str, tasks: tuple[EditTask, ...], count: int) -> Path:
         seed = self.bench.config.seed

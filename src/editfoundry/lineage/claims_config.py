@@ -72,6 +72,11 @@ class ClaimsConfig:
     num_task_training_steps: int = 2000
     num_inversion_steps: int = 300
     """Steps on the few examples."""
+    num_multi_task_items: int = 240
+    """Edits that an editor of all tasks is compared on, in equal parts of each task."""
+    num_multi_task_triplets: int = 9000
+    """Triplets of all tasks; an editor that learns only some has these tasks' share, of triplets as of steps."""
+    num_multi_task_steps: int = 600
     training_batch_size: int = 32
     learning_rate: float = 2e-3
     """Peak rate of AdamW."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +26,9 @@ from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS
 
 TINY = ClaimsConfig(
     num_task_items=15, num_turn_items=8, num_inverted_items=3, num_task_training_triplets=14, num_task_training_steps=2,
-    num_inversion_steps=2, training_batch_size=2, num_inference_steps=1,
+    num_inversion_steps=2,
+    num_multi_task_items=24, num_multi_task_triplets=30, num_multi_task_steps=30,
+    training_batch_size=2, num_inference_steps=1,
 )  # fmt: skip
 
 
@@ -99,11 +102,31 @@ def test_a_vector_is_compared_with_tuning_everything_on_an_editor_that_never_saw
     assert tasks == {*map(str, MADE_TASKS)} - {"segment"}
     trained = tmp_path / "work/tasks/0"
     assert sorted(path.name for path in trained.iterdir() if not path.name.startswith(".")) == [
-        "inverted-2", "inverted-4", "tuned-2", "tuned-4", "without-segment",
+        "inverted-segment-2", "inverted-segment-4", "tuned-segment-2", "tuned-segment-4", "without-segment",
     ]  # fmt: skip
     assert len(list(read_triplets(tmp_path / "work/triplets/tasks-segment-4-0"))) == 4
     again = run_ledger(tmp_path / "out", params, only=only, work_dir=tmp_path / "work")["rows"]
     assert again == [row]
+
+
+def test_an_editor_of_all_tasks_is_compared_with_experts_and_with_one_that_only_edits(
+    params: Params, tmp_path: Path
+) -> None:
+    only = ["emu-multi-task-beats-experts", "emu-vision-tasks-help"]
+    rows = run_ledger(tmp_path / "out", params, only=only, work_dir=tmp_path / "work")["rows"]
+    assert [row["effect"]["n"] for row in rows] == [24, 24] and all(row["controls"][0]["n"] > 12 for row in rows)
+    # Random editors are right by chance alone.
+    assert "holds" not in {row["verdict"] for row in rows}
+    labels = [[detail["label"] for detail in row["details"]] for row in rows]
+    assert [sum("gain" in label and "Right edits of" in label for label in told) for told in labels] == [4, 8]
+    trained = {path.name: path for path in (tmp_path / "work/tasks/0").iterdir() if not path.name.startswith(".")}
+    editing = "-".join(task for task in MADE_TASKS if task.group != "vision")
+    assert trained.keys() == {"on-all", "on-remove", "on-background", "on-global", "on-segment", f"on-{editing}"}
+    # Each task is learned as long, and from as many triplets, as among all.
+    steps = {name: json.loads((path / "training.json").read_text())["num_steps"] for name, path in trained.items()}
+    assert steps["on-all"] == 30 and steps["on-remove"] == 2 and steps[f"on-{editing}"] == 16
+    triplets = list(read_triplets(tmp_path / "work/triplets/tasks-remove-0"))
+    assert len(triplets) == 2 and {triplet.task for triplet in triplets} == {"remove"}
 
 
 def test_a_profile_without_such_an_editor_says_how_to_train_one(params: Params, tmp_path: Path) -> None:

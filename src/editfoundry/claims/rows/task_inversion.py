@@ -25,17 +25,17 @@ SHARE = 0.8
 
 
 def _comes_close(bench: Workbench) -> Finding:
-    training, seed = TaskTraining(bench, HELD_OUT), bench.config.seed
+    training, seed = TaskTraining(bench), bench.config.seed
     benchmark = _benchmark(bench)
-    base = training.without_the_task()
+    base = training.without(HELD_OUT)
 
     def arm(source: str, task: str) -> np.ndarray:
         contestant = bench.contestant(source, {"task": task}, own_guidance=True)
         scores: ArmScores = bench.scores(contestant, benchmark, with_control=False)
         return scores.of(RIGHT)
 
-    inverted = {count: arm(base, training.inverted(count)) for count in NUM_EXAMPLES}
-    tuned = {count: arm(training.tuned(count), "given") for count in NUM_EXAMPLES}
+    inverted = {count: arm(base, training.inverted(HELD_OUT, count)) for count in NUM_EXAMPLES}
+    tuned = {count: arm(training.tuned(HELD_OUT, count), "given") for count in NUM_EXAMPLES}
     most = NUM_EXAMPLES[-1]
     effect = bootstrap_interval(inverted[most] - SHARE * tuned[most], seed=seed)
     return Finding(
