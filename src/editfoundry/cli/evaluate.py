@@ -62,7 +62,12 @@ def evaluate(
     ] = _LINEAGE,
     benchmark_folder: Annotated[Path | None, typer.Option(help="Where the benchmark lies, in its own layout.")] = None,
     num_items: Annotated[
-        int | None, typer.Option(min=1, help="At most so many items, drawn by seed; by default all.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="At most so many items, drawn by seed, but one whole session, or one picture's prompts, at least; by "
+            "default all.",
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=MAX_SEED, help="Of noise, draw and intervals; by default the parameters'.")

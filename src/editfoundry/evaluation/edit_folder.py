@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from editfoundry.data.hashing import input_hash
 from editfoundry.data.images import open_image
 from editfoundry.data.png import encode_png
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.asked_hash import item_hash
 from editfoundry.evaluation.benchmarks.item import BenchmarkItem
 from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.json_file import write_json
@@ -40,13 +41,17 @@ class EditFolder:
     """Item's id -> what the editor said of the edit, as of `EditWords.to_dict`; only of editors that say something."""
 
     def has(self, item: BenchmarkItem) -> bool:
-        """Whether the item's edit is there, whole, and was asked for in these words."""
+        """Whether the item's edit is there, whole, and was asked for in these words of this picture."""
         return self.made.get(item.id) == item_hash(item) and self.read(item.id) is not None
 
-    def forget(self, item: BenchmarkItem) -> None:
-        """Take an edit for not made."""
-        self.made.pop(item.id, None)
-        self.words.pop(item.id, None)
+    def forget(self, items: Sequence[BenchmarkItem]) -> None:
+        """Take edits for not made, now and by whoever opens the folder next."""
+        known = [item.id for item in items if item.id in self.made]
+        for name in known:
+            self.made.pop(name)
+            self.words.pop(name, None)
+        if known:
+            self._write_state()
 
     def file(self, identifier: str) -> Path:
         """Return where an item's edit is."""
@@ -76,6 +81,9 @@ class EditFolder:
         self.seconds += seconds
         self.num_timed += len(edits)
         self.peak_memory_mb = max(self.peak_memory_mb, peak_memory_mb)
+        self._write_state()
+
+    def _write_state(self) -> None:
         write_json(self.path / _STATE, {name: value for name, value in vars(self).items() if name != "path"})
 
 
@@ -88,12 +96,6 @@ def open_edit_folder(path: Path, contestant: Contestant, benchmark: str, seed: i
     if path.is_dir():
         shutil.rmtree(path)
     return EditFolder(path, digest)
-
-
-def item_hash(item: BenchmarkItem) -> str:
-    """Return the hash of what an item asks for; of a drawn one, its picture too."""
-    picture = b"" if item.case is None else item.case.input_image.tobytes()
-    return input_hash(item.instruction, item.input_caption, item.output_caption, picture)[:16]
 
 
 def _state(path: Path) -> dict[str, Any]:

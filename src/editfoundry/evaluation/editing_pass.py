@@ -55,9 +55,8 @@ def edit_benchmark(
         for start in range(0, len(items), batch_size):
             batch = items[start : start + batch_size]
             missing = [item for item in batch if (turn and item.group in anew) or not folder.has(item)]
-            for item in missing:
-                folder.forget(item)
-                anew.add(item.group)
+            folder.forget(missing)
+            anew |= {item.group for item in missing}
             inputs = _inputs(missing, sessions, folder, failures)
             for group in _of_one_size(inputs):
                 _edit(open_once(), group, sessions, folder, failures, seed)

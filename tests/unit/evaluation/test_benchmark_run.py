@@ -18,6 +18,7 @@ from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
 from editfoundry.evaluation.cases import seed_of
 from editfoundry.evaluation.contestants import Contestant
+from editfoundry.evaluation.edit_folder import open_edit_folder
 from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.execution.output_lock import lock_path, output_lock
 
@@ -132,6 +133,37 @@ def test_edits_of_another_seed_setting_or_case_are_made_anew(tmp_path):
     other = replace(WORLD, items=(replace(WORLD.items[0], instruction="Something else."), *WORLD.items[1:]))
     run(tmp_path, {"dark": changed.editor}, other, seed=1)
     assert changed.instructions == ["Something else."]
+
+
+@pytest.mark.parametrize("part", ["input_image", "mask", "truth", "task"])
+def test_an_edit_is_made_anew_where_the_benchmark_was_mended(tmp_path, part):
+    def asked(value):
+        item = BenchmarkItem(id="one", category="c", instruction="Do.", input_image=picture, mask=picture,
+                             truth=picture, task="add")  # fmt: skip
+        return Benchmark(name="read", title="R", items=(replace(item, **{part: value}),), reference="truth")
+
+    picture, file = Image.new("RGB", (16, 16), "white"), tmp_path / "mended.png"
+    picture.save(file)
+    first, again, mended = Recorder(), Recorder(), Recorder()
+    out = tmp_path / "out"
+    run(out, {"dark": first.editor}, asked("add" if part == "task" else file))
+    run(out, {"dark": again.editor}, asked("add" if part == "task" else file))
+    Image.new("RGB", (16, 16), "grey").save(file)
+    run(out, {"dark": mended.editor}, asked("style" if part == "task" else file))
+    assert [len(recorder.requests) for recorder in (first, again, mended)] == [1, 0, 1]
+    shown = {"input_image": "inputs", "truth": "truths"}.get(part)
+    if shown:
+        assert Image.open(out / shown / "one.png").getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_edits_that_are_forgotten_are_so_for_whoever_opens_the_folder_next(tmp_path):
+    run(tmp_path, {"dark": Recorder().editor})
+    contestant = Contestant(name="dark", open=Recorder)
+    folder = open_edit_folder(tmp_path / "edits/dark", contestant, WORLD.name, 0)
+    assert folder.has(WORLD.items[0])
+    folder.forget(WORLD.items[:1])
+    opened = open_edit_folder(tmp_path / "edits/dark", contestant, WORLD.name, 0)
+    assert [opened.has(item) for item in WORLD.items] == [False, True, True, True, True]
 
 
 def test_each_turn_of_a_session_edits_the_editor_s_own_previous_output(tmp_path):

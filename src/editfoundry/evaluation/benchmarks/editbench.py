@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.data.csv_table import csv_table
-from editfoundry.data.images import open_image
+from editfoundry.data.images import open_image, open_with_transparency
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
 from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
@@ -88,11 +88,16 @@ def _rows(path: Path) -> list[dict[str, str] | str]:
     for column in ("aos", *PROMPTS.values()):
         if rows and column not in header:
             raise BadInputError(f"{path}: no column {column!r}; it has {one_line(', '.join(header))}")
+    twice = next((name for place, name in enumerate(header) if name and name in header[:place]), None)
+    if twice is not None:
+        raise BadInputError(f"{path}: has the column {twice!r} twice: leave one of them out")
     return [row if isinstance(row, str) else _by_name(header, row) for row in rows]
 
 
-def _by_name(header: list[str], fields: list[str]) -> dict[str, str]:
-    """Return column -> field, empty where a row ends early."""
+def _by_name(header: list[str], fields: list[str]) -> dict[str, str] | str:
+    """Return column -> field, empty where a row ends early; or why a row cannot be read."""
+    if any(fields[len(header) :]):
+        return f"{len(fields)} fields, {len(header)} in the header: put quotes around what has commas"
     return dict(zip_longest(header, fields[: len(header)], fillvalue=""))
 
 
@@ -133,8 +138,10 @@ def parts_of(row: Mapping[str, str]) -> dict[str, str]:
 
 
 def _mask(reference: Path, mask: Path) -> Image.Image:
-    """Return the mask at its picture's size, white in the hole."""
-    grey = open_image(mask).convert("L").resize(open_image(reference).size, Image.Resampling.NEAREST)
+    """Return the mask at its picture's size, white in the hole; what is transparent is none of it."""
+    layer = open_with_transparency(mask)
+    flat = Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer).convert("L")
+    grey = flat.resize(open_image(reference).size, Image.Resampling.NEAREST)
     return grey.point(lambda value: 255 * (value >= 128))
 
 

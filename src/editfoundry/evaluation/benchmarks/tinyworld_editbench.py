@@ -17,12 +17,12 @@ _CATEGORIES = {"simple": MASK_SIMPLE, "rich": MASK_RICH, "full": FULL}
 
 
 def _draw(num_items: int | None, seed: int, side: int | None = None) -> Benchmark:
-    """Draw pictures with three prompts each; ``num_items`` counts prompts and is rounded up to whole pictures."""
+    """Draw pictures with three prompts each; ``num_items`` counts prompts; pictures are whole, and at least one."""
     asked = NUM_PICTURES * len(_CATEGORIES) if num_items is None else num_items
     if asked < 1:
         raise BadInputError(f"{TINYWORLD_EDITBENCH.name}: {asked} items; ask for at least one")
     size = side or IMAGE_SIZE
-    num_pictures = -(-asked // len(_CATEGORIES))
+    num_pictures = max(1, asked // len(_CATEGORIES))
     items = [item for number in range(num_pictures) for item in _items(draw_hole(number, seed, size))]
     return Benchmark(
         name=TINYWORLD_EDITBENCH.name,

@@ -54,5 +54,6 @@ CLIP_R_PRECISION = Metric(
     needs=("output_caption",),
     model=CLIP,
     preprocessing=f"own caption against up to {NUM_CANDIDATES - 1} others of the benchmark, drawn by seed",
+    drawn_from=lambda benchmark: [item.output_caption for item in benchmark.items if item.output_caption],
     decimals=2,
 )

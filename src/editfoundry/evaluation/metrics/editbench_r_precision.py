@@ -70,5 +70,6 @@ EDITBENCH_R_PRECISION = Metric(
     model=CLIP,
     preprocessing=f"top-1 of the own prompt and {NUM_DISTRACTORS} others of its kind with other words (all, where "
     f"there are fewer), mean over {NUM_DRAWS} draws by the run's seed and the item's id",
+    drawn_from=lambda benchmark: [f"{i.category}: {i.output_caption}" for i in benchmark.items if i.output_caption],
     decimals=3,
 )

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from editfoundry.data.record import short_hash
+
 if TYPE_CHECKING:
-    from editfoundry.evaluation.benchmarks.item import BenchmarkItem
+    from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
     from editfoundry.evaluation.metrics.edited_batch import EditedBatch
     from editfoundry.pretrained.runtime import Runtime
     from editfoundry.profiles import Profile
@@ -59,6 +61,8 @@ class Metric:
     model: MetricModel | None = None
     preprocessing: str = ""
     """What is done to pictures before they are compared, beside what the model does."""
+    drawn_from: Callable[[Benchmark], Sequence[str]] | None = None
+    """The texts of a benchmark that an edit's own is found among; figures of other texts cannot be compared."""
     decimals: int = 4
     """Decimals that reports show."""
     is_costly: bool = False
@@ -84,14 +88,18 @@ class MeasuredBy:
     """Which weight is missing, in one line; None when nothing is."""
 
 
-def describe(metric: Metric, measured: MeasuredBy, reference: str) -> dict[str, Any]:
-    """Return a metric's entry of ``metrics.json``; ``reference`` is ``input`` or ``truth``."""
-    target = {"input": "against the input", "truth": "against the target"}[reference]
+def describe(metric: Metric, measured: MeasuredBy, benchmark: Benchmark) -> dict[str, Any]:
+    """Return a metric's entry of a benchmark's ``metrics.json``."""
+    target = {"input": "against the input", "truth": "against the target"}[benchmark.reference]
+    preprocessing = measured.preprocessing
+    if metric.drawn_from is not None and preprocessing:
+        texts = sorted(set(metric.drawn_from(benchmark)))
+        preprocessing += f"; of {len(texts)} texts, {short_hash(*texts)[:8]}"
     return {
         "label": f"{metric.label}, {target}" if "reference" in metric.needs else metric.label,
         "measures": metric.measures,
         "model": measured.model,
-        "preprocessing": measured.preprocessing,
+        "preprocessing": preprocessing,
         "unit": metric.unit,
         "higher_is_better": metric.higher_is_better,
         "decimals": metric.decimals,

@@ -67,10 +67,7 @@ class MetricScorer:
     def described(self) -> dict[str, dict[str, Any]]:
         """Return the section ``metrics`` of ``metrics.json``."""
         measurement = self._measurement
-        return {
-            m.name: describe(m, measurement.models.measured_by(m), measurement.benchmark.reference)
-            for m in self.metrics
-        }
+        return {m.name: describe(m, measurement.models.measured_by(m), measurement.benchmark) for m in self.metrics}
 
     def score(
         self,

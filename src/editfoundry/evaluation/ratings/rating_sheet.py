@@ -118,17 +118,30 @@ def _editors(runs: Sequence[Run], folders: Sequence[Path]) -> dict[str, RatedEdi
 
 
 def _drawn(runs: Sequence[Run], num_items: int | None, seed: int) -> dict[str, ScoredItem]:
-    """Return the items that all runs asked for in the same words, in an order drawn by seed, at most so many."""
+    """Return the items that all runs asked for in the same words of the same picture, at most so many.
+
+    Their order is drawn by seed.
+    """
     asked = [{item.id: item for items in run.items.values() for item in items.values()} for run in runs]
     common = [
         item
         for item in asked[0].values()
         if all(item.id in others and others[item.id].instruction == item.instruction for others in asked[1:])
+        and len({_shown_input(run, item) for run in runs}) == 1
     ]
     if not common:
-        raise BadInputError(f"{runs[-1].folder}: has no item in common with {runs[0].folder}: rate them apart")
+        raise BadInputError(
+            f"{runs[-1].folder}: has no item in common with {runs[0].folder}, of the same words and picture: rate them "
+            "apart"
+        )
     ranked = sorted(common, key=lambda item: short_hash("rated items", str(seed), item.id))
     return {item.id: item for item in ranked[:num_items]}
+
+
+def _shown_input(run: Run, item: ScoredItem) -> bytes:
+    """Return the file of the picture that an item's edits stand beside; empty where there is none."""
+    path = picture_path(run.folder, "inputs", item.id)
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _salt(runs: Sequence[Path], seed: int) -> str:

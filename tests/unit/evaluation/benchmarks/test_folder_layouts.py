@@ -289,6 +289,31 @@ def test_editbench_s_pictures_with_names_in_other_scripts_are_items_of_their_own
     assert len({item.id for item in benchmark.items}) == 12 and not benchmark.extra
 
 
+def test_editbench_notes_a_row_with_a_comma_too_many_and_refuses_a_column_that_is_there_twice(editbench):
+    listing = editbench / "annotations_natural.csv"
+    rows = listing.read_text().splitlines()
+    listing.write_text("\n".join([rows[0], rows[1] + ",red", *rows[2:]]))
+    benchmark = read_benchmark("editbench", editbench)
+    assert benchmark.missing[0].id == "natural-row-1" and "put quotes around" in benchmark.missing[0].reason
+    # What a spreadsheet leaves empty behind a row is no field.
+    listing.write_text("\n".join([rows[0], *(row + ",," for row in rows[1:])]))
+    assert not read_benchmark("editbench", editbench).missing
+    listing.write_text("\n".join([rows[0] + ",aos", *rows[1:]]))
+    with pytest.raises(BadInputError, match="annotations_natural.csv: has the column 'aos' twice"):
+        read_benchmark("editbench", editbench)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_editbench_s_mask_of_strokes_on_an_empty_layer_is_a_hole_of_the_strokes_alone(editbench, mode):
+    path = editbench / "masks_natural" / "color_common_indoor.png"
+    plain = read_benchmark("editbench", editbench).items[0].open_mask()
+    layer = Image.new(mode, Image.open(path).size, (255,) * (len(mode) - 1) + (0,))
+    layer.putalpha(Image.open(path).convert("L"))
+    layer.save(path)
+    own = next(i for i in read_benchmark("editbench", editbench).items if "color_common_indoor" in i.id)
+    assert own.open_mask().tobytes() == plain.tobytes()
+
+
 def test_editbench_leaves_out_a_picture_whose_mask_has_no_white(editbench):
     Image.new("L", (24, 16), 40).save(editbench / "masks_natural" / "color_common_indoor.png")
     benchmark = read_benchmark("editbench", editbench)

@@ -85,3 +85,15 @@ def test_r_precision_is_the_share_of_ten_draws_of_99_that_hold_no_better_prompt(
 
 def test_fewer_than_99_other_prompts_are_all_taken():
     assert share_found(1, num_prompts=20) == 0 and share_found(0, num_prompts=20) == 1
+
+
+@pytest.mark.parametrize("metric", ["editbench_r_precision", "clip_r_precision"])
+def test_of_which_texts_an_edit_finds_its_own_is_part_of_how_it_was_measured(metric):
+    def described(prompts):
+        benchmark = Benchmark(name="b", title="B", items=tuple(item(n, p, "picture") for n, p in enumerate(prompts)))
+        models = MetricModels({"clip": ColourEncoder()})
+        return MetricScorer(models, benchmark, only=[metric]).described()[metric]["preprocessing"]
+
+    three = described(["a cup", "a dog", "a cat"])
+    assert three == described(["a cat", "a cup", "a dog", "a cup"])
+    assert "of 3 texts" in three and len({three, described(["a cup", "a dog", "a hen"]), described(["a cup"])}) == 3

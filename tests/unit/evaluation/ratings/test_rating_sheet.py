@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from PIL import Image
 from rated_runs import write_pictured_run
 
 from editfoundry.errors import BadInputError
@@ -69,6 +70,13 @@ def test_editors_of_two_runs_are_rated_beside_each_other_and_told_apart(run, tmp
     assert set(read_key(tmp_path / "sheet.key.json").editors) == {
         "run-first", "run-second", "third", "later-first", "later-second",
     }  # fmt: skip
+
+
+def test_edits_of_different_pictures_are_not_rated_beside_each_other(run, tmp_path):
+    other = write_pictured_run(tmp_path / "later", 4)
+    Image.new("RGB", (64, 64), "white").save(other / "inputs" / "item-00.png")
+    assert write_rating_sheet([run, other], tmp_path / "sheet.html").num_items == 3
+    assert "item-00" not in {task.item for task in read_key(tmp_path / "sheet.key.json").tasks.values()}
 
 
 def test_what_cannot_be_rated_is_refused_in_one_line(run, tmp_path):
