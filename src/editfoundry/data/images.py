@@ -76,6 +76,27 @@ def open_image(source: Path | bytes, name: str = "") -> Image.Image:
     return _decoded(source, name, _to_rgb)
 
 
+def open_layer(source: Path | bytes, name: str = "") -> Image.Image:
+    """Decode an image file as `open_image` does, but keep its transparency.
+
+    Returns:
+        Mode ``RGBA`` where the file has transparency, else ``RGB``; (W, H) upright, values 0 to 255, sRGB.
+
+    Raises:
+        BadInputError: as `open_image`.
+    """
+    return _decoded(source, name, _to_layer)
+
+
+def laid_on_white(layer: Image.Image) -> Image.Image:
+    """Return RGBA laid on white, as RGB; RGB as it is."""
+    if layer.mode != "RGBA":
+        return layer
+    on_white = Image.new("RGB", layer.size, (255, 255, 255))
+    on_white.paste(layer.convert("RGB"), mask=layer.getchannel("A"))
+    return on_white
+
+
 def open_with_transparency(source: Path | bytes, name: str = "") -> Image.Image:
     """Decode an image file as `open_image` does, but keep its transparency, and its colours as they are stored.
 
@@ -160,15 +181,19 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    return laid_on_white(_to_layer(image))
+
+
+def _to_layer(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.mode.startswith(("I", "F")):
         return to_srgb(_scaled_to_8_bits(image), profile)
     if not image.has_transparency_data:
         return to_srgb(image, profile)
     rgba = image.convert("RGBA")
-    on_white = Image.new("RGB", image.size, (255, 255, 255))
-    on_white.paste(to_srgb(image if image.mode == "LA" else rgba, profile), mask=rgba.getchannel("A"))
-    return on_white
+    layer = to_srgb(image if image.mode == "LA" else rgba, profile)
+    layer.putalpha(rgba.getchannel("A"))
+    return layer
 
 
 def _to_rgba(image: Image.Image) -> Image.Image:

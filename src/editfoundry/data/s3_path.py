@@ -16,6 +16,10 @@ from editfoundry.errors import BadInputError
 READ_AHEAD = 8 * 2**20
 """Bytes fetched at once where a file is read from its start to its end."""
 
+DIGEST = "sha256"
+"""Name of an object's metadata that `storage.upload_folder` gives; S3's own ETag is no hash of a file that was sent in
+parts."""
+
 _BEYOND_THE_END = ("InvalidRange", "416")
 """The status alone where the error's body was cut."""
 _REPLACED = ("PreconditionFailed", "412")
@@ -70,6 +74,17 @@ class S3Path(PosixPath):
         if size is None:
             raise FileNotFoundError(str(self))
         return SimpleNamespace(st_size=size)
+
+    def version(self) -> str:
+        """Return what tells the object's bytes from others: its sha256 where it was sent with one, else its ETag.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        found = self._head()
+        if found is None:
+            raise FileNotFoundError(str(self))
+        return str(found["Metadata"].get(DIGEST) or found["ETag"])
 
     def glob(self, pattern: str, **_: Any) -> Generator[S3Path, None, None]:
         """Yield what lies right in this folder and matches a pattern without slashes."""
@@ -130,13 +145,17 @@ class S3Path(PosixPath):
         return ask_s3(f"{self}: cannot be read", request)
 
     def _size(self) -> int | None:
+        found = self._head()
+        return None if found is None else int(found["ContentLength"])
+
+    def _head(self) -> dict[str, Any] | None:
+        """Return what S3 says of the object, or None where there is none; one request."""
         if not self.key:
             return None
         try:
-            found: Any = ask_s3(f"{self}: cannot be asked for", lambda: s3_client().head_object(**self._name()))
+            return ask_s3(f"{self}: cannot be asked for", lambda: dict(s3_client().head_object(**self._name())))
         except FileNotFoundError:
             return None
-        return int(found["ContentLength"])
 
     def _name(self) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.key}

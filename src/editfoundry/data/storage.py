@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from editfoundry.data.s3_client import ask_s3, require_bucket, s3_client
-from editfoundry.data.s3_path import S3Path
+from editfoundry.data.s3_path import DIGEST, S3Path
 from editfoundry.errors import BadInputError, UnavailableError
 
 # A Path made of such an address has kept one slash of two.
@@ -91,13 +91,9 @@ def upload_folder(folder: Path, address: str) -> list[str]:
     return [str(place) for place in places.values()]
 
 
-_DIGEST = "sha256"
-"""Name of an object's metadata; S3's own ETag is no hash of a file that was sent in parts."""
-
-
 def _upload(path: Path, place: S3Path) -> None:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    extra = {"ContentType": kind, "Metadata": {_DIGEST: _digest(path)}}
+    extra = {"ContentType": kind, "Metadata": {DIGEST: _digest(path)}}
     ask_s3(
         f"{place}: cannot be written",
         lambda: s3_client().upload_file(str(path), place.bucket, place.key, ExtraArgs=extra),
@@ -112,7 +108,7 @@ def _is_there(path: Path, place: S3Path) -> bool:
         )
     except FileNotFoundError:
         return False
-    is_same = found["ContentLength"] == path.stat().st_size and found["Metadata"].get(_DIGEST) == _digest(path)
+    is_same = found["ContentLength"] == path.stat().st_size and found["Metadata"].get(DIGEST) == _digest(path)
     return bool(is_same)
 
 

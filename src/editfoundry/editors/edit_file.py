@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
-from editfoundry.data.images import open_image
+from editfoundry.data.images import laid_on_white, open_image, open_layer
 from editfoundry.diffusion.seeds import SEEDS
 from editfoundry.editors.families.inpainting.family import INPAINTER_NAME, INPAINTING_NAME
 from editfoundry.editors.masks import box_mask, check_mask_roles, open_mask, seems_inverted
@@ -36,6 +36,7 @@ _UNREAD = {
 }
 """Part of an edit -> what is told where an editor does not look at it."""
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_WITH_TRANSPARENCY = ("PNG", "WEBP")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,7 @@ def edit_file(
         task=task,
     )
     _check_parts(source, request)
+    _check_later(source, later)
     with_post_edit = post_edit or (explain is not None and not source.family.explains_itself)
     if later and with_post_edit:
         raise BadInputError("later turns and the post-edit cannot be combined: leave one of them out")
@@ -166,6 +168,9 @@ def inpaint_file(
 ) -> str:
     """Paint ``prompt`` inside the mask of ``image`` and write ``out``; outside it no pixel changes.
 
+    A transparent picture stays so in PNG and WebP: it is painted as if it lay on white, and what is painted is opaque.
+    In JPEG it is laid on white.
+
     A mask that seems to be white where to keep the picture is taken at its word, after a warning on stderr.
 
     Args:
@@ -189,7 +194,8 @@ def inpaint_file(
     _check_seed(seed)
     if isinstance(mask, MaskWords) and not 0 <= mask.threshold <= 1:
         raise BadInputError(f"--threshold is {mask.threshold}, but must be in 0 to 1")
-    picture = open_image(image)
+    layer = open_layer(image)
+    picture = laid_on_white(layer)
     _check_outputs([out], image, mask if isinstance(mask, Path) else None)
     profile = load_profile(editor.profile)
     source = _find(replace(editor, name=editor.name or _own_inpainter(profile)), profile)
@@ -208,8 +214,25 @@ def inpaint_file(
     request = EditRequest(image=picture, instruction=prompt, seed=seed, id=str(image), mask=hole)
     _warn_of_foreign_pictures(source, image, picture)
     opened, _ = _open(source, editor)
-    _save(opened.edit([request])[0].require(), out)
+    painted = opened.edit([request])[0].require()
+    is_transparent = layer.mode == "RGBA" and _FORMATS[out.suffix.lower()] in _WITH_TRANSPARENCY
+    _save(_lifted(painted, layer, hole) if is_transparent else painted, out)
     return _shown_name(source, profile)
+
+
+def _lifted(painted: Image.Image, layer: Image.Image, mask: Image.Image) -> Image.Image:
+    """Return RGBA that looks like ``painted`` on white: ``layer`` itself where the mask is black, opaque where white.
+
+    Args:
+        painted: RGB, the painting mixed by the mask's grey with ``layer`` on white.
+        layer: RGBA.
+        mask: 8-bit grey.
+    """
+    kept, share = np.asarray(layer), np.asarray(mask, dtype=np.float32)[..., None] / 255
+    alpha = 1 - (1 - share) * (1 - kept[..., 3:].astype(np.float32) / 255)
+    colours = 255 - (255 - np.asarray(painted, dtype=np.float32)) / np.maximum(alpha, 1 / 255)
+    lifted = np.concatenate([np.clip(colours, 0, 255), 255 * alpha], axis=-1).round().astype(np.uint8)
+    return Image.fromarray(np.where(share > 0, lifted, kept))
 
 
 def _own_inpainter(profile: Profile) -> str:
@@ -370,6 +393,16 @@ def _check_parts(source: EditorSource, request: EditRequest) -> None:
     for part, unread in _UNREAD.items():
         if getattr(request, part) is not None and part not in source.family.reads:
             raise BadInputError(f"{source.name}: {unread}")
+
+
+def _check_later(source: EditorSource, later: Sequence[str]) -> None:
+    """Refuse later turns that the editor cannot make: they have an instruction alone."""
+    if later and source.family.needs:
+        needed = " and ".join(part.replace("_", " ") for part in source.family.needs)
+        raise BadInputError(
+            f"{source.name} edits by {needed}, which the first turn alone has: leave --then out, or name an editor "
+            "that edits by instructions alone"
+        )
 
 
 def _check_outputs(outputs: Sequence[Path], *inputs: Path | None) -> None:

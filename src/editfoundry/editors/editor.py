@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from editfoundry.editors.holes import hole_at_size
 from editfoundry.errors import BadInputError, OutOfMemoryError, Rejection
 from editfoundry.pretrained.out_of_memory import free_memory, is_out_of_memory
 
@@ -65,9 +66,12 @@ class EditRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of this edit alone, over the editor's; only the family's ``per_request_options``."""
 
-    def at_size(self, size: tuple[int, int]) -> EditRequest:
-        """Return the request with picture and mask at (width, height) ``size``, in pixels."""
-        mask = None if self.mask is None else resized(self.mask, size)
+    def at_size(self, size: tuple[int, int], cell: int = 1) -> EditRequest:
+        """Return the request with picture and mask at (width, height) ``size``, in pixels.
+
+        A mask of another size becomes its hole, in cells of ``cell`` pixels; see `hole_at_size`.
+        """
+        mask = self.mask if self.mask is None or self.mask.size == size else hole_at_size(self.mask, size, cell)
         return dataclasses.replace(self, image=resized(self.image.convert("RGB"), size), mask=mask)
 
 

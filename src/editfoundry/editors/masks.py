@@ -20,7 +20,8 @@ def open_mask(path: Path, picture: Image.Image, *, is_inverted: bool = False) ->
     """Return a mask file as 8-bit grey of the picture's size, white where to edit.
 
     1-bit, palette, grey, 16-bit and colour files are read alike; what is transparent counts as black, so that strokes
-    on an empty layer are a mask. Soft edges stay soft. A mask that is white everywhere is one.
+    on an empty layer are a mask. Soft edges stay soft; what is nearly black or nearly white, as JPEG leaves it, becomes
+    so. A mask that is white everywhere is one.
 
     Args:
         path: of the mask.
@@ -45,7 +46,7 @@ def open_mask(path: Path, picture: Image.Image, *, is_inverted: bool = False) ->
         )
     if levels.max() < 128:
         raise BadInputError(f"{path}: the mask is empty: {_where_to_edit(is_inverted)}")
-    return mask
+    return mask.point(lambda grey: 0 if grey <= _BLACK else 255 if grey >= _WHITE else grey)
 
 
 def box_mask(text: str, picture: Image.Image) -> Image.Image:

@@ -46,7 +46,7 @@ def training_config(values: Mapping[str, Any]) -> LoopConfig:
     """
     settings = dict(values)
     known, family = trainings(), settings.pop("family", DEFAULT_FAMILY)
-    if family not in known:
+    if not isinstance(family, str) or family not in known:
         raise BadInputError(f"family is {family!r}, but must be one of {', '.join(known)}")
     training = known[family]
     if settings.get("invert_task") is not None:

@@ -49,7 +49,8 @@ def edit_at_working_size(
     Args:
         pipeline: a pipeline with a UNet and a VAE; see `working_size` for the size.
         requests: pictures of any sizes.
-        edit: is given a group's requests, their pictures resized to one size (Lanczos), and returns as many pictures.
+        edit: is given a group's requests, their pictures resized to one size (Lanczos), their masks in whole cells of
+            the latents where the picture became smaller; returns as many pictures.
         area_side: see `working_size`.
     """
     groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
@@ -57,7 +58,7 @@ def edit_at_working_size(
         groups[working_size(pipeline, request.image.size, area_side)].append(place)
     edited: dict[int, Made] = {}
     for size, places in groups.items():
-        made = edit([requests[place].at_size(size) for place in places])
+        made = edit([requests[place].at_size(size, pipeline.vae_scale_factor) for place in places])
         for place, one in zip(places, made, strict=True):
             edited[place] = _at_size(one, requests[place].image.size)
     return [edited[place] for place in range(len(requests))]

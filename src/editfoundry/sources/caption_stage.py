@@ -18,6 +18,10 @@ INCOMING = "data/incoming"
 """Folder of LAION-schema tables that arrived, each a source shard."""
 
 
+MAX_COUNT = 10**9
+"""Of rows, for which there is no bound of their own."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CaptionParams:
     """Parameters of the stage ``captions``."""
@@ -31,6 +35,9 @@ class CaptionParams:
     """Rows of a table that are read for each shard; a shard is the unit of work and of resumption."""
     seed: int = 0
     filters: LaionFilters = field(default_factory=LaionFilters)
+
+    def __post_init__(self) -> None:
+        check_in_range("captions", self, num_rows=(1, MAX_COUNT), rows_per_shard=(1, MAX_COUNT))
 
 
 def run_captions(request: StageRequest) -> StageResult:
@@ -73,6 +80,14 @@ def check_named(section: str, name: str, path: str, root: Path, what: str) -> No
         raise BadInputError(f"{section}.{name} names nothing, and the profile comes without: name {what}")
     if path != TINYWORLD and not (root / path).exists():
         raise BadInputError(f"{section}.{name} is {path}, but there is nothing: name {what}")
+
+
+def check_in_range(section: str, params: object, **bounds: tuple[int, int]) -> None:
+    """Raise BadInputError where a whole number of a section lies outside its bounds, both of which are allowed."""
+    for name, (least, most) in bounds.items():
+        value = getattr(params, name)
+        if not least <= value <= most:
+            raise BadInputError(f"{section}.{name} is {value}, but must be in {least} to {most}")
 
 
 CAPTIONS = Stage(

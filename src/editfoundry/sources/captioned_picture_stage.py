@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from editfoundry.data.stage_result import StageResult
-from editfoundry.data.storage import is_remote
+from editfoundry.data.storage import is_remote, locate
+from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
-from editfoundry.sources.caption_stage import TINYWORLD, check_named
+from editfoundry.sources.caption_stage import TINYWORLD, check_in_range, check_named
 
 LINE = "imagen_editor"
 """Line of the lineage that begins with these pictures."""
 INCOMPLETE = "no picture, or no caption"
 """Why a record of a person's own tars is passed over."""
+MAX_PICTURES = 10**7
+"""Of tinyworld; a hundred days of drawing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,9 @@ class CaptionedPictureParams:
     """Pictures of tinyworld."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_in_range("captioned_pictures", self, num_pictures=(1, MAX_PICTURES))
+
 
 def run_captioned_pictures(request: StageRequest) -> StageResult:
     """Draw tinyworld's scenes with their captions and true boxes, or look through a person's own pictures.
@@ -36,7 +42,9 @@ def run_captioned_pictures(request: StageRequest) -> StageResult:
     Those stay where they are: the output says where, and is a data set of captioned pictures like any other.
 
     Raises:
-        BadInputError: no pictures are named, none is there, a tar is damaged, or the output holds something else.
+        BadInputError: no pictures are named, none is there, they are the output's own, a tar is damaged, or the output
+            holds something else; what the output had stays.
+        UnavailableError: somebody else is at work on the output.
     """
     check_captioned_pictures(request)
     params: CaptionedPictureParams = request.params.captioned_pictures
@@ -63,13 +71,20 @@ def _draw(request: StageRequest, params: CaptionedPictureParams) -> StageResult:
 
 
 def _look_through(request: StageRequest, pictures: str) -> StageResult:
-    from editfoundry.data.captioned_pictures import open_captioned_pictures, point_elsewhere
+    from editfoundry.data.captioned_pictures import TARS_STAGE, open_captioned_pictures, point_elsewhere
+    from editfoundry.execution.output_lock import output_lock
 
-    address = pictures
+    address, place = pictures, locate(pictures) if is_remote(pictures) else request.root / pictures
     if not is_remote(pictures) and not Path(pictures).is_absolute():
-        address = os.path.relpath(request.root / pictures, request.output)
-    point_elsewhere(request.output, address)
-    found = open_captioned_pictures(request.output, request.root / ".cache" / "training")
+        address = os.path.relpath(place, request.output)
+    with output_lock(request.output, TARS_STAGE):
+        found = open_captioned_pictures(place, request.root / ".cache" / "training")
+        output = request.output.resolve()
+        if any(path.resolve().is_relative_to(output) for path in (place, *found.tars)):
+            raise BadInputError(
+                f"captioned_pictures.pictures is {pictures}, where this stage writes: name pictures that lie elsewhere"
+            )
+        point_elsewhere(request.output, address)
     passed_over = {INCOMPLETE: found.num_passed_over} if found.num_passed_over else {}
     return StageResult(num_in=len(found) + found.num_passed_over, num_out=len(found), rejected=passed_over)
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from editfoundry.data.stage_result import StageResult
+from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
-from editfoundry.sources.caption_stage import TINYWORLD, check_named
+from editfoundry.sources.caption_stage import MAX_COUNT, TINYWORLD, check_in_range, check_named
 from editfoundry.sources.internvid_filters import InternVidFilters
 
 TINYWORLD_CLIPS = "data/tinyworld/clips"
 """Folder of tinyworld's videos and of their table in InternVid's schema, under a project's folder; of a project with
 videos of its own, it only says where those are."""
+MAX_FRAME_SIZE = 4096
+"""Pixels; H.264's encoders take no larger frames everywhere."""
 _ELSEWHERE = "elsewhere.json"
 
 
@@ -34,6 +37,12 @@ class ClipParams:
     """Rows of a table that are read for each shard."""
     seed: int = 0
     filters: InternVidFilters = field(default_factory=InternVidFilters)
+
+    def __post_init__(self) -> None:
+        bounds = {"num_clips": (1, MAX_COUNT), "frame_size": (32, MAX_FRAME_SIZE), "rows_per_shard": (1, MAX_COUNT)}
+        check_in_range("clips", self, **bounds)
+        if self.frame_size % 2:
+            raise BadInputError(f"clips.frame_size is {self.frame_size}, but must be even")
 
 
 def run_clips(request: StageRequest) -> StageResult:

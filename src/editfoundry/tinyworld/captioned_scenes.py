@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
-from editfoundry.data.captioned_pictures import write_captioned_pictures
+from editfoundry.data.captioned_pictures import tar_name, write_captioned_pictures
 from editfoundry.tinyworld.scene import IMAGE_SIZE, object_boxes, render
 from editfoundry.tinyworld.scene_prompts import scene_prompts
 from editfoundry.tinyworld.scene_sampling import Split, random_stream, sample_scene
@@ -44,13 +44,22 @@ def write_captioned_scenes(
         BadInputError: ``folder`` holds something else.
     """
     asked = json.dumps({"pictures": count, "seed": seed, "split": split, "side": side})
-    if (folder / DRAWN).is_file() and (folder / DRAWN).read_text() == asked:
+    if (folder / DRAWN).is_file() and (folder / DRAWN).read_text() == asked and _tar_names(folder) == _wanted(count):
         return count
     records = _records(count, seed, split, side)
     written = write_captioned_pictures(folder, _told(records, count, progress), PICTURES_PER_TAR)
     with atomic_file(folder / DRAWN) as file:
         file.write(asked.encode())
     return written
+
+
+def _tar_names(folder: Path) -> list[str]:
+    return sorted(tar.name for tar in folder.glob("*.tar") if tar.is_file())
+
+
+def _wanted(count: int) -> list[str]:
+    """Return the names of the tars of ``count`` pictures."""
+    return [tar_name(number) for number in range(-(-count // PICTURES_PER_TAR))]
 
 
 def _told(records: Iterator[Any], count: int, progress: Callable[[int, int], None] | None) -> Iterator[Any]:

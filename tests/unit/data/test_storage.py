@@ -131,12 +131,30 @@ def test_captioned_pictures_are_read_in_place_one_request_each(tmp_path, request
     pictures = [(tiny_image(n), f"a cup {n}", None) for n in range(3)]
     write_captioned_pictures(tmp_path / "captioned", pictures, 2)
     upload_folder(tmp_path / "captioned", f"{ADDRESS}/captioned")
-    there = open_captioned_pictures(Path(f"{ADDRESS}/captioned"), tmp_path / "work")
-    assert captioned_pictures_hash(Path(f"{ADDRESS}/captioned")) == captioned_pictures_hash(tmp_path / "captioned")
+    place, work = Path(f"{ADDRESS}/captioned"), tmp_path / "work"
+    there = open_captioned_pictures(place, work)
+    requests.clear()
+    assert captioned_pictures_hash(place, work) == captioned_pictures_hash(tmp_path / "captioned", work)
+    # One for each tar, and one for the file that would say that they are elsewhere.
+    assert [method for method, _ in requests].count("HEAD") == 3
     requests.clear()
     assert there.picture(2).tobytes() == tiny_image(2).tobytes()
     assert len(requests) == 1 and requests[0][1].startswith("bytes=")
     assert [there.caption(n) for n in range(len(there))] == ["a cup 0", "a cup 1", "a cup 2"]
+
+
+def test_captioned_pictures_that_are_replaced_in_s3_are_looked_through_anew(tmp_path, server):
+    place, work = Path(f"{ADDRESS}/replaced"), tmp_path / "work"
+    hashes = []
+    for caption in ("a red cup", "a big cup"):
+        write_captioned_pictures(tmp_path / "captioned", [(tiny_image(0), caption, None)], 2)
+        # As another program sends it: without the sha256.
+        body = (tmp_path / "captioned" / "00000.tar").read_bytes()
+        s3_client().put_object(Bucket=s3.BUCKET, Key="replaced/00000.tar", Body=body)
+        opened = open_captioned_pictures(place, work)
+        assert opened.caption(0) == caption
+        hashes.append(captioned_pictures_hash(place, work))
+    assert hashes[0] != hashes[1]
 
 
 def test_a_report_keeps_its_types_and_leaves_hidden_files_behind(tmp_path, server):

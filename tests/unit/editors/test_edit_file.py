@@ -140,6 +140,19 @@ def test_what_the_editor_does_not_look_at_is_refused(tmp_path, editor, nothing_i
         edit_file(tmp_path / "a.png", "melt it", tmp_path / "o.png", ChosenEditor(name=editor), **given)
 
 
+@pytest.mark.parametrize(("name", "needs"), [("inpainter", "mask"), ("sdedit", "output caption")])
+def test_later_turns_of_an_editor_that_needs_more_than_an_instruction_are_refused(
+    tmp_path, nothing_is_loaded, name, needs
+):
+    picture = tiny_image(0)
+    picture.save(tmp_path / "a.png")
+    box_mask("1,1,9,9", picture).save(tmp_path / "mask.png")
+    given = {"mask": tmp_path / "mask.png"} if name == "inpainter" else {"output_caption": "a cup"}
+    with pytest.raises(BadInputError, match=f"edits by {needs}.*, which the first turn alone has: leave --then out"):
+        edit_file(tmp_path / "a.png", "a cup", tmp_path / "o.png", ChosenEditor(name=name), later=["a dog"], **given)
+    assert not list(tmp_path.glob("o*"))
+
+
 @pytest.mark.parametrize("seed", [2**64, -(2**63) - 1, 99999999999999999999])
 def test_a_seed_beyond_64_bits_is_refused(tmp_path, editor, nothing_is_loaded, seed):
     tiny_image(0).save(tmp_path / "a.png")
@@ -252,6 +265,26 @@ def test_inpainting_a_file_keeps_what_is_outside_the_box_and_warns_of_foreign_pi
     assert "--invert" not in capsys.readouterr().err
     painted(tmp_path / "turned.png")
     assert "add --invert" in capsys.readouterr().err
+
+
+def test_a_transparent_picture_stays_so_outside_the_mask_and_is_opaque_in_it(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 4), dtype=np.uint8)
+    pixels[:, :20, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    mask = box_mask("10,10,50,40", Image.new("RGB", (64, 48)))
+    mask.paste(128, (10, 10, 20, 40))
+    mask.save(tmp_path / "mask.png")
+    chosen = ChosenEditor(device="cpu", options={"num_inference_steps": 1})
+    made = {}
+    for kind in ("png", "webp", "jpg"):
+        inpaint_file(tmp_path / "a.png", tmp_path / "mask.png", "a cup", tmp_path / f"o.{kind}", chosen)
+        made[kind] = Image.open(tmp_path / f"o.{kind}")
+    assert [made[kind].mode for kind in made] == ["RGBA", "RGBA", "RGB"]
+    painted, levels = np.asarray(made["png"]), np.asarray(mask)
+    assert (painted[levels == 0] == pixels[levels == 0]).all()
+    assert (painted[levels == 255][:, 3] == 255).all()
+    # Where nothing was, what is painted is as opaque as the mask is white.
+    assert (painted[10:40, 10:20, 3] == 128).all()
 
 
 def test_a_profile_s_inpainter_paints_where_no_editor_is_named_and_words_need_a_detector(tmp_path):

@@ -61,6 +61,8 @@ def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, line: str, messa
         ("num_steps: 3", "'output', 'dataset', 'editor' are missing"),
         ("num_steps: 3\neditor: e\noutput: o", "'dataset' is missing"),
         ("family: dream_booth", "family is 'dream_booth', but must be one of .*instruct_pix2pix"),
+        ("family: [inpainting]", r"family is \['inpainting'\], but must be one of"),
+        ("family: {}", r"family is \{\}, but must be one of"),
         ("[1]", "mapping"),
         ("{", "cannot be read"),
     ],

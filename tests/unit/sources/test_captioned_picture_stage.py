@@ -10,7 +10,8 @@ import pytest
 from tiny_models import tiny_image
 
 from editfoundry.data.captioned_pictures import ELSEWHERE, open_captioned_pictures, write_captioned_pictures
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, UnavailableError
+from editfoundry.execution.output_lock import output_lock
 from editfoundry.lineage.params import Params
 from editfoundry.lineage.stages import run_stage
 from editfoundry.sources.captioned_picture_stage import INCOMPLETE, CaptionedPictureParams
@@ -59,6 +60,39 @@ def test_after_own_pictures_tinyworlds_are_drawn_and_the_other_way_round(tmp_pat
         assert len(open_captioned_pictures(tmp_path / "data/captioned_pictures", tmp_path / "work")) == 1
         run_stage("captioned_pictures", asked(num_pictures=2), tmp_path)
         assert len(open_captioned_pictures(tmp_path / "data/captioned_pictures", tmp_path / "work")) == 2
+
+
+def test_bad_pictures_and_the_output_itself_are_refused_and_what_was_drawn_stays(tmp_path: Path) -> None:
+    run_stage("captioned_pictures", asked(num_pictures=2), tmp_path)
+    before = tars(tmp_path)
+    for name, data in (
+        ("bad", b"garbage" * 500),
+        ("cut", (tmp_path / "data/captioned_pictures/00000.tar").read_bytes()[:3000]),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "00000.tar").write_bytes(data)
+    (tmp_path / "link").symlink_to("data/captioned_pictures")
+    for pictures, message in (
+        ("bad", "00000.tar: no plain tar"),
+        ("cut", "00000.tar: no plain tar, or cut|cut or damaged"),
+        ("data/captioned_pictures", "where this stage writes"),
+        ("data/captioned_pictures/00000.tar", "where this stage writes"),
+        ("link", "where this stage writes"),
+    ):
+        with pytest.raises(BadInputError, match=message):
+            run_stage("captioned_pictures", asked(pictures=pictures), tmp_path)
+        assert tars(tmp_path) == before
+    with (
+        output_lock(tmp_path / "data/captioned_pictures", "another"),
+        pytest.raises(UnavailableError, match="another is at work on it"),
+    ):
+        run_stage("captioned_pictures", asked(pictures="link"), tmp_path)
+
+
+@pytest.mark.parametrize("number", [0, -1, 10**9])
+def test_a_number_of_pictures_that_cannot_be_is_refused(number: int) -> None:
+    with pytest.raises(BadInputError, match=f"captioned_pictures.num_pictures is {number}, but must be in 1 to"):
+        asked(num_pictures=number)
 
 
 @pytest.mark.parametrize(

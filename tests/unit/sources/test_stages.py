@@ -40,6 +40,22 @@ def test_the_shots_of_a_folder_of_videos_are_clips_without_a_table(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("params", "values", "message"),
+    [
+        (CaptionParams, {"num_rows": 0}, "captions.num_rows is 0, but must be in 1 to"),
+        (CaptionParams, {"rows_per_shard": -1}, "captions.rows_per_shard is -1"),
+        (ClipParams, {"num_clips": 0}, "clips.num_clips is 0"),
+        (ClipParams, {"frame_size": 16}, "clips.frame_size is 16, but must be in 32 to"),
+        (ClipParams, {"frame_size": 65}, "clips.frame_size is 65, but must be even"),
+        (ClipParams, {"rows_per_shard": 0}, "clips.rows_per_shard is 0"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named(params, values, message):
+    with pytest.raises(BadInputError, match=message):
+        params(**values)
+
+
+@pytest.mark.parametrize(
     ("stage", "changed", "message"),
     [
         ("captions", {"captions": CaptionParams(table="")}, "captions.table names nothing, and the profile comes"),

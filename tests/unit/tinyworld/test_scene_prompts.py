@@ -37,6 +37,9 @@ def test_captioned_scenes_tell_the_whole_or_a_part_and_equal_seeds_give_equal_fi
         assert write_captioned_scenes(tmp_path / name, 40, seed=1) == 40
     first, second = ((tmp_path / name / "00000.tar").read_bytes() for name in ("first", "second"))
     assert first == second
+    (tmp_path / "second" / "00000.tar").unlink()
+    assert write_captioned_scenes(tmp_path / "second", 40, seed=1) == 40
+    assert (tmp_path / "second" / "00000.tar").read_bytes() == first
     opened = open_captioned_pictures(tmp_path / "first", tmp_path / "work")
     captions = [opened.caption(number) for number in range(40)]
     whole = [any(word in caption for word in (" in a", " on a", " at ", " in the")) for caption in captions]

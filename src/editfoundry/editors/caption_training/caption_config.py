@@ -78,7 +78,7 @@ class CaptionTraining(LoopConfig):
     @cached_property
     def _identity(self) -> dict[str, Any]:
         found: dict[str, Any] = {
-            "dataset": captioned_pictures_hash(self.dataset),
+            "dataset": captioned_pictures_hash(self.dataset, self.work_dir),
             "editor": editor_hash(self.editor_location, revision=self.revision),
         }
         if self.boxes == "detector":

@@ -145,11 +145,20 @@ def _random_boxes(numbers: Tensor) -> Tensor:
 
 
 def _box_masks(boxes: Tensor, ys: Tensor, xs: Tensor) -> Tensor:
-    """Return ``(B, H, W)`` bool of one box each; a pixel belongs to it if its middle does."""
+    """Return ``(B, H, W)`` bool of one box each; a pixel belongs to it if its middle does.
+
+    A box that has no pixel's middle covers the pixel that its own middle lies in.
+    """
     x0, y0, x1, y1 = boxes.unbind(1)
-    rows = (ys >= y0[:, None]) & (ys < y1[:, None])
-    columns = (xs >= x0[:, None]) & (xs < x1[:, None])
-    return rows[:, :, None] & columns[:, None, :]
+    return _within(y0, y1, ys)[:, :, None] & _within(x0, x1, xs)[:, None, :]
+
+
+def _within(starts: Tensor, ends: Tensor, middles: Tensor) -> Tensor:
+    """Return ``(B, N)`` bool: which pixels' middles lie in ``(B,)`` ranges, at least one of each range."""
+    inside = (middles >= starts[:, None]) & (middles < ends[:, None])
+    nearest = ((starts + ends) / 2 * len(middles)).floor().clamp(0, len(middles) - 1)
+    own = torch.arange(len(middles), device=middles.device) == nearest[:, None]
+    return inside | (own & ~inside.any(1, keepdim=True))
 
 
 def _stroke_masks(numbers: Tensor, ys: Tensor, xs: Tensor) -> Tensor:

@@ -71,6 +71,11 @@ def prediction_target(scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, 
     return velocity
 
 
+def weighted_mean(errors: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean of errors by non-negative weights of their shape, a scalar; 0 where every weight is 0."""
+    return (errors * weights).sum() / weights.sum().clamp(min=1e-8)
+
+
 def denoising_loss(
     unet: Denoiser,
     scheduler: DDPMScheduler,

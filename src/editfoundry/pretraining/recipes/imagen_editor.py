@@ -16,10 +16,9 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from editfoundry.editors.caption_training.object_masks import MASKINGS, mask_draws, padded_boxes
 from editfoundry.editors.editing_defaults import EditingDefaults
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder
-from editfoundry.editors.families.imagen_editor.options import DOWNSAMPLINGS
+from editfoundry.editors.families.imagen_editor.options import DOWNSAMPLINGS, MOST_NOISE_LEVEL
 from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipeline
 from editfoundry.editors.families.imagen_editor.stage import (
-    MOST_NOISE_LEVEL,
     CascadeStage,
     StageDraws,
     stage_loss,

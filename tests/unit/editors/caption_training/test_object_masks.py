@@ -32,6 +32,13 @@ def test_an_object_s_mask_covers_its_box_and_is_at_most_a_margin_larger():
     assert masks.sum((1, 2, 3)).max() <= 13 * 13 + 1 and len(masks.unique(dim=0)) > 10
 
 
+def test_a_box_smaller_than_a_pixel_paints_the_pixel_that_it_lies_in():
+    tiny = [(5.9 + 0.02 * n) / 32 for n in range(2)]
+    masks = drawn(only("object_box"), [[[tiny[0], 9.2 / 32, tiny[1], 9.4 / 32]]] * 16, size=16)
+    assert masks[:, 0, 9, 5].all() and (masks.sum((1, 2, 3)) == 1).all()
+    assert drawn(only("object_box"), [[[0.999, 0.0, 1.0, 1e-6]]] * 4, size=4)[:, 0, 0, 31].all()
+
+
 def test_of_several_things_each_is_masked_alone_and_at_times_all_are():
     boxes = [[0.0, 0.0, 0.25, 0.25], [0.75, 0.75, 1.0, 1.0]]
     masks = drawn(only("object_box"), [boxes] * 400, size=400)[:, 0]

@@ -10,6 +10,9 @@ from editfoundry.errors import BadInputError
 DOWNSAMPLINGS = ("learned", "bicubic")
 """How picture and mask reach a stage's resolution; see `MaskedPictureEncoder`."""
 
+MOST_NOISE_LEVEL = 300
+"""Timesteps up to whose noise the smaller picture is given in training (Imagen's noise conditioning augmentation)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImagenEditorOptions:
@@ -28,7 +31,7 @@ class ImagenEditorOptions:
     super_resolution_guidance: float = 4.0
     """Weight of the prompt in super-resolution, the same in every step."""
     noise_level: int = 100
-    """Timestep whose noise a smaller picture is given before super-resolution sees it."""
+    """Timestep, up to 300, whose noise a smaller picture is given before super-resolution sees it."""
     context: float = 0.5
     """What is seen of the picture on each side of the mask's box, as a share of the box's longer side."""
 
@@ -37,9 +40,10 @@ class ImagenEditorOptions:
             check_num_steps(self, name)
         if not 0 <= self.constant_share <= 1:
             raise BadInputError(f"constant_share is {self.constant_share}, but must be in [0, 1]")
-        for name in ("noise_level", "context"):
-            if getattr(self, name) < 0:
-                raise BadInputError(f"{name} is {getattr(self, name)}, but must be at least 0")
+        if not 0 <= self.noise_level <= MOST_NOISE_LEVEL:
+            raise BadInputError(f"noise_level is {self.noise_level}, but must be in 0 to {MOST_NOISE_LEVEL}")
+        if self.context < 0:
+            raise BadInputError(f"context is {self.context}, but must be at least 0")
 
     def base_guidance(self) -> list[float]:
         """Return the base model's guidance scale of each step: constant at first, then high and low in turns.

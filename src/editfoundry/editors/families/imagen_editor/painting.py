@@ -13,7 +13,8 @@ from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.families.imagen_editor.options import ImagenEditorOptions
 from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipeline
 from editfoundry.editors.families.imagen_editor.sampling import paint_holes
-from editfoundry.editors.families.inpainting.cropping import HOLE_FROM, masked_crop
+from editfoundry.editors.families.inpainting.cropping import masked_crop
+from editfoundry.editors.holes import hole_at_size
 
 
 def paint_requests(
@@ -36,7 +37,7 @@ def paint_requests(
         pipeline,
         [request.instruction for request in requests],
         torch.stack([_pixels(picture) for picture, _ in squares]).to(device),
-        torch.stack([_hole(mask) for _, mask in squares]).to(device),
+        torch.stack([_marks(hole) for _, hole in squares]).to(device),
         [request.seed for request in requests],
         options,
     )
@@ -45,16 +46,15 @@ def paint_requests(
 
 
 def _square(request: EditRequest, side: int) -> tuple[Image.Image, Image.Image]:
-    """Return picture and mask at ``side`` pixels; of what is no square the border's pixels go on, outside the mask."""
+    """Return picture and hole at ``side`` pixels; of what is no square the border's pixels go on, outside the hole."""
     assert request.mask is not None
     pixels, mask = np.asarray(request.image.convert("RGB")), np.asarray(request.mask.convert("L"))
     height, width = mask.shape
     longer = max(height, width)
     more = ((0, longer - height), (0, longer - width))
     picture = Image.fromarray(np.pad(pixels, (*more, (0, 0)), mode="edge"))
-    hole = Image.fromarray(np.pad(mask, more))
     size = (side, side)
-    return picture.resize(size, Image.Resampling.LANCZOS), hole.resize(size, Image.Resampling.BILINEAR)
+    return picture.resize(size, Image.Resampling.LANCZOS), hole_at_size(Image.fromarray(np.pad(mask, more)), size)
 
 
 def _cut(square: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -67,8 +67,8 @@ def _pixels(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def _hole(mask: Image.Image) -> Tensor:
-    return torch.from_numpy(np.array(mask) >= HOLE_FROM)[None]
+def _marks(hole: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(hole) > 0)[None]
 
 
 def _to_bytes(painted: Tensor) -> np.ndarray:

@@ -12,12 +12,10 @@ from torch.nn.functional import interpolate
 
 from editfoundry.diffusion.input_channels import add_input_channels
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder, masked_picture
-from editfoundry.editors.triplet_training.denoising_loss import prediction_target
+from editfoundry.editors.triplet_training.denoising_loss import prediction_target, weighted_mean
 from editfoundry.errors import BadInputError
 
 RGB_CHANNELS = 3
-MOST_NOISE_LEVEL = 300
-"""Timesteps up to whose noise the smaller picture is given in training (Imagen's noise conditioning augmentation)."""
 
 
 class CascadeStage(nn.Module):
@@ -141,7 +139,7 @@ def stage_loss(
     predicted = stage(noisy, masked_picture(pictures, holes), smaller, draws.timesteps, embeds, draws.level)
     errors = (predicted.float() - prediction_target(scheduler, targets, draws.noise, draws.timesteps)).square()
     weights = known_weight + (1 - known_weight) * shrink(holes.float(), side)
-    return (errors.mean(1, keepdim=True) * weights).sum() / weights.sum()
+    return weighted_mean(errors.mean(1, keepdim=True), weights)
 
 
 def shrink(pictures: Tensor, side: int) -> Tensor:

@@ -24,11 +24,10 @@ from editfoundry.editors.caption_training.painted_grid import write_painted_grid
 from editfoundry.editors.editing_defaults import copy_editing_defaults
 from editfoundry.editors.families.imagen_editor.checkpoint import load_cascade_to_train
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder
-from editfoundry.editors.families.imagen_editor.options import ImagenEditorOptions
+from editfoundry.editors.families.imagen_editor.options import MOST_NOISE_LEVEL, ImagenEditorOptions
 from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipeline
 from editfoundry.editors.families.imagen_editor.sampling import paint_holes
 from editfoundry.editors.families.imagen_editor.stage import (
-    MOST_NOISE_LEVEL,
     RGB_CHANNELS,
     CascadeStage,
     StageDraws,

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from editfoundry.editors.editor import EditRequest
+from editfoundry.editors.holes import HOLE_FROM
 from editfoundry.errors import Rejection
 
 Box = tuple[int, int, int, int]
 """``(x0, y0, x1, y1)`` in pixels, upper ends exclusive."""
-HOLE_FROM = 128
-"""Grey levels of a mask from here on are painted; softer ones only let the painted crop show through."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

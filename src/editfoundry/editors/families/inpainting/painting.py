@@ -18,8 +18,9 @@ from editfoundry.diffusion.masked_inpainting import inpaint_seeing_mask
 from editfoundry.diffusion.prompt_embeds import encode_prompts
 from editfoundry.diffusion.seeded_noise import noise_like, seeded_generators
 from editfoundry.editors.editor import EditRequest
-from editfoundry.editors.families.inpainting.cropping import HOLE_FROM, masked_crop
+from editfoundry.editors.families.inpainting.cropping import masked_crop
 from editfoundry.editors.families.inpainting.options import InpaintingOptions
+from editfoundry.editors.holes import hole_at_size, hole_of, with_lost_cells
 from editfoundry.editors.working_size import edit_at_working_size, native_size
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _blended(pipeline: Painter, options: InpaintingOptions, group: Sequence[Edit
 
 def _latent_masks(group: Sequence[EditRequest], latents: Tensor) -> Tensor:
     """Return ``(B, 1, h, w)`` bool: a latent is painted if any of its pixels is in the hole."""
-    masks = np.stack([np.asarray(request.mask) >= HOLE_FROM for request in group])
+    masks = np.stack([hole_of(request.mask) for request in group if request.mask])
     pixels = torch.from_numpy(masks)[:, None].float()
     return adaptive_max_pool2d(pixels, tuple(latents.shape[-2:])).to(latents.device) > 0
 
@@ -89,7 +90,9 @@ def paint_masked(pipeline: Any, options: InpaintingOptions, group: Sequence[Edit
         RGB pictures of that size.
     """
     width, height = group[0].image.size
-    masks = [request.mask.point(lambda grey: 255 * (grey >= HOLE_FROM)) for request in group if request.mask]
+    holes = [hole_at_size(request.mask, (width, height)) for request in group if request.mask]
+    # The UNet sees the mask at the latents' size, of each latent the upper left pixel.
+    masks = [with_lost_cells(hole, pipeline.vae_scale_factor) for hole in holes]
     if pipeline.vae.config.latent_channels != DIFFUSERS_CHANNELS:
         return inpaint_seeing_mask(
             pipeline,

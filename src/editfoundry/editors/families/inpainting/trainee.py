@@ -29,7 +29,12 @@ from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.families.inpainting.options import InpaintingOptions
 from editfoundry.editors.families.inpainting.painting import paint_masked
 from editfoundry.editors.families.inpainting.training_config import InpaintingTraining
-from editfoundry.editors.triplet_training.denoising_loss import noise_scheduler, prediction_target, sampling_scheduler
+from editfoundry.editors.triplet_training.denoising_loss import (
+    noise_scheduler,
+    prediction_target,
+    sampling_scheduler,
+    weighted_mean,
+)
 from editfoundry.editors.triplet_training.draws import normal_rows
 from editfoundry.editors.triplet_training.sample_grid import to_image
 from editfoundry.editors.working_size import native_size
@@ -125,7 +130,7 @@ class InpaintingTrainee(CaptionTrainee):
         target = prediction_target(self.scheduler, latents, noise, timesteps)
         errors = mse_loss(predicted.float(), target.float(), reduction="none").mean(1, keepdim=True)
         weights = self.config.known_weight + (1 - self.config.known_weight) * mask
-        return (errors * weights).sum() / weights.sum()
+        return weighted_mean(errors, weights)
 
     def _latents(self, pictures: Tensor, noise: Tensor) -> Tensor:
         """Return scaled latents, ``(B, C, h, w)``, drawn from the posterior by given noise."""

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from tiny_cascade import SIDES, tiny_cascade, tiny_pixel_unet
 from tiny_models import tiny_image
 
+from editfoundry.editors.families.imagen_editor import painting
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder, masked_picture
 from editfoundry.editors.families.imagen_editor.options import ImagenEditorOptions
 from editfoundry.editors.families.imagen_editor.sampling import paint_holes
@@ -87,7 +88,9 @@ def test_guidance_is_high_at_first_and_then_high_and_low_in_turns() -> None:
     assert constant.base_guidance() == [5, 5, 5]
 
 
-@pytest.mark.parametrize("option", [{"constant_share": 2.0}, {"noise_level": -1}, {"num_inference_steps": 0}])
+@pytest.mark.parametrize(
+    "option", [{"constant_share": 2.0}, {"noise_level": -1}, {"noise_level": 301}, {"num_inference_steps": 0}]
+)
 def test_an_option_out_of_range_is_named(option: dict[str, Any]) -> None:
     with pytest.raises(BadInputError, match=f"{next(iter(option))} is"):
         ImagenEditorOptions(**option)
@@ -102,6 +105,16 @@ def test_outside_the_mask_every_pixel_is_the_input_s_and_inside_it_is_painted(
     inside = np.asarray(mask) > 0
     assert (edited[~inside] == np.asarray(picture)[~inside]).all()
     assert (edited[inside] != np.asarray(picture)[inside]).any()
+
+
+def test_a_thin_line_is_in_the_hole_that_the_cascade_sees(monkeypatch: pytest.MonkeyPatch, editor: Any) -> None:
+    seen: list[torch.Tensor] = []
+    real = painting.paint_holes
+    monkeypatch.setattr(painting, "paint_holes", lambda *a: (seen.append(a[3]), real(*a))[1])
+    mask = Image.new("L", (160, 100))
+    ImageDraw.Draw(mask).line((10, 50, 150, 50), fill=255)
+    editor.edit([request(tiny_image(1, (160, 100)), "a cup", mask=mask)])[0].require()
+    assert int(seen[0].any(-2).sum()) >= 14
 
 
 def test_a_batch_of_all_sizes_gives_what_each_gives_alone(editor: Any) -> None:

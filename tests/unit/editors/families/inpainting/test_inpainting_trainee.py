@@ -92,6 +92,15 @@ def test_only_the_named_parts_of_the_unet_are_trained(config: InpaintingTraining
         train_editor(replace(config, unet_parts=("up_blocks.7",), output=tmp_path / "other"))
 
 
+def test_holes_that_miss_the_latents_give_no_loss_where_what_is_known_does_not_count(config, tmp_path: Path) -> None:
+    alone = dict.fromkeys(("object_and_random", "random_box", "strokes", "full"), 0.0)
+    write_captioned_pictures(tmp_path / "data", [(tiny_image(0, (32, 32)), "a cup", [[9.1, 9.1, 9.2, 9.2]])], 1)
+    summary = train_editor(
+        replace(config, known_weight=0.0, dataset=tmp_path / "data", output=tmp_path / "out", **alone, sample_every=0)
+    )
+    assert summary["num_pictures"] == 1
+
+
 def test_an_editor_of_another_kind_and_a_size_that_is_no_multiple_are_refused(config, tmp_path: Path) -> None:
     tiny_pipeline().save_pretrained(tmp_path / "other")
     with pytest.raises(BadInputError, match="training starts from a StableDiffusionInpaintPipeline or a"):

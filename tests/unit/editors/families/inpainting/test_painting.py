@@ -86,6 +86,28 @@ def test_the_prompt_and_the_seed_matter_and_a_grey_edge_is_a_blend(blended):
     assert np.abs(mixed - (own * 127 + painted * 128) / 255).max() <= 1
 
 
+@pytest.mark.parametrize("width", [1, 8])
+def test_a_line_that_is_thin_at_the_model_s_size_is_painted_by_the_prompt_and_stays_a_line(editor, width):
+    picture, mask = tiny_image(1, (320, 320)), Image.new("L", (320, 320))
+    ImageDraw.Draw(mask).line((20, 163, 300, 168), fill=255, width=width)
+    made = [np.asarray(editor.edit([request(picture, text, mask=mask)])[0].require()) for text in ("a cup", "a dog")]
+    inside = np.asarray(mask) > 0
+    assert (made[0] != made[1]).any(-1)[inside].mean() > 0.5
+    assert all((one[~inside] == np.asarray(picture)[~inside]).all() for one in made)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (320, 320)])
+def test_a_model_that_sees_the_mask_is_shown_a_line_of_one_pixel_in_every_latent_on_it(seeing, monkeypatch, size):
+    seen = []
+    monkeypatch.setattr(type(seeing.model), "__call__", lambda *_, mask_image, **__: (seen.extend(mask_image), 1 / 0))
+    mask = Image.new("L", size)
+    ImageDraw.Draw(mask).line((0, size[1] // 2 + 1, size[0], size[1] // 2 + 1), fill=255)
+    with pytest.raises(ZeroDivisionError):
+        seeing.edit([request(tiny_image(1, size), "a cup", mask=mask)])[0].require()
+    factor = seeing.model.vae_scale_factor
+    assert (np.asarray(seen[0])[::factor, ::factor] > 0).any(0).all()
+
+
 def test_a_full_mask_paints_the_whole_picture_and_an_empty_one_is_rejected(editor):
     picture = tiny_image(1, (32, 32))
     full = editor.edit([request(picture, "a cup", mask=Image.new("L", (32, 32), 255))])[0].require()
