@@ -147,7 +147,12 @@ def check_utf8(text: str, path: Path) -> None:
         BadInputError: it was not; a NUL between the letters tells UTF-16.
     """
     if "\0" in text or any("\udc80" <= character <= "\udcff" for character in text):
-        raise BadInputError(f"{path}: is not UTF-8 text; save it again as UTF-8")
+        raise not_utf8(path)
+
+
+def not_utf8(path: Path) -> BadInputError:
+    """Return what is said of a file of text in another encoding."""
+    return BadInputError(f"{path}: is not UTF-8 text; save it again as UTF-8")
 
 
 def _check_text(text: str) -> None:
