@@ -203,12 +203,16 @@ def _mean(interval: dict[str, Any]) -> str:
 
 def _remarks(metrics: dict[str, Any]) -> list[str]:
     """Say what the table does not show: failed edits, lacking pictures, lacking models."""
+    from editfoundry.evaluation.benchmarks.item import count_repeated
+
     failed = sum(row["failure"] is not None for row in metrics["items"])
     benchmark = metrics["benchmark"]
+    num_repeated = count_repeated(benchmark["extra"])
     counts = {
         "edits that failed": failed,
         "entries of the benchmark that lack something": len(benchmark["missing"]),
-        "pictures that no entry names": len(benchmark["extra"]),
+        "entries that repeat others": num_repeated,
+        "pictures that no entry names": len(benchmark["extra"]) - num_repeated,
     }
     lines = [f"{what}: {count}" for what, count in counts.items() if count]
     reasons = dict.fromkeys(facts["missing"] for facts in metrics["metrics"].values() if facts["missing"])

@@ -56,6 +56,9 @@ def inpaint(
     """Paint inside a mask, and nowhere else. Example: editfoundry inpaint photo.jpg mask.png "a red cup" --out cup.png."""  # noqa: E501
     from editfoundry.editors.edit_file import ChosenEditor, MaskWords, inpaint_file
 
+    for name, value in (("--box", box), ("--what", what)):
+        if value is not None and not value.strip():
+            raise BadInputError(f"{name} is empty: say where to paint, or leave it out and give MASK")
     if box and what:
         raise BadInputError("--box and --what both say where to paint: give one of them")
     has_no_file = bool(box or what)

@@ -41,6 +41,8 @@ class CurationConfig:
                     raise BadInputError(f"{place} is {lowest!r}, which is no number")
                 if not math.isfinite(lowest):
                     raise BadInputError(f"{place} is {lowest}, but must be a finite number")
+                if not -1 <= lowest <= 1:
+                    raise BadInputError(f"{place} is {lowest}; it must be from -1 to 1")
 
     def thresholds_of(self, recipe: str) -> ClipThresholds:
         """Return the thresholds for a recipe's triplets."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from editfoundry.data.bounds import check_between
 from editfoundry.errors import Rejection
 from editfoundry.judging.clip_similarity import (
     NEEDED_CAPTIONS,
@@ -26,6 +27,9 @@ class ClipThresholds:
     """Input image and output image; the released code has 0.7."""
     clip_direction: float = 0.2
     """Change of the image and change of the caption."""
+
+    def __post_init__(self) -> None:
+        check_between(self, -1, 1, *vars(self))
 
 
 def check_clip(

@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from editfoundry.data.untrusted import check_utf8, not_utf8
 from editfoundry.errors import BadInputError
 
 UNCLOSED_QUOTE = "a quote that opens in this row is not closed"
 MAX_RECORD_LINES = 256
 """A row of more lines is one whose quote is not closed."""
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 def csv_table(lines: Iterable[str], path: Path, delimiter: str = ",") -> tuple[list[str], Iterator[list[str] | str]]:
@@ -29,13 +31,33 @@ def csv_table(lines: Iterable[str], path: Path, delimiter: str = ",") -> tuple[l
         delimiter: between two fields.
 
     Raises:
-        BadInputError: the header cannot be read.
+        BadInputError: the header cannot be read, has another delimiter alone, or the text is not UTF-8.
     """
-    records = _records(_Lines(iter(lines)), delimiter)
+    records = _records(_Lines(_decoded(lines, path)), delimiter)
     header = next(records, [])
     if isinstance(header, str):
         raise BadInputError(f"{path}: the header cannot be read as CSV: {header}")
+    other = next((d for d in _DELIMITERS if d != delimiter and len(header) == 1 and d in header[0]), None)
+    if other is not None:
+        raise BadInputError(
+            f"{path}: its columns are separated by {_DELIMITERS[other]}; save it again with {_DELIMITERS[delimiter]}"
+        )
     return header, records
+
+
+def _decoded(lines: Iterable[str], path: Path) -> Iterator[str]:
+    """Yield the lines.
+
+    Raises:
+        BadInputError: the first one, or one of a file that is opened to fail at it, is not UTF-8.
+    """
+    try:
+        for number, line in enumerate(lines):
+            if number == 0:
+                check_utf8(line, path)
+            yield line
+    except UnicodeDecodeError as error:
+        raise not_utf8(path) from error
 
 
 class _TooManyLinesError(Exception):

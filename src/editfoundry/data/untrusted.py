@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,13 @@ _MAX_NODES = 100_000
 """Values of a YAML file, those that aliases repeat counted each time."""
 _MAX_INT = 2**63
 _MAX_DIGITS = 24
+BROKEN = "\x1a"
+"""Unicode's control character SUBSTITUTE: stands for what is no character, and is not printable."""
+_HALF = re.compile("[\ud800-\udfff]")
+_ESCAPES = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+"""An escaped backslash, the escapes of a whole pair, or, as its group, that of half of one."""
 
 
 def parse_json(content: str | bytes) -> Any:
@@ -37,6 +45,19 @@ def parse_json(content: str | bytes) -> Any:
         raise ValueError("nested too deeply") from error
     check_plain(value)
     return value
+
+
+def whole_characters(text: str) -> str:
+    """Return text whose two halves of a surrogate pair are joined; a half that stands alone becomes `BROKEN`."""
+    if text.isascii():
+        return text
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return _HALF.sub(BROKEN, joined)
+
+
+def with_whole_escapes(content: str) -> str:
+    """Return JSON text in which an escape of half a surrogate pair, where it stands alone, is one of `BROKEN`."""
+    return _ESCAPES.sub(lambda found: f"\\u{ord(BROKEN):04x}" if found[1] else found[0], content)
 
 
 def read_json(path: Path, kind: type) -> Any:
@@ -126,7 +147,12 @@ def check_utf8(text: str, path: Path) -> None:
         BadInputError: it was not; a NUL between the letters tells UTF-16.
     """
     if "\0" in text or any("\udc80" <= character <= "\udcff" for character in text):
-        raise BadInputError(f"{path}: is not UTF-8 text; save it again as UTF-8")
+        raise not_utf8(path)
+
+
+def not_utf8(path: Path) -> BadInputError:
+    """Return what is said of a file of text in another encoding."""
+    return BadInputError(f"{path}: is not UTF-8 text; save it again as UTF-8")
 
 
 def _check_text(text: str) -> None:

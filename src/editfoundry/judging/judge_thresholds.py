@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from editfoundry.data.bounds import check_between
 from editfoundry.errors import Rejection
 from editfoundry.profiles import Profile, check_settings
 
@@ -30,6 +31,10 @@ class JudgeThresholds:
     """In nats, see `captions.CaptionScores`; by default not looked at."""
     caption_contrast: float | None = None
     """In nats, likewise."""
+
+    def __post_init__(self) -> None:
+        check_between(self, 0, 5, "semantic_alignment", "identity_consistency", "image_quality")
+        check_between(self, 0, 1, "success")
 
     @classmethod
     def of_profile(cls, profile: Profile) -> JudgeThresholds:

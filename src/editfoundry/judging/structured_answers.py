@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from editfoundry.data.untrusted import parse_json
+from editfoundry.data.untrusted import parse_json, with_whole_escapes
 from editfoundry.judging.answers import Answer, parse_answer, short_reason
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _json_object(text: str) -> dict[str, Any] | None:
     if plain.startswith(_FENCE):
         plain = plain.strip("`").removeprefix("json").strip()
     try:
-        value = parse_json(plain)
+        value = parse_json(with_whole_escapes(plain))
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

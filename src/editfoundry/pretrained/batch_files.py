@@ -15,7 +15,7 @@ from typing import Any
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.hashing import input_hash
-from editfoundry.data.untrusted import parse_json
+from editfoundry.data.untrusted import parse_json, with_whole_escapes
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.chat import REFUSED, WAITING, ChatAnswer
 from editfoundry.pretrained.chat_completion import BrokenAnswer, PromptRefused, read_answer
@@ -73,7 +73,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             if not line.strip():
                 continue
             try:
-                row = parse_json(line)
+                row = parse_json(with_whole_escapes(line.decode("utf-8-sig")))
             except ValueError as error:
                 raise BadInputError(f"{path}: line {number} is no JSON ({error}); fetch the answers again") from error
             if not isinstance(row, dict) or "custom_id" not in row:

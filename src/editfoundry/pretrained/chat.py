@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from editfoundry.data.hashing import ONLY_WHEN_SET
+from editfoundry.data.untrusted import whole_characters
 from editfoundry.errors import BadInputError
 
 
@@ -84,7 +85,10 @@ class AnswerToken:
 
 @dataclass(frozen=True, kw_only=True)
 class ChatAnswer:
-    """What a model said to one request, or why it could not be asked."""
+    """What a model said to one request, or why it could not be asked.
+
+    A lone half of a surrogate pair, which no file could hold, becomes `untrusted.BROKEN`.
+    """
 
     text: str = ""
     prompt_tokens: int = 0
@@ -96,6 +100,11 @@ class ChatAnswer:
     """Empty for an answer; else one line. Asking again later may help."""
     tokens: tuple[AnswerToken, ...] = field(default=(), repr=False)
     """Empty where they were not asked for, or are not told."""
+
+    def __post_init__(self) -> None:
+        # Here, since texts come from streams, files and errors, and from whatever asks without an endpoint.
+        for name in ("text", "finish_reason", "error"):
+            object.__setattr__(self, name, whole_characters(getattr(self, name)))
 
     @property
     def was_turned_down(self) -> bool:

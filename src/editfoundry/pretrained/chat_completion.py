@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from editfoundry.data.untrusted import whole_characters
 from editfoundry.pretrained.chat import AnswerToken, ChatAnswer
 
 _BYTES_PER_TOKEN = 64
@@ -160,11 +161,11 @@ def _token(entry: dict[str, Any]) -> AnswerToken:
     likeliest = entry.get("top_logprobs")
     rows = [entry, *(row for row in likeliest if isinstance(row, dict))] if isinstance(likeliest, list) else [entry]
     known = {
-        row["token"]: float(row["logprob"])
+        whole_characters(row["token"]): float(row["logprob"])
         for row in rows
         if isinstance(row.get("token"), str) and type(row.get("logprob")) in (int, float)
     }
-    return AnswerToken(str(entry.get("token", "")), known)
+    return AnswerToken(whole_characters(str(entry.get("token", ""))), known)
 
 
 def _answer(text: object, usage: object, finish_reason: object, tokens: tuple[AnswerToken, ...]) -> ChatAnswer:

@@ -202,7 +202,10 @@ def _reference(path: Path, role: str, entry: object) -> ModelReference:
     if not isinstance(options, dict):
         raise BadInputError(f"{path}: role {role!r}: options must be a table of names and values")
     typed: dict[str, Any] = {name: value for name, value in entry.items() if name not in ("model", *_TYPED)}
-    texts = {name: str(value) for name, value in typed.items()}
+    for name, value in typed.items():
+        if not isinstance(value, str):
+            raise BadInputError(f"{path}: role {role!r}: {name} is {value!r}; it must be a text, in quotes")
+    texts: dict[str, str] = typed
     if texts.get("offload", "") not in OFFLOADS:
         raise BadInputError(f"{path}: role {role!r}: offload is {texts['offload']!r}; use {' or '.join(OFFLOADS[1:])}")
     if texts.get("offload") == "sequential" and role not in SEQUENTIAL_ROLES:

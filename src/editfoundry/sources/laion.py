@@ -156,8 +156,7 @@ def _keep(row: TableRow, filters: LaionFilters, seen: SeenRows) -> Caption:
         raise Rejection("unreadable row", row.problem)
     parsed = parse_row(row.values)
     check_row(parsed, filters)
-    seen.check(parsed.caption)
-    seen.add(parsed.caption)
+    seen.take(parsed.caption)
     return parsed.caption
 
 

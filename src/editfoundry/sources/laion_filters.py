@@ -133,6 +133,15 @@ class SeenRows:
         if caption.url and _hash(caption.url) in self._urls:
             raise Rejection("duplicate url")
 
+    def take(self, caption: Caption) -> None:
+        """Remember a caption that nothing seen before is like.
+
+        Raises:
+            Rejection: as `check`; then nothing of it is remembered, its URL neither.
+        """
+        self.check(caption)
+        self.add(caption)
+
     def add(self, caption: Caption) -> None:
         """Remember a caption that is kept, and its URL if it has one."""
         self._captions.add(_hash_of_caption(caption))

@@ -93,6 +93,11 @@ BAD_CALLS = {
     "no shards": (["curate", "other", "out"], "other: holds no triplet shard"),
     "other content": (["sources", "laion", "good.parquet", "other"], "other: exists with other content"),
     "unknown profile": (["edit", "good.png", "melt it", "--out", "out.png", "--profile", "x"], "no profile 'x'"),
+    "empty box": (["inpaint", "good.png", "a cup", "--out", "out.png", "--box", ""], "--box is empty: say where to"),
+    "blank what": (
+        ["inpaint", "good.png", "a cup", "--out", "out.png", "--what", " "],
+        "--what is empty: say where to",
+    ),
     "unknown benchmark": (["evaluate", "--editor", "x", "--out", "out", "--benchmark", "x"], "no benchmark 'x'"),
     "unknown parameter": (["curate", "triplets", "out", "--params", "bad.yaml"], "unknown parameter nothing"),
     "malformed yaml": (["train", "other/thesis.txt"], "cannot be read as YAML"),

@@ -262,6 +262,10 @@ def test_without_thresholds_of_recipes_the_digest_is_that_of_the_fields_without_
             {"editworld-text": {"clip": 0.1}},
             "recipe_thresholds.editworld-text.clip; there are clip_input",
         ),
+        (
+            {"editworld-text": {"clip_image": 75}},
+            "recipe_thresholds.editworld-text.clip_image is 75; it must be from -1",
+        ),
         ({"editworld-text": {"clip_image": "high"}}, "recipe_thresholds.editworld-text.clip_image is 'high'"),
         ({"editworld-text": 0.3}, "recipe_thresholds.editworld-text is 0.3; it must map scores"),
     ],

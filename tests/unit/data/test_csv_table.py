@@ -50,6 +50,20 @@ def test_a_quote_that_is_not_closed_costs_its_own_row_alone(after):
     assert all(isinstance(row, list) for row in read[2:]) and len(read) == 4 + after.count("5,e")
 
 
+@pytest.mark.parametrize(
+    ("header", "delimiter", "said"),
+    [
+        ("a;b", ",", "separated by semicolons; save it again with commas"),
+        ("a\tb", ",", "separated by tabs; save it again with commas"),
+        ("a,b", "\t", "separated by commas; save it again with tabs"),
+        ("a\0,b", ",", "is not UTF-8 text"),
+    ],
+)
+def test_a_table_with_another_delimiter_or_encoding_is_told_as_one(header, delimiter, said):
+    with pytest.raises(BadInputError, match=f"table.csv: .*{said}"):
+        csv_table(io.StringIO(f"{header}\n1{delimiter}2\n"), TABLE, delimiter)
+
+
 def test_after_an_open_quote_a_field_with_line_breaks_is_still_whole():
     assert rows('a,b\n1,"open\n2,"two\nlines"\n3,"open\n4,x\n') == [
         UNCLOSED_QUOTE,

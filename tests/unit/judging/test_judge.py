@@ -143,6 +143,8 @@ def test_a_profile_says_what_suits_its_judge(tmp_path):
     [
         ("[judge]\nsharpness = 1\n", "profile 'mine': unknown threshold 'sharpness'"),
         ("[judge]\nsuccess = true\n", "profile 'mine': judge.success is True"),
+        ("[judge]\nimage_quality = 44\n", "image_quality is 44.0; it must be from 0 to 5"),
+        ("[judge]\nsuccess = 50\n", "success is 50.0; it must be from 0 to 1"),
         ("judge = 3\n", "judge must be a table"),
     ],
 )

@@ -30,6 +30,13 @@ def test_what_was_written_is_read_back(path):
     journal.close()
 
 
+def test_half_a_character_is_written_as_one_that_is_whole(path):
+    journal = Journal(path)
+    journal.add("3", ChatAnswer(text="half \ud83d, \ud83d\ude00", finish_reason="\udc00"))
+    journal.close()
+    assert Journal(path).get("3") == ChatAnswer(text="half \x1a, \N{GRINNING FACE}", finish_reason="\x1a")
+
+
 def test_a_torn_last_line_is_cut_off_and_the_next_answer_is_not_glued_to_it(path):
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"key": "3", "text": "tor')

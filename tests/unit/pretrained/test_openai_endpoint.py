@@ -442,7 +442,7 @@ def test_requests_go_to_a_batch_apis_file_and_answers_come_from_one(connect, tmp
         assert all("stream" not in row["body"] and row["body"]["model"] == "tiny" for row in rows)
         refused = {"error": {"code": "content_filter", "message": "no"}}
         answers = [
-            batch_row(rows[2], **batch_answer("third")),
+            batch_row(rows[2], **batch_answer("third \ud83d")),
             batch_row(rows[0], **batch_answer("first")),
             batch_row(rows[1], response={"status_code": 400, "body": refused}),
             batch_row(rows[3], error={"code": "batch_expired", "message": "too late"}),
@@ -451,7 +451,7 @@ def test_requests_go_to_a_batch_apis_file_and_answers_come_from_one(connect, tmp
         seen = []
         again = model.answer(requests("a", "b", "c", "d"), SAMPLING, lambda index, answer: seen.append(index))
         assert not server.bodies
-    assert [answer.text for answer in again[:3]] == ["first", "no", "third"]
+    assert [answer.text for answer in again[:3]] == ["first", "no", "third \x1a"]
     assert [answer.finish_reason for answer in again] == ["stop", "refused", "stop", "waiting"]
     assert seen == [0, 1, 2, 3] and model.usage.prompt_tokens == 10
     [rest] = [other for other in folder.glob("*.requests.jsonl") if other != path]

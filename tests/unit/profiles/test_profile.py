@@ -18,6 +18,7 @@ def test_models_of_the_package_lie_in_the_package():
     ("text", "message"),
     [
         ("[clip]\nmodel = ", "not a TOML file"),
+        ('[clip]\nmodel = "x"\nrevision = ["a"]', "role 'clip': revision is .'a'.; it must be a text"),
         ("[painter]\nmodel = 'x'", "'painter' is no role; roles are text_to_image"),
         ("[clip]\nmodel = 'x'\nweights = 1", "role 'clip' has unknown keys: weights"),
         ("[clip]\nrevision = 'main'", "role 'clip' needs a table with model"),

@@ -10,7 +10,7 @@ from editfoundry.data.exchange.pairs import resolve_inside
 from editfoundry.data.images import open_image
 from editfoundry.data.record import short_hash
 from editfoundry.errors import BadInputError, Rejection
-from editfoundry.evaluation.benchmarks.item import BenchmarkItem, MissingEntry
+from editfoundry.evaluation.benchmarks.item import LISTED_AGAIN, BenchmarkItem, MissingEntry
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
@@ -60,7 +60,7 @@ class Collection:
         if not item.instruction.strip():
             self.lacks(item.id, "instruction", "empty or absent")
         elif item.id in self._ids:
-            self.repeated.append(f"{item.id}: listed again")
+            self.repeated.append(f"{item.id}{LISTED_AGAIN}")
         else:
             self._ids.add(item.id)
             self.items.append(item)

@@ -22,7 +22,9 @@ from PIL import Image
 from editfoundry.data.edit_tasks import TASK_NAMES
 from editfoundry.data.exchange.importing import text
 from editfoundry.data.images import open_image
-from editfoundry.errors import BadInputError
+from editfoundry.data.parquet_errors import PARQUET_ERRORS
+from editfoundry.data.record import short_hash
+from editfoundry.errors import BadInputError, one_line
 from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
 from editfoundry.evaluation.benchmarks.definition import BenchmarkDefinition
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
@@ -50,7 +52,7 @@ def read_emu_edit(folder: Path, *, split: str = "test") -> Benchmark:
     Raises:
         BadInputError: no Parquet file, a broken one, or one without the official columns.
     """
-    collection = Collection(folder)
+    collection, identities = Collection(folder), dict[str, str]()
     seen: Counter[str] = Counter()
     disagreeing = 0
     for place, row in _rows(folder):
@@ -59,7 +61,7 @@ def read_emu_edit(folder: Path, *, split: str = "test") -> Benchmark:
         seen[own] += 1
         disagreeing += bool(named) and own != named
         if own == split:
-            _add(collection, place, row)
+            _add(collection, identities, place, row)
     if not seen[split]:
         found = ", ".join(one or "rows that name no split" for one in sorted(seen))
         raise BadInputError(f"{folder}: no row of the split {split!r}; it has {found or 'no row at all'}")
@@ -90,8 +92,8 @@ def _rows(folder: Path) -> Iterator[tuple[_Place, dict[str, Any]]]:
                 _check_columns(path, file.schema_arrow.names)
                 for group in range(file.num_row_groups):
                     yield from _group_rows(file, path, group)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise BadInputError(f"{path}: not a whole Parquet file; get it again") from error
+        except PARQUET_ERRORS as error:
+            raise _unreadable(path, error) from error
 
 
 def _group_rows(file: pq.ParquetFile, path: Path, group: int) -> Iterator[tuple[_Place, dict[str, Any]]]:
@@ -108,11 +110,16 @@ def _check_columns(path: Path, names: list[str]) -> None:
             raise BadInputError(f"{path}: no column {column!r}; it has {', '.join(names)}")
 
 
+def _unreadable(path: Path, error: Exception) -> BadInputError:
+    return BadInputError(f"{path}: not a whole Parquet file ({one_line(error, 160)}); get it again")
+
+
 def _split_of_name(path: Path) -> str:
     return next((split for split in EXPECTED if path.name.startswith(split)), "")
 
 
-def _add(collection: Collection, place: _Place, row: Mapping[str, Any]) -> None:
+def _add(collection: Collection, identities: dict[str, str], place: _Place, row: Mapping[str, Any]) -> None:
+    """Take a row in; ``identities`` are what tells the rows so far from others, by their ids."""
     named = (row.get(column) for column in ("idx", "hash"))
     label = next((value for value in named if value is not None and value == value), None)  # pandas' gaps are NaN
     identifier = safe_id(f"{label}" if label is not None else f"{place.path.stem}-{place.group}-{place.row}")
@@ -121,7 +128,13 @@ def _add(collection: Collection, place: _Place, row: Mapping[str, Any]) -> None:
     except BadInputError as error:
         collection.lacks(identifier, "input", str(error))
         return
-    task = text(row, "task")
+    identity = _identity(row)
+    if identities.setdefault(identifier, identity) != identity:
+        collection.lacks(
+            identifier, "entry", "its idx is that of another row, which has another instruction or picture"
+        )
+        return
+    task = _task(row)
     item = BenchmarkItem(
         id=identifier,
         category=task or "unlabelled",
@@ -134,6 +147,20 @@ def _add(collection: Collection, place: _Place, row: Mapping[str, Any]) -> None:
     collection.add(item)
 
 
+def _identity(row: Mapping[str, Any]) -> str:
+    """Return what a row, whose picture can be read, shares with those alone that repeat it."""
+    hashed, image = row.get("hash"), row["image"]
+    data: bytes = image["bytes"] if isinstance(image, Mapping) else image
+    return short_hash(text(row, "instruction").strip(), hashed if isinstance(hashed, str) and hashed else data)
+
+
+def _task(row: Mapping[str, Any]) -> str:
+    """Return a row's task as Emu Edit writes it, or as the row does where that is none of the sixteen."""
+    named = text(row, "task")
+    plain = named.strip().lower()
+    return plain if plain in TASK_NAMES else named
+
+
 def _read(place: _Place) -> Image.Image:
     return _decode(_group_images(place.path, place.group)[place.row].as_py(), f"{place.path.name} row {place.row}")
 
@@ -141,8 +168,11 @@ def _read(place: _Place) -> Image.Image:
 @lru_cache(maxsize=2)
 def _group_images(path: Path, group: int) -> pa.Array:
     """Return a row group's column of pictures; items are asked for in the files' order."""
-    with pq.ParquetFile(path) as file:
-        return file.read_row_group(group, columns=["image"]).column("image").combine_chunks()
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read_row_group(group, columns=["image"]).column("image").combine_chunks()
+    except PARQUET_ERRORS as error:
+        raise _unreadable(path, error) from error
 
 
 def _decode(value: object, name: str) -> Image.Image:

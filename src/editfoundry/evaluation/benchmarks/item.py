@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +11,8 @@ from PIL import Image
 from editfoundry.evaluation.benchmarks.picture import PictureSource, open_picture
 from editfoundry.tinyworld.edit_case import EditCase
 
+LISTED_AGAIN = ": listed again"
+"""Ends an entry of `Benchmark.extra` that repeats another one; the others are pictures."""
 Reference = Literal["input", "truth"]
 Compared = Literal["mask-crop", "picture"]
 
@@ -82,8 +84,13 @@ class Benchmark:
     missing: tuple[MissingEntry, ...] = ()
     """What the folder should have and lacks, or has and cannot be read."""
     extra: tuple[str, ...] = ()
-    """Pictures that no entry names, relative to the folder, and entries that repeat others."""
+    """Pictures that no entry names, relative to the folder, and entries that repeat others; see `count_repeated`."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """What a reader of the figures has to know, for example the split."""
     reference: Reference = "input"
     """What L1, L2, PSNR, SSIM, LPIPS, DINO and CLIP image similarity compare an edit with."""
+
+
+def count_repeated(extra: Sequence[str]) -> int:
+    """Return how many of a benchmark's ``extra`` are entries that repeat others."""
+    return sum(name.endswith(LISTED_AGAIN) for name in extra)

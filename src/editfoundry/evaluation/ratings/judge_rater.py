@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from editfoundry.data.images import open_image
-from editfoundry.evaluation.ratings.rating_files import RaterAnswers
+from editfoundry.evaluation.ratings.rating_files import JUDGE, RaterAnswers
 from editfoundry.evaluation.ratings.rating_key import RatingKey, RatingTask
 from editfoundry.evaluation.ratings.rating_questions import PREFERENCE, QUESTIONS, RatingQuestion
 from editfoundry.evaluation.reports.inlined_pictures import picture_path
@@ -20,8 +20,6 @@ from editfoundry.judging.judge_prompts import FACTS, Question
 if TYPE_CHECKING:
     from editfoundry.pretrained.judge_model import JudgeModel
 
-JUDGE = "judge"
-"""Its name among the raters."""
 TASKS_AT_ONCE = 16
 _PROMPT = FACTS[2]
 """How the judge is told what a picture must show."""

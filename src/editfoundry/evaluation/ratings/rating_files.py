@@ -16,6 +16,8 @@ from editfoundry.evaluation.ratings.rating_questions import BY_NAME
 
 FORMAT = "editfoundry-ratings"
 COLUMNS = ("sheet", "rater", "task", "question", "answer")
+JUDGE = "judge"
+"""The judge's name among the raters, which no person can have."""
 MAX_NAME = 80
 """Characters of a rater's name."""
 
@@ -33,19 +35,31 @@ def read_ratings(paths: Sequence[Path], key: RatingKey) -> list[RaterAnswers]:
     """Read the files of several raters.
 
     Raises:
-        BadInputError: a file is missing or damaged, of another sheet, answers what the sheet does not ask, or has a
-            rater who has answered in another file too.
+        BadInputError: a file is missing or damaged, of another sheet, answers what the sheet does not ask, is the
+            judge's, or has a rater who has answered in another file too, be it in other letter case.
     """
-    found: dict[str, RaterAnswers] = {}
-    files: dict[str, Path] = {}
+    found: dict[str, tuple[RaterAnswers, Path]] = {}
     for path in paths:
         for one in _read(path, key):
-            if one.rater in found:
+            name = one.rater.casefold()
+            if name == JUDGE:
                 raise BadInputError(
-                    f"{path}: {one.rater!r} has answered in {files[one.rater]} too: give each rater's file once"
+                    f"{path}: {one.rater!r} is what the judge of --rater judge is called: leave its file out; a person "
+                    "of that name must write another"
                 )
-            found[one.rater], files[one.rater] = one, path
-    return list(found.values())
+            if name in found:
+                raise _named_twice(one, path, *found[name])
+            found[name] = one, path
+    return [one for one, _ in found.values()]
+
+
+def _named_twice(one: RaterAnswers, path: Path, other: RaterAnswers, its_path: Path) -> BadInputError:
+    if one.rater == other.rater:
+        return BadInputError(f"{path}: {one.rater!r} has answered in {its_path} too: give each rater's file once")
+    return BadInputError(
+        f"{path}: {one.rater!r} differs from {other.rater!r} in {its_path} by letter case alone: write one name for "
+        "one rater, and different names for two"
+    )
 
 
 def write_ratings(path: Path, key: RatingKey, one: RaterAnswers) -> None:
@@ -75,7 +89,8 @@ def _checked(where: str, row: Mapping[str, Any], key: RatingKey) -> tuple[str, t
     """Return rater, task and question, and answer of a row."""
     answer = row.get("answer")
     # A grade that another program saved as a number.
-    row = {**row, "answer": str(answer)} if type(answer) is int else row
+    if type(answer) is int or (type(answer) is float and answer.is_integer()):
+        row = {**row, "answer": str(int(answer))}
     for name in COLUMNS:
         if not isinstance(row.get(name), str):
             raise BadInputError(f"{where}: has no {name}; save it from the sheet again")
@@ -117,5 +132,5 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                     why = record if isinstance(record, str) else f"{len(record)} fields, {len(header)} in the header"
                     raise BadInputError(f"{path}: row {number}: {why}")
                 yield f"row {number}", dict(zip(header, record, strict=False))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise BadInputError(f"{path}: not readable as CSV ({one_line(error)})") from error

@@ -37,7 +37,7 @@ def check_ratings_output(output: Path, inputs: Iterable[Path]) -> None:
 def write_ratings_report(
     output: Path, key: RatingKey, raters: Sequence[RaterAnswers], results: Mapping[str, Any]
 ) -> None:
-    """Write the three files into a folder.
+    """Write the three files into a folder; without a judge in the results, its answers of an earlier report go.
 
     Raises:
         BadInputError: ``output`` holds something else.
@@ -48,6 +48,8 @@ def write_ratings_report(
     head = ["# Ratings", "", f"{len(results['raters'])} raters, {results['num_answers']} answers.", ""]
     write_text(output / PAGE_FILE, "\n".join([*head, *lines]).rstrip() + "\n")
     write_text(output / ANSWERS_FILE, _answers(key, raters))
+    if "judge" not in results:
+        (output / JUDGE_FILE).unlink(missing_ok=True)
 
 
 def rating_tables(results: Mapping[str, Any]) -> list[Table]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from editfoundry.evaluation.benchmarks.item import count_repeated
 from editfoundry.evaluation.reports.metric_text import metric_title, value_text
 from editfoundry.evaluation.reports.published import Published
 from editfoundry.evaluation.reports.run_results import Run, available_metrics
@@ -66,8 +67,12 @@ def _gaps(run: Run) -> Iterator[str]:
     missing, extra = run.benchmark.get("missing") or (), run.benchmark.get("extra") or ()
     if missing:
         yield f"{_count(len(missing), 'entry', 'entries')} of the benchmark could not be asked for; see the list below."
-    if extra:
-        yield f"{_count(len(extra), 'picture')} in the benchmark's folder belong to no entry and were left alone."
+    num_repeated = count_repeated(extra)
+    if num_repeated:
+        yield f"{_count(num_repeated, 'entry', 'entries')} of the benchmark repeat others, and were asked for once."
+    if len(extra) > num_repeated:
+        num_pictures = len(extra) - num_repeated
+        yield f"{_count(num_pictures, 'picture')} in the benchmark's folder belong to no entry and were left alone."
     total = run.benchmark.get("num_items") or 0
     for editor, items in run.items.items():
         if len(items) < total:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.data.bounds import check_at_least
 from editfoundry.errors import BadInputError
 
 RECIPE = "editworld-text"
@@ -59,7 +60,7 @@ class TextBranchConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_at_least(
+        check_at_least(
             self,
             1,
             "num_input_candidates",
@@ -69,9 +70,10 @@ class TextBranchConfig:
             "records_per_batch",
             "num_judged_candidates",
         )
-        _check_at_least(
+        check_at_least(
             self,
             0,
+            "guidance_scale",
             "num_source_candidates",
             "num_refined_candidates",
             "num_img2img_candidates",
@@ -100,9 +102,3 @@ def roles_of(config: TextBranchConfig) -> tuple[str, ...]:
     if config.judge:
         roles.append("vision_language_model")
     return tuple(roles)
-
-
-def _check_at_least(config: TextBranchConfig, least: int, *names: str) -> None:
-    for name in names:
-        if getattr(config, name) < least:
-            raise BadInputError(f"{name} is {getattr(config, name)}; it must be at least {least}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.data.bounds import check_at_least
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.chat import Sampling
 
 VIDEO_CATEGORIES = ("Spatial-Trans", "Physical-Trans", "Story-Type", "Exaggeration")
 """The categories that EditWorld's video branch yields (its section 3.2)."""
@@ -49,11 +51,16 @@ class VideoBranchConfig:
             "records_per_batch",
             "num_exemplars",
         )
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise BadInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        check_at_least(self, 1, *counts)
         if self.num_frames is not None and self.num_frames < 2:
             raise BadInputError("num_frames must be at least 2: the pair's own frames")
+        # Made here, so that what it refuses is told before a model is loaded.
+        _ = self.sampling
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the language model draws its tokens."""
+        return Sampling(temperature=self.temperature, max_tokens=self.max_tokens, frequency_penalty=0.0)
 
 
 def roles_of(config: VideoBranchConfig) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import Rejection
 from editfoundry.pretrained.asking import Asker
-from editfoundry.pretrained.chat import ChatAnswer, Request, Sampling
+from editfoundry.pretrained.chat import ChatAnswer, Request
 from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
 from editfoundry.synthesis.editworld_video.storyline_prompts import StorylinePrompts
 from editfoundry.synthesis.quadruples.answers import (
@@ -59,11 +59,10 @@ def write_instructions(
         UnavailableError: the model did not answer; what it did answer is in the journal.
     """
     results: dict[int, Quadruple | Refused] = {}
-    sampling = Sampling(temperature=config.temperature, max_tokens=config.max_tokens, frequency_penalty=0.0)
     still_open = list(range(len(clips)))
     for attempt in range(config.max_attempts):
         requests = [_request(clips[i], prompts, config, attempt) for i in still_open]
-        for number, answer in zip(still_open, asker.ask(requests, sampling), strict=True):
+        for number, answer in zip(still_open, asker.ask(requests, config.sampling), strict=True):
             results[number] = _read(answer, clips[number], prompts)
         still_open = [i for i in still_open if _is_worth_another(results[i])]
     return [results[number] for number in range(len(clips))]

@@ -9,9 +9,16 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from editfoundry.data.bounds import check_each_once
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.chat import Chat, Message
-from editfoundry.synthesis.prompt_files import read_prompt_file
+from editfoundry.synthesis.prompt_files import (
+    read_prompt_file,
+    table_of,
+    tables_of,
+    text_of,
+    texts_of,
+)
 from editfoundry.synthesis.quadruples.seeding import random_of
 
 _FOLDER = Path(__file__).parent / "prompt_files"
@@ -65,28 +72,43 @@ def load_storyline_prompts(name_or_path: str) -> StorylinePrompts:
     Raises:
         BadInputError: there is no such file, or it is malformed; the message names the file and the place.
     """
-    return _checked(*read_prompt_file(name_or_path, _FOLDER, "storyline prompts"))
-
-
-def _checked(path: Path, values: Mapping[str, Any]) -> StorylinePrompts:
-    prompts = values.get("prompts", {})
-    missing = [name for name in _PROMPTS if not isinstance(prompts.get(name), str)]
-    if missing:
-        raise BadInputError(f"{path}: [prompts] has no text {missing[0]!r}")
-    definitions = {c.get("name"): c.get("definition") for c in values.get("categories", [])}
-    if not definitions or not all(isinstance(part, str) for pair in definitions.items() for part in pair):
-        raise BadInputError(f"{path}: every one of [[categories]] needs a name and a definition")
-    for number, exemplar in enumerate(values.get("exemplars", []), start=1):
-        lacking = [name for name in (*_GIVEN, *_ANSWER) if name not in exemplar]
-        if lacking or exemplar["category"] not in definitions:
-            raise BadInputError(f"{path}: exemplar {number} lacks {lacking[0] if lacking else 'a known category'}")
-    for number, refused in enumerate(values.get("refused", []), start=1):
-        if any(name not in refused for name in _GIVEN):
-            raise BadInputError(f"{path}: refused {number} needs a description and a caption")
+    path, values = read_prompt_file(name_or_path, _FOLDER, "storyline prompts")
+    place = str(path)
+    prompts = table_of(values, "prompts", place)
+    texts = {name: text_of(prompts, name, f"{place}: prompts").strip() for name in _PROMPTS}
+    categories = [
+        (
+            text_of(entry, "name", f"{place}: category {number}"),
+            text_of(entry, "definition", f"{place}: category {number}"),
+        )
+        for number, entry in _numbered(values, "categories", place)
+    ]
+    if not categories:
+        raise BadInputError(f"{path}: has no category; each is a table [[categories]] with a name and a definition")
+    check_each_once(f"{path}: categories", [name for name, _ in categories])
+    definitions = dict(categories)
     return StorylinePrompts(
         path=path,
-        prompts={name: prompts[name].strip() for name in _PROMPTS},
+        prompts=texts,
         definitions=definitions,
-        exemplars=values.get("exemplars", []),
-        refused=values.get("refused", []),
+        exemplars=[
+            _exemplar(entry, definitions, f"{place}: exemplar {number}")
+            for number, entry in _numbered(values, "exemplars", place)
+        ],
+        refused=[_given(entry, f"{place}: refused {number}") for number, entry in _numbered(values, "refused", place)],
     )
+
+
+def _numbered(values: Mapping[str, Any], key: str, place: str) -> list[tuple[int, dict[str, Any]]]:
+    return list(enumerate(tables_of(values, key, place), start=1)) if key in values else []
+
+
+def _given(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
+    return {name: text_of(entry, name, place, may_be_empty=name == "caption") for name in _GIVEN}
+
+
+def _exemplar(entry: Mapping[str, Any], definitions: Mapping[str, str], place: str) -> dict[str, Any]:
+    answer = {name: text_of(entry, name, place) for name in _ANSWER if name != "keywords"}
+    if answer["category"] not in definitions:
+        raise BadInputError(f"{place}: category is {answer['category']!r}, which none of [[categories]] is called")
+    return {**_given(entry, place), **answer, "keywords": list(texts_of(entry, "keywords", place))}

@@ -12,7 +12,7 @@ from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
 from editfoundry.pretrained.asking import Asker
-from editfoundry.pretrained.chat import Chat, ChatAnswer, Message, Request, Sampling
+from editfoundry.pretrained.chat import Chat, ChatAnswer, Message, Request
 from editfoundry.synthesis.emu_edit.agent_config import AgentConfig
 from editfoundry.synthesis.emu_edit.agent_exemplars import ANSWER_FIELDS, TaskExemplars
 from editfoundry.synthesis.emu_edit.task_instruction import TaskInstruction
@@ -36,13 +36,12 @@ def write_task_instructions(
     Raises:
         UnavailableError: the model did not answer; what it did answer is in the journal.
     """
-    sampling = Sampling(temperature=config.temperature, top_p=config.top_p, max_tokens=config.max_tokens)
     written: dict[int, TaskInstruction] = {}
     failed: dict[int, Rejection] = {}
     open_ones = list(range(len(captions)))
     for attempt in range(config.max_attempts):
         requests = [_request(captions[number], exemplars, config, attempt) for number in open_ones]
-        for number, answer in zip(open_ones, asker.ask(requests, sampling), strict=True):
+        for number, answer in zip(open_ones, asker.ask(requests, config.sampling), strict=True):
             try:
                 written[number] = read_task_instruction(answer, captions[number], exemplars.task, config)
             except Rejection as reason:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.data.bounds import check_at_least
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.chat import Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,5 +30,12 @@ class AgentConfig:
     def __post_init__(self) -> None:
         if not 0 < self.exemplar_share <= 1:
             raise BadInputError(f"exemplar_share is {self.exemplar_share}; it must be in (0, 1]")
-        if self.max_attempts < 1:
-            raise BadInputError(f"max_attempts is {self.max_attempts}; it must be at least 1")
+        counts = ("max_attempts", "max_edit_characters", "max_caption_characters", "max_object_characters")
+        check_at_least(self, 1, *counts)
+        # Made here, so that what it refuses is told before a model is loaded.
+        _ = self.sampling
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the language model draws its tokens."""
+        return Sampling(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)

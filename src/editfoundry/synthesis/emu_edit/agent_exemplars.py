@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from editfoundry.data.bounds import check_each_once
 from editfoundry.data.edit_tasks import TASK_NAMES, EditTask
 from editfoundry.errors import BadInputError
-from editfoundry.synthesis.prompt_files import read_prompt_file
+from editfoundry.synthesis.prompt_files import read_prompt_file, tables_of, text_of, texts_of
 
 _FOLDER = Path(__file__).parent / "exemplar_files"
 ANSWER_FIELDS = ("edit", "edited_object", "output", "original_object")
@@ -49,27 +50,25 @@ def load_task_exemplars(name_or_path: str) -> dict[EditTask, TaskExemplars]:
         BadInputError: there is no such file, or it is malformed; the message names the file and the place.
     """
     path, data = read_prompt_file(name_or_path, _FOLDER, "exemplars")
-    try:
-        read = [_task(entry) for entry in data["tasks"]]
-    except KeyError as error:
-        raise BadInputError(f"{path}: {error} is missing") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise BadInputError(f"{path}: {error}") from error
+    entries = tables_of(data, "tasks", str(path))
+    read = [_task(entry, f"{path}: task {number}") for number, entry in enumerate(entries, start=1)]
+    check_each_once(f"{path}: tasks", [one.task for one in read])
     return {one.task: one for one in read}
 
 
-def _task(entry: Mapping[str, Any]) -> TaskExemplars:
-    exemplars = tuple(
-        AgentExemplar(caption=str(fields["caption"]), answer={name: str(fields[name]) for name in ANSWER_FIELDS})
-        for fields in entry["exemplars"]
-    )
-    if not exemplars or not entry["verbs"]:
-        raise ValueError(f"task {entry['name']} needs verbs and exemplars")
-    return TaskExemplars(task=_named(entry["name"]), verbs=tuple(map(str, entry["verbs"])), exemplars=exemplars)
+def _task(entry: Mapping[str, Any], place: str) -> TaskExemplars:
+    name = text_of(entry, "name", place)
+    task = next((task for task in EditTask if task.value == name), None)
+    if task is None:
+        raise BadInputError(f"{place}: name is {name!r}, which is no task: use {', '.join(TASK_NAMES)}")
+    place = f"{place} ({name})"
+    verbs, entries = texts_of(entry, "verbs", place), tables_of(entry, "exemplars", place)
+    if not entries or not verbs:
+        raise BadInputError(f"{place}: verbs and exemplars must be one or more")
+    exemplars = [_exemplar(fields, f"{place}: exemplar {number}") for number, fields in enumerate(entries, start=1)]
+    return TaskExemplars(task=task, verbs=verbs, exemplars=tuple(exemplars))
 
 
-def _named(name: str) -> EditTask:
-    found = next((task for task in EditTask if task.value == name), None)
-    if found is None:
-        raise ValueError(f"{name!r} is no task: use {', '.join(TASK_NAMES)}")
-    return found
+def _exemplar(fields: Mapping[str, Any], place: str) -> AgentExemplar:
+    answer = {name: text_of(fields, name, place, name.endswith("_object")) for name in ANSWER_FIELDS}
+    return AgentExemplar(caption=text_of(fields, "caption", place), answer=answer)

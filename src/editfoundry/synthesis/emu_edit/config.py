@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from editfoundry.curation.score_filters import ClipThresholds
+from editfoundry.data.bounds import check_at_least, check_each_once
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.errors import BadInputError
 from editfoundry.synthesis.emu_edit.agent_config import AgentConfig
@@ -80,11 +81,13 @@ class EmuPairConfig:
         unknown = [task for task in self.tasks if task not in MADE_TASKS]
         if unknown or not self.tasks:
             raise BadInputError(f"tasks: {unknown[0] if unknown else 'none'!r}; use some of {', '.join(MADE_TASKS)}")
+        check_each_once("tasks", self.tasks)
         if not 1 <= self.tasks_per_caption <= len(self.tasks):
             raise BadInputError(f"tasks_per_caption is {self.tasks_per_caption}; it must be in [1, {len(self.tasks)}]")
-        for name in ("num_inference_steps", "max_kept", "edits_per_batch", "requests_per_batch", "num_readings"):
-            if getattr(self, name) < 1:
-                raise BadInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        check_at_least(
+            self, 1, "num_inference_steps", "max_kept", "edits_per_batch", "requests_per_batch", "num_readings"
+        )
+        check_at_least(self, 0, "num_captions", "input_guidance_scale", "max_depth_difference")
 
     @property
     def roles(self) -> tuple[str, ...]:

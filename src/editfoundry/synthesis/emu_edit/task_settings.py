@@ -5,8 +5,10 @@ Where the paper's words leave room, docs/emu-edit-pairs.md says how they are rea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
+from editfoundry.data.bounds import check_at_least, check_between, check_each_once
 from editfoundry.errors import BadInputError
 
 MASK_KINDS = ("precise", "dilated", "box")
@@ -16,13 +18,24 @@ Span = tuple[float, float]
 
 
 def check_settings(settings: object) -> None:
-    """Raise BadInputError where a span of a dataclass of settings runs backwards, or there is no draw."""
+    """Raise BadInputError where a dataclass of settings has no draw, or a span that is none or leaves its bounds.
+
+    A guidance scale is at least 0; the other spans are of shares, in [0, 1].
+    """
     for field in fields(settings):  # type: ignore[arg-type]
         value = getattr(settings, field.name)
-        if isinstance(value, tuple) and not (len(value) == 2 and value[0] <= value[1]):
-            raise BadInputError(f"{field.name} is {list(value)}; it must be a lowest and a highest value")
-        if field.name == "num_draws" and value < 1:
-            raise BadInputError(f"num_draws is {value}; it must be at least 1")
+        if isinstance(value, tuple):
+            _check_span(field.name, value, math.inf if field.name == "guidance_scale" else 1.0)
+    check_at_least(settings, 1, "num_draws")
+
+
+def _check_span(name: str, span: tuple[object, ...], highest: float) -> None:
+    numbers = [value for value in span if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(span) != 2 or len(numbers) != 2 or not numbers[0] <= numbers[1]:
+        raise BadInputError(f"{name} is {list(span)}; it must be a lowest and a highest value")
+    if not (0 <= numbers[0] and numbers[1] <= highest) or math.isinf(numbers[1]):
+        bounds = "numbers of at least 0" if math.isinf(highest) else f"shares, from 0 to {highest:g}"
+        raise BadInputError(f"{name} is {list(span)}; it must be {bounds}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +83,7 @@ class StyleSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        check_between(self, 0, 1, "feature_share")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,3 +118,5 @@ class MaskSettings:
         unknown = [kind for kind in self.kinds if kind not in MASK_KINDS]
         if unknown or not self.kinds:
             raise BadInputError(f"kinds: {unknown[0] if unknown else 'none'!r}; use some of {', '.join(MASK_KINDS)}")
+        check_each_once("kinds", self.kinds)
+        check_between(self, 0, 1, "dilation", "blur", "margin", "min_fit", "detector_threshold")

@@ -17,6 +17,7 @@ from editfoundry.data.record import Triplet
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.shards import count_triplets, read_triplets
 from editfoundry.data.stage_result import StageResult
+from editfoundry.data.untrusted import BROKEN
 from editfoundry.execution.progress import Progress
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 STAGE = "express"
 NO_ANSWER, NO_SUMMARY, NO_CAPTION = "no answer", "no summary", "no output caption"
+BROKEN_ANSWER = "broken character in answer"
 """Why a triplet gets no expressive instruction, and is left out."""
 
 
@@ -98,13 +100,21 @@ class ExpressiveStage(ShardStage[Path, Writers, Triplet]):
     ) -> Iterator[Triplet]:
         told = self._told(batch, models, journal)
         short = self._shortened(told, models, journal)
-        missing = NO_CAPTION if self.config.source == TRUTH else NO_ANSWER
         for triplet, said, kept in zip(batch, told, short, strict=True):
-            if not kept:
-                rejected.append(RejectedRow(triplet.id, NO_SUMMARY if said else missing, said, triplet_fields(triplet)))
+            reason = self._why_unusable(said, kept)
+            if reason:
+                rejected.append(RejectedRow(triplet.id, reason, said, triplet_fields(triplet)))
                 continue
             facts = {**self._written_by(models), **({"said": said} if said != kept else {})}
             yield replace(triplet, expressive_instruction=kept, provenance={**triplet.provenance, "expressive": facts})
+
+    def _why_unusable(self, said: str, kept: str) -> str:
+        """Return why a triplet is left out; nothing where it gets its instruction."""
+        if not said:
+            return NO_CAPTION if self.config.source == TRUTH else NO_ANSWER
+        if BROKEN in said:
+            return BROKEN_ANSWER
+        return "" if kept else NO_SUMMARY
 
     def _told(self, batch: Sequence[Triplet], models: Writers, journal: Journal) -> list[str]:
         teller, most = models.teller, self.config.max_new_tokens

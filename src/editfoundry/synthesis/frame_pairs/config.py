@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.data.bounds import check_at_least, check_between
 from editfoundry.errors import BadInputError
 
 
@@ -75,8 +76,20 @@ class FramePairConfig:
         for name in positive:
             if getattr(self, name) <= 0:
                 raise BadInputError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("min_change", "max_change", "min_overlap", "cut_change", "suspicious_change", "max_lost_tracks"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadInputError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
-        if self.max_held_frames < 4:
-            raise BadInputError(f"max_held_frames is {self.max_held_frames}; it must be at least 4")
+        shares = (
+            "min_change",
+            "max_change",
+            "min_overlap",
+            "cut_change",
+            "suspicious_change",
+            "max_lost_tracks",
+            "scene_spread",
+            "min_relative_sharpness",
+        )
+        check_between(self, 0, 1, *shares)
+        if self.min_change > self.max_change:
+            raise BadInputError(f"min_change is {self.min_change}; it must be at most max_change, {self.max_change}")
+        check_between(self, -1, 1, "min_clip_similarity", "min_dino_similarity")
+        check_at_least(self, 0, "min_sharpness", "min_camera_motion", "rest_seconds", "decoding_threads")
+        check_at_least(self, 1, "max_image_side")
+        check_at_least(self, 4, "max_held_frames")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editfoundry.errors import BadInputError
+from editfoundry.data.bounds import check_at_least
+from editfoundry.pretrained.chat import Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,16 @@ class InstructionConfig:
     """Requests that are handed to the model together."""
 
     def __post_init__(self) -> None:
-        for name in ("max_attempts", "requests_per_batch"):
-            if getattr(self, name) < 1:
-                raise BadInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        check_at_least(self, 1, "max_attempts", "requests_per_batch")
+        # Made here, so that what it refuses is told before a model is loaded.
+        _ = self.sampling
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the language model draws its tokens, but for the texts that end an answer."""
+        return Sampling(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_tokens=self.max_tokens,
+            frequency_penalty=self.frequency_penalty,
+        )

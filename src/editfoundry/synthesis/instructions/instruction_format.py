@@ -14,6 +14,8 @@ AFTER_CAPTION = "\n##\n"
 BETWEEN_ANSWERS = "\n%%\n"
 STOP = "\nEND"
 MARKS = (AFTER_CAPTION, BETWEEN_ANSWERS, STOP)
+_CUT_OFF = ("length", "content_filter")
+"""Finish reasons of an answer that goes no further than it was let."""
 
 
 def question(caption: str) -> Chat:
@@ -35,14 +37,14 @@ def read_answer(answer: ChatAnswer) -> tuple[str, str]:
     check_answered(answer)
     # An endpoint that takes no stop goes on behind it.
     text, stop, _ = answer.text.partition(STOP)
-    if answer.finish_reason == "length" and not stop:
-        raise Rejection("answer cut off", f"after {answer.completion_tokens} tokens")
+    if answer.finish_reason in _CUT_OFF and not stop:
+        raise Rejection("answer cut off", f"{answer.finish_reason}, after {answer.completion_tokens} tokens")
     parts = text.split(BETWEEN_ANSWERS)
     if len(parts) == 1:
         raise Rejection("no delimiter", shown(text))
     if len(parts) > 2:
         raise Rejection("more than two answers", shown(text))
-    if mark := mark_inside(text.replace(BETWEEN_ANSWERS, "", 1)):
+    if mark := next((mark for part in parts if (mark := mark_inside(part))), None):
         raise Rejection("delimiter inside", repr(mark))
     edit, output = (" ".join(part.split()) for part in parts)
     for name, value in (("instruction", edit), ("edited caption", output)):
@@ -59,8 +61,9 @@ def check_text(name: str, text: str) -> None:
 
 
 def mark_inside(text: str) -> str | None:
-    """Return the mark that a text holds; None where it holds none."""
-    return next((mark for mark in MARKS if mark in text), None)
+    """Return the mark that a text holds, or makes with the line breaks of marks beside it; None where it does not."""
+    within = {AFTER_CAPTION: f"\n{text}\n", BETWEEN_ANSWERS: f"\n{text}\n", STOP: text}
+    return next((mark for mark in MARKS if mark in within[mark]), None)
 
 
 def is_same_caption(first: str, second: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from editfoundry.data.hashing import file_hash, input_hash
 from editfoundry.data.record import Caption
 from editfoundry.data.stage_result import StageResult
 from editfoundry.data.tables import count_rows, read_rows, table_paths
+from editfoundry.errors import Rejection
 from editfoundry.execution.progress import DoneSoFar, Progress
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard, ShardStage
@@ -67,7 +69,10 @@ class CaptionShard:
 
 @dataclass
 class SeenBefore:
-    """The captions of the shards that come before another; goes on from the last shard that it was asked about."""
+    """The captions of the shards that come before another, but for the copies among them.
+
+    It goes on from the last shard that it was asked about.
+    """
 
     _paths: list[Path] = field(default_factory=list)
     _seen: SeenRows = field(default_factory=SeenRows)
@@ -78,7 +83,9 @@ class SeenBefore:
             self._paths, self._seen = [], SeenRows()
         for path in shard.before[len(self._paths) :]:
             for caption in read_rows(path, Caption):
-                self._seen.add(caption)
+                # As when that shard was written: what is dropped there as a copy keeps nothing else out.
+                with suppress(Rejection):
+                    self._seen.take(caption)
         self._paths = [*shard.before, shard.path]
         return self._seen
 

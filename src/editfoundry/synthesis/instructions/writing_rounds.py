@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.errors import Rejection
 from editfoundry.pretrained.asking import Asker
-from editfoundry.pretrained.chat import ChatAnswer, Request, Sampling
+from editfoundry.pretrained.chat import ChatAnswer, Request
 from editfoundry.sources.laion_filters import SeenRows
 from editfoundry.synthesis.instructions.config import InstructionConfig
 from editfoundry.synthesis.instructions.instruction_format import (
@@ -80,13 +80,7 @@ def write_rows_of(
     """
     tried = [_checked(caption, tools) for caption in captions]
     _moderate([one for one in tried if not one.is_over], lambda one: (one.text,), tools, is_final=True)
-    sampling = Sampling(
-        temperature=config.temperature,
-        top_p=config.top_p,
-        max_tokens=config.max_tokens,
-        frequency_penalty=config.frequency_penalty,
-        stop=(STOP,),
-    )
+    sampling = replace(config.sampling, stop=(STOP,))
     while going := [one for one in tried if not one.is_over]:
         answers = tools.asker.ask([_request(one, config) for one in going], sampling)
         for one, answer in zip(going, answers, strict=True):
@@ -103,8 +97,7 @@ def write_rows_of(
 def _checked(caption: Caption, tools: Tools) -> _Captioned:
     one = _Captioned(caption, " ".join(caption.caption.split()))
     try:
-        tools.seen.check(caption)
-        tools.seen.add(caption)
+        tools.seen.take(caption)
         check_text("caption", one.text)
         if mark := mark_inside(caption.caption):
             raise Rejection("delimiter inside", repr(mark))

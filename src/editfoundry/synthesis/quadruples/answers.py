@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from editfoundry.data.record import Quadruple
+from editfoundry.data.untrusted import with_whole_escapes
 from editfoundry.errors import Rejection
 from editfoundry.pretrained.chat import FAILED, REFUSED, ChatAnswer
 from editfoundry.synthesis.quadruples.config import QuadrupleConfig
@@ -37,9 +38,11 @@ def check_answered(answer: ChatAnswer) -> None:
 def json_objects(text: str) -> list[dict[str, Any]]:
     """Return the JSON objects in a text, in order, whatever stands around them; those cut off are left out.
 
-    Code fences, prose, lists around the objects and trailing commas do not matter.
+    Code fences, prose, lists around the objects and trailing commas do not matter. Half of a surrogate pair becomes
+    `untrusted.BROKEN`.
     """
-    return list(_objects(_without_trailing_commas(_THOUGHT.sub("", text[:_MAX_CHARACTERS]))))
+    plain = with_whole_escapes(_THOUGHT.sub("", text[:_MAX_CHARACTERS]))
+    return list(_objects(_without_trailing_commas(plain)))
 
 
 def is_refusal(text: str) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.data.bounds import check_at_least, check_each_once
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.chat import Sampling
 
 TEXT_CATEGORIES = ("Long-Term", "Physical-Trans", "Implicit-Logic", "Story-Type", "Real-to-Virtual")
 """The categories that EditWorld's text-to-image branch yields (its section 3.2)."""
@@ -53,18 +55,26 @@ class QuadrupleConfig:
     def __post_init__(self) -> None:
         if self.writer not in WRITERS:
             raise BadInputError(f"writer is {self.writer!r}; it must be one of {', '.join(WRITERS)}")
-        unknown = sorted(set(self.categories) - set(TEXT_CATEGORIES))
+        unknown = [category for category in self.categories if category not in TEXT_CATEGORIES]
         if unknown or not self.categories:
             wrong = repr(unknown[0]) if unknown else "nothing"
             raise BadInputError(f"categories name {wrong}; there are {', '.join(TEXT_CATEGORIES)}")
-        if len(set(self.categories)) < len(self.categories):
-            raise BadInputError("categories name one twice")
-        for name in _COUNTS:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise BadInputError(f"{name} is {value}; it must be at least 1")
+        check_each_once("categories", self.categories)
+        check_at_least(self, 1, *_COUNTS)
         if not 0 < self.max_similarity <= 1:
             raise BadInputError(f"max_similarity is {self.max_similarity}; it must be above 0 and at most 1")
+        # Made here, so that what it refuses is told before a model is loaded.
+        _ = self.sampling
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the language model draws the tokens of one quadruple."""
+        return Sampling(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_tokens=self.max_tokens,
+            frequency_penalty=self.frequency_penalty,
+        )
 
 
 _COUNTS = (

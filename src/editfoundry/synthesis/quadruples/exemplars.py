@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from editfoundry.data.bounds import check_each_once
 from editfoundry.data.record import Quadruple
 from editfoundry.errors import BadInputError, Rejection
-from editfoundry.synthesis.prompt_files import read_prompt_file
+from editfoundry.synthesis.prompt_files import (
+    read_prompt_file,
+    table_of,
+    tables_of,
+    text_of,
+    texts_of,
+)
 from editfoundry.synthesis.quadruples.config import TEXT_CATEGORIES
 from editfoundry.synthesis.quadruples.keywords import check_keywords
 
@@ -52,60 +59,60 @@ def load_exemplars(name_or_path: str) -> ExemplarFile:
         BadInputError: there is no such file, or it is malformed; the message names the file and the place.
     """
     path, data = read_prompt_file(name_or_path, _FOLDER, "exemplars")
-    try:
-        return _read(path, data)
-    except KeyError as error:
-        raise BadInputError(f"{path}: {error} is missing") from error
-    except (TypeError, ValueError, AttributeError, Rejection) as error:
-        raise BadInputError(f"{path}: {error}") from error
-
-
-def _read(path: Path, data: Mapping[str, Any]) -> ExemplarFile:
-    categories = [_category(entry) for entry in data["categories"]]
-    names = [category.name for category in categories]
-    wrong = sorted(set(names) - set(TEXT_CATEGORIES)) or [name for name in names if names.count(name) > 1]
-    if wrong:
-        raise BadInputError(f"{wrong[0]!r} is named twice or is none of {', '.join(TEXT_CATEGORIES)}")
+    place = str(path)
+    entries = tables_of(data, "categories", place)
+    categories = [_category(entry, f"{place}: category {number}") for number, entry in enumerate(entries, start=1)]
+    check_each_once(f"{path}: categories", [category.name for category in categories])
+    prompts, defaults = table_of(data, "prompts", place), table_of(data, "defaults", place)
     return ExemplarFile(
         path=path,
         categories={category.name: category for category in categories},
-        prompts={name: _text(data["prompts"][name], name) for name in _PROMPTS},
-        **{name: _count(data["defaults"][name], name) for name in _DEFAULTS},
+        prompts={name: text_of(prompts, name, f"{place}: prompts").strip() for name in _PROMPTS},
+        **{name: _count(defaults, name, f"{place}: defaults") for name in _DEFAULTS},
     )
 
 
-def _category(entry: Mapping[str, Any]) -> Category:
-    name = _text(entry["name"], "name")
-    exemplars = tuple(_exemplar(fields, name) for fields in entry["exemplars"])
-    if not exemplars:
-        raise BadInputError(f"category {name!r} has no exemplar")
-    refused = tuple(_text(caption, "refused") for caption in entry.get("refused", []))
+def _category(entry: Mapping[str, Any], place: str) -> Category:
+    name = text_of(entry, "name", place).strip()
+    if name not in TEXT_CATEGORIES:
+        raise BadInputError(f"{place}: name is {name!r}, which is none of {', '.join(TEXT_CATEGORIES)}")
+    place = f"{place} ({name})"
+    entries = tables_of(entry, "exemplars", place)
+    if not entries:
+        raise BadInputError(f"{place}: has no exemplar")
+    exemplars = [_exemplar(one, name, f"{place}: exemplar {number}") for number, one in enumerate(entries, start=1)]
+    refused = texts_of(entry, "refused", place) if "refused" in entry else ()
     return Category(
-        name=name, definition=_text(entry["definition"], "definition"), exemplars=exemplars, refused=refused
+        name=name,
+        definition=text_of(entry, "definition", place).strip(),
+        exemplars=tuple(exemplars),
+        refused=tuple(caption.strip() for caption in refused),
     )
 
 
-def _exemplar(fields: Mapping[str, Any], category: str) -> Quadruple:
-    keywords: Sequence[str] = [_text(word, "keywords") for word in fields["keywords"]]
-    caption = _text(fields["input_caption"], "input_caption")
-    check_keywords(caption, keywords)
+def _exemplar(fields: Mapping[str, Any], category: str, place: str) -> Quadruple:
+    keywords = tuple(word.strip() for word in texts_of(fields, "keywords", place))
+    caption, instruction, output = (
+        text_of(fields, name, place).strip() for name in ("input_caption", "instruction", "output_caption")
+    )
+    try:
+        check_keywords(caption, keywords)
+    except Rejection as error:
+        raise BadInputError(f"{place}: {error}") from error
     return Quadruple(
         input_caption=caption,
-        instruction=_text(fields["instruction"], "instruction"),
-        output_caption=_text(fields["output_caption"], "output_caption"),
-        keywords=tuple(keywords),
+        instruction=instruction,
+        output_caption=output,
+        keywords=keywords,
         category=category,
         source="exemplar",
     )
 
 
-def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise BadInputError(f"{name} must be a text, not {value!r}")
-    return value.strip()
-
-
-def _count(value: object, name: str) -> int:
-    if type(value) is not int or value < (0 if name == "num_refused" else 1):
-        raise BadInputError(f"{name} must be a whole number above 0, not {value!r}")
+def _count(table: Mapping[str, Any], name: str, place: str) -> int:
+    value, lowest = table.get(name), 0 if name == "num_refused" else 1
+    if name not in table:
+        raise BadInputError(f"{place}: {name!r} is missing")
+    if type(value) is not int or value < lowest:
+        raise BadInputError(f"{place}: {name} must be a whole number from {lowest}, not {value!r}")
     return value

@@ -33,13 +33,7 @@ class Writing:
         lacking = [name for name in config.categories if name not in file.categories]
         if lacking:
             raise BadInputError(f"{file.path}: has no category {lacking[0]!r}, which the parameters name")
-        sampling = Sampling(
-            temperature=config.temperature,
-            top_p=config.top_p,
-            max_tokens=config.max_tokens,
-            frequency_penalty=config.frequency_penalty,
-        )
-        return cls(config, Prompts.of(file, config), sampling)
+        return cls(config, Prompts.of(file, config), config.sampling)
 
     @property
     def exemplars(self) -> list[Quadruple]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from editfoundry.data.bounds import check_each_once
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.errors import BadInputError
 from editfoundry.tinyworld.scene_sampling import Split
@@ -29,3 +30,4 @@ class TaskTripletConfig:
                 raise BadInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not self.tasks:
             raise BadInputError("tasks is empty; name at least one task")
+        check_each_once("tasks", self.tasks)

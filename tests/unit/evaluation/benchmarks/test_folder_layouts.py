@@ -14,6 +14,7 @@ from tiny_models import tiny_image
 
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.editbench import parts_of
+from editfoundry.evaluation.benchmarks.item import count_repeated
 from editfoundry.evaluation.benchmarks.reading import read_benchmark
 
 
@@ -147,6 +148,36 @@ def test_emu_edit_s_names_in_other_scripts_and_gaps_are_items_of_their_own(tmp_p
     assert len({item.id for item in read_benchmark("emu-edit", tmp_path / "named").items}) == 4
     write_emu(tmp_path / "gaps" / "test.parquet", [emu_row(n, idx=gap) for n in range(3)])
     assert [item.id for item in read_benchmark("emu-edit", tmp_path / "gaps").items] == ["h0", "h1", "h2"]
+
+
+def test_emu_edit_s_row_with_the_idx_of_another_is_told_apart_from_one_that_is_repeated(tmp_path):
+    rows = [emu_row(0), emu_row(0), emu_row(1, idx=0), emu_row(2), emu_row(2, hash=None, instruction="Else.")]
+    write_emu(tmp_path / "test.parquet", rows)
+    save(tmp_path / "stray.png")
+    benchmark = read_benchmark("emu-edit", tmp_path)
+    assert [item.instruction for item in benchmark.items] == ["Edit 0.", "Edit 2."]
+    assert [(entry.id, entry.what) for entry in benchmark.missing] == [("0", "entry"), ("2", "entry")]
+    assert all("idx is that of another row" in entry.reason for entry in benchmark.missing)
+    assert benchmark.extra == ("0: listed again", "stray.png") and count_repeated(benchmark.extra) == 1
+
+
+def test_emu_edit_s_tasks_are_taken_however_they_are_written(tmp_path):
+    write_emu(tmp_path / "test.parquet", [emu_row(n, task=task) for n, task in enumerate(("Add", "pose ", "Fly"))])
+    items = read_benchmark("emu-edit", tmp_path).items
+    assert [(item.task, item.category) for item in items] == [("add", "add"), ("pose", "pose"), (None, "Fly")]
+
+
+def test_emu_edit_s_file_with_text_that_is_not_utf_8_or_that_is_damaged_later_is_one_line(tmp_path):
+    path = tmp_path / "test.parquet"
+    write_emu(path, [emu_row(n, instruction=f"Edit it {n}!") for n in range(2)])
+    item = read_benchmark("emu-edit", tmp_path).items[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"Edit it", b"Edit \xff\xfe"))
+    with pytest.raises(BadInputError, match=r"test\.parquet: not a whole Parquet file \(.*; get it again$"):
+        read_benchmark("emu-edit", tmp_path)
+    path.write_bytes(whole[:400])
+    with pytest.raises(BadInputError, match=r"test\.parquet: not a whole Parquet file"):
+        item.open_input()
 
 
 def test_emu_edit_without_splits_says_so(tmp_path):

@@ -75,7 +75,7 @@ def test_what_a_rater_leaves_out_counts_for_nothing(key, tmp_path):
 
 def test_the_judge_stands_beside_people_and_counts_in_none_of_their_figures(key, tmp_path):
     raters = read(tmp_path, key, ("Ada", "json", kind_to("first", "5")), ("Bo", "csv", kind_to("first", "4")))
-    judge = read(tmp_path, key, ("judge", "json", kind_to("second", "5")))[0]
+    judge = read(tmp_path, key, ("Model", "json", kind_to("second", "5")))[0]
     alone, beside = rating_results(key, raters), rating_results(key, raters, judge)
     assert {name: value for name, value in beside.items() if name != "judge"} == alone
     assert beside["judge"]["questions"]["object"]["second"]["overall"]["value"] == 1
@@ -88,7 +88,10 @@ def test_the_profiles_judge_answers_every_question_of_a_sheet(key, tmp_path):
     judge = judge_ratings(model, key)
     assert len(judge.answers) == sum(4 if task.kind == "edit" else 1 for task in key.tasks.values())
     write_ratings(tmp_path / "judge.json", key, judge)
-    assert read_ratings([tmp_path / "judge.json"], key) == [judge]
+    with pytest.raises(
+        BadInputError, match=r"judge\.json: 'judge' is what the judge of --rater judge is called: leave"
+    ):
+        read_ratings([tmp_path / "judge.json"], key)
 
 
 def test_the_report_is_written_as_json_markdown_and_unblinded_answers(key, tmp_path):
@@ -100,6 +103,15 @@ def test_the_report_is_written_as_json_markdown_and_unblinded_answers(key, tmp_p
     assert "Krippendorff's alpha" in text and "first over second" in text and "The judge" in text
     lines = (tmp_path / "found" / "answers.csv").read_text().splitlines()
     assert len(lines) == 1 + 8 * 4 + 4 and "first" in lines[1] + lines[5]
+
+
+def test_the_answers_of_a_judge_go_with_the_report_that_had_one(key, tmp_path):
+    raters = read(tmp_path, key, ("Ada", "json", kind_to("first", "5")))
+    for judge in (raters[0], None):
+        write_ratings_report(tmp_path / "found", key, raters, rating_results(key, raters, judge))
+        if judge is not None:
+            write_ratings(tmp_path / "found" / "ratings-judge.json", key, judge)
+        assert (tmp_path / "found" / "ratings-judge.json").exists() == (judge is not None)
 
 
 def damaged(**changes):
@@ -146,7 +158,8 @@ def test_a_damaged_file_is_refused_in_one_line_that_names_it(key, tmp_path, chan
     [
         ("task,answer\n1,2\n", "its columns must be"),
         ("", "its columns must be"),
-        ("sheet,rater\x00", "columns|CSV"),
+        ("sheet,rater\x00", "is not UTF-8 text; save it again as UTF-8"),
+        ("sheet;rater;task;question;answer\ns;Ada;1;quality;5\n", "separated by semicolons; save it again with commas"),
         ('sheet,rater,task,question,answer\ns,"Ada,1,quality,5\ns,Ada,2,quality,5\n', "row 1: a quote that opens"),
         ("sheet,rater,task,question,answer\ns,Ada,1,quality,5,6\n", "row 1: 6 fields, 5 in the header"),
     ],
@@ -156,6 +169,21 @@ def test_a_damaged_table_is_refused_in_one_line(key, tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(BadInputError, match=said):
         read_ratings([path], key)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
+def test_a_table_in_another_encoding_is_told_as_one(key, tmp_path, encoding):
+    path = write_answers(tmp_path / "a.csv", key, "Zoë", answers_of(key, kind_to("first", "5")))
+    path.write_bytes(path.read_text(encoding="utf-8-sig").encode(encoding))
+    with pytest.raises(BadInputError, match=r"a\.csv: is not UTF-8 text; save it again as UTF-8$"):
+        read_ratings([path], key)
+
+
+def test_two_raters_whose_names_differ_in_letter_case_alone_are_refused(key, tmp_path):
+    with pytest.raises(BadInputError, match=r"anna\.json: 'anna' differs from 'Anna' in .*Anna\.csv by letter case"):
+        read(
+            tmp_path, key, *((name, kind, kind_to("first", "5")) for name, kind in (("Anna", "csv"), ("anna", "json")))
+        )
 
 
 def test_one_rater_in_two_files_is_refused(key, tmp_path):
@@ -170,7 +198,9 @@ def test_a_grade_that_was_saved_as_a_number_counts_as_its_text(key, tmp_path):
     numbers = [{**row, "answer": int(row["answer"])} if row["question"] == "quality" else row for row in rows]
     (text,) = read_ratings([write_answers(tmp_path / "text.json", key, "Ada", rows)], key)
     (number,) = read_ratings([write_answers(tmp_path / "number.json", key, "Ada", numbers)], key)
-    assert number == text
+    wholes = [{**row, "answer": float(row["answer"])} if row["question"] == "quality" else row for row in rows]
+    (whole,) = read_ratings([write_answers(tmp_path / "whole.json", key, "Ada", wholes)], key)
+    assert whole == number == text
     for answer in (6, True, 4.5, None):
         wrong = [{**numbers[0], "answer": answer}, *numbers[1:]]
         with pytest.raises(BadInputError, match="answer 1: "):

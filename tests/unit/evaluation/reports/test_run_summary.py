@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from run_folders import item, write_run
 
+from editfoundry.cli.evaluate import _remarks
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.reports.caveats import caveats
 from editfoundry.evaluation.reports.report_tables import metric_table
 from editfoundry.evaluation.reports.run_results import read_run
 from editfoundry.evaluation.reports.run_summary import summarise_run
@@ -125,3 +127,15 @@ def test_further_parts_have_means_of_their_own_over_each_way_in_which_items_are_
     }
     labels = [row.label for row in metric_table(found, "clip_score").rows]
     assert labels == ["All", "Long-Term", "attribute: colour", "attribute: size", "scene: indoor"]
+
+
+def test_entries_that_repeat_others_are_told_apart_from_pictures_that_no_entry_names(tmp_path):
+    extra = ["3: listed again", "4: listed again", "stray.png"]
+    run = read_run(write_run(tmp_path, [item("A", "a", {"clip_score": 0.2})], extra=extra))
+    told = caveats(run, summarise_run(run, seed=0), None)
+    assert "2 entries of the benchmark repeat others, and were asked for once." in told
+    assert "1 picture in the benchmark's folder belong to no entry and were left alone." in told
+    assert _remarks(json.loads((tmp_path / "metrics.json").read_text()))[:2] == [
+        "entries that repeat others: 2",
+        "pictures that no entry names: 1",
+    ]

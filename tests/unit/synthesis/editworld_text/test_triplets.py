@@ -93,7 +93,9 @@ def test_two_runs_write_the_same_bytes(branch, tmp_path):
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("setting", [{"num_input_candidates": 0}, {"records_per_batch": 0}, {"tau": 0.0}])
+@pytest.mark.parametrize(
+    "setting", [{"num_input_candidates": 0}, {"records_per_batch": 0}, {"tau": 0.0}, {"guidance_scale": -1.0}]
+)
 def test_settings_out_of_range_are_named(setting):
     with pytest.raises(BadInputError, match=next(iter(setting))):
         TextBranchConfig(**setting)

@@ -151,10 +151,19 @@ def test_the_shipped_prompts_are_whole_and_show_every_category():
         assert set(exemplar["keywords"]) <= set(exemplar["input_caption"].split())
 
 
+PROMPTS = "[prompts]\ndescribe = 'x'\ninstruct = 'x'\nstoryline = 'x'\n"
+CATEGORY = "[[categories]]\nname = 'a'\ndefinition = 'b'\n"
+
+
 @pytest.mark.parametrize(("text", "message"), [
-    ("[prompts]\ndescribe = 'x'", "has no text 'instruct'"), ("a = [", "not a TOML file"),
+    ("[prompts]\ndescribe = 'x'", "prompts: 'instruct' is missing"), ("a = [", "not a TOML file"),
+    ("prompts = 5", "prompts must be a table"), (f"refused = 5\n{PROMPTS}{CATEGORY}", "refused must be tables"),
+    (f"categories = 5\n{PROMPTS}", "categories must be tables"), (f"{CATEGORY}{CATEGORY}", "'prompts' is missing"),
+    (f"{PROMPTS}{CATEGORY}{CATEGORY}", "categories has 'a' twice"),
+    (f"{PROMPTS}{CATEGORY}[[exemplars]]\ncategory = 'b'", "exemplar 1: 'input_caption' is missing"),
+    (f"{PROMPTS}{CATEGORY}[[refused]]\ndescription = 3", "refused 1: description must be a text, not 3"),
     ("a = " + "[" * 5000, "nested too deeply"),
-    ("[prompts]\ndescribe = 'x'\ninstruct = 'x'\nstoryline = 'x'", "needs a name and a definition"),
+    (PROMPTS, "has no category; each is a table"),
 ])  # fmt: skip
 def test_malformed_prompts_are_bad_input(text, message, tmp_path):
     (tmp_path / "mine.toml").write_text(text)

@@ -98,8 +98,34 @@ def test_what_stays_unusable_is_rejected_and_nothing_is_asked_twice(tmp_path: Pa
     assert not silent.asked
 
 
-def test_a_file_of_exemplars_that_lacks_something_is_named(tmp_path: Path) -> None:
+WHOLE = (
+    '[[tasks]]\nname = "add"\nverbs = ["add"]\n'
+    '[[tasks.exemplars]]\ncaption = "a"\nedit = "b"\nedited_object = ""\noutput = "c"\noriginal_object = ""\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[tasks]]\nname = "remove"\nverbs = ["remove"]\n', r"task 1 \(remove\): 'exemplars' is missing"),
+        (WHOLE.replace('["add"]', '"add"'), r"task 1 \(add\): verbs must be a list of texts, not 'add'"),
+        (WHOLE.replace('["add"]', "[]"), "verbs and exemplars must be one or more"),
+        (WHOLE.replace('edit = "b"', "edit = [2]"), r"exemplar 1: edit must be a text, not \[2\]"),
+        (WHOLE.replace('output = "c"', 'output = ""'), "exemplar 1: output must be a text, not ''"),
+        (WHOLE + WHOLE, "tasks has 'add' twice"),
+        (WHOLE.replace('"add"\n', '"poke"\n', 1), "task 1: name is 'poke', which is no task"),
+        ("tasks = 5", "tasks must be tables, each under .*, not 5"),
+        ('tasks = ["a"]', "tasks must be tables"),
+        ("", "'tasks' is missing"),
+    ],
+)
+def test_a_file_of_exemplars_is_told_with_the_place_that_is_wrong(text: str, said: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text('[[tasks]]\nname = "remove"\nverbs = ["remove"]\n')
-    with pytest.raises(BadInputError, match=r"mine\.toml: 'exemplars' is missing"):
+    file.write_text(text)
+    with pytest.raises(BadInputError, match=rf"^{file}: .*{said}"):
         load_task_exemplars(str(file))
+
+
+def test_half_a_character_in_an_answer_is_a_rejection() -> None:
+    assert reason(json.dumps({**GOOD, "edit": "half \ud83d"})) == "control characters in edit"
+    assert reason("half \ud83d") == "unparsable answer"

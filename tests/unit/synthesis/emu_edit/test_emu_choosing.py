@@ -59,10 +59,10 @@ def test_pictures_of_no_numbers_or_one_colour_fall_first(emu_models: EmuModels) 
 
 
 def test_of_a_reading_only_the_first_picture_is_compared_with_its_caption(emu_models: EmuModels) -> None:
-    strict = replace(OPEN, clip_output=1.1, clip_image=1.1, clip_direction=1.1)
+    strict = replace(OPEN, clip_output=1.0, clip_image=1.0, clip_direction=1.0)
     assert reasons(emu_models, [pair("color")], thresholds=strict) == [""]
     assert reasons(emu_models, [pair("style")], thresholds=strict) == ["low clip_output"]
-    assert reasons(emu_models, [pair("color")], thresholds=replace(OPEN, clip_input=1.1)) == ["low clip_input"]
+    assert reasons(emu_models, [pair("color")], thresholds=replace(OPEN, clip_input=1.0)) == ["low clip_input"]
 
 
 class Judge:

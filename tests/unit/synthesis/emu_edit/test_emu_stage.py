@@ -160,15 +160,30 @@ def test_killed_at_twenty_random_moments_it_leaves_the_same_bytes(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"tasks": ("pose",)}, "tasks: 'pose'"),
+        ({"tasks": ["pose"]}, "tasks: 'pose'"),
         ({"writer": "nobody"}, "writer is 'nobody'"),
-        ({"tasks": ("add",), "tasks_per_caption": 2}, "tasks_per_caption is 2"),
+        ({"tasks": ["add"], "tasks_per_caption": 2}, "tasks_per_caption is 2"),
         ({"max_kept": 0}, "max_kept is 0"),
+        ({"num_captions": -5}, "num_captions is -5; it must be at least 0"),
+        ({"tasks": ["add", "add"], "tasks_per_caption": 2}, "tasks has 'add' twice"),
+        ({"max_depth_difference": -0.1}, "max_depth_difference is -0.1"),
+        ({"thresholds": {"clip_image": 7.0}}, "clip_image is 7.0; it must be from -1 to 1"),
+        ({"agent": {"max_edit_characters": -1}}, "max_edit_characters is -1"),
+        ({"agent": {"temperature": -1}}, "temperature is -1"),
+        ({"agent": {"max_tokens": 0}}, "max_tokens is 0"),
+        ({"masks": {"detector_threshold": 7}}, "detector_threshold is 7.0; it must be from 0 to 1"),
+        ({"masks": {"blur": -1}}, "blur is -1.0"),
+        ({"masks": {"kinds": ["box", "box"]}}, "kinds has 'box' twice"),
+        ({"region": {"shares": [0.5, 1.5]}}, "shares is .0.5, 1.5.; it must be shares"),
+        ({"region": {"guidance_scale": ["a", "b"]}}, "guidance_scale is .'a', 'b'.; it must be a lowest and a highest"),
+        ({"inpainting": {"guidance_scale": [-1, 2]}}, "guidance_scale is .-1, 2.; it must be numbers of at least 0"),
+        ({"style": {"feature_share": 2}}, "feature_share is 2.0"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any], message: str) -> None:
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any], message: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(json.dumps({"emu_edit_pairs": wrong}))
     with pytest.raises(BadInputError, match=message):
-        EmuPairConfig(**wrong)
+        load_params(tmp_path / "params.yaml")
 
 
 def test_models_are_asked_for_that_the_tasks_and_filters_take() -> None:

@@ -95,7 +95,7 @@ def test_what_is_added_stands_in_the_output_and_the_input_is_made_of_it(emu_mode
 
 
 def test_a_thing_that_is_not_found_leaves_a_rejection_and_the_rest_goes_on(emu_models: EmuModels) -> None:
-    strict = replace(CONFIG, masks=replace(CONFIG.masks, detector_threshold=1.1))
+    strict = replace(CONFIG, masks=replace(CONFIG.masks, detector_threshold=1.0))
     local, colour = make_pairs(emu_models, [instruction("local"), instruction("color")], strict)
     assert [pair.rejection.reason for pair in local if pair.rejection] == [NOT_FOUND] * 2
     assert len(colour) == 1 and colour[0].rejection is None

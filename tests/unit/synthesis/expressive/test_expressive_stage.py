@@ -19,7 +19,7 @@ from editfoundry.pretrained.summarizer import Summarizer
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel
 from editfoundry.profiles import Profile, load_profile
 from editfoundry.synthesis.expressive.config import ExpressiveConfig
-from editfoundry.synthesis.expressive.stage import NO_ANSWER, NO_CAPTION, NO_SUMMARY, express
+from editfoundry.synthesis.expressive.stage import BROKEN_ANSWER, NO_ANSWER, NO_CAPTION, NO_SUMMARY, express
 
 CONFIG = ExpressiveConfig(max_new_tokens=6, records_per_batch=2)
 TRUE = replace(CONFIG, source="truth")
@@ -127,6 +127,9 @@ def test_nothing_said_is_rejected_with_a_reason(
     says(monkeypatch, long=" ")
     express(source, tmp_path / "silent", CONFIG, profile, "cpu")
     assert {row.reason for row in read_rejections(tmp_path / "silent" / "00000.tar")} == {NO_ANSWER}
+    says(monkeypatch, long="It melts \x1a.")
+    express(source, tmp_path / "broken", CONFIG, profile, "cpu")
+    assert {row.reason for row in read_rejections(tmp_path / "broken" / "00000.tar")} == {BROKEN_ANSWER}
     says(monkeypatch, short="")
     express(source, tmp_path / "empty", CONFIG, profile, "cpu")
     assert {row.reason for row in read_rejections(tmp_path / "empty" / "00000.tar")} == {NO_SUMMARY}

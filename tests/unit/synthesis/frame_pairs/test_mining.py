@@ -279,8 +279,11 @@ def test_memory_does_not_grow_with_length(tmp_path):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"min_change": 2.0}, "min_change is 2.0; it is a share"), ({"analysis_fps": 0.0}, "analysis_fps is 0.0"),
-    ({"max_held_frames": 2}, "max_held_frames is 2"),
+    ({"min_change": 2.0}, "min_change is 2.0; it must be from 0 to 1"), ({"analysis_fps": 0.0}, "analysis_fps is 0.0"),
+    ({"max_held_frames": 2}, "max_held_frames is 2"), ({"scene_spread": -1.0}, "scene_spread is -1.0"),
+    ({"min_change": 0.5, "max_change": 0.4}, "min_change is 0.5; it must be at most max_change, 0.4"),
+    ({"min_dino_similarity": 2.0}, "min_dino_similarity is 2.0"), ({"rest_seconds": -1.0}, "rest_seconds is -1.0"),
+    ({"max_image_side": 0}, "max_image_side is 0"), ({"decoding_threads": -1}, "decoding_threads is -1"),
 ])  # fmt: skip
 def test_impossible_parameters_are_refused_by_name(change, message):
     with pytest.raises(BadInputError, match=message):

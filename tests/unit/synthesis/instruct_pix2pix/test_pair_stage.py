@@ -195,7 +195,7 @@ def test_attention_is_shared_in_the_drawn_share_of_the_steps(attention, cross, i
 
 
 def test_what_falls_is_counted_by_the_threshold_that_it_misses(profile, source, tmp_path):
-    config = PairConfig(**{**asdict(CONFIG), "thresholds": ClipThresholds(clip_image=1.1)})
+    config = PairConfig(**{**asdict(CONFIG), "thresholds": ClipThresholds(clip_image=1.0)})
     result = synthesize_pairs(source, tmp_path / "out", config, profile, "cpu")
     assert result.num_out == 0 and set(result.rejected) <= {"low clip_input", "low clip_output", "low clip_image"}
     assert sum(result.rejected.values()) == 15
@@ -315,7 +315,7 @@ def test_what_clip_drops_the_judge_is_not_asked_about(profile, source, tmp_path,
         pair_stage, "load_pair_models", lambda *args: replace(load(args[0], args[1], CONFIG), judge=judge)
     )
     own = replace(profile, models={**profile.models, "vision_language_model": profile.model("clip")})
-    config = replace(CONFIG, caption_contrast=2.0, thresholds=replace(OPEN, clip_image=1.1))
+    config = replace(CONFIG, caption_contrast=2.0, thresholds=replace(OPEN, clip_image=1.0))
     result = synthesize_pairs(source, tmp_path / "out", config, own, "cpu")
     assert result.rejected == {"low clip_image": 15} and judge.num_asked == 0
 

@@ -18,9 +18,11 @@ from editfoundry.data.rejections import read_rejections
 from editfoundry.data.tables import read_rows, write_rows
 from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.profiles import EMBEDDED_FOLDER, load_profile
+from editfoundry.synthesis.editworld_video.config import VideoBranchConfig
 from editfoundry.synthesis.instructions.config import InstructionConfig
 from editfoundry.synthesis.instructions.instruction_rows import InstructionRow, read_instruction_rows
 from editfoundry.synthesis.instructions.stage import with_instruction_model, write_instructions
+from editfoundry.synthesis.quadruples.config import QuadrupleConfig
 
 CONFIG = InstructionConfig(requests_per_batch=3)
 SRC = Path(__file__).parents[4] / "src"
@@ -47,7 +49,7 @@ def captions(tmp_path):
 
 def write_profile(tmp_path, url, moderator=False, **options):
     options = {"base_url": url, "max_wait_seconds": 0.05, "num_attempts": 2, **options}
-    lines = "\n".join(f"{name} = {value!r}" for name, value in options.items())
+    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
     text = f'[language_model]\nmodel = "endpoint:tiny"\n[language_model.options]\n{lines}\n'
     text += '[clip]\nmodel = "package:clip"\n'
     if moderator:
@@ -76,6 +78,14 @@ def reasons(folder):
     return {row.row["caption"]: row.reason for row in read_rejections(folder)}
 
 
+@pytest.mark.parametrize("config", [InstructionConfig, QuadrupleConfig, VideoBranchConfig])
+@pytest.mark.parametrize("wrong", [{"temperature": 9}, {"max_tokens": 0}, {"max_attempts": 0}])
+def test_what_no_model_would_take_is_refused_before_one_is_loaded(config, wrong):
+    [(name, value)] = wrong.items()
+    with pytest.raises(BadInputError, match=f"^{name} is {value}; it must be"):
+        config(**wrong)
+
+
 def test_captions_become_rows_with_the_papers_settings(tmp_path, captions):
     with chat_server(at_night) as server:
         profile = load_profile(write_profile(tmp_path, server.url))
@@ -96,6 +106,31 @@ def test_captions_become_rows_with_the_papers_settings(tmp_path, captions):
     assert sorted(path.name for path in (tmp_path / "out").glob("0*")) == [
         "00000.jsonl", "00000.parquet", "00001.jsonl", "00001.parquet",
     ]  # fmt: skip
+
+
+def test_what_is_dropped_as_a_copy_keeps_nothing_out_of_a_later_shard_however_the_run_goes(tmp_path):
+    first = [Caption(caption="a red apple", url="u1"), Caption(caption="A red apple", url="u2")]
+    second = [Caption(caption="a green tree", url="u2"), Caption(caption="a blue cup", url="u3")]
+    for number, rows in enumerate((first, second)):
+        write_rows(tmp_path / "captions" / f"{number:05d}.parquet", rows, Caption)
+    with chat_server(at_night) as server:
+        profile = load_profile(write_profile(tmp_path, server.url))
+        assert write_instructions(tmp_path / "captions", tmp_path / "out", CONFIG, profile).num_out == 3
+        for only in ("00000", None):
+            write_instructions(tmp_path / "captions", tmp_path / "parts", CONFIG, profile, only=only)
+    assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "out")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_half_a_character_is_a_rejection_and_the_halves_of_one_are_joined(tmp_path, stream):
+    captions = write_captions(tmp_path / "captions", ["a cat", "a dog"])
+    # The server cuts a streamed answer every seven characters, here within the character.
+    texts = {"a cat": "Make i\ud83d\ude00.\n%%\na cat at night", "a dog": "Make \ud83d it.\n%%\na dog at night"}
+    with chat_server(lambda body, before: Reply(texts[asked_caption(body)])) as server:
+        profile = load_profile(write_profile(tmp_path, server.url, stream=stream))
+        write_instructions(captions, tmp_path / "out", CONFIG, profile)
+    assert [row.edit for row in read_instruction_rows(tmp_path / "out")] == ["Make i\N{GRINNING FACE}."]
+    assert reasons(tmp_path / "out") == {"a dog": "control characters in instruction"}
 
 
 def test_a_caption_that_cannot_be_used_is_not_asked_about(tmp_path):

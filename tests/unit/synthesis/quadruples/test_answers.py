@@ -40,6 +40,19 @@ def test_a_comma_before_a_bracket_inside_a_text_stays():
 
 
 @pytest.mark.parametrize(
+    ("escaped", "read"),
+    [
+        (r"\ud83d\ude00", "\N{GRINNING FACE}"),
+        (r"x\ud83d", "x\x1a"),
+        (r"\uDE00\ud83d", "\x1a\x1a"),
+        (r"\\ud83d", "\\ud83d"),
+    ],
+)
+def test_half_of_an_escaped_character_becomes_one_that_can_be_written(escaped, read):
+    assert json_objects(f'{{"a": "{escaped}"}}') == [{"a": read}]
+
+
+@pytest.mark.parametrize(
     ("text", "expected"), [("null", True), ("```\nNULL\n```", True), ("<think>null</think>no", False), ("annul", False)]
 )
 def test_null_is_a_refusal_unless_it_was_only_thought_of(text, expected):

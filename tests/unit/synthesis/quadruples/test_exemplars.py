@@ -47,10 +47,13 @@ def test_ones_own_file_is_read(tmp_path, text):
     [
         ("[defaults]", "[defaults", "not a TOML file"),
         ("num_turns = 1", "", "'num_turns' is missing"),
-        ("num_turns = 1", "num_turns = 0", "num_turns must be a whole number above 0"),
+        ("num_turns = 1", "num_turns = 0", "num_turns must be a whole number from 1"),
         ('verify = "category"', "verify = 3", "verify must be a text"),
-        ('name = "Story-Type"', 'name = "Long-Term"', "'Long-Term' is named twice"),
-        ('name = "Story-Type"', 'name = "Stories"', "'Stories' is named twice or is none of"),
+        ('name = "Story-Type"', 'name = "Long-Term"', "categories has 'Long-Term' twice"),
+        ('name = "Story-Type"', 'name = "Stories"', "category 4: name is 'Stories', which is none of"),
+        ('keywords = ["seed"]', 'keywords = "seed"', "exemplar [0-9]*: keywords must be a list of texts, not 'seed'"),
+        ("[[categories]]", "[[kinds]]", "categories must be tables, each under "),
+        ("[prompts]", "[other]", "'prompts' is missing"),
         ('keywords = ["seed"]', 'keywords = ["beans"]', "keyword not in caption"),
     ],
 )

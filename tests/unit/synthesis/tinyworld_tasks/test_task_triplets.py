@@ -44,5 +44,7 @@ def test_another_seed_or_split_gives_other_triplets() -> None:
 def test_no_task_and_no_triplet_are_refused() -> None:
     with pytest.raises(BadInputError, match="name at least one task"):
         TaskTripletConfig(tasks=())
+    with pytest.raises(BadInputError, match="tasks has 'local' twice"):
+        TaskTripletConfig(tasks=(EditTask.LOCAL, EditTask.LOCAL))
     with pytest.raises(BadInputError, match="num_triplets is 0"):
         TaskTripletConfig(tasks=MADE_TASKS, num_triplets=0)
