@@ -155,6 +155,18 @@ def not_utf8(path: Path) -> BadInputError:
     return BadInputError(f"{path}: is not UTF-8 text; save it again as UTF-8")
 
 
+def check_words(words: str, what: str) -> None:
+    """Check that words which a person typed are text; what is not UTF-8 on a command line becomes lone surrogates.
+
+    Raises:
+        BadInputError: they are not; the message calls them ``what``.
+    """
+    try:
+        _check_text(words)
+    except ValueError as error:
+        raise BadInputError(f"{what} is not UTF-8 text: type it again in a terminal that writes UTF-8") from error
+
+
 def _check_text(text: str) -> None:
     if text.isascii():
         return

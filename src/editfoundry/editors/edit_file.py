@@ -14,10 +14,12 @@ from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
 from editfoundry.data.images import laid_on_white, open_image, open_layer
+from editfoundry.data.untrusted import check_words
 from editfoundry.diffusion.seeds import SEEDS
 from editfoundry.editors.families.inpainting.family import INPAINTER_NAME, INPAINTING_NAME
 from editfoundry.editors.masks import box_mask, check_mask_roles, open_mask, seems_inverted
 from editfoundry.editors.output_files import check_outputs
+from editfoundry.editors.turn_files import remove_older_turns, turn_path
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.profiles import Profile, load_profile
 
@@ -103,11 +105,13 @@ def edit_file(
         input_caption: what the picture shows, for editors that read it.
         output_caption: what the edit must show, for editors that read it.
         task: of the edit, for editors that know tasks: one of Emu Edit's, or the path of a learnt one.
-        post_edit: change only the region that the instruction is about, with the profile's models.
+        post_edit: change only the region that the instruction is about, with the profile's models; not with ``later``
+            or ``keep_below``.
         explain: folder that gets every step of the post-edit as a picture, and implies ``post_edit``; of an editor
             that explains itself, it gets the words instead; those of turns before the last as ``words.turn1.json``...
         later: instructions of further turns, each of which edits what the turn before it made; the turns before the
-            last are written beside ``out`` as ``NAME.turn1.png``, ``NAME.turn2.png``...
+            last are written beside ``out`` as ``NAME.turn1.png``, ``NAME.turn2.png``... once all turns are made, and
+            those of an earlier, longer session are removed there.
         keep_below: keep the pixels of a turn's input where it changed less than this, see `kept_where_alike`; by
             default none of a single edit's, and the paper's 0.03 where there are ``later`` turns.
 
@@ -119,6 +123,10 @@ def edit_file(
             editor needs a caption or a mask that was not given.
     """
     _check_instruction(instruction)
+    for turn in later:
+        check_words(turn, "--then")
+    check_words(input_caption or "", "--input-caption")
+    check_words(output_caption or "", "--output-caption")
     _check_seed(seed)
     if keep_below is not None and not 0 <= keep_below <= 1:
         raise BadInputError(f"--keep-below is {keep_below}, but must be in 0 to 1")
@@ -144,6 +152,10 @@ def edit_file(
     with_post_edit = post_edit or (explain is not None and not source.family.explains_itself)
     if later and with_post_edit:
         raise BadInputError("later turns and the post-edit cannot be combined: leave one of them out")
+    if keep_below is not None and with_post_edit:
+        raise BadInputError(
+            "--keep-below and the post-edit, which keeps pixels of its own, cannot be combined: leave one out"
+        )
     if explain is not None:
         _check_outputs([out, *_explaining_files(explain, len(later), with_post_edit=with_post_edit)], image, mask)
     _warn_of_foreign_pictures(source, image, picture)
@@ -153,6 +165,8 @@ def edit_file(
         _save(_post_edit(opened, profile, runtime, request, explain), out)
     else:
         words = _edit_turns(opened, request, out, later, keep_below, explain)
+    written = [out] if explain is None or words is None else [out, explain / WORDS_FILE]
+    remove_older_turns(written, len(later), [image, *([] if mask is None else [mask])])
     return EditedFile(editor=_shown_name(source, profile), words=words)
 
 
@@ -191,6 +205,8 @@ def inpaint_file(
     """
     if not prompt.strip():
         raise BadInputError("the prompt is empty: say what the mask is to show")
+    check_words(prompt, "the prompt")
+    check_words(mask.words if isinstance(mask, MaskWords) else "", "--what")
     _check_seed(seed)
     if isinstance(mask, MaskWords) and not 0 <= mask.threshold <= 1:
         raise BadInputError(f"--threshold is {mask.threshold}, but must be in 0 to 1")
@@ -267,24 +283,21 @@ def _edit_turns(
     keep_below: float | None,
     explain: Path | None,
 ) -> EditWords | None:
-    """Write each turn's picture, the last one's as ``out``, and their words into ``explain``; return the last words."""
+    """Write each turn's picture, the last one's as ``out``, and their words into ``explain``; return the last words.
+
+    Nothing is written before all turns are made, and ``out`` last.
+    """
     from editfoundry.editors.multi_turn import KEEP_BELOW, edit_turns
 
     usual = KEEP_BELOW if later else 0.0
-    turns = edit_turns(opened, request, later, usual if keep_below is None else keep_below)
-    for number, edited in enumerate(turns, start=1):
+    turns = list(edit_turns(opened, request, later, usual if keep_below is None else keep_below))
+    for number, (instruction, edited) in enumerate(zip([request.instruction, *later], turns, strict=True), start=1):
         is_last = number > len(later)
         if explain is not None and edited.words is not None:
             words_file = explain / WORDS_FILE
-            instruction = later[number - 2] if number > 1 else request.instruction
             _write_words(words_file if is_last else turn_path(words_file, number), instruction, edited.words)
         _save(edited.require(), out if is_last else turn_path(out, number))
-    return edited.words
-
-
-def turn_path(out: Path, number: int) -> Path:
-    """Return where the picture of an earlier turn, counted from 1, is written."""
-    return out.with_name(f"{out.stem}.turn{number}{out.suffix}")
+    return turns[-1].words
 
 
 def sweep_file(
@@ -381,6 +394,7 @@ def _write_words(path: Path, instruction: str, words: EditWords) -> None:
 def _check_instruction(instruction: str) -> None:
     if not instruction.strip():
         raise BadInputError("the instruction is empty: say what to change")
+    check_words(instruction, "the instruction")
 
 
 def _check_seed(seed: int) -> None:

@@ -92,6 +92,9 @@ class EditorFamily:
     """Whether ``Editor.model`` has a ``unet`` whose cross-attention says where an instruction applies."""
     explains_itself: bool = False
     """Whether its edits come with the editor's words."""
+    option_files: Callable[[EditorSource, Mapping[str, Any]], Sequence[Path]] = lambda source, given: ()
+    """Returns the files that options name, whose content edits depend on; it refuses, by a BadInputError, what the
+    checkpoint cannot be asked for."""
     per_request_options: tuple[str, ...] = ()
     """Options in which the requests of a batch may differ, see ``EditRequest.options``."""
     training: FamilyTraining | None = None
@@ -186,6 +189,7 @@ class EditorSource:
                 options = self._options_class(**changed)
             if changed.get("scheduler") is not None:
                 self._check_scheduler(changed["scheduler"])
+            self.family.option_files(self, changed)
         except BadInputError as error:
             raise BadInputError(f"{self.name}: {error}") from error
         return options

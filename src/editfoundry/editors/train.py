@@ -113,6 +113,7 @@ def launch_training(
         TrainingError: anything else; the message says what.
     """
     config = read_training_config(config_path, invert_task)
+    config.check_output()
     restore_folder(config.output)
     if not is_trained(config):
         told = [] if invert_task is None else ["--invert-task", invert_task]

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from editfoundry.data.hashing import file_hash
 from editfoundry.editors.editor_family import EditorSource
 from editfoundry.editors.open_editor import find_editor, open_source
 from editfoundry.errors import BadInputError
@@ -51,19 +52,37 @@ def contestants_by_name(
         options: of the sampling.
 
     Raises:
-        BadInputError: nothing is there, a checkpoint that is no editor, or an option that none of them has.
+        BadInputError: nothing is there, a checkpoint that is no editor, an option that none of them has, or one label
+            for two editors.
         MissingModelError: the profile names no model that an editor needs.
     """
     chosen = options or EditorOptions()
-    found = [contestant for name in names for contestant in _of_name(name, profile, runtime, chosen)]
+    labels = [label for name in names if (label := _split(name)[0])]
+    twice = next((label for place, label in enumerate(labels) if label in labels[:place]), None)
+    if twice is not None:
+        raise BadInputError(f"two editors are labelled {twice!r}: give each a label of its own")
+    found = [_of_name(name, profile, runtime, chosen) for name in names]
     for option in chosen.given:
-        if not any(option in contestant.settings for contestant in found):
+        if not any(option in plain.settings for plain, *_ in found):
             raise BadInputError(f"no editor here has the option {option.replace('_', '-')}: leave it out")
-    return _told_apart(found)
+    # The first of each is the editor itself; the others' names are made from its own.
+    return _told_apart(
+        [
+            (contestant, place == 0 and bool(_split(name)[0]))
+            for name, of_name in zip(names, found, strict=True)
+            for place, contestant in enumerate(of_name)
+        ]
+    )
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the label that a person gave, empty for none, and the editor's name."""
+    label, _, typed = name.partition("=") if re.match(r"[\w.-]+=", name) else ("", "", name)
+    return label, typed
 
 
 def _of_name(name: str, profile: Profile, runtime: Runtime, options: EditorOptions) -> list[Contestant]:
-    label, _, typed = name.partition("=") if re.match(r"[\w.-]+=", name) else ("", "", name)
+    label, typed = _split(name)
     source = find_editor(typed, profile)
     settings = _settings(source, options)
     source.options(settings)
@@ -72,7 +91,7 @@ def _of_name(name: str, profile: Profile, runtime: Runtime, options: EditorOptio
         open=partial(open_source, source, runtime, **settings),
         description=source.description,
         settings=settings,
-        identity=source.identity,
+        identity=(*source.identity, *map(file_hash, source.family.option_files(source, settings))),
         reads=source.family.reads,
     )
     found = [plain]
@@ -122,11 +141,14 @@ def _with_kept_pixels(plain: Contestant, keep_below: float) -> Contestant:
     )
 
 
-def _told_apart(contestants: Sequence[Contestant]) -> list[Contestant]:
-    """Number the labels that several contestants share."""
-    named: dict[str, Contestant] = {}
-    for contestant in contestants:
-        candidates = (f"{contestant.name}-{number}" if number > 1 else contestant.name for number in count(1))
-        free = next(name for name in candidates if name not in named)
-        named[free] = dataclasses.replace(contestant, name=free)
-    return list(named.values())
+def _told_apart(contestants: Sequence[tuple[Contestant, bool]]) -> list[Contestant]:
+    """Number the names that several contestants share; a name that a person gave, which is told beside it, stays."""
+    taken = {contestant.name for contestant, is_given in contestants if is_given}
+    named = []
+    for contestant, is_given in contestants:
+        if not is_given:
+            candidates = (f"{contestant.name}-{number}" if number > 1 else contestant.name for number in count(1))
+            contestant = dataclasses.replace(contestant, name=next(name for name in candidates if name not in taken))
+            taken.add(contestant.name)
+        named.append(contestant)
+    return named

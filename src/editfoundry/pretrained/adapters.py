@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from editfoundry.data.untrusted import read_json
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.tokenizer_check import check_tokenizer
 from editfoundry.profiles import ModelReference
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def load_adapted(reference: ModelReference, base: ModelReference, dtype: torch.d
     options: dict[str, Any] = {"revision": base.revision, "local_files_only": base.is_local}
     model = load_whole(AutoModelForCausalLM, base, dtype=dtype, use_safetensors=True, **options)
     tokenizer = AutoTokenizer.from_pretrained(reference.location, local_files_only=True)
+    check_tokenizer(tokenizer, reference)
     make_room(model, tokenizer)
     adapted: Any = PeftModel.from_pretrained(model, reference.location)
     return adapted.merge_and_unload(), tokenizer

@@ -17,6 +17,7 @@ from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.prefix_cache import Prefix, PrefixCache, num_shared
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.token_sampling import Prompt, sample_tokens
+from editfoundry.pretrained.tokenizer_check import check_tokenizer
 from editfoundry.profiles import ModelReference
 
 BATCH_SIZE = PASS_SIZES["language_model"]
@@ -172,7 +173,9 @@ def open_causal_lm(reference: ModelReference, dtype: torch.dtype) -> tuple[Any, 
         if base is not None:
             return load_adapted(reference, base, dtype)
         model = load_whole(AutoModelForCausalLM, reference, dtype=dtype, use_safetensors=True, **options)
-        return model, AutoTokenizer.from_pretrained(reference.location, **options)
+        tokenizer = AutoTokenizer.from_pretrained(reference.location, **options)
+    check_tokenizer(tokenizer, reference)
+    return model, tokenizer
 
 
 def _batch_size(reference: ModelReference) -> int:

@@ -14,6 +14,7 @@ from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.tokenizer_check import check_tokenizer
 from editfoundry.profiles import Profile
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ def load_clip(profile: Profile, runtime: Runtime) -> ClipEncoder:
     with opening(reference, "a CLIP") as options:
         model: Any = load_whole(CLIPModel, reference, dtype=runtime.dtype, **options)
         processor = CLIPProcessor.from_pretrained(reference.location, **options)
+    check_tokenizer(processor.tokenizer, reference, most=model.config.text_config.max_position_embeddings)
     own, batch_size = runtime.of(reference), reference.max_pictures_per_pass or PASS_SIZES["clip"]
     return ClipEncoder(str(reference), place(model.eval(), own), processor, own, batch_size)
 

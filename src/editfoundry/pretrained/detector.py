@@ -18,6 +18,7 @@ from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.tokenizer_check import check_tokenizer
 from editfoundry.profiles import Profile
 
 THRESHOLD = 0.3
@@ -133,6 +134,7 @@ def load_detector(profile: Profile, runtime: Runtime) -> Detector:
     with opening(reference, "a Grounding DINO") as options:
         model: Any = load_whole(AutoModelForZeroShotObjectDetection, reference, _UNUSED, dtype=torch.float32, **options)
         processor: Any = AutoProcessor.from_pretrained(reference.location, **options)
+    check_tokenizer(processor.tokenizer, reference)
     own = replace(runtime.of(reference), dtype=torch.float32)
     batch_size = reference.max_pictures_per_pass or PASS_SIZES["detector"]
     return Detector(str(reference), place(model.eval(), own), processor, own, batch_size)

@@ -8,6 +8,7 @@ from typing import Any
 from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.placement import place
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.tokenizer_check import check_pipeline_tokenizers
 from editfoundry.profiles import ModelReference
 
 
@@ -19,7 +20,7 @@ def open_pipeline(pipeline_class: type[Any], reference: ModelReference, runtime:
 
     Raises:
         MissingModelError: the model is not on this machine and cannot be fetched.
-        BadInputError: a folder holds something that cannot be loaded, or weights are missing.
+        BadInputError: a folder holds something that cannot be loaded, or weights or a tokenizer's words are missing.
     """
     with opening(reference, pipeline_class.__name__) as common:
         own = {"torch_dtype": runtime.dtype, "use_safetensors": True, **common}
@@ -31,6 +32,7 @@ def open_pipeline(pipeline_class: type[Any], reference: ModelReference, runtime:
             if name not in off
         }
         pipeline: Any = pipeline_class.from_pretrained(reference.location, **own, **models, **off)
+    check_pipeline_tokenizers(pipeline, reference)
     pipeline.set_progress_bar_config(disable=True)
     return place(pipeline, runtime)
 

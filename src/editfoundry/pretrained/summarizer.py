@@ -14,6 +14,7 @@ from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.tokenizer_check import check_tokenizer
 from editfoundry.profiles import Profile
 
 NUM_SENTENCES = 2
@@ -89,5 +90,6 @@ def load_summarizer(profile: Profile, runtime: Runtime) -> Summarizer:
     with opening(reference, "a T5 that writes") as options:
         model: Any = load_whole(T5ForConditionalGeneration, reference, dtype=runtime.dtype, **options)
         tokenizer: Any = AutoTokenizer.from_pretrained(reference.location, **options)
+    check_tokenizer(tokenizer, reference)
     own, batch_size = runtime.of(reference), reference.max_pictures_per_pass or PASS_SIZES["summarizer"]
     return Summarizer(str(reference), place(model.eval(), own), tokenizer, own, batch_size)

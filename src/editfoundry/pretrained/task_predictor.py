@@ -16,6 +16,7 @@ from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.tokenizer_check import check_tokenizer
 from editfoundry.profiles import ModelReference, Profile
 
 MAX_TOKENS = 64
@@ -100,6 +101,7 @@ def load_task_predictor(profile: Profile, runtime: Runtime) -> TaskPredictor:
             model_class = T5ForSequenceClassification
         model: Any = load_whole(model_class, reference, dtype=runtime.dtype, **options)
         tokenizer: Any = AutoTokenizer.from_pretrained(reference.location, **options)
+    check_tokenizer(tokenizer, reference)
     own = runtime.of(reference)
     batch_size = reference.max_pictures_per_pass or PASS_SIZES["task_predictor"]
     return TaskPredictor(str(reference), place(model.eval(), own), tokenizer, own, batch_size)

@@ -14,6 +14,7 @@ from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import Passes
 from editfoundry.pretrained.placement import device_of, place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.tokenizer_check import check_tokenizer
 from editfoundry.profiles import ModelReference
 
 SAFE_LABELS = ("ok", "safe", "neutral", "normal", "non-toxic", "not toxic")
@@ -77,6 +78,7 @@ def load_text_classifier(reference: ModelReference, runtime: Runtime) -> TextCla
             AutoModelForSequenceClassification, reference, dtype=runtime.dtype, use_safetensors=True, **options
         )
         tokenizer = AutoTokenizer.from_pretrained(reference.location, **options)
+    check_tokenizer(tokenizer, reference)
     labels = {int(number): str(label) for number, label in model.config.id2label.items()}
     unsafe = tuple(number for number, label in labels.items() if label.casefold() not in safe)
     has_one = model.config.problem_type != "multi_label_classification"

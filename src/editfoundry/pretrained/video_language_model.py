@@ -16,6 +16,7 @@ from editfoundry.pretrained.opening import load_whole, opening
 from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.tokenizer_check import check_tokenizer
 from editfoundry.profiles import Profile
 
 ROLE = "video_language_model"
@@ -139,6 +140,7 @@ def load_video_language_model(profile: Profile, runtime: Runtime) -> VideoLangua
             model: Any = load_whole(classes[kind], reference, dtype=runtime.dtype, **options)
     if kind not in classes:
         raise BadInputError(f"{reference}: is a {kind}; the role {ROLE} takes {' or '.join(SUPPORTED_TYPES)}")
+    check_tokenizer(processor.tokenizer, reference)
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     own, batch_size = runtime.of(reference), reference.max_pictures_per_pass or PASS_SIZES[ROLE]

@@ -16,6 +16,7 @@ from editfoundry.pretrained.passes import PASS_SIZES, Passes
 from editfoundry.pretrained.picture_features import SUPPORTED_TYPES, ImageRow, combined, picture_features
 from editfoundry.pretrained.placement import place, with_model_at_work
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.tokenizer_check import check_tokenizer
 from editfoundry.profiles import ModelReference, Profile
 
 _SUPPORTED = " or ".join(SUPPORTED_TYPES)
@@ -336,6 +337,7 @@ def open_vision_language_model(reference: ModelReference, runtime: Runtime) -> V
             model: Any = load_whole(AutoModelForImageTextToText, reference, dtype=runtime.dtype, **options)
     if kind not in SUPPORTED_TYPES:
         raise BadInputError(f"{reference}: is a {kind}; the role vision_language_model takes {_SUPPORTED}")
+    check_tokenizer(processor.tokenizer, reference)
     if not processor.chat_template:
         raise BadInputError(f"{reference}: no chat template beside its processor (chat_template.jinja)")
     if processor.tokenizer.pad_token is None:

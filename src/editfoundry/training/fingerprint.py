@@ -33,7 +33,7 @@ def is_trained(config: LoopConfig) -> bool:
         BadInputError: an input is missing or unfinished.
     """
     output = config.output
-    if not (output / TRAINING_SUMMARY).is_file() or not (output / config.CHECKPOINT_FILE).is_file():
+    if not (output / TRAINING_SUMMARY).is_file() or not (output / config.checkpoint_file).is_file():
         return False
     summary = read_summary(config)
     asked, used = config.mixed_precision, summary.get("precision")

@@ -16,9 +16,6 @@ from editfoundry.training.precision import Precision
 from editfoundry.training.sample_pictures import FOLDER as SAMPLES_FOLDER
 from editfoundry.training.trainee import Trainee
 
-STAGE = "training"
-"""Whose output the folder is."""
-
 
 def save_finished(
     config: LoopConfig,
@@ -35,7 +32,7 @@ def save_finished(
         **history.summary(config.batch_size, config.log_every),
         "config": config.as_dict(),
     }
-    with atomic_folder(config.output, STAGE) as partial:
+    with atomic_folder(config.output, config.STAGE) as partial:
         if (config.output / SAMPLES_FOLDER).is_dir():
             shutil.copytree(config.output / SAMPLES_FOLDER, partial / SAMPLES_FOLDER)
         trainee.save(partial, whole)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from accelerate import Accelerator, InitProcessGroupKwargs
@@ -25,7 +24,7 @@ from editfoundry.execution.output_lock import output_lock
 from editfoundry.training.averaging import RunningAverage, averaged_weights
 from editfoundry.training.failures import TrainingError, TrainingInterrupted, is_lost_process
 from editfoundry.training.fingerprint import is_trained, read_summary
-from editfoundry.training.finished import STAGE, save_finished
+from editfoundry.training.finished import save_finished
 from editfoundry.training.history import History
 from editfoundry.training.loop_config import LoopConfig
 from editfoundry.training.metrics_log import metrics_log
@@ -71,17 +70,18 @@ def train(config: Config, load: Load[Config], should_stop: Stop | None = None) -
         The content of the finished checkpoint's ``training.json``.
 
     Raises:
-        BadInputError: the configuration, the data or the model cannot be used.
+        BadInputError: the configuration, the data or the model cannot be used, or ``output`` holds something else.
         TrainingInterrupted: stopped; its state is saved.
         UnavailableError: another training is at work on ``output``.
         TrainingError: the loss is no longer a number, the disk is full, or another process has ended.
     """
-    with _sole_trainer(config.output):
+    config.check_output()
+    with _sole_trainer(config):
         restore_folder(config.output)
         if is_trained(config):
             log.info("%s is trained already, with the same settings and data", config.output)
         else:
-            check_claim(config.output, STAGE)
+            check_claim(config.output, config.STAGE)
             _train(config, load, should_stop)
     return read_summary(config)
 
@@ -98,7 +98,7 @@ def _train(config: Config, load: Load[Config], should_stop: Stop | None) -> None
     set_seed(config.seed)
     trainee = load(config, accelerator)
     if accelerator.is_main_process:
-        claim_output(config.output, STAGE)
+        claim_output(config.output, config.STAGE)
         processes, device = accelerator.num_processes, accelerator.device
         log.info("training on %s, processes: %d, on %s, in %s", trainee.data_description, processes, device, precision)
     try:
@@ -116,7 +116,7 @@ def _train(config: Config, load: Load[Config], should_stop: Stop | None) -> None
 
 
 @contextmanager
-def _sole_trainer(output: Path) -> Iterator[None]:
+def _sole_trainer(config: LoopConfig) -> Iterator[None]:
     """Hold the output folder, in the first process; a trainer that is just saving its state is waited for.
 
     Raises:
@@ -129,7 +129,7 @@ def _sole_trainer(output: Path) -> Iterator[None]:
         give_up_at = time.monotonic() + LOCK_WAIT_SECONDS
         while True:
             try:
-                held.enter_context(output_lock(output, STAGE))
+                held.enter_context(output_lock(config.output, config.STAGE))
                 break
             except UnavailableError:
                 if time.monotonic() >= give_up_at:

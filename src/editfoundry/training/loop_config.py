@@ -104,6 +104,8 @@ class LoopConfig:
     is finished."""
     CHECKPOINT_FILE: ClassVar[str] = "model.safetensors"
     """A file that every finished checkpoint has."""
+    STAGE: ClassVar[str] = "training"
+    """Whose output the folder is; what another stage left there is not replaced."""
     UNTOLD_AT_DEFAULT: ClassVar[frozenset[str]] = frozenset(
         {"lr_end_share", "adam_beta2", "ema_update_after_step", "checkpoint_every_seconds", "allow_tf32", "ends_at"}
     )
@@ -147,6 +149,31 @@ class LoopConfig:
             BadInputError: an input is missing or unfinished.
         """
         return {}
+
+    @property
+    def checkpoint_file(self) -> str:
+        """The file of ``output`` that tells that this training has finished."""
+        return self.CHECKPOINT_FILE
+
+    @property
+    def starts_from(self) -> tuple[str, ...]:
+        """What training starts from: folders and hub ids; they stay as they are."""
+        return ()
+
+    def check_output(self) -> None:
+        """Refuse an ``output`` that would take the place of what training starts from.
+
+        Raises:
+            BadInputError: it is such a folder, lies in one or holds one.
+        """
+        output = self.output.resolve()
+        for start in (Path(location) for location in self.starts_from if location):
+            own = start.resolve()
+            if start.is_dir() and (output == own or output in own.parents or own in output.parents):
+                raise BadInputError(
+                    f"output is {str(self.output)!r}, but must be apart from {start}, which training starts from and "
+                    "would write over: name another folder"
+                )
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -167,6 +167,23 @@ def test_a_seed_beyond_64_bits_is_refused(tmp_path, editor, nothing_is_loaded, s
             make()
 
 
+def test_words_that_are_no_utf8_are_refused_in_one_line(tmp_path, editor, nothing_is_loaded):
+    tiny_image(0).save(tmp_path / "a.png")
+    image, out, chosen, bad = tmp_path / "a.png", tmp_path / "o.png", ChosenEditor(name=editor), "\udcff bad"
+    scales = {"guidance_scales": [7.5], "image_guidance_scales": [1.5]}
+    for make, what in (
+        (lambda: edit_file(image, bad, out, chosen), "the instruction"),
+        (lambda: edit_file(image, "x", out, chosen, later=["y", bad]), "--then"),
+        (lambda: edit_file(image, "x", out, chosen, input_caption=bad), "--input-caption"),
+        (lambda: edit_file(image, "x", out, chosen, output_caption=bad), "--output-caption"),
+        (lambda: sweep_file(image, bad, out, chosen, **scales), "the instruction"),
+        (lambda: inpaint_file(image, "1,1,9,9", bad, out, ChosenEditor()), "the prompt"),
+        (lambda: inpaint_file(image, MaskWords(words=bad), "x", out, ChosenEditor()), "--what"),
+    ):
+        with pytest.raises(BadInputError, match=f"^{what} is not UTF-8 text: type it again"):
+            make()
+
+
 def test_the_last_seed_has_a_next_turn(tmp_path, editor):
     tiny_image(0).save(tmp_path / "a.png")
     chosen = ChosenEditor(name=editor, device="cpu", options={"num_inference_steps": 1})

@@ -74,7 +74,64 @@ def test_a_command_s_turns_are_files_beside_the_last_and_an_empty_one_is_refused
         edit_file(tmp_path / "a.png", "melt it", tmp_path / "no.png", chosen, task="add")
     with pytest.raises(BadInputError, match="post-edit cannot be combined"):
         edit_file(tmp_path / "a.png", "melt it", tmp_path / "no.png", chosen, later=["add"], post_edit=True)
+    with pytest.raises(BadInputError, match="--keep-below and the post-edit, .* cannot be combined"):
+        edit_file(tmp_path / "a.png", "melt it", tmp_path / "no.png", chosen, keep_below=0.5, post_edit=True)
     assert not (tmp_path / "no.png").exists()
+
+
+@pytest.fixture
+def session(tmp_path):
+    """What edits a picture as ``out.png`` in turns."""
+    tiny_pipeline().save_pretrained(tmp_path / "editor")
+    tiny_image(0).save(tmp_path / "a.png")
+    chosen = ChosenEditor(name=str(tmp_path / "editor"), device="cpu", options={"num_inference_steps": 1})
+
+    def run(*later, image="a.png", **options):
+        return edit_file(tmp_path / image, "melt it", tmp_path / "out.png", chosen, later=later, **options)
+
+    return run
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("out*")}
+
+
+def test_a_session_that_fails_in_its_middle_leaves_an_earlier_one_as_it_was(tmp_path, session, monkeypatch):
+    session("add a cat")
+    before, made = contents(tmp_path), []
+
+    def fail_at_the_second(old, new, keep_below):
+        made.append(new)
+        if len(made) == 2:
+            raise BadInputError("no room")
+        return new
+
+    monkeypatch.setattr("editfoundry.editors.multi_turn.kept_where_alike", fail_at_the_second)
+    with pytest.raises(BadInputError, match="no room"):
+        session("break it", seed=3)
+    assert contents(tmp_path) == before
+
+
+def test_a_shorter_session_removes_the_turns_of_a_longer_one_and_nothing_else(tmp_path, session):
+    others = (
+        "out.turn01.png",
+        "out.turn2.jpg",
+        "out.turnx.png",
+        "out.turn3.png.txt",
+        "xout.turn3.png",
+        "out2.turn3.png",
+    )
+    for name in others:
+        (tmp_path / name).write_bytes(b"mine")
+    session("add a cat", "break it")
+    session("add a cat")
+    assert (tmp_path / "out.turn1.png").is_file() and not (tmp_path / "out.turn2.png").exists()
+    # This one goes on from the session before.
+    session(image="out.turn1.png")
+    assert (tmp_path / "out.turn1.png").is_file()
+    session()
+    assert not (tmp_path / "out.turn1.png").exists()
+    assert all((tmp_path / name).read_bytes() == b"mine" for name in others)
 
 
 def test_an_editor_that_keeps_pixels_keeps_them_of_words_too_and_leaves_faults_to_be_refused():

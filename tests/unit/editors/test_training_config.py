@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from editfoundry.editors.train import read_training_config
+from editfoundry.editors.train import launch_training, read_training_config
 from editfoundry.errors import BadInputError
 from editfoundry.training.loop_config import LoopConfig
 
@@ -53,6 +53,33 @@ def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, line: str, messa
     with pytest.raises(BadInputError, match="train.yaml: ") as raised:
         read(tmp_path, MINIMAL + line)
     assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("output", ["base", "base/out", ".", "link"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "editor: base",
+        "family: emu_edit\neditor: base",
+        "family: inpainting\neditor: base",
+        "family: imagen_editor\neditor: other\nsuper_resolution: [base]",
+        "family: mgie\neditor: other\nmllm: base",
+        "family: mgie\neditor: other\nmllm: mllm\ntext_loss_weight: 1\ntext_loss_editor: base",
+    ],
+)
+def test_what_training_starts_from_is_no_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base").mkdir()
+    (tmp_path / "link").symlink_to("base")
+    wanted = f"{text}\noutput: {output}\ndataset: data\nnum_steps: 1\n"
+    with pytest.raises(BadInputError, match=f"output is '{output}', but must be apart from base") as raised:
+        read(tmp_path, wanted).check_output()
+    assert "\n" not in str(raised.value)
+    with pytest.raises(BadInputError, match="but must be apart from base"):
+        launch_training(tmp_path / "train.yaml")
+    read(tmp_path, wanted.replace(f"output: {output}", "output: base-2")).check_output()
 
 
 @pytest.mark.parametrize(

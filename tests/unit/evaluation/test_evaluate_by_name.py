@@ -176,6 +176,16 @@ def test_names_are_told_apart_and_options_go_to_the_editors_that_have_them(model
         contestants_by_name(["nowhere"], profile, CPU)
 
 
+def test_a_name_that_a_person_gave_stays_and_is_given_once(models):
+    profile = load_profile(models / "tiny.toml")
+    names = ["a=base", "a-kept=input", str(models / "editor"), "editor=truth"]
+    found = contestants_by_name(names, profile, CPU, EditorOptions(keep_below=0.03))
+    assert [c.name for c in found[:3]] == ["a", "a-kept-2", "a-kept"]
+    assert [c.name for c in found[4::2]] == ["editor-2", "editor"]
+    with pytest.raises(BadInputError, match="two editors are labelled 'a': give each a label of its own"):
+        contestants_by_name(["a=input", "a=base"], profile, CPU)
+
+
 def test_any_option_of_an_editor_can_be_given(models, invoke, tmp_path):
     folder = magicbrush(tmp_path / "magicbrush")
     common = ["--editor", models / "editor", "--benchmark", "magicbrush", "--benchmark-folder", folder, "--out", "run"]

@@ -14,6 +14,7 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import save_file
 from tiny_llava import saved_profile, tiny_llava
+from tiny_models import tiny_pipeline
 from tiny_sdxl import tiny_sdxl
 
 from editfoundry.editors.families.instruct_pix2pix.trainee import load_editor_to_train
@@ -21,12 +22,14 @@ from editfoundry.errors import BadInputError
 from editfoundry.pretrained.causal_lm import load_causal_lm
 from editfoundry.pretrained.clip import load_clip
 from editfoundry.pretrained.controlnet_canny import load_controlnet_canny
+from editfoundry.pretrained.detector import load_detector
 from editfoundry.pretrained.dino import load_dino
 from editfoundry.pretrained.editor_base import load_editor_base
 from editfoundry.pretrained.ip_adapter import load_image_encoder
 from editfoundry.pretrained.runtime import Runtime, choose_runtime
 from editfoundry.pretrained.segmenter import load_segmenter
 from editfoundry.pretrained.text_to_image import load_text_to_image
+from editfoundry.pretrained.tokenizer_check import check_text_length
 from editfoundry.pretrained.video_language_model import load_video_language_model
 from editfoundry.pretrained.vision_language_model import load_vision_language_model
 from editfoundry.profiles import ModelReference, Profile, load_profile
@@ -102,6 +105,56 @@ def test_both_text_encoders_of_sdxl_are_looked_at(tmp_path):
     without_a_tensor(weights)
     with pytest.raises(BadInputError, match="painter/text_encoder_2: lacks 1"):
         load_text_to_image(profile_of("text_to_image", tmp_path / "painter"), CPU)
+
+
+@pytest.mark.parametrize("removed", ["tokenizer/tokenizer.json", "tokenizer"])
+def test_an_editor_whose_tokenizer_reads_no_words_is_refused(removed, tmp_path):
+    editor = Path(shutil.copytree(EMBEDDED.model("editor_base").location, tmp_path / "editor"))
+    path = editor / removed
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(BadInputError, match="editor/tokenizer: its tokenizer has no words: tokenizer.json, or vocab"):
+        load_editor_base(profile_of("editor_base", editor), CPU)
+
+
+@pytest.mark.parametrize("config", [None, "{}"])
+def test_a_tokenizer_that_does_not_say_how_long_a_text_may_be_is_told_by_its_text_encoder(config, tmp_path):
+    editor = Path(shutil.copytree(EMBEDDED.model("editor_base").location, tmp_path / "editor"))
+    path = editor / "tokenizer" / "tokenizer_config.json"
+    path.unlink() if config is None else path.write_text(config)
+    assert load_editor_base(profile_of("editor_base", editor), CPU).tokenizer.model_max_length == 40
+
+
+def test_a_tokenizer_of_a_vocabulary_and_merges_as_stable_diffusion_s_is_read(tmp_path):
+    tiny_pipeline().save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer" / "tokenizer.json"
+    model = json.loads(path.read_text())["model"]
+    path.unlink()
+    (path.parent / "vocab.json").write_text(json.dumps(model["vocab"]))
+    (path.parent / "merges.txt").write_text("#version: 0.2\n")
+    loaded = load_editor_base(profile_of("editor_base", tmp_path), CPU)
+    assert len(loaded.tokenizer) == len(model["vocab"])
+
+
+@pytest.mark.parametrize("role", ["vision_language_model", "video_language_model", "clip", "detector"])
+def test_a_model_whose_tokenizer_lacks_its_files_is_refused_in_one_line(role, tmp_path):
+    folder = Path(shutil.copytree(EMBEDDED.model(role).location, tmp_path / role))
+    is_llava = role.endswith("language_model")
+    (folder / ("tokenizer_config.json" if is_llava else "tokenizer.json")).unlink()
+    load = load_detector if role == "detector" else LOADERS[role][1]
+    message = (
+        "has neither a padding token nor an end token: tokenizer_config" if is_llava else "has no words: tokenizer"
+    )
+    with pytest.raises(BadInputError, match=f"role '{role}': .*{role}: its tokenizer {message}"):
+        load(profile_of(role, folder), CPU)
+
+
+def test_a_text_encoder_without_a_limit_of_its_own_needs_one_of_its_tokenizer():
+    reference = EMBEDDED.model("summarizer")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(reference.location)
+    check_text_length(tokenizer, reference)
+    tokenizer.model_max_length = int(1e30)
+    with pytest.raises(BadInputError, match="summarizer/tokenizer: its tokenizer_config.json is missing, or"):
+        check_text_length(tokenizer, reference)
 
 
 def test_a_dino_is_published_without_the_pooler_that_nothing_reads(tmp_path):

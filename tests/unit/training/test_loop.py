@@ -21,7 +21,7 @@ from editfoundry.editors.families import FAMILIES
 from editfoundry.editors.train import read_training_config, train_editor
 from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.execution.output_lock import output_lock
-from editfoundry.training import finished, loop
+from editfoundry.training import loop
 from editfoundry.training.failures import TrainingError, TrainingInterrupted
 from editfoundry.training.loop import train
 from editfoundry.training.resume_folder import saved_steps
@@ -179,7 +179,7 @@ def test_a_second_trainer_is_told_in_one_line_who_is_at_work(
     config: LinearTraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "LOCK_WAIT_SECONDS", 0.0)
-    with output_lock(config.output, finished.STAGE), pytest.raises(UnavailableError) as raised:
+    with output_lock(config.output, config.STAGE), pytest.raises(UnavailableError) as raised:
         fit(config)
     assert f"process {os.getpid()} on" in str(raised.value) and "\n" not in str(raised.value)
     fit(config)
@@ -189,7 +189,7 @@ def test_a_trainer_that_is_just_ending_is_waited_for(config: LinearTraining) -> 
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with output_lock(config.output, finished.STAGE):
+        with output_lock(config.output, config.STAGE):
             held.set()
             release.wait()
 

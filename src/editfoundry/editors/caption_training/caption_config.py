@@ -91,6 +91,11 @@ class CaptionTraining(LoopConfig):
         return ("detector",) if self.boxes == "detector" else ()
 
     @property
+    def starts_from(self) -> tuple[str, ...]:
+        """The editor."""
+        return (self.editor_location,)
+
+    @property
     def editor_location(self) -> str:
         """What ``from_pretrained`` is called with."""
         return ModelReference(role="inpainter", source=self.editor).location

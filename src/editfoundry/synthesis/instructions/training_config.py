@@ -66,6 +66,11 @@ class InstructionTrainingConfig(LoopConfig):
             raise BadInputError(f"{self.rows}: missing; give a JSONL file of rows")
         return {"rows": file_hash(self.rows), "language_model": language_model_identity(load_profile(self.profile))}
 
+    @property
+    def starts_from(self) -> tuple[str, ...]:
+        """The language model."""
+        return (self.starting_model().location,)
+
     def starting_model(self) -> ModelReference:
         """Return the model that training starts from.
 

@@ -10,6 +10,8 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from editfoundry.diffusion.guidance import Denoiser
+from editfoundry.editors.families.emu_edit.task_choice import FOLDER
+from editfoundry.editors.families.emu_edit.task_table import TaskTable
 from editfoundry.errors import BadInputError
 
 
@@ -33,6 +35,25 @@ def add_task_projection(unet: UNet2DConditionModel, seed: int) -> None:
     projection.weight.data.copy_(drawn)
     embedding.cond_proj = projection.to(device=weight.device, dtype=weight.dtype)
     unet.register_to_config(time_cond_proj_dim=width)
+
+
+def check_widths(folder: object, table: TaskTable, unet: UNet2DConditionModel) -> None:
+    """Refuse a table of tasks that the UNet beside it cannot be told.
+
+    Raises:
+        BadInputError: its vectors are of another width than the UNet's cross-attention or than its projection of
+            tasks, or the UNet has no such projection.
+    """
+    width, attended, projection = table.vectors.shape[1], unet.config.cross_attention_dim, unet.time_embedding.cond_proj
+    if projection is None:
+        raise BadInputError(
+            f"{folder}: has {FOLDER}, but its UNet has no time_cond_proj: they are of different editors"
+        )
+    if (attended, projection.in_features) != (width, width):
+        raise BadInputError(
+            f"{folder}: its {FOLDER} are {width} wide, but its UNet reads {attended} and projects "
+            f"{projection.in_features}: they belong to different editors"
+        )
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,14 @@ from torch import Tensor
 
 from editfoundry.editors.editor import EditRequest, EditWords, WordedEdit
 from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned
-from editfoundry.editors.families.emu_edit.task_file import find_task, read_task
+from editfoundry.editors.families.emu_edit.task_choice import GIVEN, NONE, PREDICTED
+from editfoundry.editors.families.emu_edit.task_file import read_task, required_task
 from editfoundry.editors.families.emu_edit.task_table import TaskTable
 from editfoundry.editors.families.instruct_pix2pix.family import sampling_of
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.errors import BadInputError, MissingModelError, Rejection
 from editfoundry.pretrained.task_predictor import TaskPredictor
 
-GIVEN, PREDICTED, NONE = "given", "predicted", "none"
-"""What the option ``task`` can be beside a task, see `EmuEditOptions`."""
 UNKNOWN_TASK = "unknown-task"
 NO_PREDICTOR = "no-task-predictor"
 
@@ -81,15 +80,13 @@ class TaskEditor:
         Raises:
             BadInputError: there is no such task, or it was learnt for another editor.
         """
-        learnt = {task: path for task in set(tasks) if (path := self._learnt(task)) is not None}
+        named = {task: required_task(task, self.folder, self.table) for task in dict.fromkeys(tasks) if task}
+        learnt = {task: path for task, path in named.items() if path is not None}
         vectors = self.table(self.table.rows(["" if task in learnt else task for task in tasks]))
         for task, path in learnt.items():
             vector = read_task(path, self.folder, vectors.shape[1]).vector
             vectors[[place for place, own in enumerate(tasks) if own == task]] = vector
         return vectors
-
-    def _learnt(self, task: str) -> Path | None:
-        return find_task(task, self.folder) if task and task not in self.table.names else None
 
     def conditioned(self, tasks: Sequence[str]) -> TaskConditioned | None:
         """Return the UNet that knows the tasks of ``B`` edits; None where none has any: then it is called as it is."""
@@ -107,7 +104,7 @@ def edit_with_tasks(editor: TaskEditor, requests: Sequence[EditRequest], options
         raise Rejection(NO_PREDICTOR, str(error)) from error
     try:
         denoiser = editor.conditioned([task.name for task in tasks])
-    except ValueError as error:
+    except BadInputError as error:
         raise Rejection(UNKNOWN_TASK, str(error)) from error
     images = edit_images(
         editor.pipeline,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from editfoundry.editors.editor import Editor, WordedEdit
 from editfoundry.editors.editor_family import EditorFamily, EditorSource, FamilyTraining
+from editfoundry.editors.families.emu_edit.task_choice import CHOICES, FOLDER, PREDICTED
 from editfoundry.editors.families.emu_edit.training_config import EmuEditTraining, TaskInversion
 from editfoundry.editors.families.instruct_pix2pix.family import PER_REQUEST_OPTIONS, InstructPix2PixOptions
+from editfoundry.errors import BadInputError
 
 if TYPE_CHECKING:
     from editfoundry.editors.editor import EditRequest
@@ -33,6 +36,7 @@ class EmuEditOptions(InstructPix2PixOptions):
 
 
 def _load(source: EditorSource, runtime: Runtime) -> TaskEditor:
+    from editfoundry.editors.families.emu_edit.conditioning import check_widths
     from editfoundry.editors.families.emu_edit.editing import TaskEditor
     from editfoundry.editors.families.emu_edit.task_table import read_task_table
     from editfoundry.pretrained.editor_base import load_editor
@@ -43,7 +47,32 @@ def _load(source: EditorSource, runtime: Runtime) -> TaskEditor:
     if source.profile is not None and "task_predictor" in source.profile.models:
         # Loaded when the first edit asks for it: where every request has a task, none does.
         predictor = cache(partial(load_task_predictor, source.profile, runtime))
-    return TaskEditor(load_editor(source.folder, runtime), read_task_table(source.folder), source.folder, predictor)
+    pipeline, table = load_editor(source.folder, runtime), read_task_table(source.folder)
+    check_widths(source.folder, table, pipeline.unet)
+    return TaskEditor(pipeline, table, source.folder, predictor)
+
+
+def _option_files(source: EditorSource, given: Mapping[str, Any]) -> list[Path]:
+    """Return the file of the learnt task that is to be all edits' own, if the option ``task`` names one.
+
+    Raises:
+        BadInputError: it names no task, or one that was learnt for another editor; or it is to be predicted, and no
+            model predicts.
+    """
+    task = given.get("task")
+    if task == PREDICTED and (source.profile is None or "task_predictor" not in source.profile.models):
+        raise BadInputError("task is predicted, but the profile names no model for the role 'task_predictor'")
+    if source.folder is None or task in (None, *CHOICES):
+        return []
+    from editfoundry.editors.families.emu_edit.task_file import read_task, required_task
+    from editfoundry.editors.families.emu_edit.task_table import read_task_table
+
+    table = read_task_table(source.folder)
+    path = required_task(str(task), source.folder, table)
+    if path is None:
+        return []
+    read_task(path, source.folder, table.vectors.shape[1])
+    return [path]
 
 
 def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[WordedEdit]:
@@ -59,7 +88,7 @@ def _edit(editor: Editor, requests: Sequence[EditRequest]) -> list[WordedEdit]:
 EMU_EDIT = EditorFamily(
     name="emu_edit",
     pipeline_classes=("StableDiffusionInstructPix2PixPipeline",),
-    marker="task_embeddings",
+    marker=FOLDER,
     options_class=EmuEditOptions,
     load=_load,
     edit=_edit,
@@ -67,6 +96,7 @@ EMU_EDIT = EditorFamily(
     helper_roles=("task_predictor",),
     explains_itself=True,
     per_request_options=PER_REQUEST_OPTIONS,
+    option_files=_option_files,
     training=FamilyTraining(
         EmuEditTraining,
         "editfoundry.editors.families.emu_edit.trainee:EmuEditTrainee",

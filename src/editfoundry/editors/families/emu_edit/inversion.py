@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned
-from editfoundry.editors.families.emu_edit.task_file import InvertedTask, frozen_hash, write_task
-from editfoundry.editors.families.emu_edit.task_table import FOLDER, NO_TASK, TaskTable, read_task_table
+from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned, check_widths
+from editfoundry.editors.families.emu_edit.task_choice import FOLDER
+from editfoundry.editors.families.emu_edit.task_file import SUFFIX, InvertedTask, frozen_hash, write_task
+from editfoundry.editors.families.emu_edit.task_table import NO_TASK, TaskTable, read_task_table
 from editfoundry.editors.families.emu_edit.trainee import EmuEditTrainee, TaskBatch
 from editfoundry.editors.families.emu_edit.training_config import TaskInversion
 from editfoundry.editors.families.instruct_pix2pix.trainee import InstructPix2PixTrainee
@@ -33,13 +35,14 @@ class TaskInversionTrainee(EmuEditTrainee):
         """Load the editor; the vector starts at the mean of the tasks that it knows.
 
         Raises:
-            BadInputError: the editor has no table of tasks, or the data set cannot be used.
+            BadInputError: the editor has no table of tasks that fits it, or the data set cannot be used.
         """
         if not (config.folder / FOLDER).is_dir():
             raise BadInputError(f"{config.editor}: has no {FOLDER}, so it is no editor of the family emu_edit")
         editor = InstructPix2PixTrainee.load(config, accelerator)
         editor.pipeline.unet.requires_grad_(False)
         known = read_task_table(config.folder)
+        check_widths(config.folder, known, editor.pipeline.unet)
         table = TaskTable(known.vectors.detach().mean(0, keepdim=True).clone(), [config.invert_task])
         num_validated = 0 if editor.validated is None else len(editor.validated)
         rows, validated = (torch.zeros(count, dtype=torch.int64) for count in (len(editor.data), num_validated))
@@ -56,7 +59,11 @@ class TaskInversionTrainee(EmuEditTrainee):
         return f"{self.editor.data_description} of the task {self.config.invert_task}"
 
     def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None) -> None:
-        """Write ``NAME.safetensors``, which only the editor that it was learnt for takes."""
+        """Write ``NAME.safetensors``, which only the editor that it was learnt for takes; learnt tasks of other names
+        that ``output`` holds stay there.
+        """
+        for other in sorted(self.config.output.glob(f"*{SUFFIX}")):
+            shutil.copy2(other, folder / other.name)
         editor = frozen_hash(self.config.editor_location, self.config.revision)
         write_task(folder, InvertedTask(self.config.invert_task, self.table.vectors[0], editor))
 

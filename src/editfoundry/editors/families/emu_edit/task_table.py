@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from editfoundry.data.edit_tasks import TASK_NAMES
 from editfoundry.data.untrusted import read_json
+from editfoundry.editors.families.emu_edit.task_choice import FOLDER, RESERVED
 from editfoundry.errors import BadInputError
 
-FOLDER = "task_embeddings"
-"""In a checkpoint; plain diffusers passes over it."""
 NO_TASK = -1
 """Row of an edit whose task is not known or was dropped."""
 _WEIGHTS, _CONFIG = "task_embeddings.safetensors", "config.json"
@@ -66,7 +65,8 @@ def read_task_table(folder: Path) -> TaskTable:
     """Read the table of the checkpoint in ``folder``.
 
     Raises:
-        BadInputError: a file is missing or broken, or the two do not fit each other.
+        BadInputError: a file is missing or broken, the two do not fit each other, two tasks have one name, or one has
+            a name of `RESERVED`.
     """
     place = folder / FOLDER
     names = read_json(place / _CONFIG, dict).get("tasks")
@@ -74,7 +74,18 @@ def read_task_table(folder: Path) -> TaskTable:
         vectors = load_file(place / _WEIGHTS)["vectors"]
     except (OSError, SafetensorError, KeyError) as error:
         raise BadInputError(f"{place / _WEIGHTS}: not a table of task embeddings; get the checkpoint again") from error
-    are_names = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    are_names = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
     if not are_names or vectors.ndim != 2 or len(vectors) != len(names or ()):
         raise BadInputError(f"{place}: {_CONFIG} does not name the rows of {_WEIGHTS}; get the checkpoint again")
+    _check_names(place / _CONFIG, names or [])
+    if not vectors.is_floating_point() or not bool(vectors.isfinite().all()):
+        raise BadInputError(f"{place / _WEIGHTS}: vectors are not all finite floats; get the checkpoint again")
     return TaskTable(vectors.float(), names or ())
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise BadInputError(f"{path}: names the task {name!r} twice; get the checkpoint again")
+        if not name or name in RESERVED:
+            raise BadInputError(f"{path}: a task is called {name!r}, which no task can be; get the checkpoint again")

@@ -11,9 +11,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned, add_task_projection
+from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned, add_task_projection, check_widths
 from editfoundry.editors.families.emu_edit.editing import TaskEditor
-from editfoundry.editors.families.emu_edit.task_table import FOLDER, NO_TASK, TaskTable, read_task_table
+from editfoundry.editors.families.emu_edit.task_choice import FOLDER
+from editfoundry.editors.families.emu_edit.task_table import NO_TASK, TaskTable, read_task_table
 from editfoundry.editors.families.emu_edit.training_config import EmuEditTraining
 from editfoundry.editors.families.instruct_pix2pix.trainee import InstructPix2PixTrainee
 from editfoundry.editors.triplet_training.pair_batches import PairBatch
@@ -67,6 +68,7 @@ class EmuEditTrainee:
         has_table = (folder / FOLDER).is_dir()
         width = unet.config.cross_attention_dim
         table = read_task_table(folder) if has_table else TaskTable.at_random(width, config.seed)
+        check_widths(folder, table, unet)
         rows = task_rows(table, config.dataset, editor.resolution)
         validation = config.validation_dataset
         known = rows[:0] if validation is None else task_rows(table, validation, editor.resolution, "validation")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from editfoundry.data.edit_tasks import TASK_NAMES
+from editfoundry.editors.families.emu_edit.task_choice import RESERVED
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.errors import BadInputError
 
@@ -38,7 +39,7 @@ class TaskInversion(EmuEditTraining):
     task_dropout: float = 0.0
     """As of `EmuEditTraining`; a sample without the task teaches nothing here."""
 
-    CHECKPOINT_FILE: ClassVar[str] = "training.json"
+    STAGE: ClassVar[str] = "task inversion"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,8 +47,14 @@ class TaskInversion(EmuEditTraining):
         name = self.invert_task
         self.check(bool(_NAME.fullmatch(name)), "invert_task", "letters, digits, - and _, at most 64 of them")
         self.check(name not in TASK_NAMES, "invert_task", f"a new name: the editor has {known}")
+        self.check(name not in RESERVED, "invert_task", f"another name: {', '.join(RESERVED)} mean something else")
         if self.lora_rank or self.train_text_encoder:
             raise BadInputError("lora_rank and train_text_encoder are set, but only the task is learnt: leave them out")
+
+    @property
+    def checkpoint_file(self) -> str:
+        """The learnt task; others may lie beside it."""
+        return f"{self.invert_task}.safetensors"
 
     @property
     def folder(self) -> Path:

@@ -15,6 +15,7 @@ from editfoundry.editors.families.imagen_editor.stage import CascadeStage, stage
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import open_pipeline, pipeline_class_name
 from editfoundry.pretrained.runtime import Runtime
+from editfoundry.pretrained.tokenizer_check import check_text_length
 from editfoundry.profiles import ModelReference
 
 
@@ -62,6 +63,7 @@ def load_cascade_to_train(
             "super_resolution models"
         )
     base = open_pipeline(IFPipeline, reference, runtime)
+    check_text_length(base.tokenizer, reference)
     larger = [
         open_pipeline(IFSuperResolutionPipeline, ModelReference(role="inpainter", source=source), runtime).unet
         for source in super_resolution
@@ -103,4 +105,5 @@ def cascade_of(
 
 def _opened(reference: ModelReference, runtime: Runtime) -> ImagenEditorPipeline:
     pipeline: ImagenEditorPipeline = open_pipeline(ImagenEditorPipeline, reference, runtime)
+    check_text_length(pipeline.tokenizer, reference)
     return pipeline

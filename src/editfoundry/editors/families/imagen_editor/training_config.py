@@ -41,6 +41,11 @@ class ImagenEditorTraining(CaptionTraining):
         return {**super().identity(), **({"super_resolution": more} if more else {})}
 
     @property
+    def starts_from(self) -> tuple[str, ...]:
+        """The editor, and the super-resolution models that are named beside it."""
+        return (*super().starts_from, *self.super_resolution_locations)
+
+    @property
     def super_resolution_locations(self) -> list[str]:
         """What ``from_pretrained`` is called with."""
         return [ModelReference(role="inpainter", source=source).location for source in self.super_resolution]

@@ -68,6 +68,11 @@ class InstructPix2PixTraining(TripletConfig):
         }
 
     @property
+    def starts_from(self) -> tuple[str, ...]:
+        """The editor."""
+        return (self.editor_location,)
+
+    @property
     def editor_location(self) -> str:
         """What ``from_pretrained`` is called with."""
         return ModelReference(role="editor_base", source=self.editor).location

@@ -15,7 +15,7 @@ from editfoundry.editors.families.instruct_pix2pix.trainee import load_editor_to
 from editfoundry.editors.families.mgie.model import MgieModel, check_widths, save_mgie
 from editfoundry.editors.families.mgie.picture_tokens import PICTURE_TOKENS, add_picture_tokens
 from editfoundry.editors.families.mgie.pipeline import MgiePipeline
-from editfoundry.editors.families.mgie.released import ReleasedMllm, read_released_mllm, read_tensors
+from editfoundry.editors.families.mgie.released import ReleasedMllm, check_finite, read_released_mllm, read_tensors
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel, open_vision_language_model
@@ -81,7 +81,7 @@ def fill_mllm(mllm: VisionLanguageModel, released: ReleasedMllm, name: str) -> N
     model, tokenizer = mllm.model, mllm.processor.tokenizer
     num_words, width = len(released.embeddings) - len(PICTURE_TOKENS), released.embeddings.shape[1]
     own = model.get_input_embeddings().weight
-    if len(tokenizer) < num_words or own.shape[1] != width:
+    if not tokenizer.vocab_size <= num_words <= len(tokenizer) or own.shape[1] != width:
         raise BadInputError(
             f"{name}: has {len(tokenizer):,} tokens of {own.shape[1]} numbers, but the release was trained from "
             f"a LLaVA of {num_words:,} tokens of {width}: name that one"
@@ -91,7 +91,7 @@ def fill_mllm(mllm: VisionLanguageModel, released: ReleasedMllm, name: str) -> N
             f"{name}: its language-model head is its embeddings, but the release has both: name its LLaVA"
         )
     likeness = float(cosine_similarity(own.detach()[:num_words].float(), released.embeddings[:num_words]).median())
-    if likeness < LEAST_LIKENESS:
+    if not likeness >= LEAST_LIKENESS:
         raise BadInputError(f"{name}: its words are not the release's (median cosine {likeness:.2f}): name its LLaVA")
     ids = add_picture_tokens(model, mllm.processor)
     tables = {
@@ -107,6 +107,7 @@ def fill_mllm(mllm: VisionLanguageModel, released: ReleasedMllm, name: str) -> N
 
 
 def _fill_unet(unet: Any, tensors: Mapping[str, Tensor], path: Path, editor: str) -> None:
+    check_finite(tensors, path)
     try:
         unet.load_state_dict({name: value.float() for name, value in tensors.items()})
     except RuntimeError as error:

@@ -43,21 +43,29 @@ def read_released_mllm(path: Path, num_heads: int = 4) -> ReleasedMllm:
         num_heads: of the edit head's attention, which no shape tells.
 
     Raises:
-        BadInputError: the file is no such checkpoint, lacks tensors, or they contradict each other.
+        BadInputError: the file is no such checkpoint, lacks tensors, they contradict each other, or one of them has
+            a number that is not finite.
     """
     tensors = read_tensors(path)
     for name in (_EMBEDDINGS, _LM_HEAD):
         if name not in tensors:
             raise BadInputError(f"{path}: has no tensor {name}, which MGIE's release has: it is another file")
+    check_finite(tensors, path)
     embeddings, lm_head = tensors[_EMBEDDINGS].float(), tensors[_LM_HEAD].float()
     if embeddings.shape != lm_head.shape or embeddings.ndim != 2:
         shapes = f"{tuple(embeddings.shape)} and {tuple(lm_head.shape)}"
         raise BadInputError(f"{path}: embeddings and language-model head are {shapes}, not of one shape")
+    count, (num_tokens, width) = len(PICTURE_TOKENS), embeddings.shape
+    if num_tokens <= count:
+        raise BadInputError(
+            f"{path}: {_EMBEDDINGS} has {num_tokens} rows, and {count} of them are picture tokens alone"
+        )
     if _PICTURE_TOKENS in tensors:
-        told = tensors[_PICTURE_TOKENS].float().reshape(-1, embeddings.shape[1])
-        if len(told) != len(PICTURE_TOKENS):
-            raise BadInputError(f"{path}: {_PICTURE_TOKENS} holds {len(told)} tokens, not {len(PICTURE_TOKENS)}")
-        embeddings = torch.cat([embeddings[: -len(told)], told])
+        told = tensors[_PICTURE_TOKENS].float()
+        if told.numel() != count * width or told.shape[-1] != width:
+            shape = tuple(told.shape)
+            raise BadInputError(f"{path}: {_PICTURE_TOKENS} is {shape}, not {count} tokens of {width} numbers")
+        embeddings = torch.cat([embeddings[:-count], told.reshape(count, width)])
     head = {name.removeprefix(_HEAD): value for name, value in tensors.items() if name.startswith(_HEAD)}
     return ReleasedMllm(embeddings, lm_head, edit_head_of(head, path, num_heads))
 
@@ -82,7 +90,7 @@ def edit_head_of(tensors: Mapping[str, Tensor], path: Path, num_heads: int = 4) 
             output_dim=named["project_out.weight"].shape[0],
         )
         head.load_state_dict(named)
-    except (KeyError, ValueError, RuntimeError, AssertionError) as error:
+    except (KeyError, ValueError, IndexError, RuntimeError, AssertionError) as error:
         raise BadInputError(f"{path}: its edit head is not MGIE's: {one_line(error, 200)}") from error
     return head.eval()
 
@@ -104,6 +112,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise BadInputError(f"{path}: holds more than named tensors")
     return found
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise BadInputError, which names the tensor, unless all numbers are finite."""
+    for name, value in tensors.items():
+        if not bool(value.isfinite().all()):
+            raise BadInputError(f"{path}: {name} has numbers that are not finite; get the file again")
 
 
 def _head_name(name: str) -> str:

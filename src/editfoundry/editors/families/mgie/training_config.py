@@ -135,6 +135,12 @@ class MgieTraining(TripletConfig):
         return model_folder_hash(self.mllm_reference.location, self.mllm_revision)
 
     @property
+    def starts_from(self) -> tuple[str, ...]:
+        """The editor, and where there are others, the language model and whose text encoder is learnt from."""
+        mllm = (self.mllm_reference.location,) if self.mllm else ()
+        return (self.editor_location, *mllm, self.text_loss_location)
+
+    @property
     def editor_location(self) -> str:
         """What ``from_pretrained`` is called with."""
         return ModelReference(role="editor_base", source=self.editor).location

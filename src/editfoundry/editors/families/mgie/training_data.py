@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +116,8 @@ def open_expressive_triplets(
         encoders: have the text encoder whose states are kept, if any.
 
     Raises:
-        BadInputError: the data set cannot be used, or a triplet lacks the text that is to be answered.
+        BadInputError: the data set cannot be used, or a triplet lacks the text that is to be answered, or has more than
+            the language model takes.
     """
     place = mllm.runtime.device
     opened = open_pictures(
@@ -139,7 +140,8 @@ def open_expressive_triplets(
             "with: name another expressive_field"
         )
     key = input_hash(opened.data_hash, config.mllm_hash, config.expressive_field, num_features)
-    chats = _chats(config.work_dir / f"chats-{key[:16]}", pixels.instructions(), told, mllm, num_features)
+    names = [f"{dataset}: triplet {name}" for name in table.column("id").to_pylist()]
+    chats = _chats(config.work_dir / f"chats-{key[:16]}", names, pixels.instructions(), told, mllm, num_features)
     states = None if encoders is None else _text_states(config, told, encoders, opened.data_hash, place)
     more = LatentsWithMore(latents, features, states)
     return TripletData(config, num_timesteps, [SizeGroup(more, chats, EpochOrder(config.seed, len(pixels)), numbers)])
@@ -193,6 +195,7 @@ def _write_features(path: Path, pixels: TripletPixels, mllm: VisionLanguageModel
 
 def _chats(
     folder: Path,
+    names: Sequence[str],
     instructions: Sequence[str],
     told: Sequence[str],
     mllm: VisionLanguageModel,
@@ -200,22 +203,29 @@ def _chats(
 ) -> ExpressiveChats:
     if not folder.exists():
         with atomic_folder(folder, STAGE) as partial:
-            distinct = list(dict.fromkeys(zip(instructions, told, strict=True)))
+            chats = list(zip(instructions, told, strict=True))
+            distinct: dict[tuple[str, str], str] = {}
+            for chat, name in zip(chats, names, strict=True):
+                distinct.setdefault(chat, name)
             place = {chat: row for row, chat in enumerate(distinct)}
-            rows = [place[chat] for chat in zip(instructions, told, strict=True)]
-            np.save(partial / "rows.npy", np.array(rows, dtype=np.int64))
+            np.save(partial / "rows.npy", np.array([place[chat] for chat in chats], dtype=np.int64))
             _write_chats(partial / "tokens.npy", distinct, mllm, num_features)
     return ExpressiveChats(np.load(folder / "rows.npy"), np.load(folder / "tokens.npy", mmap_mode="r"))
 
 
 def _write_chats(
-    path: Path, distinct: Sequence[tuple[str, str]], mllm: VisionLanguageModel, num_features: tuple[int, ...]
+    path: Path, distinct: Mapping[tuple[str, str], str], mllm: VisionLanguageModel, num_features: tuple[int, ...]
 ) -> None:
     tokenizer = mllm.processor.tokenizer
     ending = [*picture_token_ids(tokenizer), tokenizer.eos_token_id]
     asked, answers = [question(instruction) for instruction, _ in distinct], [text for _, text in distinct]
     chats = mllm.chat_tokens([num_features] * len(distinct), asked, answers)
-    length = max(len(question_ids) + len(answer) for question_ids, answer in chats) + len(ending)
+    lengths = [len(question_ids) + len(answer) + len(ending) for question_ids, answer in chats]
+    most = mllm.model.config.get_text_config().max_position_embeddings
+    for name, count in zip(distinct.values(), lengths, strict=True):
+        if count > most:
+            raise BadInputError(f"{name} has {count} tokens, and the language model takes {most}; shorten its texts")
+    length = max(lengths)
     written = new_array(path, (len(chats), 2, length), np.int64)
     for row, (question_ids, answer) in zip(written, chats, strict=True):
         said = [*answer, *ending]

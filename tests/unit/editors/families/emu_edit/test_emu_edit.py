@@ -1,24 +1,28 @@
 """The family on random models of the real classes: what a task changes, and what stays InstructPix2Pix."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline
 from function_editors import request
+from safetensors.torch import save_file
 from tiny_emu_edit import save_editor
 from tiny_models import tiny_image, tiny_pipeline
 
 from editfoundry.data.edit_tasks import TASK_NAMES
 from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned
-from editfoundry.editors.families.emu_edit.task_file import InvertedTask, frozen_hash, write_task
+from editfoundry.editors.families.emu_edit.task_file import InvertedTask, find_task, frozen_hash, write_task
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.open_editor import find_editor, open_editor
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.profiles import load_profile
 
-RUNTIME = choose_runtime("cpu")
+RUNTIME, EMBEDDED = choose_runtime("cpu"), load_profile("embedded")
 STEPS = {"num_inference_steps": 3}
 SCALES = {"guidance_scale": 5.0, "image_guidance_scale": 1.5}
 
@@ -110,6 +114,78 @@ def test_a_learnt_task_is_taken_by_path_and_by_name_and_refused_by_another_edito
     pipeline.unet.save_pretrained(other / "unet")
     [refused] = open_editor(str(other), RUNTIME, **STEPS).edit([asked[0]])
     assert refused.failure == "unknown-task" and "was learnt for another editor" in refused.detail
+
+
+def test_a_folder_of_several_learnt_tasks_names_them_and_one_of_none_is_passed_over(folder, tmp_path, monkeypatch):
+    learnt = InvertedTask("haze", torch.full((16,), 2.0), frozen_hash(str(folder)))
+    write_task(folder / "task_embeddings", learnt)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "haze").mkdir()
+    save_file({"weight": torch.zeros(1)}, tmp_path / "haze" / "model.safetensors")
+    assert find_task("haze", folder) == folder / "task_embeddings" / "haze.safetensors"
+    for name in ("fog", "mist"):
+        write_task(tmp_path / "haze", replace(learnt, name=name))
+    with pytest.raises(BadInputError, match="haze: holds the learnt tasks fog, mist: name one's file"):
+        find_task("haze", folder)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000, "/", "."])
+def test_a_name_that_no_file_can_have_is_an_unknown_task(folder, name):
+    [made] = open_editor(str(folder), RUNTIME, **STEPS).edit([request(tiny_image(1), "melt it", task=name)])
+    assert made.failure == "unknown-task" and made.detail.startswith("unknown task")
+
+
+def test_a_fixed_task_is_checked_before_the_editor_is_loaded_and_counts_by_its_content(folder, tmp_path):
+    with pytest.raises(BadInputError, match="emu.*: unknown task 'bogus': use"):
+        find_editor(str(folder)).options({"task": "bogus"})
+    for content, message in ((torch.nan, "fog.safetensors: its vector is not all finite"), (1.0, "another editor")):
+        path = write_task(tmp_path, InvertedTask("fog", torch.full((16,), content), "0"))
+        with pytest.raises(BadInputError, match=message):
+            contestants_by_name([str(folder)], EMBEDDED, RUNTIME, EditorOptions(given={"task": str(path)}))
+    identities = set()
+    for content in (1.0, 2.0):
+        write_task(tmp_path, InvertedTask("fog", torch.full((16,), content), frozen_hash(str(folder))))
+        [one] = contestants_by_name([str(folder)], EMBEDDED, RUNTIME, EditorOptions(given={"task": str(path)}))
+        identities.add(one.identity)
+    assert len(identities) == 2
+
+
+def rewritten(folder, vectors=None, **config):
+    place = folder / "task_embeddings"
+    if vectors is not None:
+        save_file({"vectors": vectors}, place / "task_embeddings.safetensors")
+    if config:
+        (place / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "names", "message"),
+    [
+        (torch.zeros(16, 8), None, "task_embeddings are 8 wide, but its UNet reads 16"),
+        (
+            torch.zeros(16, 16, dtype=torch.int64),
+            None,
+            "task_embeddings.safetensors: vectors are not all finite floats",
+        ),
+        (torch.full((16, 16), torch.nan), None, "task_embeddings.safetensors: vectors are not all finite floats"),
+        (torch.zeros(0, 16), [], "config.json does not name the rows"),
+        (torch.zeros(2, 16), ["add", "add"], "config.json: names the task 'add' twice"),
+        (torch.zeros(2, 16), ["add", "none"], "config.json: a task is called 'none', which no task can be"),
+        (torch.zeros(2, 16), ["add", ""], "config.json: a task is called ''"),
+    ],
+)
+def test_a_table_that_no_edit_can_be_made_by_is_refused_when_the_editor_is_opened(tmp_path, vectors, names, message):
+    folder = save_editor(tmp_path / "emu")
+    rewritten(folder, vectors, **({} if names is None else {"tasks": names}))
+    with pytest.raises(BadInputError, match=message):
+        open_editor(str(folder), RUNTIME)
+
+
+def test_a_table_beside_a_unet_that_is_told_no_tasks_is_refused(tmp_path):
+    folder = save_editor(tmp_path / "emu")
+    tiny_pipeline().unet.save_pretrained(folder / "unet")
+    with pytest.raises(BadInputError, match="has task_embeddings, but its UNet has no time_cond_proj"):
+        open_editor(str(folder), RUNTIME)
 
 
 def test_a_table_that_does_not_fit_its_names_is_refused_by_its_folder(tmp_path):

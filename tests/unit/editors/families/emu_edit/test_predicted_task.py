@@ -14,7 +14,7 @@ from tiny_models import tiny_image
 from editfoundry.editors.edit_file import ChosenEditor, edit_file
 from editfoundry.editors.editor import Editor
 from editfoundry.editors.open_editor import find_editor, open_editor
-from editfoundry.errors import MissingModelError
+from editfoundry.errors import BadInputError, MissingModelError
 from editfoundry.evaluation.contestants_by_name import contestants_by_name
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.profiles import Profile, load_profile
@@ -79,10 +79,8 @@ def test_a_task_that_the_editor_has_not_is_none(
 
 
 def test_predicted_without_a_model_that_predicts_is_one_line(folder: Path) -> None:
-    editor = open_editor(str(folder), RUNTIME, **STEPS, task="predicted")
-    [made] = editor.edit([request(tiny_image(1), "melt it")])
-    assert made.failure == "no-task-predictor"
-    assert made.detail == "task is predicted, but the profile names no model for the role 'task_predictor'"
+    with pytest.raises(BadInputError, match="task is predicted, but the profile names no model for the role 'task_p"):
+        open_editor(str(folder), RUNTIME, **STEPS, task="predicted")
 
 
 def test_a_predictor_that_is_not_on_this_machine_says_so_and_is_not_missed_where_a_task_is_given(

@@ -74,6 +74,9 @@ def test_a_configuration_of_the_family_is_its_own_and_a_task_to_invert_makes_it_
     assert type(inverting) is TaskInversion and inverting.task_dropout == 0
     with pytest.raises(BadInputError, match="invert_task is 'add', but must be a new name"):
         training_config({**values, "invert_task": "add"})
+    for name in ("none", "given", "predicted", "task_embeddings"):
+        with pytest.raises(BadInputError, match=f"invert_task is '{name}', but must be another name"):
+            training_config({**values, "invert_task": name})
     with pytest.raises(BadInputError, match="family instruct_pix2pix have no tasks: use emu_edit"):
         training_config({**values, "family": "instruct_pix2pix", "invert_task": "fog"})
 
@@ -133,6 +136,24 @@ def test_a_learnt_task_is_a_small_file_for_its_editor_and_a_stopped_run_ends_in_
         train_editor(halved, stop_after(2))
     train_editor(halved)
     assert torch.equal(read_task(halved.output / path.name, trained.output, 16).vector, learnt.vector)
+
+
+def test_an_inversion_keeps_the_tasks_that_its_output_holds_and_takes_no_editor_s_place(trained):
+    config = inversion_of(trained, output=trained.output.with_name("several"), num_steps=1)
+    train_editor(config)
+    fog = (config.output / "fog.safetensors").read_bytes()
+    train_editor(replace(config, invert_task="mist"))
+    assert (config.output / "fog.safetensors").read_bytes() == fog and (config.output / "mist.safetensors").is_file()
+    table = (trained.output / "task_embeddings" / "task_embeddings.safetensors").read_bytes()
+    for output in (trained.output, trained.output / "fog", trained.output.parent):
+        with pytest.raises(BadInputError, match=r"output is '.*', but must be apart from .*straight"):
+            train_editor(replace(config, output=output))
+    # The configuration that trained the editor, told to learn a task.
+    with pytest.raises(BadInputError, match="straight: holds the output of training, not of task inversion"):
+        train_editor(inversion_of(trained, editor=trained.editor))
+    with pytest.raises(BadInputError, match="several: holds the output of task inversion, not of training"):
+        train_editor(replace(trained, output=config.output))
+    assert (trained.output / "task_embeddings" / "task_embeddings.safetensors").read_bytes() == table
 
 
 def test_an_editor_without_a_table_has_no_tasks_to_learn(config):

@@ -1,6 +1,7 @@
 """A release at narrow width becomes an editor here, by the command that a person types."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,21 @@ def test_a_language_model_that_the_release_was_not_trained_from_is_refused(model
     (release / "unet.pt").write_bytes((models / "release" / "unet.pt").read_bytes())
     with pytest.raises(BadInputError, match="its words are not the release's"):
         import_mgie(release, tmp_path / "mgie", str(tmp_path / "other" / "vlm"), str(models / "base"))
+    tables = ("model.embed_tokens.weight", "lm_head.weight")
+    few = {name: value[:11] if name in tables else value for name, value in release_of(llava, 263).items()}
+    torch.save(few, release / "mllm.pt")
+    with pytest.raises(BadInputError, match="but the release was trained from a LLaVA of 3 tokens"):
+        import_mgie(release, tmp_path / "mgie", str(tmp_path / "other" / "vlm"), str(models / "base"))
     assert not (tmp_path / "mgie").exists()
+
+
+def test_a_unet_with_numbers_that_are_not_finite_is_refused(models: Path, tmp_path: Path) -> None:
+    shutil.copytree(models / "release", tmp_path / "release")
+    unet = torch.load(models / "release" / "unet.pt", weights_only=True)
+    unet["conv_in.weight"][0, 0] = torch.nan
+    torch.save(unet, tmp_path / "release" / "unet.pt")
+    with pytest.raises(BadInputError, match="unet.pt: conv_in.weight has numbers that are not finite"):
+        import_mgie(tmp_path / "release", tmp_path / "mgie", str(models / "vlm"), str(models / "base"))
 
 
 def test_missing_files_and_options_are_one_line(

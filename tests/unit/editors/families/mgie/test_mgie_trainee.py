@@ -10,8 +10,9 @@ from accelerate.state import AcceleratorState
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from safetensors.torch import load_file
 from tiny_mgie import tiny_mgie_training
-from tiny_models import tiny_image, tiny_pipeline
+from tiny_models import tiny_image, tiny_pipeline, tiny_triplets
 
+from editfoundry.data.shards import write_triplets
 from editfoundry.editors.families.mgie.model import load_mgie
 from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids
 from editfoundry.editors.families.mgie.trainee import MgieTrainee
@@ -328,6 +329,18 @@ def test_a_triplet_without_the_text_to_be_answered_is_named(tmp_path: Path) -> N
     with pytest.raises(BadInputError, match="has no output_caption"):
         loaded_trainee(config)
     loaded_trainee(replace(config, expressive_field="instruction"))
+
+
+def test_a_triplet_whose_texts_are_longer_than_the_language_model_reads_is_named(tmp_path: Path) -> None:
+    config = tiny_mgie_training(tmp_path)
+    told = [
+        replace(one, output_caption="a thing " * count) for one, count in zip(tiny_triplets(2), (1, 400), strict=True)
+    ]
+    write_triplets(tmp_path / "long" / "00000.tar", told)
+    with pytest.raises(
+        BadInputError, match=rf"long: triplet {told[1].id} has \d+ tokens, and the language model takes"
+    ):
+        loaded_trainee(replace(config, dataset=tmp_path / "long"))
 
 
 @pytest.fixture

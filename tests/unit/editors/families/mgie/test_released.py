@@ -52,7 +52,20 @@ def test_nothing_but_tensors_is_read(tmp_path: Path, capsys: pytest.CaptureFixtu
     [
         ({"lm_head.weight": None}, "has no tensor lm_head.weight"),
         ({"lm_head.weight": torch.zeros(3, 12)}, "not of one shape"),
-        ({"emb": torch.zeros(1, 7, 12)}, "holds 7 tokens, not 8"),
+        ({"emb": torch.zeros(1, 7, 12)}, r"emb is \(1, 7, 12\), not 8 tokens of 12 numbers"),
+        ({"emb": torch.zeros(8, 13)}, r"emb is \(8, 13\), not 8 tokens"),
+        ({"emb": torch.zeros(())}, r"emb is \(\), not 8 tokens"),
+        ({"emb": torch.full((1, 8, 12), torch.nan)}, "mllm.pt: emb has numbers that are not finite"),
+        ({"lm_head.weight": torch.full((20, 12), torch.inf)}, "lm_head.weight has numbers that are not finite"),
+        (
+            {"model.embed_tokens.weight": torch.zeros(8, 12), "lm_head.weight": torch.zeros(8, 12)},
+            "model.embed_tokens.weight has 8 rows, and 8 of them are picture tokens",
+        ),
+        (
+            {"model.embed_tokens.weight": torch.zeros(3, 12), "lm_head.weight": torch.zeros(3, 12)},
+            "model.embed_tokens.weight has 3 rows",
+        ),
+        ({"edit_head.hid2feat.weight": torch.zeros(())}, "its edit head is not MGIE's"),
         ({"edit_head.query": None}, "its edit head is not MGIE's"),
         ({"edit_head.more": torch.zeros(1)}, "its edit head is not MGIE's"),
         ({"edit_head.hid2feat.bias": torch.zeros(9)}, "its edit head is not MGIE's"),
