@@ -139,7 +139,8 @@ def edit(
     as_json: JsonOption = False,
 ) -> None:
     """Edit a picture. Example: editfoundry edit photo.jpg "It starts to rain." --out rain.png."""
-    from editfoundry.editors.edit_file import ChosenEditor, edit_file
+    from editfoundry.editors.chosen_editor import ChosenEditor
+    from editfoundry.editors.edit_file import edit_file
 
     options = {
         "num_inference_steps": num_inference_steps,
@@ -194,7 +195,8 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Edit at each pair of guidance scales. Example: editfoundry sweep photo.jpg "It snows." --out sheet.png."""
-    from editfoundry.editors.edit_file import ChosenEditor, sweep_file
+    from editfoundry.editors.chosen_editor import ChosenEditor
+    from editfoundry.editors.edit_file import sweep_file
 
     options = {"num_inference_steps": num_inference_steps, **parsed_options(option)}
     used = sweep_file(

@@ -41,9 +41,11 @@ def inpaint(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     num_inference_steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Sampler steps; by default 50.")
+        int | None, typer.Option(min=1, max=1000, help="Sampler steps; by default the editor's own, or 50.")
     ] = None,
-    guidance_scale: Annotated[float | None, typer.Option(help="Weight of the prompt; by default 7.5.")] = None,
+    guidance_scale: Annotated[
+        float | None, typer.Option(help="Weight of the prompt; by default the editor's own, or 7.5.")
+    ] = None,
     context: Annotated[
         float | None,
         typer.Option(min=0, help="Surroundings that are seen, as a share of the mask's longer side; by default 0.5."),
@@ -54,7 +56,8 @@ def inpaint(
     as_json: JsonOption = False,
 ) -> None:
     """Paint inside a mask, and nowhere else. Example: editfoundry inpaint photo.jpg mask.png "a red cup" --out cup.png."""  # noqa: E501
-    from editfoundry.editors.edit_file import ChosenEditor, MaskWords, inpaint_file
+    from editfoundry.editors.chosen_editor import ChosenEditor
+    from editfoundry.editors.inpaint_file import MaskWords, inpaint_file
 
     for name, value in (("--box", box), ("--what", what)):
         if value is not None and not value.strip():

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from editfoundry.data.atomic import atomic_file
-from editfoundry.data.images import laid_on_white, open_image, open_layer
+from editfoundry.data.images import open_image
 from editfoundry.data.untrusted import check_words
-from editfoundry.diffusion.seeds import SEEDS
-from editfoundry.editors.families.inpainting.family import INPAINTER_NAME, INPAINTING_NAME
-from editfoundry.editors.masks import box_mask, check_mask_roles, open_mask, seems_inverted
-from editfoundry.editors.output_files import check_outputs
+from editfoundry.editors.chosen_editor import (
+    ChosenEditor,
+    check_seed,
+    find_chosen,
+    open_chosen,
+    shown_name,
+    warn_of_foreign_pictures,
+)
+from editfoundry.editors.masks import open_mask
+from editfoundry.editors.output_files import check_picture_outputs, save_picture
 from editfoundry.editors.turn_files import remove_older_turns, turn_path
-from editfoundry.errors import BadInputError, one_line
+from editfoundry.errors import BadInputError
 from editfoundry.profiles import Profile, load_profile
 
 if TYPE_CHECKING:
@@ -37,32 +41,6 @@ _UNREAD = {
     "task": "knows no tasks: leave --task out, or name an emu_edit editor",
 }
 """Part of an edit -> what is told where an editor does not look at it."""
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-_WITH_TRANSPARENCY = ("PNG", "WEBP")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChosenEditor:
-    """Which editor, where, and how it samples."""
-
-    name: str | None = None
-    """See `find_editor`; None for the profile's ``editor_base``."""
-    profile: str = "embedded"
-    """Name or TOML file."""
-    device: str = "auto"
-    """``auto``, ``cpu``, ``cuda``."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Such as ``num_inference_steps`` and ``guidance_scale``; those that are None keep the editor's defaults."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaskWords:
-    """What to paint over, in words."""
-
-    words: str
-    """Such as ``"the cup"``."""
-    threshold: float = 0.3
-    """How sure the detector must be, in [0, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +105,14 @@ def edit_file(
         check_words(turn, "--then")
     check_words(input_caption or "", "--input-caption")
     check_words(output_caption or "", "--output-caption")
-    _check_seed(seed)
+    check_seed(seed)
     if keep_below is not None and not 0 <= keep_below <= 1:
         raise BadInputError(f"--keep-below is {keep_below}, but must be in 0 to 1")
     picture = open_image(image)
-    _check_outputs([out, *(turn_path(out, number) for number in range(1, len(later) + 1))], image, mask)
+    check_picture_outputs([out, *(turn_path(out, number) for number in range(1, len(later) + 1))], image, mask)
     # A wrong profile or editor is told before torch is imported, which takes seconds.
     profile = load_profile(editor.profile)
-    source = _find(editor, profile)
+    source = find_chosen(editor, profile)
     from editfoundry.editors.editor import EditRequest
 
     request = EditRequest(
@@ -157,122 +135,19 @@ def edit_file(
             "--keep-below and the post-edit, which keeps pixels of its own, cannot be combined: leave one out"
         )
     if explain is not None:
-        _check_outputs([out, *_explaining_files(explain, len(later), with_post_edit=with_post_edit)], image, mask)
-    _warn_of_foreign_pictures(source, image, picture)
-    opened, runtime = _open(source, editor)
+        check_picture_outputs(
+            [out, *_explaining_files(explain, len(later), with_post_edit=with_post_edit)], image, mask
+        )
+    warn_of_foreign_pictures(source, image, picture)
+    opened, runtime = open_chosen(source, editor)
     words = None
     if with_post_edit:
-        _save(_post_edit(opened, profile, runtime, request, explain), out)
+        save_picture(_post_edit(opened, profile, runtime, request, explain), out)
     else:
         words = _edit_turns(opened, request, out, later, keep_below, explain)
     written = [out] if explain is None or words is None else [out, explain / WORDS_FILE]
     remove_older_turns(written, len(later), [image, *([] if mask is None else [mask])])
-    return EditedFile(editor=_shown_name(source, profile), words=words)
-
-
-def inpaint_file(
-    image: Path,
-    mask: Path | str | MaskWords,
-    prompt: str,
-    out: Path,
-    editor: ChosenEditor,
-    *,
-    seed: int = 0,
-    is_inverted: bool = False,
-) -> str:
-    """Paint ``prompt`` inside the mask of ``image`` and write ``out``; outside it no pixel changes.
-
-    A transparent picture stays so in PNG and WebP: it is painted as if it lay on white, and what is painted is opaque.
-    In JPEG it is laid on white.
-
-    A mask that seems to be white where to keep the picture is taken at its word, after a warning on stderr.
-
-    Args:
-        image: any picture that ``open_image`` reads.
-        mask: a file, see `open_mask`; a box ``x0,y0,x1,y1``, see `box_mask`; or what words name, see `mask_of_words`.
-        prompt: what the mask is to show.
-        out: ``.png``, ``.jpg`` or ``.webp``; JPEG and WebP change pixels everywhere.
-        editor: one that needs a mask; with no name, the profile's ``inpainter``, or else its ``text_to_image`` with
-            blended latents.
-        seed: of the noise.
-        is_inverted: the file is white where to keep the picture.
-
-    Returns:
-        The editor that was used.
-
-    Raises:
-        BadInputError: picture, mask, prompt, editor, option or output's name cannot be used.
-    """
-    if not prompt.strip():
-        raise BadInputError("the prompt is empty: say what the mask is to show")
-    check_words(prompt, "the prompt")
-    check_words(mask.words if isinstance(mask, MaskWords) else "", "--what")
-    _check_seed(seed)
-    if isinstance(mask, MaskWords) and not 0 <= mask.threshold <= 1:
-        raise BadInputError(f"--threshold is {mask.threshold}, but must be in 0 to 1")
-    layer = open_layer(image)
-    picture = laid_on_white(layer)
-    _check_outputs([out], image, mask if isinstance(mask, Path) else None)
-    profile = load_profile(editor.profile)
-    source = _find(replace(editor, name=editor.name or _own_inpainter(profile)), profile)
-    if "mask" not in source.family.needs:
-        raise BadInputError(f"{source.name} takes no mask: name an inpainting checkpoint, or leave --editor out")
-    hole = _hole(mask, picture, profile, editor.device, is_inverted=is_inverted)
-    if isinstance(mask, Path) and seems_inverted(hole):
-        share = np.asarray(hole, dtype=float).mean() / 255
-        print(
-            f"warning: {mask} is white, where to paint, on {share:.0%} of the picture and along its border; if it is "
-            "black where to paint, add --invert",
-            file=sys.stderr,
-        )
-    from editfoundry.editors.editor import EditRequest
-
-    request = EditRequest(image=picture, instruction=prompt, seed=seed, id=str(image), mask=hole)
-    _warn_of_foreign_pictures(source, image, picture)
-    opened, _ = _open(source, editor)
-    painted = opened.edit([request])[0].require()
-    is_transparent = layer.mode == "RGBA" and _FORMATS[out.suffix.lower()] in _WITH_TRANSPARENCY
-    _save(_lifted(painted, layer, hole) if is_transparent else painted, out)
-    return _shown_name(source, profile)
-
-
-def _lifted(painted: Image.Image, layer: Image.Image, mask: Image.Image) -> Image.Image:
-    """Return RGBA that looks like ``painted`` on white: ``layer`` itself where the mask is black, opaque where white.
-
-    Args:
-        painted: RGB, the painting mixed by the mask's grey with ``layer`` on white.
-        layer: RGBA.
-        mask: 8-bit grey.
-    """
-    kept, share = np.asarray(layer), np.asarray(mask, dtype=np.float32)[..., None] / 255
-    alpha = 1 - (1 - share) * (1 - kept[..., 3:].astype(np.float32) / 255)
-    colours = 255 - (255 - np.asarray(painted, dtype=np.float32)) / np.maximum(alpha, 1 / 255)
-    lifted = np.concatenate([np.clip(colours, 0, 255), 255 * alpha], axis=-1).round().astype(np.uint8)
-    return Image.fromarray(np.where(share > 0, lifted, kept))
-
-
-def _own_inpainter(profile: Profile) -> str:
-    """Return the name of what the profile paints inside masks with."""
-    if "inpainter" not in profile.models:
-        return INPAINTING_NAME
-    reference = profile.model("inpainter")
-    # A folder tells by its files which family opens it.
-    return reference.source if reference.is_local else INPAINTER_NAME
-
-
-def _hole(
-    mask: Path | str | MaskWords, picture: Image.Image, profile: Profile, device: str, *, is_inverted: bool
-) -> Image.Image:
-    if isinstance(mask, Path):
-        return open_mask(mask, picture, is_inverted=is_inverted)
-    if isinstance(mask, str):
-        return box_mask(mask, picture)
-    check_mask_roles(profile)
-    from editfoundry.editors.masks_by_words import load_mask_models, mask_of_words
-    from editfoundry.pretrained.runtime import choose_runtime
-
-    detector, segmenter = load_mask_models(profile, choose_runtime(device))
-    return mask_of_words(mask.words, picture, detector, segmenter, mask.threshold)
+    return EditedFile(editor=shown_name(source, profile), words=words)
 
 
 def _edit_turns(
@@ -296,7 +171,7 @@ def _edit_turns(
         if explain is not None and edited.words is not None:
             words_file = explain / WORDS_FILE
             _write_words(words_file if is_last else turn_path(words_file, number), instruction, edited.words)
-        _save(edited.require(), out if is_last else turn_path(out, number))
+        save_picture(edited.require(), out if is_last else turn_path(out, number))
     return turns[-1].words
 
 
@@ -316,58 +191,20 @@ def sweep_file(
         BadInputError: as `edit_file`, or the editor has not both guidance scales, or one of them is not finite.
     """
     _check_instruction(instruction)
-    _check_seed(seed)
+    check_seed(seed)
     picture = open_image(image)
-    _check_outputs([out], image)
+    check_picture_outputs([out], image)
     profile = load_profile(editor.profile)
-    source = _find(editor, profile)
+    source = find_chosen(editor, profile)
     from editfoundry.editors.editor import EditRequest
     from editfoundry.editors.guidance_sweep import check_sweep, draw_sweep, sweep_guidance
 
     check_sweep(source, guidance_scales, image_guidance_scales)
-    _warn_of_foreign_pictures(source, image, picture)
-    opened, _ = _open(source, editor)
+    warn_of_foreign_pictures(source, image, picture)
+    opened, _ = open_chosen(source, editor)
     request = EditRequest(image=picture, instruction=instruction, seed=seed, id=str(image))
-    _save(draw_sweep(sweep_guidance(opened, request, guidance_scales, image_guidance_scales)), out)
-    return _shown_name(source, profile)
-
-
-def _find(editor: ChosenEditor, profile: Profile) -> EditorSource:
-    from editfoundry.editors.open_editor import BASE, find_editor
-
-    source = find_editor(editor.name or BASE, profile)
-    source.options(_given(editor))
-    return source
-
-
-def _shown_name(source: EditorSource, profile: Profile) -> str:
-    """Return an editor's name as a person is told it; the profile's base is called by its model."""
-    return source.name if source.name != "base" or source.folder else str(profile.model("editor_base"))
-
-
-def _open(source: EditorSource, editor: ChosenEditor) -> tuple[Editor, Runtime]:
-    from editfoundry.editors.open_editor import open_source
-    from editfoundry.pretrained.runtime import choose_runtime
-
-    runtime = choose_runtime(editor.device)
-    return open_source(source, runtime, **_given(editor)), runtime
-
-
-def _given(editor: ChosenEditor) -> dict[str, Any]:
-    return {name: value for name, value in editor.options.items() if value is not None}
-
-
-def _warn_of_foreign_pictures(source: EditorSource, image: Path, picture: Image.Image) -> None:
-    """Say on stderr that the editor was made for other pictures, before it spoils this one."""
-    known = source.defaults
-    if not known.made_for or (known.side, known.side) == picture.size:
-        return
-    editor, (width, height) = _shown_name(source, source.own_profile), picture.size
-    print(
-        f"warning: {image} is {width}x{height}, but the editor {editor} knows nothing but {known.made_for}: what it "
-        "makes of a photograph is no edit. For photographs: --profile paper, or --editor FOLDER",
-        file=sys.stderr,
-    )
+    save_picture(draw_sweep(sweep_guidance(opened, request, guidance_scales, image_guidance_scales)), out)
+    return shown_name(source, profile)
 
 
 def _post_edit(
@@ -397,11 +234,6 @@ def _check_instruction(instruction: str) -> None:
     check_words(instruction, "the instruction")
 
 
-def _check_seed(seed: int) -> None:
-    if seed not in SEEDS:
-        raise BadInputError(f"--seed is {seed}, but must be in {SEEDS.start} to {SEEDS.stop - 1}")
-
-
 def _check_parts(source: EditorSource, request: EditRequest) -> None:
     """Refuse parts of an edit that the editor would not look at."""
     for part, unread in _UNREAD.items():
@@ -419,16 +251,6 @@ def _check_later(source: EditorSource, later: Sequence[str]) -> None:
         )
 
 
-def _check_outputs(outputs: Sequence[Path], *inputs: Path | None) -> None:
-    """Refuse what cannot be written once the edit is made, or would take an input's place; ``outputs`` begin with the
-    edited picture.
-    """
-    out = outputs[0]
-    if out.suffix.lower() not in _FORMATS:
-        raise BadInputError(f"{out}: cannot write {out.suffix or 'a file without a suffix'}: use {', '.join(_FORMATS)}")
-    check_outputs(outputs, [path for path in inputs if path is not None])
-
-
 def _explaining_files(explain: Path, num_later: int, *, with_post_edit: bool) -> list[Path]:
     """Return the files that are written into ``explain``."""
     if with_post_edit:
@@ -437,11 +259,3 @@ def _explaining_files(explain: Path, num_later: int, *, with_post_edit: bool) ->
         return explanation_files(explain)
     words_file = explain / WORDS_FILE
     return [words_file, *(turn_path(words_file, number) for number in range(1, num_later + 1))]
-
-
-def _save(picture: Image.Image, out: Path) -> None:
-    try:
-        with atomic_file(out) as file:
-            picture.save(file, _FORMATS[out.suffix.lower()])
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{out}: cannot be written: {one_line(error)}") from error

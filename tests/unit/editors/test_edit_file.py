@@ -8,7 +8,9 @@ from PIL import Image, ImageOps
 from tiny_models import tiny_image, tiny_pipeline
 from tiny_painter import save_models
 
-from editfoundry.editors.edit_file import ChosenEditor, MaskWords, edit_file, inpaint_file, sweep_file
+from editfoundry.editors.chosen_editor import ChosenEditor
+from editfoundry.editors.edit_file import edit_file, sweep_file
+from editfoundry.editors.inpaint_file import MaskWords, inpaint_file
 from editfoundry.editors.masks import box_mask
 from editfoundry.editors.open_editor import find_editor
 from editfoundry.errors import BadInputError

@@ -4,7 +4,8 @@ from function_editors import editor_of, request
 from PIL import Image
 from tiny_models import tiny_image, tiny_pipeline
 
-from editfoundry.editors.edit_file import ChosenEditor, edit_file
+from editfoundry.editors.chosen_editor import ChosenEditor
+from editfoundry.editors.edit_file import edit_file
 from editfoundry.editors.editor import EditWords, WordedEdit
 from editfoundry.editors.multi_turn import edit_turns, kept_where_alike, with_kept_pixels
 from editfoundry.errors import BadInputError

@@ -16,7 +16,8 @@ from tiny_models import psnr, tiny_image, tiny_pipeline
 from tiny_painter import tiny_painter
 from tiny_qwen_image import tiny_qwen_image_edit
 
-from editfoundry.editors.edit_file import ChosenEditor, edit_file, sweep_file
+from editfoundry.editors.chosen_editor import ChosenEditor
+from editfoundry.editors.edit_file import edit_file, sweep_file
 from editfoundry.editors.editor import Editor, EditRequest
 from editfoundry.editors.editor_family import EditorFamily, EditorSource
 from editfoundry.editors.families.diffusers_pipeline.family import DIFFUSERS_PIPELINE

@@ -11,7 +11,8 @@ from function_editors import request
 from tiny_emu_edit import save_editor, save_predictor
 from tiny_models import tiny_image
 
-from editfoundry.editors.edit_file import ChosenEditor, edit_file
+from editfoundry.editors.chosen_editor import ChosenEditor
+from editfoundry.editors.edit_file import edit_file
 from editfoundry.editors.editor import Editor
 from editfoundry.editors.open_editor import find_editor, open_editor
 from editfoundry.errors import BadInputError, MissingModelError

@@ -12,7 +12,8 @@ from tiny_mgie import tiny_mgie, tiny_mgie_folder
 from tiny_models import tiny_image, tiny_pipeline
 from transformers import AutoProcessor, AutoTokenizer, LlavaForConditionalGeneration
 
-from editfoundry.editors.edit_file import ChosenEditor, edit_file
+from editfoundry.editors.chosen_editor import ChosenEditor
+from editfoundry.editors.edit_file import edit_file
 from editfoundry.editors.editor import EditRequest
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.mgie.edit_head import EditHead
