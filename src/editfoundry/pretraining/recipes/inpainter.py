@@ -30,11 +30,11 @@ CONFIG = PretrainingConfig(num_steps=1_200, batch_size=32, learning_rate=8e-4, e
 ON_GPU = {"num_steps": 6_000, "batch_size": 256, "learning_rate": 1.2e-3, "mixed_precision": "bf16"}
 EXAMPLES_ON_GPU = {"num_pictures": 65_000}
 SAMPLING = EditingDefaults(
-    options={"num_inference_steps": 20, "guidance_scale": 2.0},
+    options={"num_inference_steps": 20, "guidance_scale": 3.0},
     made_for=f"tinyworld's drawn pictures of {IMAGE_SIZE} pixels",
     side=IMAGE_SIZE,
 )
-"""How it is sampled: weak guidance, since strong guidance burns the colours of a small model."""
+"""How it is sampled: guidance of 2 paints what is asked for less often, of 4 no more often."""
 
 
 def train_inpainter(
