@@ -27,7 +27,7 @@ from editfoundry.tinyworld.tasks.task_sampling import MADE_TASKS
 TINY = ClaimsConfig(
     num_task_items=15, num_turn_items=8, num_inverted_items=3, num_task_training_triplets=14, num_task_training_steps=2,
     num_inversion_steps=2,
-    num_multi_task_items=24, num_multi_task_triplets=30, num_multi_task_steps=30,
+    num_multi_task_items=24, num_multi_task_triplets=15, num_multi_task_steps=15,
     training_batch_size=2, num_inference_steps=1,
 )  # fmt: skip
 
@@ -124,9 +124,9 @@ def test_an_editor_of_all_tasks_is_compared_with_experts_and_with_one_that_only_
     assert trained.keys() == {"on-all", "on-remove", "on-background", "on-global", "on-segment", f"on-{editing}"}
     # Each task is learned as long, and from as many triplets, as among all.
     steps = {name: json.loads((path / "training.json").read_text())["num_steps"] for name, path in trained.items()}
-    assert steps["on-all"] == 30 and steps["on-remove"] == 2 and steps[f"on-{editing}"] == 16
+    assert steps["on-all"] == 15 and steps["on-remove"] == 1 and steps[f"on-{editing}"] == 8
     triplets = list(read_triplets(tmp_path / "work/triplets/tasks-remove-0"))
-    assert len(triplets) == 2 and {triplet.task for triplet in triplets} == {"remove"}
+    assert [triplet.task for triplet in triplets] == ["remove"]
 
 
 def test_a_profile_without_such_an_editor_says_how_to_train_one(params: Params, tmp_path: Path) -> None:
