@@ -23,6 +23,14 @@ def check_between(parameters: object, lowest: float, highest: float, *names: str
             raise BadInputError(f"{name} is {value}; it must be from {lowest:g} to {highest:g}")
 
 
+def check_in_range(section: str, params: object, **bounds: tuple[int, int]) -> None:
+    """Raise BadInputError where a whole number of a section lies outside its bounds, both of which are allowed."""
+    for name, (least, most) in bounds.items():
+        value = getattr(params, name)
+        if not least <= value <= most:
+            raise BadInputError(f"{section}.{name} is {value}, but must be in {least} to {most}")
+
+
 def check_each_once(name: str, values: Sequence[str]) -> None:
     """Raise BadInputError where a list of names, itself called ``name``, has one of them twice."""
     twice = next((value for place, value in enumerate(values) if value in values[:place]), None)

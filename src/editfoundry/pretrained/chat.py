@@ -69,6 +69,16 @@ class Sampling:
         if not all(self.stop):
             raise BadInputError("stop holds an empty text; leave it out")
 
+    @classmethod
+    def of(cls, parameters: object) -> Sampling:
+        """Return the sampling that a dataclass of parameters tells by the same names; what it lacks is the default.
+
+        Raises:
+            BadInputError: one of the numbers is out of bounds.
+        """
+        names = ("temperature", "top_p", "max_tokens", "frequency_penalty")
+        return cls(**{name: getattr(parameters, name) for name in names if hasattr(parameters, name)})
+
     def before_stop(self, text: str) -> str:
         """Return what stands before the first text of ``stop``."""
         return text[: min([text.find(end) for end in self.stop if end in text], default=len(text))]

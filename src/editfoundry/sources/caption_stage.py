@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from editfoundry.data.bounds import check_in_range
 from editfoundry.data.stage_result import StageResult, add_up
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
@@ -80,14 +81,6 @@ def check_named(section: str, name: str, path: str, root: Path, what: str) -> No
         raise BadInputError(f"{section}.{name} names nothing, and the profile comes without: name {what}")
     if path != TINYWORLD and not (root / path).exists():
         raise BadInputError(f"{section}.{name} is {path}, but there is nothing: name {what}")
-
-
-def check_in_range(section: str, params: object, **bounds: tuple[int, int]) -> None:
-    """Raise BadInputError where a whole number of a section lies outside its bounds, both of which are allowed."""
-    for name, (least, most) in bounds.items():
-        value = getattr(params, name)
-        if not least <= value <= most:
-            raise BadInputError(f"{section}.{name} is {value}, but must be in {least} to {most}")
 
 
 CAPTIONS = Stage(

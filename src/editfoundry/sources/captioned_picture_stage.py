@@ -6,11 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from editfoundry.data.bounds import check_in_range
 from editfoundry.data.stage_result import StageResult
 from editfoundry.data.storage import is_remote, locate
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
-from editfoundry.sources.caption_stage import TINYWORLD, check_in_range, check_named
+from editfoundry.sources.caption_stage import TINYWORLD, check_named
 
 LINE = "imagen_editor"
 """Line of the lineage that begins with these pictures."""

@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from editfoundry.data.bounds import check_in_range
 from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
-from editfoundry.sources.caption_stage import MAX_COUNT, TINYWORLD, check_in_range, check_named
+from editfoundry.sources.caption_stage import MAX_COUNT, TINYWORLD, check_named
 from editfoundry.sources.internvid_filters import InternVidFilters
 
 TINYWORLD_CLIPS = "data/tinyworld/clips"

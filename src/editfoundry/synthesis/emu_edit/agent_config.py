@@ -38,4 +38,4 @@ class AgentConfig:
     @property
     def sampling(self) -> Sampling:
         """How the language model draws its tokens."""
-        return Sampling(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)
+        return Sampling.of(self)

@@ -31,9 +31,4 @@ class InstructionConfig:
     @property
     def sampling(self) -> Sampling:
         """How the language model draws its tokens, but for the texts that end an answer."""
-        return Sampling(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            max_tokens=self.max_tokens,
-            frequency_penalty=self.frequency_penalty,
-        )
+        return Sampling.of(self)

@@ -69,12 +69,7 @@ class QuadrupleConfig:
     @property
     def sampling(self) -> Sampling:
         """How the language model draws the tokens of one quadruple."""
-        return Sampling(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            max_tokens=self.max_tokens,
-            frequency_penalty=self.frequency_penalty,
-        )
+        return Sampling.of(self)
 
 
 _COUNTS = (
