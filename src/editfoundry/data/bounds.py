@@ -12,7 +12,7 @@ def check_at_least(parameters: object, lowest: float, *names: str) -> None:
     for name in names:
         value = getattr(parameters, name)
         if value is not None and not value >= lowest:
-            raise BadInputError(f"{name} is {value}; it must be at least {lowest:g}")
+            raise BadInputError(f"{name} is {value}; it must be at least {lowest:.10g}")
 
 
 def check_between(parameters: object, lowest: float, highest: float, *names: str) -> None:
@@ -20,15 +20,7 @@ def check_between(parameters: object, lowest: float, highest: float, *names: str
     for name in names:
         value = getattr(parameters, name)
         if value is not None and not lowest <= value <= highest:
-            raise BadInputError(f"{name} is {value}; it must be from {lowest:g} to {highest:g}")
-
-
-def check_in_range(section: str, params: object, **bounds: tuple[int, int]) -> None:
-    """Raise BadInputError where a whole number of a section lies outside its bounds, both of which are allowed."""
-    for name, (least, most) in bounds.items():
-        value = getattr(params, name)
-        if not least <= value <= most:
-            raise BadInputError(f"{section}.{name} is {value}, but must be in {least} to {most}")
+            raise BadInputError(f"{name} is {value}; it must be from {lowest:.10g} to {highest:.10g}")
 
 
 def check_each_once(name: str, values: Sequence[str]) -> None:

@@ -22,6 +22,8 @@ MAX_YAML_BYTES = 2**20
 _MAX_NODES = 100_000
 """Values of a YAML file, those that aliases repeat counted each time."""
 _MAX_INT = 2**63
+_FIRST_CHARACTERS = 80
+"""Letters among which a NUL tells UTF-16 without a mark, whose Latin letters are bytes of UTF-8."""
 _MAX_DIGITS = 24
 BROKEN = "\x1a"
 """Unicode's control character SUBSTITUTE: stands for what is no character, and is not printable."""
@@ -69,7 +71,7 @@ def read_json(path: Path, kind: type) -> Any:
     try:
         if path.exists() and not path.is_file():
             raise BadInputError(f"{path}: is no file; give the folder that holds it")
-        value = parse_json(path.read_text(encoding="utf-8-sig"))
+        value = parse_json(read_utf8(path))
     except FileNotFoundError as error:
         raise BadInputError(f"{path}: missing; give the folder that holds it") from error
     except BadInputError:
@@ -88,7 +90,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         BadInputError: it cannot be read, is not TOML, or is nested too deeply.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_utf8(path))
+    except BadInputError:
+        raise
     except RecursionError as error:
         raise BadInputError(f"{path}: not a TOML file: nested too deeply") from error
     except ValueError as error:
@@ -106,7 +110,7 @@ def read_yaml(path: Path, what: str = "YAML") -> Any:
     import yaml
 
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_utf8(path)
         if len(text) > MAX_YAML_BYTES:
             raise BadInputError(f"{path}: cannot be read as {what}: it has more than {MAX_YAML_BYTES} characters")
         value = yaml.safe_load(text)
@@ -138,6 +142,21 @@ def check_plain(value: Any, max_nodes: int | None = None) -> None:
             _check_text(item)
         elif isinstance(item, int) and not -_MAX_INT <= item < _MAX_INT:
             raise ValueError("a whole number beyond 64 bits")
+
+
+def read_utf8(path: Path) -> str:
+    """Return a file's text, without the mark that some programs write before it.
+
+    Raises:
+        OSError: it cannot be read.
+        BadInputError: it is in another encoding.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise not_utf8(path) from error
+    check_utf8(text[:_FIRST_CHARACTERS], path)
+    return text
 
 
 def check_utf8(text: str, path: Path) -> None:

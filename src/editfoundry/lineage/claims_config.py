@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editfoundry.errors import BadInputError
+from editfoundry.data.bounds import check_at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,4 @@ class ClaimsConfig:
     """Of benchmarks, noise, training and bootstrap."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name.startswith("num_") and value < 1:
-                raise BadInputError(f"claims.{name} is {value}, but must be at least 1")
+        check_at_least(self, 1, *(name for name in vars(self) if name.startswith("num_")))

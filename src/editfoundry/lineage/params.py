@@ -115,7 +115,7 @@ def with_overrides(params: Params, section: str, values: Mapping[str, Any]) -> P
         changed: Any = _build(type(current), _merged(dataclasses.asdict(current), values), f"{section}.")
         return dataclasses.replace(params, **{section: changed})
     except (TypeError, ValueError) as error:
-        raise BadInputError(f"overrides of {section}: {error}") from error
+        raise BadInputError(f"overrides: {error}") from error
 
 
 def _merged(current: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +148,10 @@ def _build(cls: Any, values: object, where: str) -> Any:
     for name, value in values.items():
         section = _section(hints[name], value)
         built[name] = _build(section, value, f"{where}{name}.") if section else _plain(value, hints[name], where + name)
-    return cls(**built)
+    try:
+        return cls(**built)
+    except BadInputError as error:
+        raise BadInputError(f"section {where.removesuffix('.')}: {error}" if where else str(error)) from error
 
 
 def _section(hint: Any, value: object) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from editfoundry.data.bounds import check_in_range
+from editfoundry.data.bounds import check_between
 from editfoundry.data.stage_result import StageResult, add_up
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
@@ -38,7 +38,7 @@ class CaptionParams:
     filters: LaionFilters = field(default_factory=LaionFilters)
 
     def __post_init__(self) -> None:
-        check_in_range("captions", self, num_rows=(1, MAX_COUNT), rows_per_shard=(1, MAX_COUNT))
+        check_between(self, 1, MAX_COUNT, "num_rows", "rows_per_shard")
 
 
 def run_captions(request: StageRequest) -> StageResult:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from editfoundry.data.bounds import check_in_range
+from editfoundry.data.bounds import check_between
 from editfoundry.data.stage_result import StageResult
 from editfoundry.data.storage import is_remote, locate
 from editfoundry.errors import BadInputError
@@ -34,7 +34,7 @@ class CaptionedPictureParams:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_in_range("captioned_pictures", self, num_pictures=(1, MAX_PICTURES))
+        check_between(self, 1, MAX_PICTURES, "num_pictures")
 
 
 def run_captioned_pictures(request: StageRequest) -> StageResult:

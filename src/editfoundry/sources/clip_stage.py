@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from editfoundry.data.bounds import check_in_range
+from editfoundry.data.bounds import check_between
 from editfoundry.data.stage_result import StageResult
 from editfoundry.errors import BadInputError
 from editfoundry.execution.stage_record import Stage, StageRequest
@@ -40,10 +40,10 @@ class ClipParams:
     filters: InternVidFilters = field(default_factory=InternVidFilters)
 
     def __post_init__(self) -> None:
-        bounds = {"num_clips": (1, MAX_COUNT), "frame_size": (32, MAX_FRAME_SIZE), "rows_per_shard": (1, MAX_COUNT)}
-        check_in_range("clips", self, **bounds)
+        check_between(self, 1, MAX_COUNT, "num_clips", "rows_per_shard")
+        check_between(self, 32, MAX_FRAME_SIZE, "frame_size")
         if self.frame_size % 2:
-            raise BadInputError(f"clips.frame_size is {self.frame_size}, but must be even")
+            raise BadInputError(f"frame_size is {self.frame_size}; it must be even")
 
 
 def run_clips(request: StageRequest) -> StageResult:

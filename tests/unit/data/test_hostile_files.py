@@ -23,12 +23,13 @@ from editfoundry.data.record import Caption
 from editfoundry.data.rejections import RejectedRow, read_rejections, write_rejections
 from editfoundry.data.shards import count_triplets, read_triplets, write_triplets
 from editfoundry.data.tables import count_rows, read_rows, write_rows
-from editfoundry.data.untrusted import parse_json, read_json, read_yaml
+from editfoundry.data.untrusted import parse_json, read_json, read_toml, read_yaml
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.evaluation.reports.dataset_statistics import dataset_statistics
 from editfoundry.lineage.params import load_params
 from editfoundry.sources.laion import convert_laion
 from editfoundry.sources.laion_filters import LaionFilters
+from editfoundry.synthesis.instructions.instruction_rows import read_instruction_rows
 from editfoundry.synthesis.quadruples.importing import import_quadruples
 
 ANY_ROW = LaionFilters(max_punsafe=None)
@@ -230,6 +231,25 @@ def test_yaml_that_unfolds_names_objects_or_holds_no_text_is_bad_input(content, 
     with pytest.raises(BadInputError, match=r"params.yaml: cannot be read as YAML"):
         read_yaml(tmp_path / "params.yaml")
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("a.json", lambda path: read_json(path, dict)),
+        ("a.toml", read_toml),
+        ("a.yaml", read_yaml),
+        ("q.json", lambda path: import_quadruples(path, path.parent / "out")),
+        ("q.jsonl", lambda path: import_quadruples(path, path.parent / "out")),
+        ("rows.jsonl", lambda path: list(read_instruction_rows(path))),
+    ],
+)
+def test_text_in_another_encoding_is_said_to_be_so(name, read, encoding, tmp_path):
+    words = "'é'" if name.endswith("toml") else '"é"'
+    (tmp_path / name).write_bytes((f"a = {words}" if name.endswith("toml") else f'{{"a": {words}}}').encode(encoding))
+    with pytest.raises(BadInputError, match=f"^{tmp_path / name}: is not UTF-8 text; save it again as UTF-8$"):
+        read(tmp_path / name)
 
 
 def test_json_with_a_byte_order_mark_is_read(tmp_path):

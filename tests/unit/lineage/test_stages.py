@@ -127,7 +127,9 @@ def test_parameters_of_every_stage_of_the_projects_own_file_are_right(tmp_path):
         ("captions: {num_rows: true}", "parameter captions.num_rows is True, which is no int"),
         ("editworld_text: {guidance_scale: high}", "editworld_text.guidance_scale is 'high', which is no float"),
         ("dataset: {shares: {validation: 0.6, test: 0.5}}", "shares"),
-        ("captions: {filters: {max_punsafe: 3}}", "max_punsafe is 3"),
+        ("captions: {filters: {max_punsafe: 3}}", "section captions.filters: max_punsafe is 3"),
+        ("clips: {num_clips: 0}", "section clips: num_clips is 0; it must be from 1 to 1000000000"),
+        ("claims: {num_world_items: 0}", "section claims: num_world_items is 0; it must be at least 1"),
         ("a: [", "cannot be read as parameters"),
     ],
 )

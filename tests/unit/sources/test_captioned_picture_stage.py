@@ -91,7 +91,7 @@ def test_bad_pictures_and_the_output_itself_are_refused_and_what_was_drawn_stays
 
 @pytest.mark.parametrize("number", [0, -1, 10**9])
 def test_a_number_of_pictures_that_cannot_be_is_refused(number: int) -> None:
-    with pytest.raises(BadInputError, match=f"captioned_pictures.num_pictures is {number}, but must be in 1 to"):
+    with pytest.raises(BadInputError, match=f"num_pictures is {number}; it must be from 1 to"):
         asked(num_pictures=number)
 
 

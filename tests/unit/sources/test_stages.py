@@ -42,12 +42,12 @@ def test_the_shots_of_a_folder_of_videos_are_clips_without_a_table(tmp_path):
 @pytest.mark.parametrize(
     ("params", "values", "message"),
     [
-        (CaptionParams, {"num_rows": 0}, "captions.num_rows is 0, but must be in 1 to"),
-        (CaptionParams, {"rows_per_shard": -1}, "captions.rows_per_shard is -1"),
-        (ClipParams, {"num_clips": 0}, "clips.num_clips is 0"),
-        (ClipParams, {"frame_size": 16}, "clips.frame_size is 16, but must be in 32 to"),
-        (ClipParams, {"frame_size": 65}, "clips.frame_size is 65, but must be even"),
-        (ClipParams, {"rows_per_shard": 0}, "clips.rows_per_shard is 0"),
+        (CaptionParams, {"num_rows": 0}, "num_rows is 0; it must be from 1 to 1000000000"),
+        (CaptionParams, {"rows_per_shard": -1}, "rows_per_shard is -1"),
+        (ClipParams, {"num_clips": 0}, "num_clips is 0"),
+        (ClipParams, {"frame_size": 16}, "frame_size is 16; it must be from 32 to"),
+        (ClipParams, {"frame_size": 65}, "frame_size is 65; it must be even"),
+        (ClipParams, {"rows_per_shard": 0}, "rows_per_shard is 0"),
     ],
 )
 def test_a_number_that_cannot_be_is_named(params, values, message):

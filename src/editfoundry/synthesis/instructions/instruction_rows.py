@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.atomic import atomic_file
-from editfoundry.data.untrusted import parse_json
+from editfoundry.data.untrusted import not_utf8, parse_json
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.synthesis.instructions.instruction_format import (
     AFTER_CAPTION,
@@ -100,7 +100,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
     except FileNotFoundError as error:
         raise BadInputError(f"{path}: missing; give a JSONL file of rows") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise not_utf8(path) from error
+    except OSError as error:
         raise BadInputError(f"{path}: cannot be read ({one_line(error, 160)}); give a JSONL file of rows") from error
 
 

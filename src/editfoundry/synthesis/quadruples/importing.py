@@ -12,7 +12,7 @@ from editfoundry.data.nothing_kept import require_something_kept
 from editfoundry.data.record import Quadruple
 from editfoundry.data.rejections import RejectedRow
 from editfoundry.data.stage_result import StageResult
-from editfoundry.data.untrusted import parse_json
+from editfoundry.data.untrusted import parse_json, read_utf8
 from editfoundry.errors import BadInputError, Rejection
 from editfoundry.execution.runner import run_stage
 from editfoundry.execution.shard_stage import Shard
@@ -86,16 +86,16 @@ def import_quadruples(path: Path, output: Path, replace: bool = False) -> StageR
 def _json_rows(path: Path) -> list[Any]:
     if path.suffix.lower() == ".jsonl":
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = read_utf8(path)
         except OSError as error:
             raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise BadInputError(f"{path}: not JSON: {error}") from error
         return [_json_line(line) for line in text.split("\n") if line.strip()]
     try:
-        data = parse_json(path.read_text(encoding="utf-8-sig"))
+        data = parse_json(read_utf8(path))
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except BadInputError:
+        raise
     except ValueError as error:
         raise BadInputError(f"{path}: not JSON: {error}") from error
     if isinstance(data, dict):
