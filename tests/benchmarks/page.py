@@ -27,4 +27,5 @@ def write_section(title: str, text: str, page: Path = PAGE) -> None:
 
 def machine() -> str:
     """Say on what the figures were taken."""
-    return f"{torch.get_num_threads()} CPU threads, {platform.machine()}, torch {torch.__version__}"
+    threads = torch.get_num_threads()
+    return f"{threads} CPU thread{'s' if threads != 1 else ''}, {platform.machine()}, torch {torch.__version__}"

@@ -13,7 +13,7 @@ from editfoundry.profiles import load_profile
 PARAMS_FILE = "params.yaml"
 _HEADER = """\
 # Parameters of the lineage; every stage of dvc.yaml and every Dagster asset reads its own section.
-# These are the profile's, written by `editfoundry lineage write-params`: what is changed here holds.
+# Written by `editfoundry lineage write-params` from the profile; what you change here overrides the profile.
 """
 
 
