@@ -29,9 +29,13 @@ class Detail:
         return {"label": self.label, "is_difference": self.is_difference, **self.interval.to_dict()}
 
 
-def level(label: str, values: np.ndarray, seed: int) -> Detail:
-    """Return the mean of one arm's ``(N,)`` values with its interval: a detail that is no difference."""
-    return Detail(label=label, interval=bootstrap_interval(values, seed=seed), is_difference=False)
+def level(label: str, values: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Detail:
+    """Return the mean of one arm's ``(N,)`` values with its interval: a detail that is no difference.
+
+    Values of one of the ``groups``, ``(N,)`` integers, are drawn together.
+    """
+    interval = bootstrap_interval(values, seed=seed, groups=groups)
+    return Detail(label=label, interval=interval, is_difference=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from editfoundry.claims.register import CLAIMS
 from editfoundry.claims.shown_arms import PICTURES, keep_pictures
 from editfoundry.claims.workbench import Workbench
 from editfoundry.data.output_folder import claim_output
+from editfoundry.data.untrusted import read_json
 from editfoundry.errors import BadInputError, MissingModelError, one_line
 from editfoundry.evaluation.bootstrap import Interval
 from editfoundry.evaluation.json_file import write_json
@@ -28,6 +28,10 @@ from editfoundry.profiles import load_profile
 STAGE = "claims"
 WORK_DIR = Path(".cache/claims")
 LEDGER_FILE = "ledger.json"
+_ROW_KEYS = frozenset(
+    ("name", "paper", "claim", "arms", "metric", "rule", "effect", "verdict", "controls", "details", "note", "limits")
+    + ("profile", "command")
+)
 
 Report = Callable[[str, int, int], None]
 """Called with the claim at hand, and edits done and edits in all of its arm."""
@@ -61,7 +65,8 @@ def run_ledger(
         What ``ledger.json`` holds: ``{"profile", "machine", "rows": [...]}``.
 
     Raises:
-        BadInputError: no claim of that name, or ``output`` or ``work_dir`` holds something else.
+        BadInputError: no claim of that name, ``output`` or ``work_dir`` holds something else, or the ledger there is
+            damaged or of another profile.
     """
     chosen = chosen_claims(only)
     with output_lock(output, STAGE), output_lock(work_dir, f"{STAGE} arms"):
@@ -69,7 +74,7 @@ def run_ledger(
         claim_output(work_dir, f"{STAGE} arms")
         profile = load_profile(params.profile)
         runtime = choose_runtime(params.device)
-        rows = _earlier_rows(output / LEDGER_FILE)
+        rows = _earlier_rows(output / LEDGER_FILE, profile.name)
         ledger: dict[str, Any] = {}
         for claim in chosen:
             told = _of_claim(progress, claim)
@@ -129,10 +134,17 @@ def _row(claim: Claim, finding: Finding, profile: str) -> dict[str, Any]:
     }
 
 
-def _earlier_rows(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.is_file():
+def _earlier_rows(path: Path, profile: str) -> dict[str, dict[str, Any]]:
+    """Return the rows of an earlier run by their claims' names; those of another profile are not mixed with today's."""
+    if not path.exists():
         return {}
-    return {row["name"]: row for row in json.loads(path.read_text())["rows"]}
+    rows = read_json(path, dict).get("rows")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _ROW_KEYS for row in rows):
+        raise BadInputError(f"{path}: no ledger; delete it, and its claims can be tested anew")
+    other = next((row["profile"] for row in rows if row["profile"] != profile), None)
+    if other is not None:
+        raise BadInputError(f"{path}: has rows of the profile {other!r}; give those of {profile!r} another folder")
+    return {row["name"]: row for row in rows}
 
 
 def _of_claim(progress: Report | None, claim: Claim) -> Callable[[int, int], None] | None:

@@ -11,7 +11,7 @@ from editfoundry.evaluation.bootstrap import Interval, paired_difference
 from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION
 from editfoundry.evaluation.preservation import PSNR_CAP
 from editfoundry.evaluation.reports.run_results import Run
-from editfoundry.evaluation.reports.run_summary import score_matrix
+from editfoundry.evaluation.reports.run_summary import item_groups, score_matrix
 
 BY_ANOTHER = "Gain by another item's instruction"
 SPECIFIC = "Specific gain: by the own instruction minus by another's"
@@ -25,6 +25,8 @@ class ArmScores:
     """The run of this one editor."""
     ids: tuple[str, ...]
     categories: tuple[str, ...]
+    groups: np.ndarray
+    """``(N,)`` int64: items of one group, such as prompts of one picture, are drawn together in intervals."""
     values: Mapping[str, np.ndarray]
     """Metric -> ``(N,)`` float64, as `score_matrix` has it: NaN where it has none, failed edits wrong, PSNR capped."""
     by_another: Mapping[str, np.ndarray]
@@ -48,6 +50,10 @@ class ArmScores:
         values = np.array([np.nan if value is None else value for value in bounds], dtype=np.float64)
         return np.minimum(values, PSNR_CAP) if metric.endswith("psnr") else values
 
+    def groups_in(self, category: str | None = None) -> np.ndarray:
+        """Return the items' groups, those of one category where it is given."""
+        return self._in(category, self.groups)
+
     def _in(self, category: str | None, values: np.ndarray) -> np.ndarray:
         return values if category is None else values[[c == category for c in self.categories]]
 
@@ -65,6 +71,7 @@ def scores_of(run: Run) -> ArmScores:
         run=run,
         ids=tuple(item.id for item in items),
         categories=tuple(item.category for item in items),
+        groups=item_groups(items),
         values=dict(zip(names, score_matrix(items, names).T, strict=True)),
         by_another=dict(zip(names, by_another.T, strict=True)),
     )
@@ -73,7 +80,7 @@ def scores_of(run: Run) -> ArmScores:
 def gain(before: ArmScores, after: ArmScores, metric: str, seed: int, category: str | None = None) -> Interval:
     """Return the mean of ``after - before`` over the items that have both, with its 95 % interval."""
     _check_same_items(before, after)
-    return paired_difference(before.of(metric, category), after.of(metric, category), seed=seed)
+    return _difference(before, before.of(metric, category), after.of(metric, category), seed, category)
 
 
 def gain_by_another(
@@ -81,13 +88,17 @@ def gain_by_another(
 ) -> Interval:
     """Return the gain where both are asked with another item's instruction: what is gained without understanding."""
     _check_same_items(before, after)
-    return paired_difference(before.of_another(metric, category), after.of_another(metric, category), seed=seed)
+    return _difference(before, before.of_another(metric, category), after.of_another(metric, category), seed, category)
 
 
 def specific_gain(before: ArmScores, after: ArmScores, metric: str, seed: int, category: str | None = None) -> Interval:
     """Return the gain of what is specific: by the own instruction minus by another's."""
     _check_same_items(before, after)
-    return paired_difference(before.specific(metric, category), after.specific(metric, category), seed=seed)
+    return _difference(before, before.specific(metric, category), after.specific(metric, category), seed, category)
+
+
+def _difference(arm: ArmScores, before: np.ndarray, after: np.ndarray, seed: int, category: str | None) -> Interval:
+    return paired_difference(before, after, seed=seed, groups=arm.groups_in(category))
 
 
 def _check_same_items(before: ArmScores, after: ArmScores) -> None:

@@ -25,20 +25,29 @@ class Interval:
         return asdict(self)
 
 
-def bootstrap_interval(values: np.ndarray, *, seed: int, num_resamples: int = NUM_RESAMPLES) -> Interval:
+def bootstrap_interval(
+    values: np.ndarray, *, seed: int, groups: np.ndarray | None = None, num_resamples: int = NUM_RESAMPLES
+) -> Interval:
     """Return the mean of ``values`` with its 95 % percentile bootstrap interval.
 
     Args:
         values: ``(N,)`` floats; NaN marks a missing value, which is left out and not counted.
         seed: of the resampling.
+        groups: ``(N,)`` integers, the group of each value: those of one are drawn together. By default each is its own.
         num_resamples: resamples drawn with replacement.
     """
     column = np.asarray(values, dtype=np.float64)[:, None]
-    return bootstrap_columns(column, np.arange(len(column)), seed=seed, num_resamples=num_resamples)[0]
+    groups = np.arange(len(column)) if groups is None else groups
+    return bootstrap_columns(column, groups, seed=seed, num_resamples=num_resamples)[0]
 
 
 def paired_difference(
-    first: np.ndarray, second: np.ndarray, *, seed: int, num_resamples: int = NUM_RESAMPLES
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    seed: int,
+    groups: np.ndarray | None = None,
+    num_resamples: int = NUM_RESAMPLES,
 ) -> Interval:
     """Return the mean of ``second - first`` over items that have both, with its 95 % interval.
 
@@ -48,9 +57,11 @@ def paired_difference(
         first: ``(N,)`` floats, NaN where missing.
         second: ``(N,)`` floats of the same items in the same order.
         seed: of the resampling.
+        groups: as in `bootstrap_interval`.
         num_resamples: resamples drawn with replacement.
     """
-    return bootstrap_interval(np.asarray(second) - np.asarray(first), seed=seed, num_resamples=num_resamples)
+    difference = np.asarray(second) - np.asarray(first)
+    return bootstrap_interval(difference, seed=seed, groups=groups, num_resamples=num_resamples)
 
 
 def group_difference(

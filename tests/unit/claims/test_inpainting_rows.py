@@ -1,6 +1,6 @@
 """The rows about Imagen Editor: what trains their arms, what compares them, and what a seam is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -53,24 +53,21 @@ def test_both_maskings_are_trained_alike_and_compared_by_attribute_and_size_of_t
     assert len(list((tmp_path / "work" / "checkpoints").iterdir())) == 2
 
 
-@dataclass(frozen=True)
-class Item:
-    """What the rows read of an item."""
+def arm(rights: dict[str, list[float]], is_blind: bool = False, group_size: int = 1) -> ArmScores:
+    """Return an arm that is never right by another's instruction, or, blind to instructions, as often as by its own.
 
-    group: str
-    parts: dict[str, str]
-
-
-def arm(rights: dict[str, list[float]], is_blind: bool = False) -> ArmScores:
-    """Return an arm that is never right by another's instruction, or, blind to instructions, as often as by its own."""
+    Of each group there are ``group_size`` items, one after the other.
+    """
     values = {name: np.array(of_items, dtype=float) for name, of_items in rights.items()}
     ids = tuple(map(str, range(len(values["right"]))))
     others = values if is_blind else {name: own * 0 for name, own in values.items()}
-    return ArmScores(run=None, ids=ids, categories=ids, values=values, by_another=others)
+    groups = np.arange(len(ids)) // group_size
+    return ArmScores(run=None, ids=ids, categories=ids, groups=groups, values=values, by_another=others)
 
 
-def stand_in(monkeypatch: pytest.MonkeyPatch, items: list[Item], random: ArmScores, named: ArmScores) -> None:
-    """Let arms that nobody trained stand in for those of both maskings."""
+def stand_in(monkeypatch: pytest.MonkeyPatch, masks: list[str], random: ArmScores, named: ArmScores) -> None:
+    """Let arms that nobody trained stand in for those of both maskings; ``masks`` has the size of each item's."""
+    items = [SimpleNamespace(parts={"mask": size}) for size in masks]
     monkeypatch.setattr(inpainting_prompts, "holes", lambda bench: SimpleNamespace(items=items))
     arms = {RANDOM_MASKS: random, OBJECT_MASKS: named}
     monkeypatch.setattr(inpainting_prompts, "masking_arm", lambda bench, shares, benchmark: arms[shares])
@@ -80,9 +77,10 @@ def test_what_small_masks_gain_more_than_larger_ones_is_told_by_whole_holes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Three prompts about each hole, every second one small; in each one prompt is gained, in small ones two.
-    items = [Item(f"hole-{n}", {"mask": "small" if n % 2 else "large"}) for n in range(NUM_HOLES) for _ in range(3)]
-    random, named = arm({"right": [0.0] * 3 * NUM_HOLES}), arm({"right": [0, 0, 1, 0, 1, 1] * (NUM_HOLES // 2)})
-    stand_in(monkeypatch, items, random, named)
+    masks = ["small" if n % 2 else "large" for n in range(NUM_HOLES) for _ in range(3)]
+    random = arm({"right": [0.0] * 3 * NUM_HOLES}, group_size=3)
+    named = arm({"right": [0, 0, 1, 0, 1, 1] * (NUM_HOLES // 2)}, group_size=3)
+    stand_in(monkeypatch, masks, random, named)
     finding = inpainting_prompts.SMALL_MASKS_SUFFER.test(SimpleNamespace(config=TINY))
     assert finding.verdict == "holds" and finding.effect.value == pytest.approx(1 / 3)
     # All small holes gain alike, and so do all large ones: drawn as wholes, they leave nothing to chance.
@@ -91,7 +89,7 @@ def test_what_small_masks_gain_more_than_larger_ones_is_told_by_whole_holes(
     levels = {detail.label: detail.interval.value for detail in finding.details}
     assert levels["Right in small masks, object"] == pytest.approx(2 / 3)
     assert levels["Right in larger masks, random"] == 0
-    stand_in(monkeypatch, items, random, arm({"right": list(named.of("right"))}, is_blind=True))
+    stand_in(monkeypatch, masks, random, arm({"right": list(named.of("right"))}, is_blind=True, group_size=3))
     assert inpainting_prompts.SMALL_MASKS_SUFFER.test(SimpleNamespace(config=TINY)).verdict == "does not hold"
 
 
@@ -111,9 +109,9 @@ def test_attributes_are_held_against_each_other_over_what_prompts_ask_for(
             "right_object": [0.0] * count,
         },
         is_blind,
+        group_size=2,
     )
-    items = [Item(f"hole-{n // 2}", {}) for n in range(count)]
-    stand_in(monkeypatch, items, named, named)
+    stand_in(monkeypatch, ["small"] * count, named, named)
     finding = inpainting_prompts.ATTRIBUTES_DIFFER.test(SimpleNamespace(config=TINY))
     assert finding.effect.value == pytest.approx(1 - shape) and finding.effect.n == count
     assert finding.verdict == verdict

@@ -17,6 +17,7 @@ from editfoundry.claims.scores import BY_ANOTHER, ArmScores, gain, gain_by_anoth
 from editfoundry.claims.triplets import TEXT_CATEGORIES, VIDEO_CATEGORIES, write_category_triplets, write_plain_triplets
 from editfoundry.claims.workbench import Workbench
 from editfoundry.cli.app import app
+from editfoundry.data.output_folder import claim_output
 from editfoundry.data.record import PLAIN_CATEGORIES
 from editfoundry.data.shards import read_triplets
 from editfoundry.errors import BadInputError
@@ -196,7 +197,9 @@ def test_the_command_lists_claims_and_refuses_unknown_ones(params, tmp_path):
 def _arm(own, by_another):
     values = {name: {"right": np.array(given, dtype=float)} for name, given in (("own", own), ("other", by_another))}
     ids, categories = ("a", "b", "c", "d"), ("Long-Term", "Long-Term", "Story-Type", "Story-Type")
-    return ArmScores(run=None, ids=ids, categories=categories, values=values["own"], by_another=values["other"])
+    return ArmScores(
+        run=None, ids=ids, categories=categories, groups=np.arange(4), values=values["own"], by_another=values["other"]
+    )
 
 
 def test_what_is_gained_by_any_instruction_is_no_specific_gain():
@@ -209,6 +212,42 @@ def test_what_is_gained_by_any_instruction_is_no_specific_gain():
     assert specific_gain(before, knows, "right", 0, "Story-Type").n == 1
     with pytest.raises(ValueError, match="same items"):
         gain(before, replace(blind, ids=("a",)), "right", 0)
+
+
+def test_items_of_one_group_are_drawn_together():
+    before, after = _arm([0, 0, 0, 0], [0, 0, 0, 0]), _arm([1, 0, 1, 0], [0, 0, 0, 0])
+    pairs = [replace(arm, groups=np.array([0, 0, 1, 1])) for arm in (before, after)]
+    for measure in (gain, specific_gain):
+        assert measure(before, after, "right", 0).low < 0.5
+        # One of each pair is right: which pairs are drawn leaves nothing to chance.
+        assert measure(*pairs, "right", 0).low == 0.5 == measure(*pairs, "right", 0).high
+        assert measure(*pairs, "right", 0, "Story-Type").n == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not readable as JSON"),
+        ("[]", "holds a JSON list"),
+        ("{}", "no ledger"),
+        ('{"rows": [3]}', "no ledger"),
+        ('{"rows": [{"name": "a"}]}', "no ledger"),
+    ],
+)
+def test_a_damaged_ledger_is_named(params, tmp_path, content, message):
+    claim_output(tmp_path / "out", "claims")
+    (tmp_path / "out" / "ledger.json").write_text(content)
+    with pytest.raises(BadInputError, match=f"ledger.json: {message}"):
+        run_ledger(tmp_path / "out", params, only=["ip2p-clip-filter"], work_dir=tmp_path / "work")
+
+
+def test_rows_of_two_profiles_are_not_mixed(params, tmp_path):
+    names = "name paper claim arms metric rule effect verdict controls details note limits command"
+    row = {**dict.fromkeys(names.split(), ""), "profile": "paper"}
+    claim_output(tmp_path / "out", "claims")
+    (tmp_path / "out" / "ledger.json").write_text(json.dumps({"rows": [row]}))
+    with pytest.raises(BadInputError, match="has rows of the profile 'paper'; give those of .* another folder"):
+        run_ledger(tmp_path / "out", params, only=["ip2p-clip-filter"], work_dir=tmp_path / "work")
 
 
 def test_a_caption_pair_is_controlled_by_one_that_changes_another_thing():

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
-from editfoundry.claims.claim import Claim, Detail, Finding
+from editfoundry.claims.claim import Claim, Detail, Finding, level
 from editfoundry.claims.inpainters import holes, masking_arm, trained_cascade
-from editfoundry.claims.scores import BY_ANOTHER, SPECIFIC, gain, gain_by_another, specific_gain
+from editfoundry.claims.scores import BY_ANOTHER, SPECIFIC, ArmScores, gain, gain_by_another, specific_gain
 from editfoundry.claims.verdicts import Verdict, all_of, in_doubt, is_above, is_below
 from editfoundry.claims.workbench import Workbench
 from editfoundry.editors.caption_training.object_masks import OBJECT_MASKS, RANDOM_MASKS
@@ -34,7 +32,7 @@ def _object_masking(bench: Workbench) -> Finding:
     effect, specific = gain(random, named, RIGHT, seed), specific_gain(random, named, RIGHT, seed)
     asked = [name for name in ATTRIBUTES if attribute_metric(name) in random.values]
     parts = {name: gain(random, named, attribute_metric(name), seed) for name in asked}
-    small = _by_size(benchmark, named.of(RIGHT) - random.of(RIGHT), seed)
+    small = _by_size(benchmark, random, named, seed)
     return Finding(
         effect=effect,
         verdict=all_of([is_above(effect), is_above(specific)]),
@@ -48,10 +46,12 @@ def _object_masking(bench: Workbench) -> Finding:
     )
 
 
-def _by_size(benchmark: Benchmark, gains: np.ndarray, seed: int) -> list[tuple[str, Interval]]:
-    sizes = [item.parts["mask"] for item in benchmark.items]
+def _by_size(benchmark: Benchmark, before: ArmScores, after: ArmScores, seed: int) -> list[tuple[str, Interval]]:
+    sizes = np.array([item.parts["mask"] for item in benchmark.items])
+    gains = after.of(RIGHT) - before.of(RIGHT)
     return [
-        (size, bootstrap_interval(gains[[own == size for own in sizes]], seed=seed)) for size in dict.fromkeys(sizes)
+        (size, bootstrap_interval(gains[sizes == size], seed=seed, groups=after.groups[sizes == size]))
+        for size in dict.fromkeys(sizes.tolist())
     ]
 
 
@@ -71,10 +71,8 @@ def _learned_downsampling(bench: Workbench) -> Finding:
             ),
         ),
         details=tuple(
-            Detail(
-                label=f"Error at the border, {name}", interval=bootstrap_interval(e[0], seed=seed), is_difference=False
-            )
-            for name, e in (("bicubic", bicubic), ("learned", learned))
+            level(f"Error at the border, {name}", errors[0], seed)
+            for name, errors in (("bicubic", bicubic), ("learned", learned))
         ),
         note=in_doubt("Difference", effect),
     )
@@ -130,7 +128,7 @@ def _oscillation(bench: Workbench) -> Finding:
         for low in (high, 1.0)
     ]
     constant, oscillating = arms
-    error, right = (paired_difference(constant.of(m), oscillating.of(m), seed=seed) for m in (_ERROR, RIGHT))
+    error, right = (gain(constant, oscillating, metric, seed) for metric in (_ERROR, RIGHT))
     not_worse: Verdict = "does not hold" if right.high is not None and right.high < 0 else "holds"
     return Finding(
         effect=error,
@@ -138,22 +136,18 @@ def _oscillation(bench: Workbench) -> Finding:
         controls=(
             Detail(
                 label="Error's difference by another item's instruction",
-                interval=paired_difference(constant.of_another(_ERROR), oscillating.of_another(_ERROR), seed=seed),
+                interval=gain_by_another(constant, oscillating, _ERROR, seed),
             ),
         ),
         details=(
             Detail(label="Right, gain", interval=right),
-            *_levels(("constant", "oscillating"), [arm.of(RIGHT) for arm in arms], seed),
+            *(
+                level(f"Right, {name}", arm.of(RIGHT), seed, arm.groups)
+                for name, arm in zip(("constant", "oscillating"), arms, strict=True)
+            ),
         ),
         note=in_doubt("Difference of errors", error),
     )
-
-
-def _levels(names: Sequence[str], values: Sequence[np.ndarray], seed: int) -> list[Detail]:
-    return [
-        Detail(label=f"Right, {name}", interval=bootstrap_interval(own, seed=seed), is_difference=False)
-        for name, own in zip(names, values, strict=True)
-    ]
 
 
 OBJECT_MASKING = Claim(

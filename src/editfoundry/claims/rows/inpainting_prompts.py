@@ -11,7 +11,6 @@ from editfoundry.claims.inpainters import holes, masking_arm
 from editfoundry.claims.verdicts import all_of, in_doubt, is_above
 from editfoundry.claims.workbench import Workbench
 from editfoundry.editors.caption_training.object_masks import OBJECT_MASKS, RANDOM_MASKS
-from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.bootstrap import Interval, group_difference
 from editfoundry.evaluation.metrics.asked_attributes import attribute_metric
 from editfoundry.evaluation.reports.run_results import RIGHT
@@ -32,7 +31,7 @@ def _small_masks(bench: Workbench) -> Finding:
     benchmark, seed = holes(bench), bench.config.seed
     random, named = (masking_arm(bench, shares, benchmark) for shares in (RANDOM_MASKS, OBJECT_MASKS))
     is_small = np.array([item.parts["mask"] == SMALL for item in benchmark.items])
-    groups = _hole_numbers(benchmark)
+    groups = random.groups
 
     def more_in_small(gains: np.ndarray) -> Interval:
         known = ~np.isnan(gains)
@@ -49,7 +48,7 @@ def _small_masks(bench: Workbench) -> Finding:
         details=(
             Detail(label=_SPECIFIC, interval=specific),
             *(
-                level(f"Right in {size} masks, {name}", arm.of(RIGHT)[chosen], seed)
+                level(f"Right in {size} masks, {name}", arm.of(RIGHT)[chosen], seed, groups[chosen])
                 for size, chosen in ((SMALL, is_small), ("larger", ~is_small))
                 for name, arm in (("random", random), ("object", named))
             ),
@@ -60,7 +59,8 @@ def _small_masks(bench: Workbench) -> Finding:
 
 def _attributes(bench: Workbench) -> Finding:
     benchmark, seed = holes(bench), bench.config.seed
-    named, groups = masking_arm(bench, OBJECT_MASKS, benchmark), _hole_numbers(benchmark)
+    named = masking_arm(bench, OBJECT_MASKS, benchmark)
+    groups = named.groups
     asked = [name for name in (*EASY, *HARD) if attribute_metric(name) in named.values]
     own, specific, by_another = (
         {name: rights_of(attribute_metric(name)) for name in asked}
@@ -73,8 +73,8 @@ def _attributes(bench: Workbench) -> Finding:
         controls=(Detail(label=_BY_ANOTHER, interval=control),),
         details=(
             Detail(label=_SPECIFIC, interval=specific_effect),
-            *(level(f"Right {name}", values, seed) for name, values in own.items()),
-            *(level(f"Right {name}, by another's", values, seed) for name, values in by_another.items()),
+            *(level(f"Right {name}", values, seed, groups) for name, values in own.items()),
+            *(level(f"Right {name}, by another's", values, seed, groups) for name, values in by_another.items()),
         ),
         note=in_doubt("Difference", effect),
     )
@@ -94,11 +94,6 @@ def _easy_over_hard(rights: Mapping[str, np.ndarray], groups: np.ndarray, seed: 
         return Interval(None, None, None, 0)
     is_easy = np.repeat([name in EASY for name in rights], len(groups))
     return group_difference(values[known], is_easy[known], np.tile(groups, len(rights))[known], seed=seed)
-
-
-def _hole_numbers(benchmark: Benchmark) -> np.ndarray:
-    """Return the number of each item's hole, ``(N,)``: prompts about one hole are drawn together."""
-    return np.unique([item.group for item in benchmark.items], return_inverse=True)[1]
 
 
 SMALL_MASKS_SUFFER = Claim(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from editfoundry.evaluation.bootstrap import Interval, bootstrap_columns
+from editfoundry.evaluation.bootstrap import Interval, bootstrap_columns, bootstrap_interval
 from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION
 from editfoundry.evaluation.preservation import PSNR_CAP
 from editfoundry.evaluation.reports.run_results import OUTCOMES, RIGHT, SHARP, Run, ScoredItem, part_order, row_order
@@ -81,6 +81,12 @@ def score_matrix(items: Sequence[ScoredItem], metrics: Sequence[str]) -> np.ndar
     return matrix.reshape(len(items), len(metrics))
 
 
+def item_groups(items: Sequence[ScoredItem]) -> np.ndarray:
+    """Return ``(N,)`` int64, the number of each item's group: turns of a session and prompts of a picture have one."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(item.group or item.id, len(numbers)) for item in items], dtype=np.int64)
+
+
 def by_part(
     items: Sequence[ScoredItem],
     values: np.ndarray,
@@ -97,8 +103,7 @@ def by_part(
         seed: of the resampling.
         infinite: ``(N, M)`` bool, which values are capped; a mean over some says over how many, ``num_infinite``.
     """
-    numbers: dict[str, int] = {}
-    groups = np.array([numbers.setdefault(item.group or item.id, len(numbers)) for item in items], dtype=np.int64)
+    groups = item_groups(items)
 
     def measured(chosen: np.ndarray) -> dict[str, Any]:
         _, own_groups = np.unique(groups[chosen], return_inverse=True)
@@ -150,10 +155,12 @@ def control_summary(run: Run, metrics: Sequence[str], seed: int) -> dict[str, An
     }
     return {
         "editors": editors,
-        "specific": {editor: _interval(values, seed) for editor, values in specific.items()},
+        "specific": {editor: _interval(run.items[editor], values, seed) for editor, values in specific.items()},
         "specific_paired": {
             f"{after} - {before}": _interval(
-                {i: specific[after][i] - specific[before][i] for i in specific[before] if i in specific[after]}, seed
+                run.items[after],
+                {i: specific[after][i] - specific[before][i] for i in specific[before] if i in specific[after]},
+                seed,
             )
             for before, after in combinations(specific, 2)
         },
@@ -165,9 +172,9 @@ def _specific(own: Mapping[str, ScoredItem], other: Mapping[str, ScoredItem]) ->
     return {i: _score(own[i], RIGHT) - _score(item, RIGHT) for i, item in other.items() if i in own}
 
 
-def _interval(values: Mapping[str, float], seed: int) -> dict[str, Any]:
-    columns = np.array(list(values.values()), dtype=np.float64).reshape(len(values), 1)
-    return bootstrap_columns(columns, np.arange(len(values)), seed=seed)[0].to_dict()
+def _interval(items: Mapping[str, ScoredItem], values: Mapping[str, float], seed: int) -> dict[str, Any]:
+    groups = item_groups([items[item_id] for item_id in values])
+    return bootstrap_interval(np.array(list(values.values())), seed=seed, groups=groups).to_dict()
 
 
 def count_failures(items: Sequence[ScoredItem]) -> dict[str, int]:

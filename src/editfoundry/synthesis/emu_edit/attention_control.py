@@ -170,9 +170,11 @@ def _blend_of(controls: _Controls) -> Any:
 
 def _held_exactly(latents: Tensor, first: FirstPictures, controls: _Controls, config: EmuPairConfig) -> Tensor:
     """Return the latents with the first picture's very own where it was held to the end; a batch rounds otherwise."""
-    assert controls.masks is not None and controls.first_free is not None
-    to_the_end = (controls.first_free >= config.num_inference_steps).to(latents.device)[:, None, None, None]
-    outside = to_the_end & (controls.masks == 0)
+    masks, held, free = controls.masks, controls.first_held, controls.first_free
+    assert masks is not None and held is not None and free is not None
+    steps = config.num_inference_steps
+    to_the_end = ((held <= steps - 1) & (free >= steps)).to(latents.device)[:, None, None, None]
+    outside = to_the_end & (masks == 0)
     return torch.where(outside, first.latents[list(controls.owners)], latents)
 
 

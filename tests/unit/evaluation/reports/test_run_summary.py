@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from run_folders import item, write_run
 
 from editfoundry.cli.evaluate import _remarks
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.controls import ANOTHER_INSTRUCTION
 from editfoundry.evaluation.reports.caveats import caveats
 from editfoundry.evaluation.reports.report_tables import metric_table
 from editfoundry.evaluation.reports.run_results import read_run
@@ -127,6 +129,24 @@ def test_further_parts_have_means_of_their_own_over_each_way_in_which_items_are_
     }
     labels = [row.label for row in metric_table(found, "clip_score").rows]
     assert labels == ["All", "Long-Term", "attribute: colour", "attribute: size", "scene: indoor"]
+
+
+def test_what_is_specific_is_drawn_by_groups_as_everything_is(tmp_path):
+    # Three prompts about each of eight pictures, all right or all wrong, and never right by another's instruction.
+    rows = [
+        item(editor, f"{picture}-{prompt}", {"right": float(picture % 2 == (editor == "B"))}, group=str(picture))
+        for editor in "AB"
+        for picture in range(8)
+        for prompt in range(3)
+    ]
+    run = read_run(write_run(tmp_path, rows))
+    others = {
+        editor: {i: replace(one, scores={"right": 0.0}) for i, one in items.items()}
+        for editor, items in run.items.items()
+    }
+    summary = summarise_run(replace(run, controls={ANOTHER_INSTRUCTION: others}))
+    assert summary["controls"]["specific"] == {editor: summary[editor]["overall"]["right"] for editor in "AB"}
+    assert summary["controls"]["specific_paired"]["B - A"] == summary["paired"]["B - A"]["overall"]["right"]
 
 
 def test_entries_that_repeat_others_are_told_apart_from_pictures_that_no_entry_names(tmp_path):

@@ -86,6 +86,15 @@ def test_a_whole_picture_is_held_in_the_first_steps_alone(emu_models: EmuModels)
     assert np.abs(pixels(changed) - pixels(kept)).max() > 1
 
 
+def test_a_region_that_is_never_held_does_not_depend_on_its_mask(emu_models: EmuModels) -> None:
+    first = first_of(emu_models, instruction("local"))
+    never, always = (replace(CONFIG, region=replace(CONFIG.region, blending=(at, at))) for at in (1.0, 0.0))
+    precise, *wider = edit_regions(emu_models, first, {0: thing()}, never)
+    assert wider and all(np.abs(pixels(pair) - pixels(precise)).max() <= 1 for pair in wider)
+    held = edit_regions(emu_models, first, {0: thing()}, always)[0]
+    assert np.abs(pixels(held) - pixels(precise)).max() > 1
+
+
 def test_what_is_added_stands_in_the_output_and_the_input_is_made_of_it(emu_models: EmuModels) -> None:
     edit = instruction("add")
     first = first_of(emu_models, edit)
