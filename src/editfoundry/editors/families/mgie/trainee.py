@@ -39,6 +39,7 @@ from editfoundry.pretrained.activation_checkpointing import checkpoint_activatio
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.vision_language_model import open_vision_language_model
 from editfoundry.training.trainee import Modules, TrainedPart
+from editfoundry.training.validation import evaluating
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +133,9 @@ class MgieTrainee(TripletTrainee):
 
         def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
             is_mixed = config.mllm_precision != "float32"
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed):
+            precision = torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed)
+            # In training mode, checkpointed layers forget the tokens before the newest one.
+            with evaluating([self.model.mllm.model]), precision:
                 imagined = self.model.imagine(images, instructions)
             return edit_images(
                 pipeline,
