@@ -138,6 +138,13 @@ def test_prompt_seed_picture_and_mask_all_matter(editor: Any) -> None:
     assert all((made[0][inside] != other[inside]).any() for other in made[1:])
 
 
+def test_a_cascade_whose_numbers_are_not_finite_makes_no_edit(folder: Path) -> None:
+    broken = open_editor(str(folder), choose_runtime("cpu"), **FEW)
+    torch.nn.init.constant_(broken.model.unet_2.conv_out.bias, torch.nan)
+    [made] = broken.edit([request(tiny_image(1), "a cup", mask=middle(tiny_image(1).size))])
+    assert made.image is None and made.failure == "not-finite"
+
+
 def test_the_loss_sees_the_hole_s_error_first_and_reaches_every_weight() -> None:
     pipeline = tiny_cascade()
     pictures, holes = torch.rand(2, 3, 16, 16) * 2 - 1, torch.zeros(2, 1, 16, 16)
