@@ -1,5 +1,6 @@
 """The cascade: what a stage sees, what it was before it was trained, how it paints, and how its folder opens."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,16 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from function_editors import request
 from PIL import Image, ImageDraw
 from tiny_cascade import SIDES, tiny_cascade, tiny_pixel_unet
 from tiny_models import tiny_image
 
 from editfoundry.editors.families.imagen_editor import painting
+from editfoundry.editors.families.imagen_editor.checkpoint import cascade_of
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder, masked_picture
-from editfoundry.editors.families.imagen_editor.options import ImagenEditorOptions
+from editfoundry.editors.families.imagen_editor.options import MOST_NOISE_LEVEL, ImagenEditorOptions
 from editfoundry.editors.families.imagen_editor.sampling import paint_holes
-from editfoundry.editors.families.imagen_editor.stage import CascadeStage, StageDraws, shrink, stage_loss, stage_of
+from editfoundry.editors.families.imagen_editor.stage import (
+    CascadeStage,
+    StageDraws,
+    noise_levels,
+    shrink,
+    stage_loss,
+    stage_of,
+)
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
@@ -79,6 +89,36 @@ def test_an_unknown_downsampling_and_a_unet_of_latents_are_refused_in_one_line()
         MaskedPictureEncoder(1, 4, "nearest")
     with pytest.raises(BadInputError, match="the UNet takes 4 channels"):
         stage_of(tiny_pixel_unet(8, in_channels=4), MaskedPictureEncoder(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        (((8, 3), (32, 6), (16, 6)), r"the cascade: its sides are \[8, 32, 16\]: each stage must be larger than the one"),
+        (((16, 3), (16, 6)), r"its sides are \[16, 16\]: each stage must be larger"),
+        (((6, 3), (16, 6)), r"its sides are \[6, 16\]: 6 must be the last one halved 1 times"),
+        (((8, 6), (16, 6)), "its UNet of 8 pixels takes 10 channels, but the base takes 7"),
+        (((8, 3), (16, 3)), "its UNet of 16 pixels takes 7 channels, but super-resolution takes 10"),
+    ],
+)
+def test_models_that_make_no_cascade_are_refused(stages: tuple[tuple[int, int], ...], message: str) -> None:
+    unets = [tiny_pixel_unet(side, in_channels=channels) for side, channels in stages]
+    with pytest.raises(BadInputError, match=message):
+        cascade_of(None, None, DDIMScheduler(), unets, mask_channels=4)
+
+
+def test_a_folder_whose_encoder_is_of_another_side_is_refused(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "cascade"
+    shutil.copytree(folder, other)
+    MaskedPictureEncoder(2, 4).save_pretrained(other / "mask_encoder")
+    with pytest.raises(BadInputError, match=r"cascade: its sides are \[8, 16\]: 8 must be the last one halved 2 times"):
+        open_editor(str(other), choose_runtime("cpu"))
+
+
+def test_smaller_pictures_are_noised_in_training_by_every_level_that_the_option_may_have() -> None:
+    levels = noise_levels(10_000, torch.Generator().manual_seed(0))
+    assert (int(levels.min()), int(levels.max())) == (0, MOST_NOISE_LEVEL)
+    assert ImagenEditorOptions(noise_level=MOST_NOISE_LEVEL).noise_level == 300
 
 
 def test_guidance_is_high_at_first_and_then_high_and_low_in_turns() -> None:
