@@ -123,7 +123,7 @@ def stage_loss(
     smaller_side: int | None,
     known_weight: float = 1.0,
 ) -> Tensor:
-    """Return the weighted mean squared error of one denoising step of one stage, a scalar.
+    """Return the squared error of one denoising step of one stage, see `weighted_mean`; a scalar.
 
     Args:
         stage: a `CascadeStage`, or what wraps one.

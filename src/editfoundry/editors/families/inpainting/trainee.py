@@ -113,7 +113,7 @@ class InpaintingTrainee(CaptionTrainee):
         return InpaintingBatch(samples, timesteps, noise, posterior)
 
     def loss(self, modules: Modules, batch: InpaintingBatch) -> Tensor:
-        """Return the weighted denoising loss."""
+        """Return the denoising loss by the places' weights, see `weighted_mean`."""
         samples, device = batch.samples, self.device
         pictures, holes = samples.pictures.to(device), samples.holes.to(device).float()
         noise, timesteps = batch.noise.to(device), batch.timesteps.to(device)
@@ -172,13 +172,13 @@ def switch_on_parts(unet: Any, names: Sequence[str]) -> None:
     """Let these parts of a UNet train and no others; with no names, all of them.
 
     Raises:
-        BadInputError: it has no part of such a name.
+        BadInputError: it has no part of such a name with weights.
     """
-    modules = dict(unet.named_modules())
+    modules = {name: module for name, module in unet.named_modules() if next(module.parameters(), None) is not None}
     unknown = next((name for name in names if name not in modules), None)
     if unknown is not None:
         tops = [name for name in modules if name and name.count(".") == name.startswith(("down_", "up_"))]
-        raise BadInputError(f"unet_parts: the UNet has no part {unknown!r}; among its parts are {', '.join(tops)}")
+        raise BadInputError(f"unet_parts: the UNet has no part {unknown!r} with weights; among its parts are {', '.join(tops)}")
     unet.requires_grad_(not names)
     for name in names:
         modules[name].requires_grad_(True)

@@ -215,6 +215,21 @@ def _error_weight(stage: CascadeStage, known: Any, known_weight: float, place: t
     return abs(float((stage_loss(off, *known, known_weight=known_weight) - plain).detach()))
 
 
+def test_a_batch_s_loss_is_the_mean_of_its_halves_whatever_their_holes() -> None:
+    pipeline = tiny_cascade()
+    pictures, holes, embeds = torch.rand(2, 3, 16, 16) * 2 - 1, torch.zeros(2, 1, 16, 16), torch.randn(2, 5, 16)
+    holes[0, :, :4, :4] = holes[1] = 1
+    noise, timesteps = torch.randn(2, 3, 8, 8), torch.tensor([100, 900])
+
+    def loss(part: slice) -> torch.Tensor:
+        draws = StageDraws(noise[part], timesteps[part])
+        known = (pipeline.scheduler, pictures[part], holes[part], embeds[part], draws, None)
+        return stage_loss(pipeline.stages[0], *known, known_weight=0.2)
+
+    halves = (loss(slice(0, 1)) + loss(slice(1, 2))) / 2
+    torch.testing.assert_close(loss(slice(0, 2)), halves)
+
+
 class Oracle(torch.nn.Module):
     """A UNet that knows the pictures, and tells the velocity to them."""
 
