@@ -62,7 +62,7 @@ class EmuEditTrainee:
         editor = InstructPix2PixTrainee.load(config, accelerator)
         unet = editor.pipeline.unet
         add_task_projection(unet, config.seed)
-        # LoRA has frozen what was there before it.
+        # Which is frozen where no task is told.
         unet.time_embedding.cond_proj.requires_grad_(True)
         folder = Path(config.editor_location)
         has_table = (folder / FOLDER).is_dir()
@@ -117,7 +117,8 @@ class EmuEditTrainee:
 
     def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None) -> None:
         """Write a complete pipeline in diffusers' layout, and the table into a folder of its own beside the UNet."""
-        self.editor.save(folder, whole)
+        # The projection of tasks learns beside LoRA updates, and they are of no use without the table.
+        self.editor.save(folder, whole, has_trained_more=True)
         self.table.save(folder)
 
     def facts(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate, mse_loss
 
 from editfoundry.diffusion.input_channels import add_input_channels
 from editfoundry.diffusion.prompt_embeds import encode_prompts
+from editfoundry.diffusion.time_condition import freeze_time_condition
 from editfoundry.editors.caption_training.caption_batches import (
     CaptionedData,
     CaptionedSamples,
@@ -87,6 +88,7 @@ class InpaintingTrainee(CaptionTrainee):
         for frozen in (pipeline.vae, pipeline.text_encoder):
             frozen.requires_grad_(False)
         switch_on_parts(pipeline.unet.train(), config.unet_parts)
+        freeze_time_condition(pipeline.unet)
         if config.gradient_checkpointing:
             pipeline.unet.enable_gradient_checkpointing()
         side = config.resolution or native_size(pipeline)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from editfoundry.diffusion.time_condition import freeze_time_condition
 from editfoundry.editors.editing_defaults import copy_editing_defaults
 from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import tokenize
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
@@ -247,6 +248,7 @@ def _switch_on(model: MgieModel, config: MgieTraining, device: torch.device) -> 
     """Put what trains on the device; return the language model's part of it."""
     unet, llava, tokenizer = model.pipeline.unet, model.mllm.model, model.mllm.processor.tokenizer
     unet.to(device, memory_format=torch.channels_last).train().requires_grad_(config.trains_unet)
+    freeze_time_condition(unet)
     model.edit_head.to(device).train()
     ids = add_picture_tokens(llava, model.mllm.processor)
     trained = ExpressiveMllm(llava, ids, tokenizer.pad_token_id, config.trains_mllm, config.trains_mllm_blocks)

@@ -1,6 +1,7 @@
 """Training of UNet and table together, and of one new task alone."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -110,6 +111,15 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights_table_included(confi
     train_editor(halved)
     straight, resumed = weights(config.output), weights(halved.output)
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def test_with_lora_the_whole_editor_is_saved_and_no_updates_apart(config):
+    lora = replace(config, output=config.output.with_name("lora"), lora_rank=2, num_steps=2)
+    train_editor(lora)
+    before, after = load_file(Path(config.editor) / "unet/diffusion_pytorch_model.safetensors"), weights(lora.output)
+    changed = {name for name, value in after.items() if name not in before or not torch.equal(value, before[name])}
+    assert {"table", "time_embedding.cond_proj.weight"} < changed
+    assert not (lora.output / "lora").exists()
 
 
 def test_in_task_inversion_the_gradient_reaches_the_one_vector_alone(trained):

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from safetensors.torch import load_file
+from tiny_emu_edit import save_editor
 from tiny_mgie import tiny_mgie_training
 from tiny_models import tiny_image, tiny_pipeline, tiny_triplets
 
@@ -267,6 +268,17 @@ def test_variants_train(config: MgieTraining, settings: dict[str, bool]) -> None
     start = MgieTrainee.load(variant, Accelerator(cpu=True)).model.mllm.model.get_input_embeddings().weight
     is_same = torch.equal(model.mllm.model.get_input_embeddings().weight, start)
     assert is_same == (not settings.get("trains_mllm", True))
+
+
+def test_an_emu_edit_editor_becomes_one_of_words_and_all_that_trains_learns(
+    config: MgieTraining, tmp_path: Path
+) -> None:
+    """Where several processes train, each waits for the gradient of everything that trains."""
+    trainee, modules = loaded_trainee(replace(config, editor=str(save_editor(tmp_path / "emu"))))
+    trainee.loss(modules, trainee.batch(0, slice(0, 4))).backward()
+    assert trainee.model.pipeline.unet.time_embedding.cond_proj is not None
+    for module in modules:
+        assert not [name for name, own in module.named_parameters() if own.requires_grad and own.grad is None]
 
 
 def test_checkpointed_and_encoded_anew_the_loss_is_the_same(config: MgieTraining) -> None:
