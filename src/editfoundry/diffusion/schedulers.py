@@ -80,14 +80,14 @@ def check_scheduler_name(name: str, folder: Path | None) -> None:
     """
     import diffusers
 
-    current = None if folder is None else _scheduler_in(folder)
+    current = None if folder is None else scheduler_in(folder)
     if current is not None:
         scheduler_by_name(name, current)
     elif _short(name) not in {_short(kind) for kind in dir(diffusers) if kind.endswith("Scheduler")}:
         raise BadInputError(f"diffusers has no scheduler {name!r}: use one of its names, such as ddim")
 
 
-def _scheduler_in(folder: Path) -> Any:
+def scheduler_in(folder: Path) -> Any:
     """Return the scheduler of a model's folder; None where there is none that opens, which loading the model tells."""
     import diffusers
 
