@@ -55,15 +55,15 @@ def scheduler_by_name(name: str, current: Any) -> Any:
     """
     import diffusers
 
-    known = {_short(kind): kind for kind in scheduler_names(current)}
-    if _short(name) not in known:
-        raise BadInputError(f"no scheduler {name!r} for this editor; use one of {', '.join(sorted(known))}")
-    scheduler_class = getattr(diffusers, known[_short(name)])
-    accepted = inspect.signature(scheduler_class.__init__).parameters
-    if current.config.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in accepted:
-        raise BadInputError(f"scheduler {name!r} has no zero-terminal-SNR schedule, which this editor was trained on")
+    known = {_short(kind): getattr(diffusers, kind) for kind in scheduler_names(current)}
+    fitting = {short: kind for short, kind in known.items() if _knows_schedule(kind, current)}
+    if _short(name) not in fitting:
+        why = f"no scheduler {name!r} for this editor"
+        if _short(name) in known:
+            why = f"scheduler {name!r} has no zero-terminal-SNR schedule, which this editor was trained on"
+        raise BadInputError(f"{why}; use one of {', '.join(sorted(fitting))}")
     try:
-        return on_schedule_of(current, scheduler_class)
+        return on_schedule_of(current, fitting[_short(name)])
     except (ImportError, ValueError) as error:
         raise BadInputError(f"scheduler {name!r} cannot be used: {one_line(error, 200)}") from error
 
@@ -142,6 +142,11 @@ def scheduler_names(current: Any) -> list[str]:
     own = type(current)
     names = {kind.__name__ for kind in current.compatibles if own in _compatibles(kind, own)}
     return sorted({own.__name__, *names} - {_UNSEEDED})
+
+
+def _knows_schedule(kind: Any, current: Any) -> bool:
+    is_zero = bool(current.config.get("rescale_betas_zero_snr"))
+    return not is_zero or "rescale_betas_zero_snr" in inspect.signature(kind.__init__).parameters
 
 
 def _compatibles(kind: Any, own: type) -> list[type]:

@@ -388,6 +388,13 @@ def test_validation_and_samples_are_the_same_however_often_a_run_is_stopped(trai
     assert [loss for _, loss in repeated] == pytest.approx([loss for _, loss in points], rel=1e-4)
 
 
+def test_validation_is_neither_mirrored_nor_drawn_apart_where_training_is(config: Training) -> None:
+    apart = replace(config, horizontal_flip=True, augment_apart=True, validation_dataset=config.dataset)
+    validated = loaded(apart).validated
+    assert validated is not None and len(validated) == 8
+    assert not (validated.config.horizontal_flip or validated.config.augment_apart)
+
+
 def test_a_gradient_that_overflows_stops_the_run_before_the_weights_do(config: Training) -> None:
     diverging = replace(
         config, learning_rate=1e30, num_warmup_steps=0, checkpoint_every=1, output=config.output.with_name("overflow")
