@@ -1,4 +1,4 @@
-"""The projection by which some UNets are told more with the timestep: a task, or the guidance they were distilled of."""
+"""The projection by which some UNets are told more with the timestep: a task, or a guidance scale."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ class TaskEditor:
             return [ChosenTask(choice if text and choice != NONE else "") for text in texts]
         if choice == PREDICTED and self.predictor is None:
             raise BadInputError("task is predicted, but the profile names no model for the role 'task_predictor'")
-        given = [request.task if text and choice == GIVEN else "" for request, text in zip(requests, texts, strict=True)]
-        own = [ChosenTask(task or "") for task in given]
+        given = [request.task or "" if choice == GIVEN else "" for request in requests]
+        own = [ChosenTask(task if text else "") for task, text in zip(given, texts, strict=True)]
         untold = [place for place, task in enumerate(own) if not task.name and texts[place]]
         if untold and self.predictor is not None:
             found = self.predictor().predict([requests[place].instruction for place in untold])

@@ -69,8 +69,8 @@ class EmuEditTrainee:
         has_table = (folder / FOLDER).is_dir()
         if knows_tasks and not folder.is_dir():
             raise BadInputError(
-                f"{config.editor}: its UNet is told tasks, but their table {FOLDER} is read of a folder alone: fetch the "
-                "editor into one first"
+                f"{config.editor}: its UNet is told tasks, but their table {FOLDER} is read from a folder alone: fetch "
+                "the editor into one first"
             )
         width = unet.config.cross_attention_dim
         table = read_task_table(folder) if has_table else TaskTable.at_random(width, config.seed)

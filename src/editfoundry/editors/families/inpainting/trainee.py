@@ -180,7 +180,9 @@ def switch_on_parts(unet: Any, names: Sequence[str]) -> None:
     unknown = next((name for name in names if name not in modules), None)
     if unknown is not None:
         tops = [name for name in modules if name and name.count(".") == name.startswith(("down_", "up_"))]
-        raise BadInputError(f"unet_parts: the UNet has no part {unknown!r} with weights; among its parts are {', '.join(tops)}")
+        raise BadInputError(
+            f"unet_parts: the UNet has no part {unknown!r} with weights; among its parts are {', '.join(tops)}"
+        )
     unet.requires_grad_(not names)
     for name in names:
         modules[name].requires_grad_(True)

@@ -127,9 +127,7 @@ class InstructPix2PixTrainee(TripletTrainee):
         write_sample_grid(pixels, config.num_samples, edit, path)
         pipeline.vae.to(vae_was_on)
 
-    def save(
-        self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None, has_trained_more: bool = False
-    ) -> None:
+    def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None, has_trained_more: bool = False) -> None:
         """Write a complete pipeline in diffusers' layout.
 
         LoRA updates are merged into the weights, and kept apart as well where they are all that was trained.

@@ -161,9 +161,7 @@ def test_an_inversion_takes_the_schedule_that_the_editor_was_trained_on_and_no_o
 
 def test_an_editor_of_the_hub_whose_table_is_not_at_hand_is_refused(trained, monkeypatch):
     of_hub = replace(trained, editor="somebody/emu")
-    monkeypatch.setattr(
-        instruct_pix2pix, "load_editor_to_train", lambda *_: load_editor_to_train(str(trained.output))
-    )
+    monkeypatch.setattr(instruct_pix2pix, "load_editor_to_train", lambda *_: load_editor_to_train(str(trained.output)))
     with pytest.raises(BadInputError, match="somebody/emu: its UNet is told tasks, .* fetch the editor into one first"):
         EmuEditTrainee.load(of_hub, Accelerator(cpu=True))
     with pytest.raises(BadInputError, match="has no task_embeddings, .*; fetch an editor of the hub into a folder"):

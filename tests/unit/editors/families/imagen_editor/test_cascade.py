@@ -94,7 +94,7 @@ def test_an_unknown_downsampling_and_a_unet_of_latents_are_refused_in_one_line()
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        (((8, 3), (32, 6), (16, 6)), r"the cascade: its sides are \[8, 32, 16\]: each stage must be larger than the one"),
+        (((8, 3), (32, 6), (16, 6)), r"the cascade: its sides are \[8, 32, 16\]: each stage must be larger than"),
         (((16, 3), (16, 6)), r"its sides are \[16, 16\]: each stage must be larger"),
         (((6, 3), (16, 6)), r"its sides are \[6, 16\]: 6 must be the last one halved 1 times"),
         (((8, 6), (16, 6)), "its UNet of 8 pixels takes 10 channels, but the base takes 7"),
