@@ -55,15 +55,15 @@ def scheduler_by_name(name: str, current: Any) -> Any:
     """
     import diffusers
 
-    known = {_short(kind): kind for kind in scheduler_names(current)}
-    if _short(name) not in known:
-        raise BadInputError(f"no scheduler {name!r} for this editor; use one of {', '.join(sorted(known))}")
-    scheduler_class = getattr(diffusers, known[_short(name)])
-    accepted = inspect.signature(scheduler_class.__init__).parameters
-    if current.config.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in accepted:
-        raise BadInputError(f"scheduler {name!r} has no zero-terminal-SNR schedule, which this editor was trained on")
+    known = {_short(kind): getattr(diffusers, kind) for kind in scheduler_names(current)}
+    fitting = {short: kind for short, kind in known.items() if _knows_schedule(kind, current)}
+    if _short(name) not in fitting:
+        why = f"no scheduler {name!r} for this editor"
+        if _short(name) in known:
+            why = f"scheduler {name!r} has no zero-terminal-SNR schedule, which this editor was trained on"
+        raise BadInputError(f"{why}; use one of {', '.join(sorted(fitting))}")
     try:
-        return on_schedule_of(current, scheduler_class)
+        return on_schedule_of(current, fitting[_short(name)])
     except (ImportError, ValueError) as error:
         raise BadInputError(f"scheduler {name!r} cannot be used: {one_line(error, 200)}") from error
 
@@ -80,14 +80,14 @@ def check_scheduler_name(name: str, folder: Path | None) -> None:
     """
     import diffusers
 
-    current = None if folder is None else _scheduler_in(folder)
+    current = None if folder is None else scheduler_in(folder)
     if current is not None:
         scheduler_by_name(name, current)
     elif _short(name) not in {_short(kind) for kind in dir(diffusers) if kind.endswith("Scheduler")}:
         raise BadInputError(f"diffusers has no scheduler {name!r}: use one of its names, such as ddim")
 
 
-def _scheduler_in(folder: Path) -> Any:
+def scheduler_in(folder: Path) -> Any:
     """Return the scheduler of a model's folder; None where there is none that opens, which loading the model tells."""
     import diffusers
 
@@ -142,6 +142,11 @@ def scheduler_names(current: Any) -> list[str]:
     own = type(current)
     names = {kind.__name__ for kind in current.compatibles if own in _compatibles(kind, own)}
     return sorted({own.__name__, *names} - {_UNSEEDED})
+
+
+def _knows_schedule(kind: Any, current: Any) -> bool:
+    is_zero = bool(current.config.get("rescale_betas_zero_snr"))
+    return not is_zero or "rescale_betas_zero_snr" in inspect.signature(kind.__init__).parameters
 
 
 def _compatibles(kind: Any, own: type) -> list[type]:

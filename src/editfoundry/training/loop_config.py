@@ -100,8 +100,8 @@ class LoopConfig:
             "mlflow_experiment",
         }
     )
-    """Settings that leave the trained weights as they are, up to rounding; and when it has to be over: what ended then
-    is finished."""
+    """Settings that leave the trained weights as they are, up to rounding (accumulation that of MGIE and of the
+    instruction model only nearly, see docs/training.md); and when it has to be over: what ended then is finished."""
     CHECKPOINT_FILE: ClassVar[str] = "model.safetensors"
     """A file that every finished checkpoint has."""
     STAGE: ClassVar[str] = "training"

@@ -85,8 +85,12 @@ def test_a_scheduler_that_is_not_there_or_cannot_sample_from_the_model_is_named(
 
 def test_a_zero_terminal_snr_schedule_needs_a_scheduler_that_knows_it() -> None:
     current = DDIMScheduler(rescale_betas_zero_snr=True, prediction_type="v_prediction")
-    with pytest.raises(BadInputError, match="'pndm' has no zero-terminal-SNR schedule"):
-        scheduler_by_name("pndm", current)
+    for name, message in (("pndm", "'pndm' has no zero-terminal-SNR schedule, "), ("flux", "no scheduler 'flux' for")):
+        with pytest.raises(BadInputError, match=message) as refused:
+            scheduler_by_name(name, current)
+        proposed = str(refused.value).partition("; use one of ")[2].split(", ")
+        assert "ddim" in proposed and "pndm" not in proposed
+        assert all(scheduler_by_name(one, current).config.rescale_betas_zero_snr for one in proposed)
     turned = scheduler_by_name("ddpm", current)
     assert turned.config.rescale_betas_zero_snr and turned.alphas_cumprod[-1] == pytest.approx(0, abs=1e-6)
     assert isinstance(scheduler_by_name("pndm", DDIMScheduler()), PNDMScheduler)

@@ -72,8 +72,16 @@ def prediction_target(scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, 
 
 
 def weighted_mean(errors: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean of errors by non-negative weights of their shape, a scalar; 0 where every weight is 0."""
-    return (errors * weights).sum() / weights.sum().clamp(min=1e-8)
+    """Return the mean over samples of each one's mean error by its own weights, a scalar.
+
+    So the loss of a batch is the mean of its equal parts', however many processes and accumulation steps it has.
+
+    Args:
+        errors: ``(B, 1, h, w)``.
+        weights: the same, not negative; a sample whose weights are all 0 counts as 0.
+    """
+    over = (1, 2, 3)
+    return ((errors * weights).sum(over) / weights.sum(over).clamp(min=1e-8)).mean()
 
 
 def denoising_loss(

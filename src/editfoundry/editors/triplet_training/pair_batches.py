@@ -19,6 +19,7 @@ from editfoundry.editors.triplet_training.pair_latents import PairLatents
 from editfoundry.editors.triplet_training.text_cache import Texts
 from editfoundry.editors.triplet_training.triplet_config import TripletConfig
 from editfoundry.editors.triplet_training.triplet_pixels import CENTRED
+from editfoundry.training.loop_config import MAX_SEED
 
 CHANGE_THRESHOLD = 0.25
 """Mean difference of scaled latents, whose deviation is 1, from which a place of the picture has changed."""
@@ -170,7 +171,7 @@ def validation_draws(
     size = min(config.num_validation_samples, num_triplets)
     plain = replace(
         config,
-        seed=config.seed + _VALIDATION_SEED,
+        seed=(config.seed + _VALIDATION_SEED) % (MAX_SEED + 1),
         batch_size=size,
         gradient_accumulation_steps=1,
         conditioning_dropout=0.0,

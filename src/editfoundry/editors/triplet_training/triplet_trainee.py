@@ -179,4 +179,5 @@ def open_both(
         data = opened(config, config.dataset, "train")
         if config.validation_dataset is None:
             return data, None
-        return data, opened(replace(config, horizontal_flip=False), config.validation_dataset, "validation")
+        plain = replace(config, horizontal_flip=False, augment_apart=False)
+        return data, opened(plain, config.validation_dataset, "validation")

@@ -16,11 +16,12 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from editfoundry.editors.caption_training.object_masks import MASKINGS, mask_draws, padded_boxes
 from editfoundry.editors.editing_defaults import EditingDefaults
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder
-from editfoundry.editors.families.imagen_editor.options import DOWNSAMPLINGS, MOST_NOISE_LEVEL
+from editfoundry.editors.families.imagen_editor.options import DOWNSAMPLINGS
 from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipeline
 from editfoundry.editors.families.imagen_editor.stage import (
     CascadeStage,
     StageDraws,
+    noise_levels,
     stage_loss,
     stage_of,
 )
@@ -256,5 +257,5 @@ def _draws(batch: _Batch, side: int, generator: torch.Generator, enlarges: bool 
     timesteps = torch.randint(1000, (size,), generator=generator).to(device)
     if not enlarges:
         return StageDraws(noise, timesteps)
-    level = torch.randint(MOST_NOISE_LEVEL, (size,), generator=generator).to(device)
+    level = noise_levels(size, generator).to(device)
     return StageDraws(noise, timesteps, normal_noise(like.contiguous(), generator), level)

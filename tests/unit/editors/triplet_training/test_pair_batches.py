@@ -10,6 +10,7 @@ from editfoundry.editors.triplet_training import pair_batches
 from editfoundry.editors.triplet_training.draws import EpochOrder
 from editfoundry.editors.triplet_training.pair_batches import Draws, PairBatch, latent_pairs, validation_draws
 from editfoundry.training.loop import parts_of
+from editfoundry.training.loop_config import MAX_SEED
 
 CONFIG = InstructPix2PixTraining(editor="e", dataset=Path("d"), output=Path("o"), num_steps=9, batch_size=400, seed=3)
 SHAPE = {"num_timesteps": 1000, "latent_shape": (4, 2, 2), "num_tokens": 5}
@@ -154,6 +155,13 @@ def test_a_validation_takes_each_triplet_once_at_timesteps_evenly_spread_and_dro
     trained_on = draw_step(replace(config, batch_size=4), 0)
     assert not torch.equal(draws.noise, trained_on.noise) and draws.noise.shape == trained_on.noise.shape
     assert torch.equal(draws.part(slice(1, 3)).noise, draws.noise[1:3])
+
+
+def test_the_largest_seed_validates_too() -> None:
+    config = replace(CONFIG, seed=MAX_SEED)
+    draws, others = (validation_draws(chosen, 8, 1000, (4, 2, 2), 5) for chosen in (config, CONFIG))
+    assert not torch.equal(draws.noise, others.noise)
+    assert not torch.equal(draws.noise, draw_step(replace(config, batch_size=8), 0).noise)
 
 
 def test_a_batch_and_its_pictures_are_moved_in_one() -> None:

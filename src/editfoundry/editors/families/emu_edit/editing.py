@@ -50,24 +50,28 @@ class TaskEditor:
     """The checkpoint's."""
     predictor: Callable[[], TaskPredictor] | None = None
     """Loads what predicts tasks, once; None where the profile names no such model."""
+    own_hash: Callable[[], str] | None = None
+    """Returns the checkpoint's `frozen_hash`, taken once; None to take it for every learnt task that is read."""
 
     def tasks(self, requests: Sequence[EditRequest], choice: str) -> list[ChosenTask]:
         """Return the task of each request as the option ``task`` chooses it, see `EmuEditOptions`.
+
+        An edit that is asked for nothing, as a control does, has no task, whatever is chosen.
 
         Raises:
             BadInputError: ``choice`` is ``predicted``, and no model predicts.
             MissingModelError: the model that predicts is not on this machine.
         """
+        texts = [request.instruction.strip() for request in requests]
         if choice not in (GIVEN, PREDICTED):
-            return [ChosenTask("" if choice == NONE else choice)] * len(requests)
+            return [ChosenTask(choice if text and choice != NONE else "") for text in texts]
         if choice == PREDICTED and self.predictor is None:
             raise BadInputError("task is predicted, but the profile names no model for the role 'task_predictor'")
-        own = [ChosenTask(request.task or "" if choice == GIVEN else "") for request in requests]
-        texts = [request.instruction for request in requests]
-        # An edit that is asked for nothing, as a control does, has no task.
-        untold = [place for place, task in enumerate(own) if not task.name and texts[place].strip()]
+        given = [request.task or "" if choice == GIVEN else "" for request in requests]
+        own = [ChosenTask(task if text else "") for task, text in zip(given, texts, strict=True)]
+        untold = [place for place, task in enumerate(own) if not task.name and texts[place]]
         if untold and self.predictor is not None:
-            found = self.predictor().predict([texts[place] for place in untold])
+            found = self.predictor().predict([requests[place].instruction for place in untold])
             for place, task in zip(untold, found, strict=True):
                 own[place] = ChosenTask(task if task in self.table.names else "", is_predicted=True)
         return own
@@ -83,8 +87,9 @@ class TaskEditor:
         named = {task: required_task(task, self.folder, self.table) for task in dict.fromkeys(tasks) if task}
         learnt = {task: path for task, path in named.items() if path is not None}
         vectors = self.table(self.table.rows(["" if task in learnt else task for task in tasks]))
+        own_hash = self.own_hash() if learnt and self.own_hash is not None else None
         for task, path in learnt.items():
-            vector = read_task(path, self.folder, vectors.shape[1]).vector
+            vector = read_task(path, self.folder, vectors.shape[1], own_hash).vector
             vectors[[place for place, own in enumerate(tasks) if own == task]] = vector
         return vectors
 

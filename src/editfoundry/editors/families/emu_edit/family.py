@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,15 @@ def _load(source: EditorSource, runtime: Runtime) -> TaskEditor:
         predictor = cache(partial(load_task_predictor, source.profile, runtime))
     pipeline, table = load_editor(source.folder, runtime), read_task_table(source.folder)
     check_widths(source.folder, table, pipeline.unet)
-    return TaskEditor(pipeline, table, source.folder, predictor)
+    return TaskEditor(pipeline, table, source.folder, predictor, partial(_own_hash, source))
+
+
+@lru_cache(maxsize=16)
+def _own_hash(source: EditorSource) -> str:
+    """Return the hash that learnt tasks know an editor by; its files are read once for each ``source``."""
+    from editfoundry.editors.families.emu_edit.task_file import frozen_hash
+
+    return frozen_hash(str(source.folder))
 
 
 def _option_files(source: EditorSource, given: Mapping[str, Any]) -> list[Path]:
@@ -71,7 +79,7 @@ def _option_files(source: EditorSource, given: Mapping[str, Any]) -> list[Path]:
     path = required_task(str(task), source.folder, table)
     if path is None:
         return []
-    read_task(path, source.folder, table.vectors.shape[1])
+    read_task(path, source.folder, table.vectors.shape[1], _own_hash(source))
     return [path]
 
 

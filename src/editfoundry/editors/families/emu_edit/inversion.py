@@ -12,12 +12,13 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from editfoundry.diffusion.schedulers import scheduler_in
 from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned, check_widths
 from editfoundry.editors.families.emu_edit.task_choice import FOLDER
 from editfoundry.editors.families.emu_edit.task_file import SUFFIX, InvertedTask, frozen_hash, write_task
 from editfoundry.editors.families.emu_edit.task_table import NO_TASK, TaskTable, read_task_table
 from editfoundry.editors.families.emu_edit.trainee import EmuEditTrainee, TaskBatch
-from editfoundry.editors.families.emu_edit.training_config import TaskInversion
+from editfoundry.editors.families.emu_edit.training_config import EDITOR_STAYS, TaskInversion
 from editfoundry.editors.families.instruct_pix2pix.trainee import InstructPix2PixTrainee
 from editfoundry.editors.triplet_training.triplet_data import TripletData
 from editfoundry.errors import BadInputError
@@ -35,13 +36,18 @@ class TaskInversionTrainee(EmuEditTrainee):
         """Load the editor; the vector starts at the mean of the tasks that it knows.
 
         Raises:
-            BadInputError: the editor has no table of tasks that fits it, or the data set cannot be used.
+            BadInputError: the editor has no table of tasks that fits it, knows a task of this name, or would be trained
+                for another schedule than its own; or the data set cannot be used.
         """
         if not (config.folder / FOLDER).is_dir():
-            raise BadInputError(f"{config.editor}: has no {FOLDER}, so it is no editor of the family emu_edit")
+            fetch = "" if config.folder.is_dir() else "; fetch an editor of the hub into a folder first"
+            raise BadInputError(f"{config.editor}: has no {FOLDER}, so it is no editor of the family emu_edit{fetch}")
+        known = read_task_table(config.folder)
+        new = f"a new name: the editor has {', '.join(known.names)}"
+        config.check(config.invert_task not in known.names, "invert_task", new)
+        _check_schedule(config)
         editor = InstructPix2PixTrainee.load(config, accelerator)
         editor.pipeline.unet.requires_grad_(False)
-        known = read_task_table(config.folder)
         check_widths(config.folder, known, editor.pipeline.unet)
         table = TaskTable(known.vectors.detach().mean(0, keepdim=True).clone(), [config.invert_task])
         num_validated = 0 if editor.validated is None else len(editor.validated)
@@ -85,3 +91,17 @@ class TaskInversionTrainee(EmuEditTrainee):
         rows = batch.rows.to(self.editor.device, non_blocking=True)
         conditioned = TaskConditioned(self.editor.pipeline.unet, modules[0](rows), rows != NO_TASK)
         return self.editor.pair_loss(conditioned, modules, batch.pairs, data)
+
+
+def _check_schedule(config: TaskInversion) -> None:
+    """Refuse settings by which the editor, which stays as it is, would be asked for what it did not learn to predict.
+
+    Raises:
+        BadInputError: ``prediction_type`` or ``zero_terminal_snr`` is another than the editor's.
+    """
+    scheduler = scheduler_in(config.folder)
+    if scheduler is None:
+        return
+    own, is_zero = scheduler.config.prediction_type, bool(scheduler.config.get("rescale_betas_zero_snr"))
+    config.check(config.prediction_type in (None, own), "prediction_type", f"{own}, or left out, {EDITOR_STAYS}")
+    config.check(is_zero or not config.zero_terminal_snr, "zero_terminal_snr", f"false {EDITOR_STAYS}")

@@ -85,8 +85,14 @@ def _is_learnt(path: Path) -> bool:
         return False
 
 
-def read_task(path: Path, editor: Path, width: int) -> InvertedTask:
-    """Read a task that was learnt for the editor in the folder ``editor``, whose cross-attention is ``width`` wide.
+def read_task(path: Path, editor: Path, width: int, own_hash: str | None = None) -> InvertedTask:
+    """Read a task that was learnt for an editor.
+
+    Args:
+        path: the file.
+        editor: folder of the editor.
+        width: of its cross-attention.
+        own_hash: its `frozen_hash`, where it is known; by default it is taken, which reads all weights.
 
     Raises:
         BadInputError: the file is none of ours, holds no finite numbers, or was learnt for another editor.
@@ -98,6 +104,6 @@ def read_task(path: Path, editor: Path, width: int) -> InvertedTask:
         raise BadInputError(f"{path}: not a learnt task; make it with editfoundry train --invert-task") from error
     if not vector.is_floating_point() or not bool(vector.isfinite().all()):
         raise BadInputError(f"{path}: its vector is not all finite floats; learn the task again")
-    if told.get("editor") != frozen_hash(str(editor)) or vector.shape != (width,):
+    if told.get("editor") != (own_hash or frozen_hash(str(editor))) or vector.shape != (width,):
         raise BadInputError(f"{path}: was learnt for another editor than {editor}; learn it again for this one")
     return InvertedTask(told.get("task", path.stem), vector.to(torch.float32), told["editor"])

@@ -61,11 +61,17 @@ class EmuEditTrainee:
             raise BadInputError("FSDP and DeepSpeed train one model, but here are a UNet and a table: use neither")
         editor = InstructPix2PixTrainee.load(config, accelerator)
         unet = editor.pipeline.unet
+        knows_tasks = unet.time_embedding.cond_proj is not None
         add_task_projection(unet, config.seed)
-        # LoRA has frozen what was there before it.
+        # Which is frozen where no task is told.
         unet.time_embedding.cond_proj.requires_grad_(True)
         folder = Path(config.editor_location)
         has_table = (folder / FOLDER).is_dir()
+        if knows_tasks and not folder.is_dir():
+            raise BadInputError(
+                f"{config.editor}: its UNet is told tasks, but their table {FOLDER} is read from a folder alone: fetch "
+                "the editor into one first"
+            )
         width = unet.config.cross_attention_dim
         table = read_task_table(folder) if has_table else TaskTable.at_random(width, config.seed)
         check_widths(folder, table, unet)
@@ -117,7 +123,8 @@ class EmuEditTrainee:
 
     def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None) -> None:
         """Write a complete pipeline in diffusers' layout, and the table into a folder of its own beside the UNet."""
-        self.editor.save(folder, whole)
+        # The projection of tasks learns beside LoRA updates, and they are of no use without the table.
+        self.editor.save(folder, whole, has_trained_more=True)
         self.table.save(folder)
 
     def facts(self) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from editfoundry.data.edit_tasks import TASK_NAMES
 from editfoundry.editors.families.emu_edit.task_choice import RESERVED
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining
 from editfoundry.errors import BadInputError
 
+EDITOR_STAYS = "where invert_task is set: the editor stays as it is"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -43,13 +43,13 @@ class TaskInversion(EmuEditTraining):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        known = ", ".join(TASK_NAMES)
         name = self.invert_task
         self.check(bool(_NAME.fullmatch(name)), "invert_task", "letters, digits, - and _, at most 64 of them")
-        self.check(name not in TASK_NAMES, "invert_task", f"a new name: the editor has {known}")
         self.check(name not in RESERVED, "invert_task", f"another name: {', '.join(RESERVED)} mean something else")
         if self.lora_rank or self.train_text_encoder:
             raise BadInputError("lora_rank and train_text_encoder are set, but only the task is learnt: leave them out")
+        self.check(not self.from_scratch, "from_scratch", f"false {EDITOR_STAYS}")
+        self.check(self.image_channels == "zero", "image_channels", f"zero {EDITOR_STAYS}")
 
     @property
     def checkpoint_file(self) -> str:

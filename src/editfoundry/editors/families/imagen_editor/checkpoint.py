@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from diffusers import DDIMScheduler, IFPipeline, IFSuperResolutionPipeline
 from editfoundry.diffusion.schedulers import on_schedule_of
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder
 from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipeline
-from editfoundry.editors.families.imagen_editor.stage import CascadeStage, stage_of
+from editfoundry.editors.families.imagen_editor.stage import RGB_CHANNELS, CascadeStage, stage_of
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.diffusers_pipeline import open_pipeline, pipeline_class_name
 from editfoundry.pretrained.runtime import Runtime
@@ -84,16 +85,15 @@ def cascade_of(
     """Make a cascade of text-to-image UNets, the base first, in place; it paints at first as if it saw no picture.
 
     Raises:
-        BadInputError: the UNets are of latents, or a side is not half of the cascade's, or a quarter, and so on.
+        BadInputError: the UNets are of latents, or make no cascade, see `check_stages`.
     """
     sides = [int(unet.config.sample_size) for unet in unets]
     stages: list[CascadeStage] = []
     for unet, side in zip(unets, sides, strict=True):
         num_halvings = (max(sides) // side).bit_length() - 1
-        if side << num_halvings != max(sides):
-            raise BadInputError(f"the cascade's sides are {sides}: each must be the last one halved some times")
         encoder = MaskedPictureEncoder(num_halvings, mask_channels, downsampling)
         stages.append(stage_of(unet, encoder.to(unet.device)))
+    check_stages("the cascade", stages)
     parts: dict[str, Any] = {}
     for number, stage in enumerate(stages, start=1):
         ending = "" if number == 1 else f"_{number}"
@@ -106,4 +106,29 @@ def cascade_of(
 def _opened(reference: ModelReference, runtime: Runtime) -> ImagenEditorPipeline:
     pipeline: ImagenEditorPipeline = open_pipeline(ImagenEditorPipeline, reference, runtime)
     check_text_length(pipeline.tokenizer, reference)
+    check_stages(reference.source, pipeline.stages)
     return pipeline
+
+
+def check_stages(place: object, stages: Sequence[CascadeStage]) -> None:
+    """Refuse stages that make no cascade.
+
+    Raises:
+        BadInputError: a stage is no larger than the one before, is not the last one halved as often as its encoder
+            halves the masked picture, or is super-resolution where it must not be, or is none where it must.
+    """
+    sides = [stage.side for stage in stages]
+    if any(before >= after for before, after in pairwise(sides)):
+        raise BadInputError(f"{place}: its sides are {sides}: each stage must be larger than the one before")
+    for number, stage in enumerate(stages):
+        kind = "super-resolution" if number else "the base"
+        encoder, channels = stage.mask_encoder.config, stage.unet.config.in_channels
+        if stage.side << encoder.num_halvings != sides[-1]:
+            raise BadInputError(
+                f"{place}: its sides are {sides}: {stage.side} must be the last one halved {encoder.num_halvings} times"
+            )
+        wanted = (2 if number else 1) * RGB_CHANNELS + encoder.channels
+        if channels != wanted:
+            raise BadInputError(
+                f"{place}: its UNet of {stage.side} pixels takes {channels} channels, but {kind} takes {wanted}"
+            )

@@ -15,6 +15,7 @@ from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipe
 from editfoundry.editors.families.imagen_editor.sampling import paint_holes
 from editfoundry.editors.families.inpainting.cropping import masked_crop
 from editfoundry.editors.holes import hole_at_size
+from editfoundry.errors import Rejection
 
 
 def paint_requests(
@@ -28,7 +29,7 @@ def paint_requests(
         requests: each with a mask of its picture's size, white where to paint.
 
     Raises:
-        Rejection: a mask is white nowhere.
+        Rejection: a mask is white nowhere, or what is painted is not all finite.
     """
     crops = [masked_crop(request, options.context, pipeline.side) for request in requests]
     squares = [_square(crop.request, pipeline.side) for crop in crops]
@@ -41,6 +42,8 @@ def paint_requests(
         [request.seed for request in requests],
         options,
     )
+    if not bool(painted.isfinite().all()):
+        raise Rejection("not-finite", "the editor's pixels are not finite")
     pictures = [Image.fromarray(pixels) for pixels in _to_bytes(painted)]
     return [crop.paste(_cut(picture, crop.request.image.size)) for crop, picture in zip(crops, pictures, strict=True)]
 

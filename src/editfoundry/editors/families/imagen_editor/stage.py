@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from editfoundry.diffusion.input_channels import add_input_channels
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder, masked_picture
+from editfoundry.editors.families.imagen_editor.options import MOST_NOISE_LEVEL
 from editfoundry.editors.triplet_training.denoising_loss import prediction_target, weighted_mean
 from editfoundry.errors import BadInputError
 
@@ -107,6 +108,11 @@ class StageDraws:
         return StageDraws(*(None if part is None else part.to(device) for part in vars(self).values()))  # type: ignore[arg-type]
 
 
+def noise_levels(size: int, generator: torch.Generator) -> Tensor:
+    """Draw the timesteps whose noise smaller pictures are given in training, ``(size,)`` int64."""
+    return torch.randint(MOST_NOISE_LEVEL + 1, (size,), generator=generator)
+
+
 def stage_loss(
     stage: Any,
     scheduler: Any,
@@ -117,7 +123,7 @@ def stage_loss(
     smaller_side: int | None,
     known_weight: float = 1.0,
 ) -> Tensor:
-    """Return the weighted mean squared error of one denoising step of one stage, a scalar.
+    """Return the squared error of one denoising step of one stage, see `weighted_mean`; a scalar.
 
     Args:
         stage: a `CascadeStage`, or what wraps one.

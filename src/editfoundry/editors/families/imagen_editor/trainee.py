@@ -24,13 +24,14 @@ from editfoundry.editors.caption_training.painted_grid import write_painted_grid
 from editfoundry.editors.editing_defaults import copy_editing_defaults
 from editfoundry.editors.families.imagen_editor.checkpoint import load_cascade_to_train
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder
-from editfoundry.editors.families.imagen_editor.options import MOST_NOISE_LEVEL, ImagenEditorOptions
+from editfoundry.editors.families.imagen_editor.options import ImagenEditorOptions
 from editfoundry.editors.families.imagen_editor.pipeline import ImagenEditorPipeline
 from editfoundry.editors.families.imagen_editor.sampling import paint_holes
 from editfoundry.editors.families.imagen_editor.stage import (
     RGB_CHANNELS,
     CascadeStage,
     StageDraws,
+    noise_levels,
     stage_loss,
 )
 from editfoundry.editors.families.imagen_editor.training_config import STAGES, ImagenEditorTraining
@@ -119,7 +120,7 @@ class ImagenEditorTrainee(CaptionTrainee):
         noise = normal_rows(size, shape, part, generator)
         if number == 0:
             return StageDraws(noise, timesteps)
-        level = torch.randint(MOST_NOISE_LEVEL, (size,), generator=generator)[part]
+        level = noise_levels(size, generator)[part]
         return StageDraws(noise, timesteps, normal_rows(size, shape, part, generator), level)
 
     def loss(self, modules: Modules, batch: CascadeBatch) -> Tensor:

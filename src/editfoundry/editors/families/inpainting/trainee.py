@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate, mse_loss
 
 from editfoundry.diffusion.input_channels import add_input_channels
 from editfoundry.diffusion.prompt_embeds import encode_prompts
+from editfoundry.diffusion.time_condition import freeze_time_condition
 from editfoundry.editors.caption_training.caption_batches import (
     CaptionedData,
     CaptionedSamples,
@@ -87,6 +88,7 @@ class InpaintingTrainee(CaptionTrainee):
         for frozen in (pipeline.vae, pipeline.text_encoder):
             frozen.requires_grad_(False)
         switch_on_parts(pipeline.unet.train(), config.unet_parts)
+        freeze_time_condition(pipeline.unet)
         if config.gradient_checkpointing:
             pipeline.unet.enable_gradient_checkpointing()
         side = config.resolution or native_size(pipeline)
@@ -113,7 +115,7 @@ class InpaintingTrainee(CaptionTrainee):
         return InpaintingBatch(samples, timesteps, noise, posterior)
 
     def loss(self, modules: Modules, batch: InpaintingBatch) -> Tensor:
-        """Return the weighted denoising loss."""
+        """Return the denoising loss by the places' weights, see `weighted_mean`."""
         samples, device = batch.samples, self.device
         pictures, holes = samples.pictures.to(device), samples.holes.to(device).float()
         noise, timesteps = batch.noise.to(device), batch.timesteps.to(device)
@@ -172,13 +174,15 @@ def switch_on_parts(unet: Any, names: Sequence[str]) -> None:
     """Let these parts of a UNet train and no others; with no names, all of them.
 
     Raises:
-        BadInputError: it has no part of such a name.
+        BadInputError: it has no part of such a name with weights.
     """
-    modules = dict(unet.named_modules())
+    modules = {name: module for name, module in unet.named_modules() if next(module.parameters(), None) is not None}
     unknown = next((name for name in names if name not in modules), None)
     if unknown is not None:
         tops = [name for name in modules if name and name.count(".") == name.startswith(("down_", "up_"))]
-        raise BadInputError(f"unet_parts: the UNet has no part {unknown!r}; among its parts are {', '.join(tops)}")
+        raise BadInputError(
+            f"unet_parts: the UNet has no part {unknown!r} with weights; among its parts are {', '.join(tops)}"
+        )
     unet.requires_grad_(not names)
     for name in names:
         modules[name].requires_grad_(True)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from editfoundry.diffusion.guidance import Denoiser
+from editfoundry.diffusion.time_condition import freeze_time_condition
 from editfoundry.editors.editing_defaults import (
     copy_editing_defaults,
     read_editing_defaults,
@@ -126,14 +127,21 @@ class InstructPix2PixTrainee(TripletTrainee):
         write_sample_grid(pixels, config.num_samples, edit, path)
         pipeline.vae.to(vae_was_on)
 
-    def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None) -> None:
+    def save(self, folder: Path, whole: Sequence[Mapping[str, Tensor]] | None, has_trained_more: bool = False) -> None:
         """Write a complete pipeline in diffusers' layout.
 
         LoRA updates are merged into the weights, and kept apart as well where they are all that was trained.
+
+        Args:
+            folder: see `training.trainee.Trainee`.
+            whole: the same.
+            has_trained_more: whether the caller trained more of the editor than its `parts`.
         """
         config, pipeline = self.config, self.pipeline
         if whole is not None:
             pipeline.unet = UNet2DConditionModel.from_config(pipeline.unet.config)
+            if config.lora_rank:
+                add_lora(pipeline.unet, config.lora_rank, config.lora_scale)
             pipeline.unet.load_state_dict(whole[0])
         pipeline.to("cpu")
         trained = pipeline.unet
@@ -141,7 +149,7 @@ class InstructPix2PixTrainee(TripletTrainee):
             if config.lora_rank:
                 # Of a copy: where the disk is full, this is called again.
                 pipeline.unet = copy.deepcopy(trained)
-                alone = not (self.was_widened or config.train_text_encoder)
+                alone = not (self.was_widened or config.train_text_encoder or has_trained_more)
                 merge_lora(pipeline.unet, folder / LORA_FOLDER if alone else None)
             pipeline.unet.to(memory_format=torch.contiguous_format)
             pipeline.save_pretrained(folder)
@@ -203,8 +211,9 @@ def switch_on(
         was_widened: the UNet got its image channels just now, so that LoRA leaves ``conv_in`` to be trained in full.
     """
     if config.lora_rank:
-        add_lora(pipeline.unet, config.lora_rank, config.lora_alpha or config.lora_rank)
+        add_lora(pipeline.unet, config.lora_rank, config.lora_scale)
         pipeline.unet.conv_in.requires_grad_(was_widened)
+    freeze_time_condition(pipeline.unet)
     if config.gradient_checkpointing:
         pipeline.unet.enable_gradient_checkpointing()
         if config.train_text_encoder:

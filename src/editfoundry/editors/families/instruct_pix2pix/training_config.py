@@ -73,6 +73,11 @@ class InstructPix2PixTraining(TripletConfig):
         return (self.editor_location,)
 
     @property
+    def lora_scale(self) -> int:
+        """``lora_alpha``, or what it is by default."""
+        return self.lora_alpha or self.lora_rank
+
+    @property
     def editor_location(self) -> str:
         """What ``from_pretrained`` is called with."""
         return ModelReference(role="editor_base", source=self.editor).location

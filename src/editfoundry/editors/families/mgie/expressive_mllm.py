@@ -17,7 +17,8 @@ class Told(NamedTuple):
     """What a pass of the language model gave."""
 
     loss: Tensor
-    """Mean cross-entropy of the answers' tokens, the picture tokens and the end included (MGIE, eq. 2); a scalar."""
+    """Mean cross-entropy of all answers' tokens, the picture tokens and the end included (MGIE, eq. 2, averaged over a
+    batch as its release does); a scalar."""
     states: Tensor
     """``(B, T, D)``, those that predict the picture tokens."""
     token_embeds: Tensor

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from editfoundry.data.untrusted import read_json
 from editfoundry.editors.editor_family import TrainingMemory
 from editfoundry.editors.families.mgie.edit_head import EditHead
+from editfoundry.editors.families.mgie.model import EDIT_HEAD_FOLDER, MLLM_FOLDER
 from editfoundry.editors.families.mgie.picture_tokens import PICTURE_TOKENS
 from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.errors import BadInputError
@@ -63,19 +66,10 @@ def _parts(
     config: MgieTraining, count: int, num_processes: int, traced: dict[tuple[object, ...], int]
 ) -> dict[str, int]:
     """Return bytes by what takes them, of ``count`` samples at a time; what ``traced`` has is not traced again."""
-    editor, llava = _skeleton("editor_base", config.editor), _skeleton("vision_language_model", config.mllm)
+    editor, llava = _skeleton("editor_base", config.editor), _language_model(config)
     unet: Any = editor.modules["unet"]
     model: Any = llava.modules["model"]
-    with torch.device("meta"):
-        head = EditHead(
-            state_dim=model.get_input_embeddings().weight.shape[1],
-            hidden_dim=config.head_dim,
-            num_layers=config.head_layers,
-            num_heads=config.head_heads,
-            feedforward_dim=config.head_feedforward_dim,
-            num_queries=config.num_queries,
-            output_dim=unet.config.cross_attention_dim,
-        )
+    head = _edit_head(config, model, unet)
     tables = {id(layer.weight): layer.weight for layer in (model.get_input_embeddings(), model.get_output_embeddings())}
     num_told = sum(weight.numel() for weight in tables.values()) if config.trains_mllm else 0
     inner = model.model.language_model
@@ -115,6 +109,34 @@ def _parts(
         "language model's pass": told,
         "UNet's pass": painted,
     }
+
+
+def _language_model(config: MgieTraining) -> Skeleton:
+    """Return the LLaVA that is named, or that the editor has as an MGIE checkpoint."""
+    if config.mllm:
+        return _skeleton("vision_language_model", config.mllm)
+    own = Path(config.editor_location) / MLLM_FOLDER
+    if not own.is_dir():
+        raise BadInputError(f"mllm names no language model, and {config.editor} is no MGIE editor that has one")
+    return _skeleton("vision_language_model", str(own))
+
+
+def _edit_head(config: MgieTraining, llava: Any, unet: Any) -> EditHead:
+    """Return the head that an MGIE checkpoint has, or the new one that the training makes."""
+    sizes = {
+        "state_dim": llava.get_input_embeddings().weight.shape[1],
+        "hidden_dim": config.head_dim,
+        "num_layers": config.head_layers,
+        "num_heads": config.head_heads,
+        "feedforward_dim": config.head_feedforward_dim,
+        "num_queries": config.num_queries,
+        "output_dim": unet.config.cross_attention_dim,
+    }
+    if not config.mllm:
+        sizes = read_json(Path(config.editor_location) / EDIT_HEAD_FOLDER / "config.json", dict)
+    with torch.device("meta"):
+        head: EditHead = EditHead.from_config(sizes)
+    return head
 
 
 def _skeleton(role: str, source: str) -> Skeleton:

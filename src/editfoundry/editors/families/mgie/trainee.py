@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from editfoundry.diffusion.time_condition import freeze_time_condition
 from editfoundry.editors.editing_defaults import copy_editing_defaults
 from editfoundry.editors.families.instruct_pix2pix.instruction_embeds import tokenize
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
@@ -39,6 +40,7 @@ from editfoundry.pretrained.activation_checkpointing import checkpoint_activatio
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.vision_language_model import open_vision_language_model
 from editfoundry.training.trainee import Modules, TrainedPart
+from editfoundry.training.validation import evaluating
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,9 @@ class MgieTrainee(TripletTrainee):
 
         def edit(images: list[Image.Image], instructions: list[str]) -> list[Image.Image]:
             is_mixed = config.mllm_precision != "float32"
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed):
+            precision = torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed)
+            # In training mode, checkpointed layers forget the tokens before the newest one.
+            with evaluating([self.model.mllm.model]), precision:
                 imagined = self.model.imagine(images, instructions)
             return edit_images(
                 pipeline,
@@ -244,6 +248,7 @@ def _switch_on(model: MgieModel, config: MgieTraining, device: torch.device) -> 
     """Put what trains on the device; return the language model's part of it."""
     unet, llava, tokenizer = model.pipeline.unet, model.mllm.model, model.mllm.processor.tokenizer
     unet.to(device, memory_format=torch.channels_last).train().requires_grad_(config.trains_unet)
+    freeze_time_condition(unet)
     model.edit_head.to(device).train()
     ids = add_picture_tokens(llava, model.mllm.processor)
     trained = ExpressiveMllm(llava, ids, tokenizer.pad_token_id, config.trains_mllm, config.trains_mllm_blocks)

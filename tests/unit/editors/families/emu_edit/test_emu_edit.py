@@ -17,6 +17,7 @@ from editfoundry.editors.families.emu_edit.conditioning import TaskConditioned
 from editfoundry.editors.families.emu_edit.task_file import InvertedTask, find_task, frozen_hash, write_task
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.open_editor import find_editor, open_editor
+from editfoundry.editors.triplet_training import content_hashes
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.contestants_by_name import EditorOptions, contestants_by_name
 from editfoundry.pretrained.runtime import choose_runtime
@@ -114,6 +115,18 @@ def test_a_learnt_task_is_taken_by_path_and_by_name_and_refused_by_another_edito
     pipeline.unet.save_pretrained(other / "unet")
     [refused] = open_editor(str(other), RUNTIME, **STEPS).edit([asked[0]])
     assert refused.failure == "unknown-task" and "was learnt for another editor" in refused.detail
+
+
+def test_for_a_learnt_task_the_editor_s_files_are_hashed_once(folder, tmp_path, monkeypatch):
+    path = write_task(tmp_path, InvertedTask("fog", torch.full((16,), 2.0), frozen_hash(str(folder))))
+    hashed, real = [], content_hashes.file_hash
+    monkeypatch.setattr(content_hashes, "file_hash", lambda file: (hashed.append(file), real(file))[1])
+    editor = open_editor(str(folder), RUNTIME, **STEPS)
+    assert not hashed
+    for asked in [request(tiny_image(1), "melt it", 3, task=str(path))] * 2:
+        editor.edit([asked])[0].require()
+        editor.with_options(task=str(path)).edit([asked])[0].require()
+    assert hashed and len(hashed) == len(set(hashed))
 
 
 def test_a_folder_of_several_learnt_tasks_names_them_and_one_of_none_is_passed_over(folder, tmp_path, monkeypatch):

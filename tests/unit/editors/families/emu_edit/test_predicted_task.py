@@ -70,6 +70,16 @@ def test_the_option_predicted_passes_over_what_is_given(folder: Path, profile: P
     assert [one.words and one.words.text for one in made] == ["task style (predicted)"] * 2
 
 
+@pytest.mark.parametrize("choice", ["given", "predicted", "style"])
+def test_an_edit_without_an_instruction_has_no_task_whatever_is_chosen(
+    folder: Path, profile: Profile, choice: str
+) -> None:
+    editor = open_editor(str(folder), RUNTIME, profile, **STEPS, task=choice)
+    made = editor.edit([request(tiny_image(1), text, 3, task="add") for text in ("", " ", "melt it")])
+    told = [one.words and one.words.text for one in made]
+    assert told[:2] == ["no task"] * 2 and told[2] != "no task"
+
+
 def test_a_task_that_the_editor_has_not_is_none(
     folder: Path, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

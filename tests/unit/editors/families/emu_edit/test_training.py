@@ -1,20 +1,24 @@
 """Training of UNet and table together, and of one new task alone."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from accelerate import Accelerator
-from diffusers import StableDiffusionInstructPix2PixPipeline
+from diffusers import DDIMScheduler, StableDiffusionInstructPix2PixPipeline
 from safetensors.torch import load_file
 from tiny_models import tiny_pipeline, tiny_triplets
 
 from editfoundry.data.shards import write_triplets
 from editfoundry.editors.families.emu_edit.inversion import TaskInversionTrainee
 from editfoundry.editors.families.emu_edit.task_file import read_task
-from editfoundry.editors.families.emu_edit.task_table import NO_TASK, read_task_table
+from editfoundry.editors.families.emu_edit.task_table import NO_TASK, TaskTable, read_task_table
 from editfoundry.editors.families.emu_edit.trainee import EmuEditTrainee
 from editfoundry.editors.families.emu_edit.training_config import EmuEditTraining, TaskInversion
+from editfoundry.editors.families.instruct_pix2pix import trainee as instruct_pix2pix
+from editfoundry.editors.families.instruct_pix2pix.trainee import load_editor_to_train
 from editfoundry.editors.train import train_editor, training_config
 from editfoundry.errors import BadInputError
 from editfoundry.training.failures import TrainingInterrupted
@@ -72,8 +76,6 @@ def test_a_configuration_of_the_family_is_its_own_and_a_task_to_invert_makes_it_
     assert type(training_config(values)) is EmuEditTraining
     inverting = training_config({**values, "invert_task": "fog"})
     assert type(inverting) is TaskInversion and inverting.task_dropout == 0
-    with pytest.raises(BadInputError, match="invert_task is 'add', but must be a new name"):
-        training_config({**values, "invert_task": "add"})
     for name in ("none", "given", "predicted", "task_embeddings"):
         with pytest.raises(BadInputError, match=f"invert_task is '{name}', but must be another name"):
             training_config({**values, "invert_task": name})
@@ -110,6 +112,60 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights_table_included(confi
     train_editor(halved)
     straight, resumed = weights(config.output), weights(halved.output)
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def test_with_lora_the_whole_editor_is_saved_and_no_updates_apart(config):
+    lora = replace(config, output=config.output.with_name("lora"), lora_rank=2, num_steps=2)
+    train_editor(lora)
+    before, after = load_file(Path(config.editor) / "unet/diffusion_pytorch_model.safetensors"), weights(lora.output)
+    changed = {name for name, value in after.items() if name not in before or not torch.equal(value, before[name])}
+    assert {"table", "time_embedding.cond_proj.weight"} < changed
+    assert not (lora.output / "lora").exists()
+
+
+def test_a_task_to_invert_has_a_name_that_the_editor_s_own_table_has_not(trained, tmp_path):
+    with pytest.raises(BadInputError, match="invert_task is 'add', but must be a new name: the editor has local, remo"):
+        train_editor(replace(inversion_of(trained), invert_task="add", output=tmp_path / "out"))
+    shutil.copytree(trained.output, tmp_path / "other")
+    shutil.rmtree(tmp_path / "other/task_embeddings")
+    TaskTable(torch.zeros(1, 16), ["fog"]).save(tmp_path / "other")
+    renamed = inversion_of(trained, editor=str(tmp_path / "other"), output=tmp_path / "out", num_steps=1)
+    with pytest.raises(BadInputError, match="invert_task is 'fog', but must be a new name: the editor has fog$"):
+        train_editor(renamed)
+    train_editor(replace(renamed, invert_task="add"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"from_scratch": True}, "from_scratch is True, but must be false where invert_task is set: the editor stays"),
+        ({"image_channels": "random"}, "image_channels is 'random', but must be zero where invert_task is set"),
+        ({"prediction_type": "epsilon"}, "prediction_type is 'epsilon', but must be v_prediction, or left out, where"),
+    ],
+)
+def test_an_inversion_with_settings_of_another_editor_is_refused(trained, tmp_path, settings, message):
+    with pytest.raises(BadInputError, match=message):
+        train_editor(inversion_of(trained, output=tmp_path / "out", **settings))
+    assert not (tmp_path / "out" / "fog.safetensors").exists()
+
+
+def test_an_inversion_takes_the_schedule_that_the_editor_was_trained_on_and_no_other(trained, tmp_path):
+    zero = {"prediction_type": "v_prediction", "zero_terminal_snr": True}
+    TaskInversionTrainee.load(inversion_of(trained, **zero), Accelerator(cpu=True))
+    scheduler = DDIMScheduler(prediction_type="v_prediction")
+    shutil.copytree(trained.output, tmp_path / "other")
+    scheduler.save_pretrained(tmp_path / "other/scheduler")
+    with pytest.raises(BadInputError, match="zero_terminal_snr is True, but must be false where invert_task is set"):
+        train_editor(inversion_of(trained, editor=str(tmp_path / "other"), output=tmp_path / "out", **zero))
+
+
+def test_an_editor_of_the_hub_whose_table_is_not_at_hand_is_refused(trained, monkeypatch):
+    of_hub = replace(trained, editor="somebody/emu")
+    monkeypatch.setattr(instruct_pix2pix, "load_editor_to_train", lambda *_: load_editor_to_train(str(trained.output)))
+    with pytest.raises(BadInputError, match="somebody/emu: its UNet is told tasks, .* fetch the editor into one first"):
+        EmuEditTrainee.load(of_hub, Accelerator(cpu=True))
+    with pytest.raises(BadInputError, match="has no task_embeddings, .*; fetch an editor of the hub into a folder"):
+        TaskInversionTrainee.load(inversion_of(trained, editor="somebody/emu"), Accelerator(cpu=True))
 
 
 def test_in_task_inversion_the_gradient_reaches_the_one_vector_alone(trained):

@@ -1,5 +1,6 @@
 """The cascade: what a stage sees, what it was before it was trained, how it paints, and how its folder opens."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,16 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from function_editors import request
 from PIL import Image, ImageDraw
 from tiny_cascade import SIDES, tiny_cascade, tiny_pixel_unet
 from tiny_models import tiny_image
 
 from editfoundry.editors.families.imagen_editor import painting
+from editfoundry.editors.families.imagen_editor.checkpoint import cascade_of
 from editfoundry.editors.families.imagen_editor.masked_picture import MaskedPictureEncoder, masked_picture
-from editfoundry.editors.families.imagen_editor.options import ImagenEditorOptions
+from editfoundry.editors.families.imagen_editor.options import MOST_NOISE_LEVEL, ImagenEditorOptions
 from editfoundry.editors.families.imagen_editor.sampling import paint_holes
-from editfoundry.editors.families.imagen_editor.stage import CascadeStage, StageDraws, shrink, stage_loss, stage_of
+from editfoundry.editors.families.imagen_editor.stage import (
+    CascadeStage,
+    StageDraws,
+    noise_levels,
+    shrink,
+    stage_loss,
+    stage_of,
+)
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import choose_runtime
@@ -81,6 +91,36 @@ def test_an_unknown_downsampling_and_a_unet_of_latents_are_refused_in_one_line()
         stage_of(tiny_pixel_unet(8, in_channels=4), MaskedPictureEncoder(1, 4))
 
 
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        (((8, 3), (32, 6), (16, 6)), r"the cascade: its sides are \[8, 32, 16\]: each stage must be larger than"),
+        (((16, 3), (16, 6)), r"its sides are \[16, 16\]: each stage must be larger"),
+        (((6, 3), (16, 6)), r"its sides are \[6, 16\]: 6 must be the last one halved 1 times"),
+        (((8, 6), (16, 6)), "its UNet of 8 pixels takes 10 channels, but the base takes 7"),
+        (((8, 3), (16, 3)), "its UNet of 16 pixels takes 7 channels, but super-resolution takes 10"),
+    ],
+)
+def test_models_that_make_no_cascade_are_refused(stages: tuple[tuple[int, int], ...], message: str) -> None:
+    unets = [tiny_pixel_unet(side, in_channels=channels) for side, channels in stages]
+    with pytest.raises(BadInputError, match=message):
+        cascade_of(None, None, DDIMScheduler(), unets, mask_channels=4)
+
+
+def test_a_folder_whose_encoder_is_of_another_side_is_refused(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "cascade"
+    shutil.copytree(folder, other)
+    MaskedPictureEncoder(2, 4).save_pretrained(other / "mask_encoder")
+    with pytest.raises(BadInputError, match=r"cascade: its sides are \[8, 16\]: 8 must be the last one halved 2 times"):
+        open_editor(str(other), choose_runtime("cpu"))
+
+
+def test_smaller_pictures_are_noised_in_training_by_every_level_that_the_option_may_have() -> None:
+    levels = noise_levels(10_000, torch.Generator().manual_seed(0))
+    assert (int(levels.min()), int(levels.max())) == (0, MOST_NOISE_LEVEL)
+    assert ImagenEditorOptions(noise_level=MOST_NOISE_LEVEL).noise_level == 300
+
+
 def test_guidance_is_high_at_first_and_then_high_and_low_in_turns() -> None:
     options = ImagenEditorOptions(num_inference_steps=8, guidance_scale=30.0, constant_share=0.25)
     assert options.base_guidance() == [30, 30, 1, 30, 1, 30, 1, 30]
@@ -138,6 +178,13 @@ def test_prompt_seed_picture_and_mask_all_matter(editor: Any) -> None:
     assert all((made[0][inside] != other[inside]).any() for other in made[1:])
 
 
+def test_a_cascade_whose_numbers_are_not_finite_makes_no_edit(folder: Path) -> None:
+    broken = open_editor(str(folder), choose_runtime("cpu"), **FEW)
+    torch.nn.init.constant_(broken.model.unet_2.conv_out.bias, torch.nan)
+    [made] = broken.edit([request(tiny_image(1), "a cup", mask=middle(tiny_image(1).size))])
+    assert made.image is None and made.failure == "not-finite"
+
+
 def test_the_loss_sees_the_hole_s_error_first_and_reaches_every_weight() -> None:
     pipeline = tiny_cascade()
     pictures, holes = torch.rand(2, 3, 16, 16) * 2 - 1, torch.zeros(2, 1, 16, 16)
@@ -166,6 +213,21 @@ def _error_weight(stage: CascadeStage, known: Any, known_weight: float, place: t
 
     plain = stage_loss(stage, *known, known_weight=known_weight)
     return abs(float((stage_loss(off, *known, known_weight=known_weight) - plain).detach()))
+
+
+def test_a_batch_s_loss_is_the_mean_of_its_halves_whatever_their_holes() -> None:
+    pipeline = tiny_cascade()
+    pictures, holes, embeds = torch.rand(2, 3, 16, 16) * 2 - 1, torch.zeros(2, 1, 16, 16), torch.randn(2, 5, 16)
+    holes[0, :, :4, :4] = holes[1] = 1
+    noise, timesteps = torch.randn(2, 3, 8, 8), torch.tensor([100, 900])
+
+    def loss(part: slice) -> torch.Tensor:
+        draws = StageDraws(noise[part], timesteps[part])
+        known = (pipeline.scheduler, pictures[part], holes[part], embeds[part], draws, None)
+        return stage_loss(pipeline.stages[0], *known, known_weight=0.2)
+
+    halves = (loss(slice(0, 1)) + loss(slice(1, 2))) / 2
+    torch.testing.assert_close(loss(slice(0, 2)), halves)
 
 
 class Oracle(torch.nn.Module):

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
 from function_editors import request
 from PIL import Image, ImageDraw
 from tiny_models import tiny_image, tiny_pipeline
 
 from editfoundry.data.captioned_pictures import write_captioned_pictures
-from editfoundry.editors.families.inpainting.trainee import load_inpainter_to_train
+from editfoundry.editors.families.inpainting.trainee import InpaintingTrainee, load_inpainter_to_train
 from editfoundry.editors.families.inpainting.training_config import InpaintingTraining
 from editfoundry.editors.open_editor import open_editor
 from editfoundry.editors.train import train_editor, training_config
@@ -88,8 +89,11 @@ def test_only_the_named_parts_of_the_unet_are_trained(config: InpaintingTraining
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
     assert all(any(name.startswith(f"{part}.") for name in changed) for part in parts)
     assert all(name.startswith(tuple(f"{part}." for part in parts)) for name in changed)
-    with pytest.raises(BadInputError, match=r"no part 'up_blocks\.7'; among its parts are conv_in, .*up_blocks\.1"):
-        train_editor(replace(config, unet_parts=("up_blocks.7",), output=tmp_path / "other"))
+    for name in ("up_blocks.7", "conv_act"):
+        message = rf"no part '{name}' with weights; among its parts are conv_in, .*up_blocks\.1[^.]*, conv_out$"
+        with pytest.raises(BadInputError, match=message) as refused:
+            train_editor(replace(config, unet_parts=(name,), output=tmp_path / "other"))
+        assert ", conv_act" not in str(refused.value)
 
 
 def test_holes_that_miss_the_latents_give_no_loss_where_what_is_known_does_not_count(config, tmp_path: Path) -> None:
@@ -99,6 +103,16 @@ def test_holes_that_miss_the_latents_give_no_loss_where_what_is_known_does_not_c
         replace(config, known_weight=0.0, dataset=tmp_path / "data", output=tmp_path / "out", **alone, sample_every=0)
     )
     assert summary["num_pictures"] == 1
+
+
+def test_a_batch_s_loss_is_the_mean_of_its_halves_whatever_their_holes(config: InpaintingTraining) -> None:
+    trainee = InpaintingTrainee.load(replace(config, batch_size=4, known_weight=0.1), Accelerator(cpu=True))
+    whole = trainee.batch(0, slice(0, 4))
+    assert len(set(whole.samples.holes.sum((1, 2, 3)).tolist())) > 1
+    unet = [trainee.pipeline.unet]
+    with torch.no_grad():
+        halves = [trainee.loss(unet, trainee.batch(0, part)) for part in (slice(0, 2), slice(2, 4))]
+        torch.testing.assert_close(trainee.loss(unet, whole), torch.stack(halves).mean())
 
 
 def test_an_editor_of_another_kind_and_a_size_that_is_no_multiple_are_refused(config, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from tiny_emu_edit import save_editor
 from tiny_models import psnr, tiny_image, tiny_pipeline, write_dataset
 
 from editfoundry.data.record import Triplet
@@ -257,6 +259,33 @@ def test_lora_trains_few_weights_and_is_merged_and_kept_apart(trained: Training)
     assert relative_distance(lora, straight) < 1e-5
 
 
+@pytest.mark.parametrize("settings", [{}, {"from_scratch": True}, {"lora_rank": 2}], ids=str)
+def test_what_an_emu_edit_editor_is_told_tasks_by_is_left_as_it_is(
+    config: Training, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """Where several processes train, each waits for the gradient of everything that trains."""
+    start = save_editor(tmp_path / "emu")
+    trainee = loaded(replace(config, editor=str(start), **settings))
+    unet = trainee.pipeline.unet
+    trainee.loss([unet], trainee.batch(0, slice(0, 4))).backward()
+    training = {name for name, weight in unet.named_parameters() if weight.requires_grad}
+    assert training == {name for name, weight in unet.named_parameters() if weight.grad is not None}
+    assert unet.time_embedding.cond_proj is not None
+
+
+def test_lora_that_was_spread_over_processes_is_saved_as_it_is_from_one(config: Training, tmp_path: Path) -> None:
+    trainee = loaded(replace(config, lora_rank=2, lora_alpha=6))
+    for name, weight in trainee.pipeline.unet.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight)
+    whole = {name: value.clone() for name, value in trainee.pipeline.unet.state_dict().items()}
+    for place, gathered in (("one", None), ("spread", [whole])):
+        trainee.save(tmp_path / place, gathered)
+    for name in (UNET_WEIGHTS, "lora/pytorch_lora_weights.safetensors"):
+        one, spread = (load_file(tmp_path / place / name) for place in ("one", "spread"))
+        assert one.keys() == spread.keys() and all(torch.equal(one[key], spread[key]) for key in one)
+
+
 def test_pairs_of_several_aspect_ratios_train_each_at_its_own_and_edits_keep_the_area(
     config: Training, tmp_path: Path
 ) -> None:
@@ -357,6 +386,13 @@ def test_validation_and_samples_are_the_same_however_often_a_run_is_stopped(trai
     train_editor(again)
     repeated = json.loads((again.output / "training.json").read_text())["validation_losses"]
     assert [loss for _, loss in repeated] == pytest.approx([loss for _, loss in points], rel=1e-4)
+
+
+def test_validation_is_neither_mirrored_nor_drawn_apart_where_training_is(config: Training) -> None:
+    apart = replace(config, horizontal_flip=True, augment_apart=True, validation_dataset=config.dataset)
+    validated = loaded(apart).validated
+    assert validated is not None and len(validated) == 8
+    assert not (validated.config.horizontal_flip or validated.config.augment_apart)
 
 
 def test_a_gradient_that_overflows_stops_the_run_before_the_weights_do(config: Training) -> None:

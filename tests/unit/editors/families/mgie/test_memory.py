@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from editfoundry.cli.app import app
 from editfoundry.editors.families.mgie.memory import memory_rows
+from editfoundry.editors.families.mgie.model import load_mgie
 from editfoundry.editors.families.mgie.training_config import MgieTraining
 from editfoundry.editors.train import training_memory
 from editfoundry.errors import BadInputError
+from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.skeletons import build_skeleton
 from editfoundry.pretraining.recipes.mgie import HEAD
-from editfoundry.profiles import load_profile
+from editfoundry.profiles import ModelReference, load_profile
 
 
 def config_of(**settings: object) -> MgieTraining:
@@ -68,6 +71,19 @@ def test_what_does_not_train_takes_neither_gradients_nor_optimizer() -> None:
     assert without_unet["frozen weights"] - whole["frozen weights"] == 4 * unet
     assert with_blocks["optimizer"] - whole["optimizer"] == 8 * blocks
     assert whole["frozen weights"] - with_blocks["frozen weights"] == 4 * blocks
+
+
+def test_a_training_that_goes_on_from_a_checkpoint_is_counted_by_the_checkpoint_s_own_parts() -> None:
+    folder = Path(ModelReference(role="editor_base", source="package:mgie").location)
+    [row, *_] = memory_rows(config_of(editor="package:mgie", mllm="", mixed_precision="no"), 1)
+    files = [folder / part / "diffusion_pytorch_model.safetensors" for part in ("edit_head", "unet")]
+    head, unet = (sum(value.numel() for value in load_file(path).values()) for path in files)
+    llava = load_mgie(folder, choose_runtime("cpu")).mllm.model
+    table = llava.get_input_embeddings().weight.numel()
+    assert row.parts["gradients"] == 4 * (head + unet + table)
+    assert row.parts["frozen weights"] == 4 * (sum(p.numel() for p in llava.parameters()) - table)
+    with pytest.raises(BadInputError, match="mllm names no language model, and package:editor_base is no MGIE editor"):
+        memory_rows(config_of(mllm=""), 1)
 
 
 def test_the_command_prints_the_rows_and_refuses_other_families(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,11 +10,12 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from safetensors.torch import load_file
+from tiny_emu_edit import save_editor
 from tiny_mgie import tiny_mgie_training
 from tiny_models import tiny_image, tiny_pipeline, tiny_triplets
 
 from editfoundry.data.shards import write_triplets
-from editfoundry.editors.families.mgie.model import load_mgie
+from editfoundry.editors.families.mgie.model import Imagined, MgieModel, load_mgie
 from editfoundry.editors.families.mgie.picture_tokens import picture_token_ids
 from editfoundry.editors.families.mgie.trainee import MgieTrainee
 from editfoundry.editors.families.mgie.training_config import MgieTraining
@@ -25,6 +27,7 @@ from editfoundry.synthesis.expressive.question import question
 from editfoundry.training.failures import TrainingInterrupted
 from editfoundry.training.optimizer import make_optimizer
 from editfoundry.training.trainee import Modules
+from editfoundry.training.validation import evaluating
 
 CPU = choose_runtime("cpu")
 
@@ -267,12 +270,44 @@ def test_variants_train(config: MgieTraining, settings: dict[str, bool]) -> None
     assert is_same == (not settings.get("trains_mllm", True))
 
 
+def test_an_emu_edit_editor_becomes_one_of_words_and_all_that_trains_learns(
+    config: MgieTraining, tmp_path: Path
+) -> None:
+    """Where several processes train, each waits for the gradient of everything that trains."""
+    trainee, modules = loaded_trainee(replace(config, editor=str(save_editor(tmp_path / "emu"))))
+    trainee.loss(modules, trainee.batch(0, slice(0, 4))).backward()
+    assert trainee.model.pipeline.unet.time_embedding.cond_proj is not None
+    for module in modules:
+        assert not [name for name, own in module.named_parameters() if own.requires_grad and own.grad is None]
+
+
 def test_checkpointed_and_encoded_anew_the_loss_is_the_same(config: MgieTraining) -> None:
     plain, modules = loaded_trainee(config)
     loss = plain.loss(modules, plain.batch(0, slice(0, 4)))
     for settings in ({"gradient_checkpointing": True}, {"cache_latents": False}):
         other, others = loaded_trainee(replace(config, **settings))
         torch.testing.assert_close(other.loss(others, other.batch(0, slice(0, 4))), loss, atol=1e-5, rtol=1e-5)
+
+
+def test_checkpointed_a_grid_of_samples_is_the_same(
+    config: MgieTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imagine, told = MgieModel.imagine, []
+
+    def recorded(*given: Any) -> Imagined:
+        told.append(imagine(*given))
+        return told[-1]
+
+    monkeypatch.setattr(MgieModel, "imagine", recorded)
+    grids = []
+    for is_on in (False, True):
+        trainee, modules = loaded_trainee(replace(config, gradient_checkpointing=is_on))
+        with evaluating(modules):
+            trainee.write_samples(tmp_path / "grid.png")
+        grids.append((tmp_path / "grid.png").read_bytes())
+        assert trainee.model.mllm.model.training == is_on
+    assert told[0].words == told[1].words and torch.equal(told[0].prompt_embeds, told[1].prompt_embeds)
+    assert grids[0] == grids[1]
 
 
 def test_half_the_flips_show_the_language_model_the_mirrored_picture(config: MgieTraining) -> None:
