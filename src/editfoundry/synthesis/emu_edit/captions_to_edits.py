@@ -76,7 +76,7 @@ def write_true_edits(asked: Sequence[TaskOfCaption], seed: int) -> Written:
 def write_by_model(
     asked: Sequence[TaskOfCaption], exemplars: dict[EditTask, TaskExemplars], config: EmuPairConfig, asker: Asker
 ) -> Written:
-    """Ask the instruction agent, task by task; every other map of a kind is turned round, so that its picture is asked for.
+    """Ask the instruction agent, task by task; every other map of each kind is turned round: its picture is asked for.
 
     Raises:
         UnavailableError: the model did not answer; what it did answer is in the journal.

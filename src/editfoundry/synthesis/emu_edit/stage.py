@@ -106,7 +106,9 @@ class EmuPairStage(ShardStage[CaptionRange, EmuTools, Triplet]):
     def digest(self, shard: Shard[CaptionRange], target: Path) -> str:
         """Hash the captions, the parameters, the exemplars and the models."""
         shown = exemplars_path(self.config.agent.exemplars) if self.config.writer == "language_model" else None
-        return input_hash(shard.source.path, shard.source.first, shard.source.count, self._parameters, shown, self._identity)
+        return input_hash(
+            shard.source.path, shard.source.first, shard.source.count, self._parameters, shown, self._identity
+        )
 
     def setup(self) -> EmuTools:
         """Load the models that paint, find and choose."""

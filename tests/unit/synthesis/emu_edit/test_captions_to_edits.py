@@ -62,7 +62,9 @@ def test_an_agents_maps_of_every_kind_go_both_ways(tasks_per_caption: int) -> No
     asker = cast(Asker, SayingAlways(json.dumps(answer)))
     written, rejected = write_by_model(asked, load_task_exemplars("tinyworld"), config, asker)
     ways = Counter((edit.task, edit.reads_output) for edit in written)
-    assert not rejected and ways == dict.fromkeys(product(MAPS.keys() & set(config.tasks), (True, False)), tasks_per_caption)
+    assert not rejected and ways == dict.fromkeys(
+        product(MAPS.keys() & set(config.tasks), (True, False)), tasks_per_caption
+    )
 
 
 @pytest.mark.parametrize("task", MADE_TASKS)
