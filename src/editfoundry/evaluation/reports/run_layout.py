@@ -109,7 +109,7 @@ def check_item(row: object, where: str) -> Mapping[str, Any]:
 
 
 def check_summary(summary: object, where: str) -> Mapping[str, Any]:
-    """Return what a ``summary.json`` says of a benchmark; raises BadInputError, beginning with ``where``, if malformed."""
+    """Return what a ``summary.json`` says of one run; raises BadInputError, beginning with ``where``, if it cannot."""
     data = _checked(summary, _SUMMARY, where, needed=_SUMMARY)
     for name, facts in data["metrics"].items():
         _checked(facts, _METRIC, f"{where}: metric {name}")
