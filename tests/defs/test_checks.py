@@ -202,9 +202,14 @@ def test_the_table_has_a_row_for_all_cases_and_one_for_each_category():
 def test_a_task_without_pairs_and_one_with_most_of_them_are_warnings(foundry):
     folder = foundry.paths.emu_edit_pairs
     folder.mkdir(parents=True)
+    asked_for = "[add, local, remove, style]"
+    (foundry.folder / "params.yaml").write_text(f"emu_edit_pairs: {{tasks: {asked_for}, tasks_per_caption: 1}}")
     tasks = [*["local"] * 3, "add", "style", "style"]
     made = [Triplet(**{**vars(of_category(task, n)), "task": task}) for n, task in enumerate(tasks)]
     write_triplets(folder / "00000.tar", made)
+    # Of the task that was asked for nothing was made, and nothing was rejected.
+    assert every_task_has_pairs(foundry).description == "remove: no pair"
+    (foundry.folder / "params.yaml").write_text("emu_edit_pairs: {tasks: [add, local, style], tasks_per_caption: 1}")
     assert every_task_has_pairs(foundry).passed
     write_rejections(folder / "00000.tar", [RejectedRow("1", "object not found", "", {"task": "remove"})])
     write_triplets(folder / "00001.tar", [Triplet(**{**vars(of_category("text", 9)), "task": "local"})])

@@ -35,16 +35,16 @@ def every_task_has_pairs(foundry: Foundry) -> dg.AssetCheckResult:
     """Name the tasks that were asked for and have no pair, and the one that has too many."""
     from editfoundry.synthesis.emu_edit.kept_shares import shares_by_task
 
-    found = shares_by_task(foundry.paths.emu_edit_pairs)
-    num_kept = sum(one.num_kept for one in found)
-    empty = [one.task for one in found if not one.num_kept]
-    crowded = [one.task for one in found if one.num_kept > MAX_TASK_SHARE * num_kept]
+    found = {one.task: one.num_kept for one in shares_by_task(foundry.paths.emu_edit_pairs)}
+    kept = dict.fromkeys(foundry.params.emu_edit_pairs.tasks, 0) | found
+    empty = [task for task, count in kept.items() if not count]
+    crowded = [task for task, count in kept.items() if count > MAX_TASK_SHARE * sum(kept.values())]
     problems = [*(f"{task}: no pair" for task in empty), *(f"{task}: most of all pairs" for task in crowded)]
     return dg.AssetCheckResult(
         passed=not problems,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(problems) or None,
-        metadata={"kept": {one.task: one.num_kept for one in found}},
+        metadata={"kept": kept},
     )
 
 

@@ -62,6 +62,7 @@ def ratings_aggregate(
     from editfoundry.evaluation.ratings.rating_report import (
         JUDGE_FILE,
         check_ratings_output,
+        claim_ratings_output,
         rating_tables,
         write_ratings_report,
     )
@@ -75,17 +76,20 @@ def ratings_aggregate(
     judge = None
     if rater is not None:
         from editfoundry.evaluation.ratings.judge_rater import judge_ratings
-        from editfoundry.pretrained.judge_model import load_judge_model
+        from editfoundry.pretrained.journal import JUDGE_SUFFIX, journal_path
+        from editfoundry.pretrained.judge_model import load_judge_model, remembering
         from editfoundry.pretrained.runtime import choose_runtime
         from editfoundry.profiles import load_profile
 
         model = load_judge_model(load_profile(profile or "embedded"), choose_runtime(device))
-        with progress_bar("tasks") as progress:
-            judge = judge_ratings(model, sheet_key, progress)
+        claim_ratings_output(out)
+        with remembering(model, out / JUDGE_FILE) as asked, progress_bar("tasks") as progress:
+            judge = judge_ratings(asked, sheet_key, progress)
     results = rating_results(sheet_key, raters, judge, seed)
     write_ratings_report(out, sheet_key, raters, results)
     if judge is not None:
         write_ratings(out / JUDGE_FILE, sheet_key, judge)
+        journal_path(out / JUDGE_FILE, JUDGE_SUFFIX).unlink(missing_ok=True)
     if as_json:
         print_facts({"out": str(out), **results}, as_json)
         return

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from editfoundry.curation.perceptual_hash import are_near, hash_bands, look_alike, perceptual_hash, thumbnail
-from editfoundry.data.index import read_index
+from editfoundry.data.index import index_rows, shards_of
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplets
 from editfoundry.data.split_leaks import split_folders
@@ -97,8 +97,8 @@ def find_benchmark_leaks(
 def _training_triplets(dataset: Path) -> Iterator[Triplet]:
     """Yield what training would read: of a folder with several splits, the triplets of ``train`` or of none."""
     folder = split_folders(dataset).get("train", dataset)
-    num_splits = len(read_index(folder).column("split").unique())
-    return (triplet for triplet in read_triplets(folder) if num_splits < 2 or triplet.split in ("train", ""))
+    splits = {row["split"] for tar in shards_of(folder) for row in index_rows(tar, ("split",))}
+    return (triplet for triplet in read_triplets(folder) if len(splits) < 2 or triplet.split in ("train", ""))
 
 
 def _ordered(found: Iterable[BenchmarkLeak], kinds: Sequence[str], places: dict[str, int]) -> tuple[BenchmarkLeak, ...]:

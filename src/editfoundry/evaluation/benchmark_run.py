@@ -92,7 +92,9 @@ def run_benchmark(
         _claim(output, benchmark.name)
         arms = _edit(contestants, benchmark, output, seed, batch_size, controls, progress)
         trivial = TrivialPictures(benchmark, seed) if controls else None
-        rows, bounds = _score(scorer, benchmark, output, arms, trivial, seed, batch_size)
+        with models.remembering(output / METRICS_FILE) as own:
+            asked = MetricScorer(own, benchmark, seed, metrics)
+            rows, bounds = _score(asked, benchmark, output, arms, trivial, seed, batch_size)
         measured = {
             "made": asdict(made or made_now()),
             "benchmark": _described(benchmark, seed, facts or {}),

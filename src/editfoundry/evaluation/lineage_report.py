@@ -36,6 +36,7 @@ from editfoundry.evaluation.reports.shown_samples import draw_items, first_of_ea
 from editfoundry.evaluation.reports.write import write_covered_report
 from editfoundry.execution.output_lock import output_lock
 from editfoundry.pretrained.configurations import native_side
+from editfoundry.pretrained.identity import model_identity
 from editfoundry.profiles import ModelReference, Profile, load_profile
 from editfoundry.tinyworld.outcome import RULE_VERSION
 from editfoundry.tinyworld.scene import IMAGE_SIZE
@@ -67,8 +68,8 @@ def evaluate_checkpoint(
 ) -> bool:
     """Edit the benchmarks' cases with a line's base and with ``editor``; write report, summary and metrics.
 
-    Nothing is redone when the checkpoint and the parameters are those of the report that is there, and edits that are
-    in ``runs`` are not made again.
+    Nothing is redone when the checkpoint, the parameters, the models and the data set's counts are those of the report
+    that is there, and edits that are in ``runs`` are not made again.
 
     Args:
         params: profile, device, sampler settings, numbers of cases, seed.
@@ -99,6 +100,9 @@ def evaluate_checkpoint(
             dataclasses.asdict(settings),
             dict(getattr(params, report.training)),
             params.profile,
+            {role: str(model) for role, model in profile.models.items()},
+            model_identity(profile, "clip") if "clip" in profile.models else [],
+            _counts(dataset),
             list(report.benchmarks),
             METRICS,
             RULE_VERSION,
@@ -290,14 +294,14 @@ def _timeless(measured: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cover(params: EvaluationParams, report: LineReport, profile: Profile, editor: Path, dataset: Path | None) -> Cover:
-    training = _training(editor)
+    training, counts = _training(editor), _counts(dataset)
     return Cover(
         title=report.title,
         subtitle=f"{params.profile} profile: {report.compares}",
         loss_curve=training.get("loss_curve", ()),
         training={k: training[k] for k in ("num_steps", "seconds", "samples_per_second") if k in training},
-        splits={} if dataset is None else {name: count_triplets(f) for name, f in split_folders(dataset).items()},
-        stages={} if dataset is None else _stages(dataset),
+        splits=counts.splits,
+        stages={} if dataset is None else {"dataset": counts.stage},
         provenance={
             "models": {**{role: str(model) for role, model in profile.models.items()}, "editor": editor.name},
             "parameters": dataclasses.asdict(_settings(params, report)),
@@ -311,7 +315,17 @@ def _training(editor: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def _stages(dataset: Path) -> dict[str, StageResult]:
-    counts = count_by_reason(read_rejections(dataset))
-    kept = sum(count_triplets(folder) for folder in split_folders(dataset).values())
-    return {"dataset": StageResult(num_in=kept + sum(counts.values()), num_out=kept, rejected=counts)}
+@dataclass(frozen=True)
+class _DatasetCounts:
+    """What a report says of the data set that an editor was trained on."""
+
+    splits: dict[str, int]
+    stage: StageResult
+
+
+def _counts(dataset: Path | None) -> _DatasetCounts:
+    if dataset is None:
+        return _DatasetCounts({}, StageResult(num_in=0, num_out=0))
+    splits = {name: count_triplets(folder) for name, folder in split_folders(dataset).items()}
+    rejected, kept = count_by_reason(read_rejections(dataset)), sum(splits.values())
+    return _DatasetCounts(splits, StageResult(num_in=kept + sum(rejected.values()), num_out=kept, rejected=rejected))

@@ -18,6 +18,7 @@ from editfoundry.judging.clip_similarity import direction_similarity, possible_c
 from editfoundry.judging.judge_noise import DIFFERENCE, JUDGED_TWICE, JudgeNoise, is_repeated
 from editfoundry.judging.judge_prompts import QUESTIONS
 from editfoundry.judging.judge_thresholds import CAPTION_PREFIX, PREFIX
+from editfoundry.pretrained.judge_model import remembering
 
 if TYPE_CHECKING:
     from editfoundry.pretrained.clip import ClipEncoder
@@ -53,12 +54,7 @@ class TripletScorer:
     @contextmanager
     def remembering(self, shard: Path) -> Iterator[TripletScorer]:
         """Yield a scorer that keeps what a judge's endpoint answers beside a shard, until that is complete."""
-        from editfoundry.pretrained.vision_endpoint import VisionEndpoint
-
-        if not isinstance(self.judge, VisionEndpoint):
-            yield self
-            return
-        with self.judge.remembering(shard) as judge:
+        with remembering(self.judge, shard) as judge:
             yield replace(self, judge=judge)
 
     def add_scores(self, batch: Sequence[Triplet], rejected: list[RejectedRow]) -> Iterator[Triplet]:

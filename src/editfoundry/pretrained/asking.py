@@ -13,10 +13,15 @@ from editfoundry.profiles import ENDPOINT
 
 MAX_FAILED = 3
 ANSWERED_PER_FAILED = 4
-"""So many requests of a shard may be failed at, and one more for so many answered: more, and the model is at fault."""
+"""So many requests may be failed at, and one more for so many answered: more, and the model is at fault."""
 
 LoadModel = Callable[[], LanguageModel]
 """Gives the model; called when something must be asked, and cheap from the second time on."""
+
+
+def are_few(num_failed: int, num_answered: int) -> bool:
+    """Return whether it is prompts that are at fault, rather than a model that fails at a good part of them all."""
+    return num_failed <= MAX_FAILED + num_answered // ANSWERED_PER_FAILED
 
 
 class Asker:
@@ -86,7 +91,8 @@ class Asker:
 
         try:
             self._load().answer([request for _, request in batch], sampling, record)
-            if self._are_few(len(failed)):
+            num_before = self._journal.count(FAILED)
+            if are_few(num_before + len(failed), len(self._journal) - num_before):
                 for key, answer in failed:
                     self._journal.add(key, answer)
             else:
@@ -96,12 +102,6 @@ class Asker:
         if unanswered:
             raise _unanswered(unanswered, len(batch))
         return waiting
-
-    def _are_few(self, num_failed: int) -> bool:
-        """Return whether it is prompts that are at fault, rather than a model that fails at a good part of them all."""
-        num_before = self._journal.count(FAILED)
-        num_answered = len(self._journal) - num_before
-        return num_before + num_failed <= MAX_FAILED + num_answered // ANSWERED_PER_FAILED
 
     def _known(self, key: str) -> ChatAnswer:
         answer = self._journal.get(key)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from editfoundry.profiles import Profile
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
     JudgeModel: TypeAlias = VisionLanguageModel | VisionEndpoint
 
+Model = TypeVar("Model")
 JUDGE_ROLE = "vision_language_model"
 
 
@@ -31,3 +35,15 @@ def load_judge_model(profile: Profile, runtime: Runtime) -> JudgeModel:
     from editfoundry.pretrained.vision_language_model import load_vision_language_model
 
     return load_vision_language_model(profile, runtime)
+
+
+@contextmanager
+def remembering(model: Model, shard: Path) -> Iterator[Model | VisionEndpoint]:
+    """Yield a model; an endpoint keeps what it answers beside a shard, until that is complete."""
+    from editfoundry.pretrained.vision_endpoint import VisionEndpoint
+
+    if not isinstance(model, VisionEndpoint):
+        yield model
+        return
+    with model.remembering(shard) as endpoint:
+        yield endpoint

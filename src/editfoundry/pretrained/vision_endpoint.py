@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from PIL import Image
 from editfoundry.data.png import encode_png
 from editfoundry.data.record import short_hash
 from editfoundry.errors import UnavailableError
+from editfoundry.pretrained.asking import are_few
 from editfoundry.pretrained.chat import FAILED, ChatAnswer, Message, Request, Sampling
 from editfoundry.pretrained.endpoint_usage import EndpointUsage
 from editfoundry.pretrained.journal import JUDGE_SUFFIX, Journal, journal_path, request_key
@@ -30,6 +32,8 @@ class VisionEndpoint:
     """What it has answered about the shard at hand, in this run or one that was stopped."""
     recalled: EndpointUsage = field(default_factory=lambda: EndpointUsage(None, 0.0))
     """What the answers took that came from journals."""
+    ends: Counter[str] = field(default_factory=Counter)
+    """How many answers of this run, those from journals too, had which finish reason."""
 
     @contextmanager
     def remembering(self, shard: Path) -> Iterator[VisionEndpoint]:
@@ -75,7 +79,7 @@ class VisionEndpoint:
             attempt: which time the same is asked; another seed is sent each time.
 
         Raises:
-            UnavailableError: some prompts stayed without an answer.
+            UnavailableError: some prompts stayed without an answer, or the endpoint has failed at a good part of all.
             BadInputError: the endpoint cannot be used at all, or the run has cost what it may.
         """
         urls = self._addresses(images)
@@ -95,7 +99,19 @@ class VisionEndpoint:
                 f"{len(unanswered)} of {len(answers)} questions about pictures stayed unanswered: {unanswered[0]}; "
                 "run the same command again to go on where it stopped"
             )
+        self._check_failures(answers)
         return answers
+
+    def _check_failures(self, answers: Sequence[ChatAnswer]) -> None:
+        """Raise UnavailableError where it is the endpoint that is at fault rather than some prompts."""
+        self.ends.update(answer.finish_reason for answer in answers)
+        failed = next((answer.text for answer in answers if answer.finish_reason == FAILED), None)
+        num_failed, num_asked = self.ends[FAILED], self.ends.total()
+        if failed is not None and not are_few(num_failed, num_asked - num_failed):
+            raise UnavailableError(
+                f"{num_failed} of {num_asked} questions about pictures failed: {failed}; "
+                "run the same command again when the endpoint is mended"
+            )
 
     def _recalled_or_asked(self, requests: Sequence[Request], sampling: Sampling) -> list[ChatAnswer]:
         if self.journal is None:

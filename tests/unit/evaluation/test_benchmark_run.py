@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from chat_server import KEY, Reply, chat_server
 from function_editors import editor_of
 from PIL import Image
 from worlds import ColourEncoder, make_cases, return_the_input, return_the_truth
@@ -21,6 +22,9 @@ from editfoundry.evaluation.contestants import Contestant
 from editfoundry.evaluation.edit_folder import open_edit_folder
 from editfoundry.evaluation.metrics.metric_models import MetricModels
 from editfoundry.execution.output_lock import lock_path, output_lock
+from editfoundry.pretrained.judge_model import load_judge_model
+from editfoundry.pretrained.runtime import choose_runtime
+from editfoundry.profiles import load_profile
 
 CASES = make_cases(5)
 WORLD = Benchmark(name="world", title="World", items=tuple(map(item_of_case, CASES)))
@@ -34,6 +38,29 @@ def run(output, editors, benchmark=WORLD, **options):
 
 def column(metrics, editor, name):
     return [row["scores"][name] for row in metrics["items"] if row["editor"] == editor]
+
+
+def test_a_judges_endpoint_is_asked_nothing_twice_when_it_stops(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    contestants = [Contestant(name="dark", open=lambda: Recorder().editor)]
+
+    def busy_after_nine(body, before):
+        is_busy = len(server.bodies) > 9 and not server.healed
+        return Reply(status=503, error={"message": "busy"}) if is_busy else Reply(json.dumps({"answer": 1}))
+
+    with chat_server(busy_after_nine) as server:
+        options = f'{{ base_url = "{server.url}", max_wait_seconds = 0.1, num_attempts = 1, num_concurrent = 1 }}'
+        (tmp_path / "mine.toml").write_text(f'[vision_language_model]\nmodel = "endpoint:seer"\noptions = {options}\n')
+        judge = load_judge_model(load_profile(tmp_path / "mine.toml"), choose_runtime("cpu"))
+        how = {"models": MetricModels({"vision_language_model": judge}), "metrics": ("mllm_bit",), "batch_size": 2}
+        server.healed = False
+        with pytest.raises(UnavailableError, match="questions about pictures stayed unanswered"):
+            run_benchmark(contestants, WORLD, tmp_path / "run", **how)
+        server.healed = True
+        found = run_benchmark(contestants, WORLD, tmp_path / "run", **how)
+    assert column(found, "dark", "mllm_bit") == [1.0] * 5
+    assert len(server.answered) == len(set(server.answered)) and not list((tmp_path / "run").glob("*.jsonl"))
 
 
 class Recorder:

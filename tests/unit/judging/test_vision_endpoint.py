@@ -174,6 +174,16 @@ def test_an_endpoint_that_is_down_leaves_the_judgement_for_later(profile_of):
             judge_pairs(load_judge_model(profile_of(server), CPU), [PAIR], PLAIN)
 
 
+def test_an_endpoint_that_fails_at_most_pictures_gives_no_lowest_scores(profile_of):
+    def blind(body, before):
+        return Reply(status=500, error={"message": "no eyes"}) if "image_url" in str(body) else Reply("hello")
+
+    with chat_server(blind) as server:
+        model = load_judge_model(profile_of(server, num_attempts=1, num_concurrent=1), CPU)
+        with pytest.raises(UnavailableError, match="4 of 4 questions about pictures failed: status 500 no eyes"):
+            judge_pairs(model, [PAIR], PLAIN)
+
+
 def test_further_fields_are_sent_and_go_before_ours(profile_of):
     more = '[vision_language_model.options.extra_body]\nreasoning_effort = "low"\ntop_logprobs = 5\n'
     more += "chat_template_kwargs = {enable_thinking = false}\n"

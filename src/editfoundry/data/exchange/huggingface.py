@@ -28,6 +28,7 @@ from editfoundry.data.exchange.pairs import (
 from editfoundry.data.fields import to_json, triplet_fields, triplet_from_fields
 from editfoundry.data.index import read_checked_rows, shards_of
 from editfoundry.data.parquet_errors import PARQUET_ERRORS
+from editfoundry.data.parquet_pieces import open_in_pieces
 from editfoundry.data.png import encode_png
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import read_triplet
@@ -178,7 +179,7 @@ def _entries(folder: Path, path: Path) -> Iterator[Entry]:
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield a file's rows, few of them in memory, without the columns that are not known."""
     try:
-        with pq.ParquetFile(path) as file:
+        with open_in_pieces(path) as file:
             columns = [name for name in file.schema_arrow.names if name in _KNOWN_COLUMNS]
             for batch in file.iter_batches(batch_size=ROWS_READ, columns=columns):
                 batch.validate(full=True)

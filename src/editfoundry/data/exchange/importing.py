@@ -92,8 +92,7 @@ def own_fields(row: Mapping[str, Any]) -> dict[str, Any]:
         raise Rejection("unreadable fields", f"{OWN_KEY} is not as an export of ours writes it")
     if not all(isinstance(score, (int, float)) for score in kept.get("scores", {}).values()):
         raise Rejection("unreadable fields", "a score is not a number")
-    known_task(kept.get("task", ""))
-    return kept
+    return {**kept, "task": known_task(kept.get("task"))}
 
 
 def known_task(name: object) -> str:

@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def _numbers(dataset: Path) -> dict[_Prompt, int]:
     kept = ((row, row["provenance"]) for row in read_fields(dataset))
     dropped = ((row.row, row.row) for row in read_rejections(dataset) if _TEXTS <= set(row.row))
     found: dict[_Prompt, int] = {}
-    for texts, numbered in (*kept, *dropped):
+    for texts, numbered in chain(kept, dropped):
         number = numbered.get("number")
         prompt = (texts["input_caption"], texts["instruction"], texts["output_caption"])
         if not isinstance(number, int) or found.setdefault(prompt, number) != number:

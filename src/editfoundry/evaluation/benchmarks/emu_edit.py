@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from editfoundry.data.edit_tasks import TASK_NAMES
 from editfoundry.data.exchange.importing import text
 from editfoundry.data.images import open_image
 from editfoundry.data.parquet_errors import PARQUET_ERRORS
+from editfoundry.data.parquet_pieces import open_in_pieces
 from editfoundry.data.record import short_hash
 from editfoundry.errors import BadInputError, one_line
 from editfoundry.evaluation.benchmarks.collecting import Collection, safe_id
@@ -46,13 +47,50 @@ class _Place:
     """In its group."""
 
 
+class _Pictures:
+    """Reads pictures from their rows, a few rows at once; it is quick where they are asked for in order."""
+
+    def __init__(self) -> None:
+        self._group: tuple[Path, int] | None = None
+        self._windows: Iterator[pa.Array] = iter(())
+        self._window: pa.Array = ()
+        self._first = 0
+        """Row of the group that the window begins with."""
+
+    def read(self, place: _Place) -> Image.Image:
+        """Return a row's picture."""
+        if self._group != (place.path, place.group) or place.row < self._first:
+            self._windows, self._window, self._first = _image_windows(place.path, place.group), (), 0
+            self._group = (place.path, place.group)
+        while place.row >= self._first + len(self._window):
+            self._first += len(self._window)
+            self._window = self._next(place)
+        return _decode(self._window[place.row - self._first].as_py(), f"{place.path.name} row {place.row}")
+
+    def _next(self, place: _Place) -> pa.Array:
+        try:
+            return next(self._windows)
+        except StopIteration:
+            self._group = None
+            raise BadInputError(f"{place.path}: has lost rows since it was read; give the whole file again") from None
+        except PARQUET_ERRORS as error:
+            self._group = None
+            raise _unreadable(place.path, error) from error
+
+
+def _image_windows(path: Path, group: int) -> Iterator[pa.Array]:
+    with open_in_pieces(path) as file:
+        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=[group], columns=["image"]):
+            yield batch.column("image")
+
+
 def read_emu_edit(folder: Path, *, split: str = "test") -> Benchmark:
     """Read one split of the Emu Edit test set; pictures are read from their files when they are needed.
 
     Raises:
         BadInputError: no Parquet file, a broken one, or one without the official columns.
     """
-    collection, identities = Collection(folder), dict[str, str]()
+    collection, identities, pictures = Collection(folder), dict[str, str](), _Pictures()
     seen: Counter[str] = Counter()
     disagreeing = 0
     for place, row in _rows(folder):
@@ -61,7 +99,7 @@ def read_emu_edit(folder: Path, *, split: str = "test") -> Benchmark:
         seen[own] += 1
         disagreeing += bool(named) and own != named
         if own == split:
-            _add(collection, identities, place, row)
+            _add(collection, identities, pictures, place, row)
     if not seen[split]:
         found = ", ".join(one or "rows that name no split" for one in sorted(seen))
         raise BadInputError(f"{folder}: no row of the split {split!r}; it has {found or 'no row at all'}")
@@ -88,7 +126,7 @@ def _rows(folder: Path) -> Iterator[tuple[_Place, dict[str, Any]]]:
         raise BadInputError(f"{folder}: no Parquet file below it; give the folder that holds data/test-*.parquet")
     for path in paths:
         try:
-            with pq.ParquetFile(path) as file:
+            with open_in_pieces(path) as file:
                 _check_columns(path, file.schema_arrow.names)
                 for group in range(file.num_row_groups):
                     yield from _group_rows(file, path, group)
@@ -118,7 +156,9 @@ def _split_of_name(path: Path) -> str:
     return next((split for split in EXPECTED if path.name.startswith(split)), "")
 
 
-def _add(collection: Collection, identities: dict[str, str], place: _Place, row: Mapping[str, Any]) -> None:
+def _add(
+    collection: Collection, identities: dict[str, str], pictures: _Pictures, place: _Place, row: Mapping[str, Any]
+) -> None:
     """Take a row in; ``identities`` are what tells the rows so far from others, by their ids."""
     named = (row.get(column) for column in ("idx", "hash"))
     label = next((value for value in named if value is not None and value == value), None)  # pandas' gaps are NaN
@@ -140,7 +180,7 @@ def _add(collection: Collection, identities: dict[str, str], place: _Place, row:
         category=task or "unlabelled",
         task=task if task in TASK_NAMES else None,
         instruction=text(row, "instruction").strip(),
-        input_image=partial(_read, place),
+        input_image=partial(pictures.read, place),
         input_caption=text(row, "input_caption") or None,
         output_caption=text(row, "output_caption") or None,
     )
@@ -159,20 +199,6 @@ def _task(row: Mapping[str, Any]) -> str:
     named = text(row, "task")
     plain = named.strip().lower()
     return plain if plain in TASK_NAMES else named
-
-
-def _read(place: _Place) -> Image.Image:
-    return _decode(_group_images(place.path, place.group)[place.row].as_py(), f"{place.path.name} row {place.row}")
-
-
-@lru_cache(maxsize=2)
-def _group_images(path: Path, group: int) -> pa.Array:
-    """Return a row group's column of pictures; items are asked for in the files' order."""
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read_row_group(group, columns=["image"]).column("image").combine_chunks()
-    except PARQUET_ERRORS as error:
-        raise _unreadable(path, error) from error
 
 
 def _decode(value: object, name: str) -> Image.Image:

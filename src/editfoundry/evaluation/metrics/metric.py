@@ -27,6 +27,8 @@ Value = float | Undefined
 Need = Literal["case", "compares", "output_caption", "reference"]
 """``case``: tinyworld's truth; ``compares``: EditBench's part of the picture; ``reference``: the picture that the
 benchmark compares edits with."""
+AGAINST = {"input": "against the input", "truth": "against the target"}
+"""A benchmark's reference in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ class MeasuredBy:
 
 def describe(metric: Metric, measured: MeasuredBy, benchmark: Benchmark) -> dict[str, Any]:
     """Return a metric's entry of a benchmark's ``metrics.json``."""
-    target = {"input": "against the input", "truth": "against the target"}[benchmark.reference]
+    target = AGAINST[benchmark.reference]
     preprocessing = measured.preprocessing
     if metric.drawn_from is not None and preprocessing:
         texts = sorted(set(metric.drawn_from(benchmark)))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editfoundry.errors import MissingModelError, one_line
 from editfoundry.evaluation.metrics.metric import MeasuredBy, Metric
+from editfoundry.pretrained.journal import JUDGE_SUFFIX, journal_path
+from editfoundry.pretrained.judge_model import JUDGE_ROLE, remembering
 from editfoundry.profiles import Profile
 
 if TYPE_CHECKING:
@@ -30,6 +34,16 @@ class MetricModels:
     def can_measure(self, metric: Metric) -> bool:
         """Whether the metric's model is at hand, or it needs none."""
         return not metric.role or metric.role in self.by_role
+
+    @contextmanager
+    def remembering(self, file: Path) -> Iterator[MetricModels]:
+        """Yield the same models; a judge's endpoint keeps what it answers beside a file, until all is answered."""
+        if JUDGE_ROLE not in self.by_role:
+            yield self
+            return
+        with remembering(self.by_role[JUDGE_ROLE], file) as judge:
+            yield replace(self, by_role={**self.by_role, JUDGE_ROLE: judge})
+        journal_path(file, JUDGE_SUFFIX).unlink(missing_ok=True)
 
     def measured_by(self, metric: Metric) -> MeasuredBy:
         """Return what a metric is computed with here."""

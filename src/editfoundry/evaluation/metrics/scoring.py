@@ -109,20 +109,29 @@ class MetricScorer:
     def _bounds(
         self, batch: ItemBatch, trivial: Sequence[Mapping[str, Image.Image | None]] | None
     ) -> list[dict[str, dict[str, float]]]:
-        early = {item.id for item in self._measurement.benchmark.items[:NUM_COSTLY_CONTROLS]}
-        is_early = batch.pictures[0].item.id in early
-        metrics = [metric for metric in self.metrics if metric.has_bounds]
-        if trivial:
-            metrics = list(self.metrics if is_early else self._cheap())
         made: dict[str, Sequence[Image.Image | None]] = {"input": batch.inputs}
         if trivial:
             made = {name: [known[name] for known in trivial] for name in trivial[0]}
         made[TRUTH] = [pictures.truth for pictures in batch.pictures]
-        scored = {name: self._scores(EditedBatch(batch, images), metrics) for name, images in made.items()}
+        if trivial:
+            scored = {name: self._control_scores(batch, images) for name, images in made.items()}
+        else:
+            metrics = [metric for metric in self.metrics if metric.has_bounds]
+            scored = {name: self._scores(EditedBatch(batch, images), metrics) for name, images in made.items()}
         return [
             {name: {m: v for m, v in rows[place].values.items() if v is not None} for name, rows in scored.items()}
             for place in range(len(batch.pictures))
         ]
+
+    def _control_scores(self, batch: ItemBatch, images: Sequence[Image.Image | None]) -> list[ItemScores]:
+        """Score pictures by every metric, those of the benchmark's first items alone by the costly ones."""
+        early = {item.id for item in self._measurement.benchmark.items[:NUM_COSTLY_CONTROLS]}
+        are_early = [pictures.item.id in early for pictures in batch.pictures]
+        first = [image if is_early else None for image, is_early in zip(images, are_early, strict=True)]
+        cheap = self._scores(EditedBatch(batch, images), self._cheap())
+        costly = self._scores(EditedBatch(batch, first), [metric for metric in self.metrics if metric.is_costly])
+        found = [one.values | other.values for one, other in zip(cheap, costly, strict=True)]
+        return [ItemScores(values={metric.name: values[metric.name] for metric in self.metrics}) for values in found]
 
     def _scores(self, edits: EditedBatch, metrics: Sequence[Metric]) -> list[ItemScores]:
         rows = [ItemScores(values=dict.fromkeys(metric.name for metric in metrics)) for _ in edits.images]

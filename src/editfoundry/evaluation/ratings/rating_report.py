@@ -34,6 +34,11 @@ def check_ratings_output(output: Path, inputs: Iterable[Path]) -> None:
         require_no_input(output / name, known)
 
 
+def claim_ratings_output(output: Path) -> None:
+    """Make the folder one of ratings; raises BadInputError where it holds something else."""
+    claim_output(output, STAGE)
+
+
 def write_ratings_report(
     output: Path, key: RatingKey, raters: Sequence[RaterAnswers], results: Mapping[str, Any]
 ) -> None:
@@ -42,7 +47,7 @@ def write_ratings_report(
     Raises:
         BadInputError: ``output`` holds something else.
     """
-    claim_output(output, STAGE)
+    claim_ratings_output(output)
     write_json(output / RESULTS_FILE, results)
     lines = [line for table in rating_tables(results) for line in table_lines(table, "##")]
     head = ["# Ratings", "", f"{len(results['raters'])} raters, {results['num_answers']} answers.", ""]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation.metrics.all_metrics import METRICS
+from editfoundry.evaluation.metrics.metric import AGAINST
 from editfoundry.evaluation.reports.inlined_pictures import ShownItem, edited_picture, input_picture, truth_pictures
 from editfoundry.evaluation.reports.metric_text import column_title, metric_title
 from editfoundry.evaluation.reports.read_run import Measured, read_measured
@@ -17,6 +19,7 @@ from editfoundry.evaluation.reports.run_results import ScoredItem
 from editfoundry.evaluation.reports.run_summary import no_interval, paired
 from editfoundry.evaluation.reports.shown_samples import all_items, draw_items, first_of_each_row
 
+_NEED_REFERENCE = frozenset(metric.name for metric in METRICS if "reference" in metric.needs)
 NUM_SHOWN = 8
 """Figures of a benchmark, at most: one item of each row."""
 
@@ -190,19 +193,31 @@ def _common_metrics(first: Measured, other: Measured, told: _Told) -> list[str]:
     common = []
     scored = _scored(first) & _scored(other)
     for metric in (name for name in first.summary["metrics"] if name in scored):
-        ours, theirs = (report.summary["metrics"][metric] for report in (first, other))
-        # A report that says nothing of its preprocessing is not thereby different.
-        apart = [
-            key for key in ("model", "preprocessing") if ours.get(key) and theirs.get(key) not in ("", None, ours[key])
-        ]
-        if not apart:
+        apart = _measured_apart(metric, first, other)
+        if apart is None:
             common.append(metric)
-        for key in apart[:1]:
-            told.warn(
-                f"{metric_title(metric, ours)} was measured with {key} {ours[key]} in {first.label} and {theirs[key]} "
-                f"in {other.label}: not comparable, and not subtracted."
-            )
+            continue
+        title = metric_title(metric, first.summary["metrics"][metric])
+        told.warn(
+            f"{title} was measured {apart[0]} in {first.label} and {apart[1]} in {other.label}: not comparable, and "
+            "not subtracted."
+        )
     return common
+
+
+def _measured_apart(metric: str, first: Measured, other: Measured) -> tuple[str, str] | None:
+    """Return by what two reports measured a metric, where it is not by the same; what a report does not say may be."""
+    ours, theirs = (report.summary["metrics"][metric] for report in (first, other))
+    facts = [(ours.get(key), theirs.get(key), f"with {key} ") for key in ("model", "preprocessing")]
+    if metric in _NEED_REFERENCE:
+        mine, its = (AGAINST.get(_reference(report)) for report in (first, other))
+        facts.append((mine, its, ""))
+    found = ((f"{how}{mine}", its) for mine, its, how in facts if mine and its and mine != its)
+    return next(found, None)
+
+
+def _reference(report: Measured) -> str:
+    return "" if report.run is None else report.run.benchmark.get("reference") or ""
 
 
 def _scored(report: Measured) -> set[str]:

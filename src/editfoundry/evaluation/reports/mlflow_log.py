@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.data.hashing import file_hash
-from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, Run, read_json, read_runs
+from editfoundry.evaluation.reports.read_run import read_summaries
+from editfoundry.evaluation.reports.run_results import METRICS_FILE, Run, read_runs
 from editfoundry.tracking.mlflow_client import TrackedRun, distinct_name, source_tags, tracked_run, tracking_uri_of
 
 EXPERIMENT = "evaluation"
@@ -36,7 +37,8 @@ def log_reports(
     Raises:
         BadInputError: the folder lacks metrics or reports.
     """
-    runs, written = read_runs(folder), read_json(folder / "summary.json")
+    runs = read_runs(folder)
+    summaries = {summary["benchmark"]: summary for summary in read_summaries(folder / "summary.json")}
     first = runs[0]
     own = {"benchmark": first.name, "editors": {e: facts.get("settings") or {} for e, facts in first.editors.items()}}
     tags = {**source_tags(root), "benchmark": first.name, METRICS_TAG: file_hash(folder / METRICS_FILE)}
@@ -45,8 +47,7 @@ def log_reports(
     name = distinct_name(f"{folder.resolve().name}: {first.name}", data_hash)
     with tracked_run(EXPERIMENT, name, own if settings is None else settings, tags, uri, root=root) as tracked:
         for run in runs:
-            summary = written[SEVERAL][run.name] if SEVERAL in written else written
-            _log_run(tracked, "" if run is first else f"{run.name}/", run, summary)
+            _log_run(tracked, "" if run is first else f"{run.name}/", run, summaries[run.name])
         for artifact in ARTIFACTS:
             if (folder / artifact).is_file():
                 tracked.log_artifact(folder / artifact)

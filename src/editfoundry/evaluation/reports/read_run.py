@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from editfoundry.errors import BadInputError
-from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, Run, read_json, read_run, read_runs
+from editfoundry.evaluation.reports.run_layout import check_summary
+from editfoundry.evaluation.reports.run_results import METRICS_FILE, SEVERAL, Run, read_report_json, read_run, read_runs
 from editfoundry.evaluation.reports.run_summary import summarise_run
 
 
@@ -44,7 +45,7 @@ def read_measured(path: Path, seed: int = 0) -> list[Measured]:
     if path.name == "summary.json" or not metrics.is_file():
         if not summary.is_file():
             raise BadInputError(f"{path}: holds neither {METRICS_FILE} nor summary.json; give a report's folder")
-        return _means_only(folder, read_json(summary))
+        return _means_only(folder, summary)
     return [_of_run(folder, replace(run, folder=_pictures_folder(folder, run)), seed) for run in read_runs(folder)]
 
 
@@ -73,17 +74,27 @@ def _of_run(folder: Path, run: Run, seed: int) -> Measured:
     return Measured(label=_label(folder), benchmark=run.name, num_items=summary["num_items"], summary=summary, run=run)
 
 
-def _means_only(folder: Path, data: Mapping[str, Any]) -> list[Measured]:
-    try:
-        return [
-            Measured(
-                label=_label(folder), benchmark=one["benchmark"], num_items=one["num_items"], summary=one, run=None
-            )
-            for one in (data[SEVERAL].values() if SEVERAL in data else [data])
-            if one["editors"] and one["metrics"]
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(f"{folder / 'summary.json'}: not the summary of a report: lacks {error}") from error
+def _means_only(folder: Path, path: Path) -> list[Measured]:
+    return [
+        Measured(label=_label(folder), benchmark=one["benchmark"], num_items=one["num_items"], summary=one, run=None)
+        for one in read_summaries(path)
+        if one["editors"] and one["metrics"]
+    ]
+
+
+def read_summaries(path: Path) -> list[Mapping[str, Any]]:
+    """Return what a ``summary.json`` says of each of its benchmarks.
+
+    Raises:
+        BadInputError: there is none, or it is malformed.
+    """
+    data = read_report_json(path)
+    if SEVERAL not in data:
+        return [check_summary(data, str(path))]
+    several = data[SEVERAL]
+    if not isinstance(several, dict):
+        raise BadInputError(f"{path}: {SEVERAL!r} does not name benchmarks; write it with editfoundry report")
+    return [check_summary(one, f"{path}: {name}") for name, one in several.items()]
 
 
 def _label(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from editfoundry.errors import BadInputError, one_line
+from editfoundry.data.untrusted import read_json
+from editfoundry.errors import BadInputError
 from editfoundry.evaluation.cases import order_categories
 from editfoundry.evaluation.made_by import MadeBy
+from editfoundry.evaluation.reports.run_layout import check_item, check_run
 
 METRICS_FILE = "metrics.json"
 SEVERAL = "benchmarks"
@@ -124,9 +125,7 @@ def read_runs(folder: Path) -> list[Run]:
         BadInputError: as of `read_run`.
     """
     path = folder if folder.suffix == ".json" else folder / METRICS_FILE
-    data = read_json(path)
-    if not isinstance(data, dict):
-        raise BadInputError(f"{path}: not the metrics of a benchmark run; write them with editfoundry evaluate")
+    data = read_report_json(path)
     if SEVERAL not in data:
         return [parse_run(data, path.parent, str(path))]
     several = data[SEVERAL]
@@ -137,16 +136,21 @@ def read_runs(folder: Path) -> list[Run]:
 
 def parse_run(data: Mapping[str, Any], folder: Path, where: str) -> Run:
     """Return the run that a ``metrics.json`` holds; raises BadInputError, beginning with ``where``, if it cannot be."""
-    for key in ("benchmark", "metrics", "editors", "items"):
-        if not isinstance(data, Mapping) or key not in data:
-            raise BadInputError(f"{where}: has no {key!r}, so it is not the metrics of a benchmark run")
+    check_run(data, where)
     taken = sorted(set(data["editors"]) & set(RESERVED_NAMES))
     if taken:
         raise BadInputError(
             f"{where}: an editor is called {taken[0]!r}, which summary.json needs; give it another name"
         )
     items = [parse_item(row, f"{where}: item {number}") for number, row in enumerate(data["items"], start=1)]
-    undeclared: dict[str, Any] = {name: {} for item in items for name in item.scores if name not in data["metrics"]}
+    bounds = _bounds(data.get("bounds") or {}, f"{where}: bounds")
+    controls = _controls(data.get("controls") or (), list(data["editors"]), where)
+    scores = [
+        *(item.scores for item in items),
+        *(item.scores for by_editor in controls.values() for found in by_editor.values() for item in found.values()),
+        *(found for by_name in bounds.values() for found in by_name.values()),
+    ]
+    undeclared: dict[str, Any] = {name: {} for found in scores for name in found if name not in data["metrics"]}
     made = data.get("made") or {}
     return Run(
         folder=folder,
@@ -154,20 +158,18 @@ def parse_run(data: Mapping[str, Any], folder: Path, where: str) -> Run:
         metrics=data["metrics"] | undeclared,
         editors=data["editors"],
         items=_by_editor(items, list(data["editors"]), where),
-        bounds=_bounds(data.get("bounds") or {}, f"{where}: bounds"),
-        controls=_controls(data.get("controls") or (), list(data["editors"]), where),
+        bounds=bounds,
+        controls=controls,
         made=MadeBy(**{name: str(made.get(name) or "") for name in ("date", "version", "command")}),
     )
 
 
-def read_json(path: Path) -> Any:
-    """Return what a JSON file holds; raises BadInputError when it is not there or no JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInputError(f"{path}: no such file; give a folder that editfoundry evaluate wrote") from None
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{path}: not readable as JSON: {one_line(error)}") from error
+def read_report_json(path: Path) -> dict[str, Any]:
+    """Return what a report's JSON file holds; raises BadInputError when it is not there, or not one."""
+    if not path.exists():
+        raise BadInputError(f"{path}: no such file; give a folder that editfoundry evaluate wrote")
+    found: dict[str, Any] = read_json(path, dict)
+    return found
 
 
 def _bounds(found: Mapping[str, Mapping[str, Mapping[str, Any]]], where: str) -> dict[str, dict[str, dict[str, float]]]:
@@ -209,33 +211,31 @@ def _by_editor(items: Sequence[ScoredItem], editors: Sequence[str], where: str) 
 
 def parse_item(row: Mapping[str, Any], where: str) -> ScoredItem:
     """Return one row of ``metrics.json``; raises BadInputError where it is not whole or safe."""
-    try:
-        for name in (row["editor"], row["id"]):
-            # Both name files of the run folder, and what is read from a file must not lead out of it.
-            if Path(name).name != name:
-                raise BadInputError(f"{where}: {name!r} cannot name a file")
-        return ScoredItem(
-            editor=row["editor"],
-            id=row["id"],
-            category=row.get("category") or "",
-            group=row.get("group") or row["id"],
-            turn=row.get("turn") or 0,
-            branch=row.get("branch") or "",
-            parts=dict(row.get("parts") or {}),
-            instruction=row.get("instruction") or "",
-            words=str((row.get("words") or {}).get("text") or ""),
-            failure=row.get("failure"),
-            detail=row.get("detail") or "",
-            asked=row.get("asked"),
-            seed=row.get("seed"),
-            rule=row.get("rule") or "",
-            nearest=row.get("nearest"),
-            error=row.get("error"),
-            scores=parse_scores(row["scores"], where),
-            undefined=dict(row.get("undefined") or {}),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(f"{where}: lacks {error}, or has another layout than a run's items") from error
+    check_item(row, where)
+    for name in (row["editor"], row["id"]):
+        # Both name files of the run folder, and what is read from a file must not lead out of it.
+        if Path(name).name != name:
+            raise BadInputError(f"{where}: {name!r} cannot name a file")
+    return ScoredItem(
+        editor=row["editor"],
+        id=row["id"],
+        category=row.get("category") or "",
+        group=row.get("group") or row["id"],
+        turn=row.get("turn") or 0,
+        branch=row.get("branch") or "",
+        parts=dict(row.get("parts") or {}),
+        instruction=row.get("instruction") or "",
+        words=str((row.get("words") or {}).get("text") or ""),
+        failure=row.get("failure"),
+        detail=row.get("detail") or "",
+        asked=row.get("asked"),
+        seed=row.get("seed"),
+        rule=row.get("rule") or "",
+        nearest=row.get("nearest"),
+        error=row.get("error"),
+        scores=parse_scores(row["scores"], where),
+        undefined=dict(row.get("undefined") or {}),
+    )
 
 
 def parse_score(value: object, where: str) -> float | None:

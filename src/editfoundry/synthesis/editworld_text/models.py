@@ -13,7 +13,7 @@ from editfoundry.diffusion.prompt_embeds import PromptEmbeds, encode_empty_promp
 from editfoundry.pretrained.clip import ClipEncoder, load_clip
 from editfoundry.pretrained.controlnet_canny import load_controlnet_canny
 from editfoundry.pretrained.ip_adapter import IpAdapter, load_ip_adapter
-from editfoundry.pretrained.judge_model import load_judge_model
+from editfoundry.pretrained.judge_model import load_judge_model, remembering
 from editfoundry.pretrained.passes import Passes
 from editfoundry.pretrained.placement import at_work
 from editfoundry.pretrained.runtime import Runtime
@@ -48,12 +48,7 @@ class BranchJudge:
     @contextmanager
     def remembering(self, shard: Path) -> Iterator[BranchJudge]:
         """Yield a judge that keeps what an endpoint answers beside a shard, until that is complete."""
-        from editfoundry.pretrained.vision_endpoint import VisionEndpoint
-
-        if not isinstance(self.model, VisionEndpoint):
-            yield self
-            return
-        with self.model.remembering(shard) as model:
+        with remembering(self.model, shard) as model:
             yield BranchJudge(model)
 
 
@@ -91,7 +86,7 @@ class TextBranch:
             yield self
             return
         with self.judge.remembering(shard) as judge:
-            yield self if judge is self.judge else replace(self, judge=judge)
+            yield replace(self, judge=judge)
 
     @cached_property
     def empty_prompt(self) -> PromptEmbeds:

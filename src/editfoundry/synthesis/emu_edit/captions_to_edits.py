@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from editfoundry.data.edit_tasks import EditTask, task_named
@@ -34,7 +35,7 @@ class TaskOfCaption:
     """A caption and the task that it shall get an edit of."""
 
     number: int
-    """Of the caption among all, from 0."""
+    """How often its task has come before, over all captions."""
     caption: Caption
     task: EditTask
 
@@ -52,15 +53,16 @@ Write = Callable[[Sequence[TaskOfCaption]], Written]
 def tasks_of_captions(captions: Sequence[Caption], first: int, config: EmuPairConfig) -> list[TaskOfCaption]:
     """Return the edits that are to be written; tasks take turns over all captions, of which ``first`` came before."""
     count, names = config.tasks_per_caption, config.tasks
+    places = (divmod(turn, len(names)) for turn in range(first * count, (first + len(captions)) * count))
     return [
-        TaskOfCaption(number, caption, task_named(names[(number * count + turn) % len(names)]))
-        for number, caption in enumerate(captions, start=first)
-        for turn in range(count)
+        TaskOfCaption(number, caption, task_named(names[place]))
+        for caption in captions
+        for number, place in islice(places, count)
     ]
 
 
 def write_true_edits(asked: Sequence[TaskOfCaption], seed: int) -> Written:
-    """EditDraw a true edit of each of tinyworld's captions."""
+    """Draw a true edit of each of tinyworld's captions."""
     written: list[TaskInstruction] = []
     rejected: list[RejectedRow] = []
     for one in asked:
@@ -74,7 +76,7 @@ def write_true_edits(asked: Sequence[TaskOfCaption], seed: int) -> Written:
 def write_by_model(
     asked: Sequence[TaskOfCaption], exemplars: dict[EditTask, TaskExemplars], config: EmuPairConfig, asker: Asker
 ) -> Written:
-    """Ask the instruction agent, task by task; every other map is turned round, so that its picture is asked for.
+    """Ask the instruction agent, task by task; every other map of each kind is turned round: its picture is asked for.
 
     Raises:
         UnavailableError: the model did not answer; what it did answer is in the journal.
@@ -147,7 +149,7 @@ def _without_place(thing: str) -> str:
 
 
 def _turned(edit: TaskInstruction, number: int) -> TaskInstruction:
-    """Return every other edit of a picture to its map as one of the map to its picture."""
+    """Return every other edit of a picture to one kind of map as one of the map to its picture."""
     if edit.task not in MAPS or number % 2 == 0:
         return edit
     name = MAPS[edit.task].name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -99,21 +99,38 @@ def _covered(read: _Read) -> np.ndarray:
 
 
 def _mark_colour(edit: TaskInstruction) -> tuple[str, tuple[int, int, int]]:
-    """Return the first colour that the instruction names beside the thing, and its RGB."""
-    said = re.findall(r"[a-z]+", edit.edit.lower().replace(edit.original_object.lower(), " "))
-    name = next((word for word in said if word in COLOURS), None)
-    if name is None:
-        raise Rejection(NO_COLOUR, edit.edit)
+    """Return the colour that the instruction names beside the thing, and its RGB."""
+    said = edit.edit.lower().replace(edit.original_object.lower(), " ")
+    name = _only(_asked_for(edit, said, COLOURS), NO_COLOUR, edit)
     return name, COLOURS[name]
 
 
 def _recoloured(read: _Read) -> np.ndarray:
     """Return the picture as the caption says that it is made of the first one: brighter, blurry, in a tint."""
-    said = read.edit.second_caption.removeprefix(read.edit.first_caption).lower()
-    named = [how for how in CHANGES if how in said or how in read.edit.edit.lower()]
-    if not named:
-        raise Rejection(UNKNOWN_CHANGE, read.edit.edit)
-    return CHANGES[max(named, key=len)](read.picture.astype(np.float64))
+    edit = read.edit
+    change = _only(_asked_for(edit, f"{edit.edit}. {edit.second_caption}", CHANGES), UNKNOWN_CHANGE, edit)
+    return CHANGES[change](read.picture.astype(np.float64))
+
+
+def _asked_for(edit: TaskInstruction, said: str, names: Iterable[str]) -> list[str]:
+    """Return the names that a text says of what is made; what the first caption says as often is of the picture."""
+
+    def is_new(name: str) -> bool:
+        num_before = _count(edit.first_caption, name)
+        return num_before == 0 or num_before < _count(edit.second_caption, name)
+
+    return [name for name in names if _count(said, name) and is_new(name)]
+
+
+def _count(text: str, name: str) -> int:
+    return len(re.findall(rf"\b{re.escape(name)}\b", text.lower()))
+
+
+def _only(named: Sequence[str], reason: str, edit: TaskInstruction) -> str:
+    """Return the one name that there is; none, or several, leave open what is meant."""
+    if len(named) != 1:
+        raise Rejection(reason, f"{edit.edit} ({' or '.join(named)})" if named else edit.edit)
+    return named[0]
 
 
 def _signed(read: _Read) -> np.ndarray:
@@ -121,6 +138,8 @@ def _signed(read: _Read) -> np.ndarray:
     if told is None or told["board"] not in COLOURS or told["ink"] not in COLOURS:
         raise Rejection(NO_SIGN, read.edit.second_caption)
     sign = Sign(word=told["word"], ink=told["ink"], board=told["board"], position=told["position"])
+    if not sign.fits_on(read.picture):
+        raise Rejection(NO_SIGN, f"{sign.word} is too long a word for the picture")
     return sign.drawn_on(read.picture)
 
 

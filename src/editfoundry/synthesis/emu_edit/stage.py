@@ -81,6 +81,14 @@ class EmuPairStage(ShardStage[CaptionRange, EmuTools, Triplet]):
     store: ClassVar[TripletStore] = TripletStore()
 
     @cached_property
+    def _parameters(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self.config).items() if name not in _WITHOUT_EFFECT}
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        return {name: value for name, value in self._parameters.items() if value is not None}
+
+    @cached_property
     def _identity(self) -> list[list[str]]:
         return [model_identity(self.profile, role) for role in roles_of(self.config, self.profile)]
 
@@ -97,9 +105,10 @@ class EmuPairStage(ShardStage[CaptionRange, EmuTools, Triplet]):
 
     def digest(self, shard: Shard[CaptionRange], target: Path) -> str:
         """Hash the captions, the parameters, the exemplars and the models."""
-        values = {name: value for name, value in asdict(self.config).items() if name not in _WITHOUT_EFFECT}
         shown = exemplars_path(self.config.agent.exemplars) if self.config.writer == "language_model" else None
-        return input_hash(shard.source.path, shard.source.first, shard.source.count, values, shown, self._identity)
+        return input_hash(
+            shard.source.path, shard.source.first, shard.source.count, self._parameters, shown, self._identity
+        )
 
     def setup(self) -> EmuTools:
         """Load the models that paint, find and choose."""
@@ -184,13 +193,9 @@ class EmuPairStage(ShardStage[CaptionRange, EmuTools, Triplet]):
             recipe=RECIPE,
             source=edit.source,
             mask=None if made.mask is None else mask_picture(made.mask),
-            provenance={**models.provenance, **_settings(self.config), **_facts(candidate)},
+            provenance={**models.provenance, **self._settings, **_facts(candidate)},
             scores=candidate.scores,
         )
-
-
-def _settings(config: EmuPairConfig) -> dict[str, Any]:
-    return {name: value for name, value in asdict(config).items() if value is not None}
 
 
 def _facts(candidate: ScoredCandidate) -> dict[str, Any]:

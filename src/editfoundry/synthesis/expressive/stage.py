@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -24,10 +24,11 @@ from editfoundry.execution.shard_stage import Shard, ShardStage
 from editfoundry.execution.shard_store import ShardNotes, TripletStore
 from editfoundry.pretrained.chat import ChatAnswer
 from editfoundry.pretrained.identity import model_identity
-from editfoundry.pretrained.journal import Journal, journal_path
-from editfoundry.pretrained.judge_model import load_judge_model
+from editfoundry.pretrained.journal import JUDGE_SUFFIX, Journal, journal_path
+from editfoundry.pretrained.judge_model import load_judge_model, remembering
 from editfoundry.pretrained.runtime import choose_runtime
 from editfoundry.pretrained.summarizer import Summarizer, load_summarizer
+from editfoundry.pretrained.vision_endpoint import VisionEndpoint
 from editfoundry.profiles import Profile
 from editfoundry.synthesis.expressive.config import TRUTH, ExpressiveConfig
 from editfoundry.synthesis.expressive.question import AT_LENGTH, PROMPT, long_question
@@ -49,6 +50,12 @@ class Writers:
     """Says what an edit will look like; None where the truth is taken."""
     summarizer: Summarizer | None
     """None leaves what is said as long as it is."""
+
+    @contextmanager
+    def remembering(self, shard: Path) -> Iterator[Writers]:
+        """Yield writers whose endpoint, if it is one that tells, keeps its answers beside a shard."""
+        with remembering(self.teller, shard) as teller:
+            yield replace(self, teller=teller)
 
 
 @dataclass(frozen=True)
@@ -87,13 +94,13 @@ class ExpressiveStage(ShardStage[Path, Writers, Triplet]):
     def process(self, models: Writers, shard: Shard[Path], target: Path, notes: ShardNotes) -> Iterator[Triplet]:
         """Yield a shard's triplets in order; one about which nothing is said is rejected."""
         triplets = read_triplets(shard.source)
-        with closing(Journal(journal_path(target))) as journal:
+        with closing(Journal(journal_path(target))) as journal, models.remembering(target) as writers:
             while batch := list(islice(triplets, self.config.records_per_batch)):
-                yield from self._expressed(batch, models, journal, notes.rejected)
+                yield from self._expressed(batch, writers, journal, notes.rejected)
 
     def leftovers(self, target: Path) -> list[Path]:
-        """Return the journal of what the models wrote."""
-        return [journal_path(target)]
+        """Return the journals of what the models wrote, and of what an endpoint answered."""
+        return [journal_path(target), journal_path(target, JUDGE_SUFFIX)]
 
     def _expressed(
         self, batch: Sequence[Triplet], models: Writers, journal: Journal, rejected: list[RejectedRow]
@@ -126,8 +133,12 @@ class ExpressiveStage(ShardStage[Path, Writers, Triplet]):
             questions = [long_question(triplet.instruction) for triplet in chosen]
             return teller.generate([(triplet.input_image,) for triplet in chosen], questions, most)
 
-        keys = [input_hash("told", self._identity, most, triplet.id) for triplet in batch]
-        return [" ".join(text.split()) for text in _remembered(keys, ask, journal)]
+        if isinstance(teller, VisionEndpoint):
+            texts = ask(range(len(batch)))
+        else:
+            keys = [input_hash("told", self._identity, most, triplet.id) for triplet in batch]
+            texts = _remembered(keys, ask, journal)
+        return [" ".join(text.split()) for text in texts]
 
     def _shortened(self, told: Sequence[str], models: Writers, journal: Journal) -> list[str]:
         summarizer = models.summarizer

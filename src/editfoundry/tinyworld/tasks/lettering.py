@@ -79,9 +79,14 @@ class Sign:
         says = "" if self.is_empty else f' that says "{self.word}" in {self.ink}'
         return f"{what} {self.board} sign {self.where}{says}"
 
+    def fits_on(self, picture: np.ndarray) -> bool:
+        """Whether the whole board has room in a ``(H, W, 3)`` picture."""
+        left, width = self._left_and_width()
+        return left >= 0 and (left + width) * _scale(picture) <= picture.shape[1]
+
     def drawn_on(self, picture: np.ndarray) -> np.ndarray:
-        """Return a ``(H, W, 3)`` uint8 RGB picture with the sign at its upper edge."""
-        scale = max(1, picture.shape[0] // IMAGE_SIZE)
+        """Return a ``(H, W, 3)`` uint8 RGB picture, on which the sign fits, with the sign at its upper edge."""
+        scale = _scale(picture)
         ink = np.pad(written(self.word), _MARGIN)
         board = np.empty((*ink.shape, 3), dtype=np.uint8)
         board[:] = COLOURS[self.board]
@@ -89,16 +94,21 @@ class Sign:
         if not self.is_empty:
             board[ink] = COLOURS[self.ink]
         board = np.kron(board, np.ones((scale, scale, 1), dtype=np.uint8))
-        left = _left(self.position, ink.shape[1]) * scale
+        left = self._left_and_width()[0] * scale
         with_sign = picture.copy()
         with_sign[_TOP * scale :, left:][: board.shape[0], : board.shape[1]] = board
         return with_sign
 
+    def _left_and_width(self) -> tuple[int, int]:
+        """Return where the board begins and how wide it is, in pixels of 64."""
+        width = written(self.word).shape[1] + 2 * _MARGIN
+        room = IMAGE_SIZE - width
+        return {"left": 2, "middle": room // 2, "right": room - 2}[self.position], width
 
-def _left(position: str, width: int) -> int:
-    """Return where a board of this width begins, in pixels of 64."""
-    room = IMAGE_SIZE - width
-    return {"left": 2, "middle": room // 2, "right": room - 2}[position]
+
+def _scale(picture: np.ndarray) -> int:
+    """Return how many pixels of a picture one of 64 is."""
+    return max(1, picture.shape[0] // IMAGE_SIZE)
 
 
 def signed(scene: Scene, sign: Sign | None) -> Drawing:

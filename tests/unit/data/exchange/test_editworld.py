@@ -38,6 +38,17 @@ def test_export_then_import_gives_equal_triplets(tmp_path, triplet, same):
     assert all(map(same, written, read_triplets(tmp_path / "back")))
 
 
+def test_a_task_in_other_letters_is_read_and_an_unknown_one_is_rejected_with_its_row(tmp_path):
+    listed = [("a", "ADD"), ("b", "fly")]
+    for number, (stem, _) in enumerate(listed):
+        picture(tmp_path / "in" / f"{stem}_ori.png", number)
+        picture(tmp_path / "in" / f"{stem}_tar.png", number + 9)
+    rows = [entry(stem, editfoundry={"task": task}) for stem, task in listed]
+    (tmp_path / "in" / "train.json").write_text(json.dumps(rows))
+    assert imported(tmp_path / "in", tmp_path / "out") == [("train.json row 2", "unknown task")]
+    assert [triplet.task for triplet in read_triplets(tmp_path / "out")] == ["add"]
+
+
 def test_the_export_has_editworlds_files_and_misspelt_keys(tmp_path, triplet):
     write_triplets(tmp_path / "shards" / "00000.tar", [triplet(n) for n in range(102)])
     export_editworld(tmp_path / "shards", tmp_path / "out")

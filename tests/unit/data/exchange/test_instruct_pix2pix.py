@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from editfoundry.data.exchange import instruct_pix2pix
 from editfoundry.data.exchange.instruct_pix2pix import export_instruct_pix2pix, import_instruct_pix2pix
 from editfoundry.data.rejections import RejectedRow, read_rejections
 from editfoundry.data.shards import read_triplets, write_triplets
@@ -154,6 +155,14 @@ def test_folders_and_pictures_are_called_as_the_recipe_numbered_them_and_a_pair_
     back = list(read_triplets(tmp_path / "back"))
     assert [t.provenance["candidate_seed"] for t in back] == [9, 30, 4]
     assert {(t.provenance["p2p_threshold"], t.provenance["cfg_scale"]) for t in back} == {(0.25, 9.5)}
+
+
+def test_no_more_of_a_data_set_is_read_for_its_numbers_than_tells_that_there_are_none(tmp_path, monkeypatch):
+    texts = {"input_caption": "a cat", "instruction": "e", "output_caption": "a dog"}
+    rows = iter([{**texts, "provenance": {}}] * 1000)
+    monkeypatch.setattr(instruct_pix2pix, "read_fields", lambda _: rows)
+    monkeypatch.setattr(instruct_pix2pix, "read_rejections", lambda _: iter([]))
+    assert instruct_pix2pix._numbers(tmp_path) == {} and len(list(rows)) == 999
 
 
 def test_pairs_of_others_get_the_splits_that_the_release_cuts(exported, tmp_path):

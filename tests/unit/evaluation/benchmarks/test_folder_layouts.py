@@ -101,9 +101,9 @@ def test_editworld_s_folders_whose_names_join_alike_are_items_of_their_own(tmp_p
     assert len(benchmark.items) == 2 and not benchmark.extra
 
 
-def emu_row(number, split="test", **changes):
+def emu_row(number, split="test", size=(16, 16), **changes):
     buffer = io.BytesIO()
-    tiny_image(number, (16, 16)).save(buffer, "PNG")
+    tiny_image(number, size).save(buffer, "PNG")
     return {
         "instruction": f"Edit {number}.",
         "image": {"bytes": buffer.getvalue(), "path": f"{number}.png"},
@@ -178,6 +178,22 @@ def test_emu_edit_s_file_with_text_that_is_not_utf_8_or_that_is_damaged_later_is
     path.write_bytes(whole[:400])
     with pytest.raises(BadInputError, match=r"test\.parquet: not a whole Parquet file"):
         item.open_input()
+
+
+def test_emu_edit_s_pictures_are_not_all_in_memory_where_a_file_has_one_row_group(tmp_path):
+    path = tmp_path / "test.parquet"
+    rows = [emu_row(n, size=(96, 96)) for n in range(400)]
+    pq.write_table(pa.Table.from_pylist(rows), path, write_batch_size=8, data_page_size=2**15)
+    items = read_benchmark("emu-edit", tmp_path).items
+    before, held = pa.total_allocated_bytes(), []
+    for number in [*range(400), 5, 399, 40, 39]:
+        opened = items[number].open_input()
+        assert opened.tobytes() == tiny_image(number, (96, 96)).convert("RGB").tobytes()
+        held.append(pa.total_allocated_bytes() - before)
+    assert max(held) < path.stat().st_size / 2
+    path.write_bytes(b"")
+    with pytest.raises(BadInputError, match=r"test\.parquet: not a whole Parquet file"):
+        items[0].open_input()
 
 
 def test_emu_edit_without_splits_says_so(tmp_path):

@@ -16,6 +16,7 @@ from worlds import make_cases
 from editfoundry.errors import BadInputError
 from editfoundry.evaluation.benchmarks.item import Benchmark
 from editfoundry.evaluation.benchmarks.tinyworld import item_of_case
+from editfoundry.evaluation.metrics import scoring
 from editfoundry.evaluation.metrics.all_metrics import METRICS
 from editfoundry.evaluation.metrics.edited_batch import open_pictures
 from editfoundry.evaluation.metrics.metric_models import MetricModels, load_metric_models
@@ -149,6 +150,19 @@ def test_without_ground_truth_there_is_no_outcome(benchmark):
     pictures = [open_pictures(item) for item in items]
     [row, *_] = scorer.score(pictures, {"x": [p.input_image for p in pictures]})[0]["x"]
     assert set(row.values.values()) == {None}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_costly_metrics_see_the_controls_of_the_first_items_whatever_the_batch(models, benchmark, size, monkeypatch):
+    monkeypatch.setattr(scoring, "NUM_COSTLY_CONTROLS", 1)
+    scorer = MetricScorer(models, benchmark, only=("l1", "mllm_bit"))
+    found = []
+    for part in scoring.batches(benchmark.items, size):
+        pictures = [open_pictures(item) for item in part]
+        trivial = [{"grey": tiny_image(0, (64, 64))} for _ in pictures]
+        found += scorer.score(pictures, {}, trivial)[1]
+    for name in ("grey", "truth"):
+        assert [set(bounds[name]) for bounds in found] == [{"l1", "mllm_bit"}, {"l1"}, {"l1"}]
 
 
 def test_only_the_metrics_that_were_asked_for_are_measured_and_an_unknown_one_is_refused(models, benchmark):

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from chat_server import KEY, Reply, chat_server
 from rated_runs import answers_of, write_answers, write_pictured_run
 
-from editfoundry.errors import BadInputError
+from editfoundry.errors import BadInputError, UnavailableError
 from editfoundry.evaluation.ratings.judge_rater import judge_ratings
 from editfoundry.evaluation.ratings.rating_files import read_ratings, write_ratings
 from editfoundry.evaluation.ratings.rating_key import read_key
@@ -92,6 +93,33 @@ def test_the_profiles_judge_answers_every_question_of_a_sheet(key, tmp_path):
         BadInputError, match=r"judge\.json: 'judge' is what the judge of --rater judge is called: leave"
     ):
         read_ratings([tmp_path / "judge.json"], key)
+
+
+def test_a_judges_endpoint_that_stops_is_asked_nothing_twice(key, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    from editfoundry.cli import app
+
+    def busy_after_nine(body, before):
+        is_busy = len(server.bodies) > 9 and not server.healed
+        return Reply(status=503, error={"message": "busy"}) if is_busy else Reply(json.dumps({"answer": 1}))
+
+    write_answers(tmp_path / "ada.json", key, "Ada", answers_of(key, kind_to("first", "5")))
+    key.write(tmp_path / "key.json")
+    files = ["--key", str(tmp_path / "key.json"), "--out", str(tmp_path / "found")]
+    with chat_server(busy_after_nine) as server:
+        options = f'{{ base_url = "{server.url}", max_wait_seconds = 0.1, num_attempts = 1, num_concurrent = 1 }}'
+        profile = tmp_path / "mine.toml"
+        profile.write_text(f'[vision_language_model]\nmodel = "endpoint:seer"\noptions = {options}\n')
+        asked = ["ratings", "aggregate", str(tmp_path / "ada.json"), *files, "--rater", "judge", "--profile", profile]
+        server.healed = False
+        with pytest.raises(UnavailableError):
+            app(list(map(str, asked)), standalone_mode=False)
+        server.healed = True
+        app(list(map(str, asked)), standalone_mode=False)
+    # A pair is asked about in both orders.
+    assert len(server.answered) <= sum(4 if task.kind == "edit" else 2 for task in key.tasks.values())
+    assert (tmp_path / "found" / "ratings-judge.json").is_file() and not list((tmp_path / "found").glob("*.jsonl"))
 
 
 def test_the_report_is_written_as_json_markdown_and_unblinded_answers(key, tmp_path):

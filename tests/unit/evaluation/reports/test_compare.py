@@ -178,6 +178,41 @@ def test_the_page_shows_every_editor_s_edits_side_by_side_and_no_good_news_in_th
     assert "all 9 items are the same" in page.text and 'class="card note"' not in html
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: s.pop("E"), "summary.json: says nothing of its editor 'E'"),
+        (lambda s: s["E"].pop("overall"), "summary.json: E: lacks 'overall'"),
+        (lambda s: s["E"]["overall"]["l1"].pop("n"), "summary.json: E: l1: lacks 'n'"),
+        (lambda s: s["E"]["overall"]["l1"].update(low=None), "summary.json: E: l1: lacks 'low'"),
+        (lambda s: s.update(editors="E"), "summary.json: 'editors' is 'E', not a list"),
+        (lambda s: s.pop("benchmark"), "summary.json: lacks 'benchmark'"),
+    ],
+)
+def test_a_damaged_summary_is_refused_with_its_place(tmp_path, change, said):
+    one = write_run(tmp_path / "one", scored("E", {"a": 0.1}))
+    (tmp_path / "two").mkdir()
+    summary = summarise_run(read_runs(one)[0])
+    write_json(tmp_path / "two" / "summary.json", summary)
+    assert compare_reports([one, tmp_path / "two"]).benchmarks[0].benchmark == "made-up"
+    change(summary)
+    write_json(tmp_path / "two" / "summary.json", summary)
+    with pytest.raises(BadInputError, match=said):
+        compare_reports([one, tmp_path / "two"])
+
+
+def test_figures_against_inputs_and_against_targets_are_not_subtracted(tmp_path):
+    folders = [
+        write_run(tmp_path / reference, scored("E", {"a": 0.1, "b": 0.3}, asked="h"), reference=reference)
+        for reference in ("input", "truth")
+    ]
+    [only] = compare_reports(folders).benchmarks
+    [pair] = only.pairs
+    assert set(pair.differences["overall"]) == {"clip_score"}
+    [warning] = [text for text in only.warnings if "not subtracted" in text]
+    assert warning.startswith("L1 was measured against the input in input and against the target in truth")
+
+
 def test_one_report_or_none_is_refused(tmp_path):
     one = write_run(tmp_path / "one", scored("E", {"a": 0.1}))
     with pytest.raises(BadInputError, match="two reports or more"):

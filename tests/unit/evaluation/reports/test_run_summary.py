@@ -91,13 +91,30 @@ def test_rows_are_by_branch_and_category_in_the_papers_order_and_turns_apart(tmp
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.pop("editors"), "no 'editors'"),
+        (lambda d: d.pop("editors"), "lacks 'editors'"),
         (lambda d: d["items"].append(d["items"][0]), "is there twice"),
         (lambda d: d["items"][0].update(editor="C"), "none of its editors"),
         (lambda d: d["items"][0]["scores"].update(l1="inf"), "item 1: l1 is 'inf'"),
         (lambda d: d["items"][0].pop("id"), "item 1: lacks 'id'"),
         (lambda d: d["items"][0].update(id="../a"), "'../a' cannot name a file"),
         (lambda d: d["editors"].update(paired={}), "called 'paired'"),
+        (lambda d: d.update(benchmark={}), "metrics.json: benchmark: lacks 'name'"),
+        (lambda d: d["benchmark"].update(extra=[5]), "metrics.json: benchmark: extra: has 5, which is no text"),
+        (lambda d: d["benchmark"].update(missing=[{}]), "metrics.json: benchmark: missing 1: lacks 'id'"),
+        (lambda d: d.update(metrics=["right"]), r"metrics.json: 'metrics' is \['right'\], not a mapping"),
+        (lambda d: d["metrics"].update(right=None), "metrics.json: metric right: is None, not a mapping"),
+        (lambda d: d["metrics"]["l1"].update(decimals="x"), "metrics.json: metric l1: 'decimals' is 'x'"),
+        (lambda d: d.update(editors=None), "metrics.json: lacks 'editors'"),
+        (lambda d: d["editors"]["A"].update(seconds_per_edit="x"), "metrics.json: editor A: 'seconds_per_edit' is 'x'"),
+        (lambda d: d.update(items={"a": 1}), "metrics.json: 'items' is {'a': 1}, not a list"),
+        (lambda d: d.update(made="x"), "metrics.json: 'made' is 'x', not a mapping"),
+        (lambda d: d.update(controls=["x"]), "control 1: is 'x', not a mapping"),
+        (lambda d: d["items"][0].update(turn="x"), "item 1: 'turn' is 'x', not a whole number"),
+        (lambda d: d["items"][0].update(turn=True), "item 1: 'turn' is True, not a whole number"),
+        (lambda d: d["items"][0].update(group=[1]), r"item 1: 'group' is \[1\], not a text"),
+        (lambda d: d["items"][0].update(parts=["a"]), r"item 1: 'parts' is \['a'\], not a mapping"),
+        (lambda d: d["items"][0].update(parts={"a": 5}), "item 1: parts: 'a' is 5, not a text"),
+        (lambda d: d["items"][0].update(undefined=["a"]), "item 1: 'undefined' is"),
     ],
 )
 def test_a_run_that_is_not_one_is_refused_with_its_place(tmp_path, change, said):
@@ -112,9 +129,10 @@ def test_a_run_that_is_not_one_is_refused_with_its_place(tmp_path, change, said)
 def test_a_folder_without_metrics_or_with_half_of_them_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="no such file"):
         read_run(tmp_path)
-    (tmp_path / "metrics.json").write_text('{"items": [')
-    with pytest.raises(BadInputError, match="not readable as JSON"):
-        read_run(tmp_path)
+    for half in ('{"items": [', '{"items":' + "[" * 100_000):
+        (tmp_path / "metrics.json").write_text(half)
+        with pytest.raises(BadInputError, match="not readable as JSON"):
+            read_run(tmp_path)
 
 
 def test_further_parts_have_means_of_their_own_over_each_way_in_which_items_are_divided(tmp_path):

@@ -4,9 +4,12 @@ from xml.etree import ElementTree
 import pytest
 from html_outline import check_self_contained
 from PIL import Image
+from tiny_models import tiny_triplets
 
+from editfoundry.data.shards import write_triplets
 from editfoundry.editors.guidance_sweep import PAPER_IMAGE_GUIDANCE_SCALES
 from editfoundry.errors import BadInputError
+from editfoundry.evaluation import lineage_report
 from editfoundry.evaluation.benchmarks.item import Benchmark, BenchmarkItem
 from editfoundry.evaluation.lineage_report import evaluate_checkpoint
 from editfoundry.evaluation.metrics.metric_models import MetricModels
@@ -42,7 +45,11 @@ def test_the_embedded_editor_is_swept_and_its_edits_are_kept(tmp_path, capsys):
     assert "The sweep in pictures: 2 of 2 shown" in page.text and page.tags.count("img") == 2 * 4
 
 
-def test_a_lines_report_has_the_trade_off_of_base_and_editor_with_pictures(tmp_path):
+def begins(*_):
+    raise InterruptedError
+
+
+def test_a_lines_report_has_a_trade_off_and_is_made_anew_where_what_it_shows_changes(tmp_path, monkeypatch):
     settings = PairReportParams(num_plain_cases=2, num_inference_steps=2, guidance_scale=3.0, num_trade_off_cases=2)
     params = Params(device="cpu", instruct_pix2pix_report=settings)
     report = LineReport(
@@ -62,7 +69,14 @@ def test_a_lines_report_has_the_trade_off_of_base_and_editor_with_pictures(tmp_p
     page = check_self_contained((tmp_path / "out" / "report.html").read_text())
     assert "s_T is 3" in page.text and "The sweep in pictures: 2 of 2 shown" in page.text
     assert "trade-off" in page.ids
+    monkeypatch.setattr(lineage_report, "_draw", begins)
     assert not evaluate_checkpoint(params, EMBEDDED_FOLDER / "editworld", tmp_path / "out", **how)
+    write_triplets(tmp_path / "dataset" / "train" / "00000.tar", tiny_triplets(2))
+    with pytest.raises(InterruptedError):
+        evaluate_checkpoint(params, EMBEDDED_FOLDER / "editworld", tmp_path / "out", tmp_path / "dataset", **how)
+    monkeypatch.setattr(lineage_report, "model_identity", lambda *_: ["another CLIP"])
+    with pytest.raises(InterruptedError):
+        evaluate_checkpoint(params, EMBEDDED_FOLDER / "editworld", tmp_path / "out", **how)
 
 
 def test_editors_without_image_guidance_and_benchmarks_without_captions_are_refused(tmp_path):

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
+from itertools import product
+from typing import cast
 
 import pytest
 
 from editfoundry.data.edit_tasks import EditTask
 from editfoundry.data.record import Caption
+from editfoundry.pretrained.asking import Asker
+from editfoundry.pretrained.chat import ChatAnswer, Request, Sampling
 from editfoundry.pretraining.triplet_truth import case_from_captions, case_of_task
 from editfoundry.synthesis.emu_edit.agent import read_task_instruction
-from editfoundry.synthesis.emu_edit.captions_to_edits import TaskOfCaption, tasks_of_captions, write_true_edits
+from editfoundry.synthesis.emu_edit.agent_config import AgentConfig
+from editfoundry.synthesis.emu_edit.agent_exemplars import load_task_exemplars
+from editfoundry.synthesis.emu_edit.captions_to_edits import (
+    TaskOfCaption,
+    tasks_of_captions,
+    write_by_model,
+    write_true_edits,
+)
 from editfoundry.synthesis.emu_edit.config import MADE_TASKS, EmuPairConfig
 from editfoundry.synthesis.emu_edit.task_instruction import TaskInstruction
 from editfoundry.tinyworld.captions import laion_rows
+from editfoundry.tinyworld.tasks.maps import MAPS
 
 CAPTIONS = [Caption(caption=str(row["TEXT"]), url=str(row["URL"])) for row in laion_rows(30, 1)]
+
+
+class SayingAlways:
+    """Stands for an asker whose model says the same to everything."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def ask(self, requests: Sequence[Request], sampling: Sampling) -> list[ChatAnswer]:
+        return [ChatAnswer(text=self.text)] * len(requests)
 
 
 def edits_of(task: str) -> list[TaskInstruction]:
@@ -27,6 +51,20 @@ def test_tasks_take_turns_over_all_captions_wherever_a_shard_begins() -> None:
     whole = tasks_of_captions(CAPTIONS[:9], 0, config)
     parts = [*tasks_of_captions(CAPTIONS[:4], 0, config), *tasks_of_captions(CAPTIONS[4:9], 4, config)]
     assert parts == whole and Counter(one.task for one in whole) == dict.fromkeys(map(EditTask, config.tasks), 6)
+
+
+@pytest.mark.parametrize("tasks_per_caption", [1, 2, 3])
+def test_an_agents_maps_of_every_kind_go_both_ways(tasks_per_caption: int) -> None:
+    config = EmuPairConfig(tasks_per_caption=tasks_per_caption)
+    many = [Caption(caption=f"a {n} in sea") for n in range(2 * len(config.tasks))]
+    asked = [one for one in tasks_of_captions(many, 0, config) if one.task in MAPS]
+    answer = {"edit": "map it", "edited_object": "", "output": "a map", "original_object": ""}
+    asker = cast(Asker, SayingAlways(json.dumps(answer)))
+    written, rejected = write_by_model(asked, load_task_exemplars("tinyworld"), config, asker)
+    ways = Counter((edit.task, edit.reads_output) for edit in written)
+    assert not rejected and ways == dict.fromkeys(
+        product(MAPS.keys() & set(config.tasks), (True, False)), tasks_per_caption
+    )
 
 
 @pytest.mark.parametrize("task", MADE_TASKS)
@@ -53,11 +91,6 @@ def test_maps_colours_and_signs_go_both_ways() -> None:
 
 
 def test_the_agents_own_checks_find_nothing_wrong_with_true_edits() -> None:
-    import json
-
-    from editfoundry.pretrained.chat import ChatAnswer
-    from editfoundry.synthesis.emu_edit.agent_config import AgentConfig
-
     for task in ("local", "remove", "add", "texture", "background"):
         for edit in edits_of(task)[:5]:
             said = {n: getattr(edit, n) for n in ("edit", "edited_object", "output", "original_object")}

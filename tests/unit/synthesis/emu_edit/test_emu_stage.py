@@ -123,6 +123,16 @@ def test_only_a_part_whose_captions_changed_is_made_again(source: Path, tmp_path
     assert run(source, tmp_path / "out", emu_profile, replace(config, seed=1)).num_shards_reused == 0
 
 
+def test_what_changes_no_pair_is_not_in_its_provenance(source: Path, tmp_path: Path, emu_profile: Path) -> None:
+    config = replace(CONFIG, tasks=("color",), tasks_per_caption=1)
+    run(source, tmp_path / "out", emu_profile, config)
+    run(source, tmp_path / "other", emu_profile, replace(config, edits_per_batch=1, num_captions=3))
+    told, told_otherwise = (
+        [triplet.provenance for triplet in read_triplets(tmp_path / name)] for name in ("out", "other")
+    )
+    assert told == told_otherwise and told[0]["num_inference_steps"] == 2
+
+
 def test_captions_take_the_tasks_in_turns_and_a_number_of_them_is_the_first_ones(
     source: Path, tmp_path: Path, emu_profile: Path
 ) -> None:

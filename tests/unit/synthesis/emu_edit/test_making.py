@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_emu import CONFIG, instruction
 
 from editfoundry.data.edit_tasks import EditTask
+from editfoundry.data.record import Caption
 from editfoundry.diffusion.encoding import encode
 from editfoundry.errors import Rejection
 from editfoundry.pretrained.detector import FoundBox
 from editfoundry.synthesis.emu_edit import attention_control
 from editfoundry.synthesis.emu_edit.attention_control import edit_regions, edit_whole, restyle
+from editfoundry.synthesis.emu_edit.captions_to_edits import TaskOfCaption, write_true_edits
 from editfoundry.synthesis.emu_edit.first_pictures import EditDraw, FirstPictures, draws_of, paint_first
 from editfoundry.synthesis.emu_edit.inpainting import change_background, take_away
 from editfoundry.synthesis.emu_edit.made_pair import NOT_FOUND, MadePair
 from editfoundry.synthesis.emu_edit.making import make_pairs
 from editfoundry.synthesis.emu_edit.masks import FoundThing
 from editfoundry.synthesis.emu_edit.models import EmuModels
-from editfoundry.synthesis.emu_edit.readings import read_pictures, sketch_of
+from editfoundry.synthesis.emu_edit.readings import NO_SIGN, read_pictures, sketch_of
 from editfoundry.synthesis.emu_edit.task_instruction import TaskInstruction
 from editfoundry.synthesis.emu_edit.task_settings import RegionSettings
+from editfoundry.tinyworld.captions import laion_rows
+from editfoundry.tinyworld.colours import COLOURS
 
 
 def thing(box: tuple[int, int, int, int] = (4, 4, 16, 14)) -> FoundThing:
@@ -150,13 +157,68 @@ def test_a_map_that_becomes_a_picture_is_the_input(emu_models: EmuModels) -> Non
     ("task", "edit", "reason"),
     [
         ("color", "Make it jolly.", "no colour change that is known"),
+        ("color", "Make it darker, not brighter.", "no colour change that is known"),
         ("segment", "Cover the cat.", "no colour named"),
+        ("segment", "Cover the cat in red or blue.", "no colour named"),
         ("text", "Write OPEN.", "no sign that can be drawn"),
     ],
 )
 def test_what_cannot_be_read_is_a_rejection(emu_models: EmuModels, task: str, edit: str, reason: str) -> None:
     rejection = read(emu_models, task, edit, original_object="cat").rejection
     assert isinstance(rejection, Rejection) and rejection.reason == reason
+
+
+def reading_of(edit: TaskInstruction, picture: np.ndarray) -> np.ndarray | Rejection:
+    """Return what is read in a picture, without a model."""
+    first = SimpleNamespace(draws=[EditDraw(edit, 0, 1)], images=[Image.fromarray(picture)], is_finite=[True])
+    models = cast(EmuModels, SimpleNamespace(depth=None))
+    [pair] = read_pictures(models, cast(FirstPictures, first), [0], {0: thing()})
+    return np.asarray(pair.second) if pair.rejection is None else pair.rejection
+
+
+def told(task: str, caption: str, edit: str, output: str, original_object: str = "") -> TaskInstruction:
+    return TaskInstruction(
+        task=EditTask(task),
+        caption=caption,
+        edit=edit,
+        output=output,
+        original_object=original_object,
+        edited_object="",
+        source="test",
+    )
+
+
+@pytest.mark.parametrize("position", ["left", "middle", "right"])
+def test_a_word_for_which_a_sign_has_no_room_is_a_rejection(position: str) -> None:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    for word, fits in (("CHOCOLATE", True), ("RESTAURANT", False), ("CONGRATULATIONS", False)):
+        place = f"{'in' if position == 'middle' else 'on'} the {position}"
+        edit = told("text", "a cat", "Hang up a sign.", f'a cat with a white sign {place} that says "{word}" in red')
+        made = reading_of(edit, picture)
+        assert isinstance(made, np.ndarray) if fits else isinstance(made, Rejection) and made.reason == NO_SIGN
+
+
+def test_words_about_the_picture_itself_are_not_taken_for_what_is_made_of_it() -> None:
+    picture = np.full((64, 64, 3), (200, 100, 50), np.uint8)
+    cat = "a black and white cat"
+    darker = reading_of(told("color", cat, "Make the picture darker.", f"a darker picture of {cat}"), picture)
+    np.testing.assert_array_equal(darker, picture // 2)
+    grey = reading_of(told("color", cat, "Make it black and white.", f"a black and white picture of {cat}"), picture)
+    assert isinstance(grey, np.ndarray) and len(np.unique(grey)) == 1
+    sharp = reading_of(told("color", "a blurry cup", "Make the blurry picture sharp.", "a sharp cup"), picture)
+    assert isinstance(sharp, Rejection)
+    for caption, output in (("a blue cup", "a blue cup in a red box"), ("a red cup", "a red cup in a red box")):
+        made = reading_of(told("detect", caption, f"Draw a red box around the {caption[2:]}.", output, "cup"), picture)
+        assert isinstance(made, np.ndarray) and (made == COLOURS["red"]).all(axis=-1).any()
+
+
+@pytest.mark.parametrize("task", ["color", "detect", "segment", "text"])
+def test_every_true_edit_can_be_read(task: str) -> None:
+    captions = [Caption(caption=str(row["TEXT"]), url=str(row["URL"])) for row in laion_rows(60, 1)]
+    edits, _ = write_true_edits([TaskOfCaption(0, caption, EditTask(task)) for caption in captions], 0)
+    picture = np.full((64, 64, 3), 100, np.uint8) if task == "text" else np.full((32, 32, 3), 100, np.uint8)
+    unread = [edit.edit for edit in edits if isinstance(reading_of(edit, picture), Rejection)]
+    assert not unread and len(edits) > 30
 
 
 def test_a_sketch_has_lines_where_the_picture_changes_and_paper_elsewhere() -> None:

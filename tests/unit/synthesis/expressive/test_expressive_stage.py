@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from chat_server import KEY, ChatServer, Reply, chat_server
 from narrow_models import byte_tokenizer
 from tiny_llava import saved_profile, tiny_llava
 from tiny_models import tiny_triplets
@@ -14,7 +17,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from editfoundry.data.rejections import read_rejections
 from editfoundry.data.shards import read_triplets, write_triplets
-from editfoundry.errors import BadInputError, MissingModelError
+from editfoundry.errors import BadInputError, MissingModelError, UnavailableError
 from editfoundry.pretrained.summarizer import Summarizer
 from editfoundry.pretrained.vision_language_model import VisionLanguageModel
 from editfoundry.profiles import Profile, load_profile
@@ -23,6 +26,8 @@ from editfoundry.synthesis.expressive.stage import BROKEN_ANSWER, NO_ANSWER, NO_
 
 CONFIG = ExpressiveConfig(max_new_tokens=6, records_per_batch=2)
 TRUE = replace(CONFIG, source="truth")
+LONG = replace(CONFIG, summarizes=False)
+BUSY = Reply(status=503, error={"message": "busy"})
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +124,49 @@ def test_what_was_written_before_a_kill_is_not_asked_for_again(
     assert sorted(asked) == sorted(all_asked)
     assert (tmp_path / "out" / "00000.tar").read_bytes() == (whole / "00000.tar").read_bytes()
     assert not (tmp_path / "out" / "00000.journal.jsonl").exists()
+
+
+@pytest.fixture
+def endpoint_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[ChatServer], Profile]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def write(server: ChatServer) -> Profile:
+        options = f'{{ base_url = "{server.url}", max_wait_seconds = 0.1, num_attempts = 1, num_concurrent = 1 }}'
+        path = tmp_path / "endpoint.toml"
+        path.write_text(f'[vision_language_model]\nmodel = "endpoint:seer"\noptions = {options}\n')
+        return load_profile(path)
+
+    return write
+
+
+def test_an_endpoint_that_leaves_a_question_open_is_asked_for_that_alone(
+    source: Path, tmp_path: Path, endpoint_profile: Callable[[ChatServer], Profile]
+) -> None:
+    with chat_server(lambda *_: Reply("It melts.") if server.healed or len(server.bodies) != 4 else BUSY) as server:
+        server.healed = False  # type: ignore[attr-defined]
+        with pytest.raises(UnavailableError, match="1 of 2 questions about pictures stayed unanswered"):
+            express(source, tmp_path / "out", LONG, endpoint_profile(server), "cpu")
+        server.healed = True  # type: ignore[attr-defined]
+        result = express(source, tmp_path / "out", LONG, endpoint_profile(server), "cpu")
+    assert result.num_out == 5 == len(server.answered) == len(set(server.answered))
+    assert not list((tmp_path / "out").glob("*.jsonl"))
+
+
+def test_an_endpoint_that_fails_at_every_picture_finishes_no_shard(
+    source: Path, tmp_path: Path, endpoint_profile: Callable[[ChatServer], Profile]
+) -> None:
+    def blind(body: dict[str, Any], before: int) -> Reply:
+        is_answered = server.healed or "image_url" not in str(body)  # type: ignore[attr-defined]
+        return Reply("It melts.") if is_answered else Reply(status=500, error={"message": "no eyes"})
+
+    with chat_server(blind) as server:
+        server.healed = False  # type: ignore[attr-defined]
+        with pytest.raises(UnavailableError, match="4 of 4 questions about pictures failed: status 500 no eyes"):
+            express(source, tmp_path / "out", LONG, endpoint_profile(server), "cpu")
+        assert not list((tmp_path / "out").glob("*.tar"))
+        server.healed = True  # type: ignore[attr-defined]
+        assert express(source, tmp_path / "out", LONG, endpoint_profile(server), "cpu").num_out == 5
 
 
 def test_nothing_said_is_rejected_with_a_reason(
