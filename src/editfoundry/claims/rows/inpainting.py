@@ -24,6 +24,8 @@ from editfoundry.tinyworld.editbench.hole import ATTRIBUTES
 BAND = 2
 """Width, in pixels, of what is looked at inside a mask's border."""
 _ERROR = "l2"
+LEAST_RIGHT = 0.05
+"""Share of prompts that a cascade has to paint rightly before its guidance says anything of alignment."""
 
 
 def _object_masking(bench: Workbench) -> Finding:
@@ -130,9 +132,11 @@ def _oscillation(bench: Workbench) -> Finding:
     constant, oscillating = arms
     error, right = (gain(constant, oscillating, metric, seed) for metric in (_ERROR, RIGHT))
     not_worse: Verdict = "does not hold" if right.high is not None and right.high < 0 else "holds"
+    is_able = max(float(np.nanmean(arm.of(RIGHT))) for arm in arms) >= LEAST_RIGHT
+    unable = f"The cascade paints less than {LEAST_RIGHT:g} of the prompts rightly: train it for longer."
     return Finding(
         effect=error,
-        verdict=all_of([is_below(error), not_worse]),
+        verdict=all_of([is_below(error), not_worse]) if is_able else "undecided",
         controls=(
             Detail(
                 label="Error's difference by another item's instruction",
@@ -146,7 +150,7 @@ def _oscillation(bench: Workbench) -> Finding:
                 for name, arm in zip(("constant", "oscillating"), arms, strict=True)
             ),
         ),
-        note=in_doubt("Difference of errors", error),
+        note=in_doubt("Difference of errors", error) if is_able else unable,
     )
 
 
@@ -181,7 +185,8 @@ OSCILLATING_GUIDANCE = Claim(
     sentence="Guidance that oscillates gives truer pictures than constant high guidance, at no loss of alignment.",
     arms=("constant guidance", "guidance that oscillates between it and 1"),
     metric="Mean squared error against the truth on tinyworld's EditBench, lower is better; beside it what is right.",
-    rule="Holds where the error's difference lies below 0 and the share of right ones does not clearly fall.",
+    rule="Holds where the error's difference lies below 0 and the share of right ones does not clearly fall. Undecided "
+    f"where neither arm has {LEAST_RIGHT:g} right: there is no alignment to lose then.",
     test=_oscillation,
     limits="One guidance scale, that of the parameters; the paper shows a frontier.",
 )
