@@ -22,6 +22,7 @@ from editfoundry.editors.families.emu_edit.training_config import EDITOR_STAYS, 
 from editfoundry.editors.families.instruct_pix2pix.trainee import InstructPix2PixTrainee
 from editfoundry.editors.triplet_training.triplet_data import TripletData
 from editfoundry.errors import BadInputError
+from editfoundry.training.sharding import refuse_sharding
 from editfoundry.training.trainee import Modules, TrainedPart
 
 
@@ -46,6 +47,7 @@ class TaskInversionTrainee(EmuEditTrainee):
         new = f"a new name: the editor has {', '.join(known.names)}"
         config.check(config.invert_task not in known.names, "invert_task", new)
         _check_schedule(config)
+        refuse_sharding(accelerator, "one vector is learnt beside a frozen editor")
         editor = InstructPix2PixTrainee.load(config, accelerator)
         editor.pipeline.unet.requires_grad_(False)
         check_widths(config.folder, known, editor.pipeline.unet)

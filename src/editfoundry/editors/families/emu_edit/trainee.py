@@ -21,6 +21,7 @@ from editfoundry.editors.triplet_training.pair_batches import PairBatch
 from editfoundry.editors.triplet_training.triplet_data import TripletData
 from editfoundry.editors.triplet_training.triplet_pixels import TripletPixels
 from editfoundry.errors import BadInputError
+from editfoundry.training.sharding import refuse_sharding
 from editfoundry.training.trainee import Modules, TrainedPart, Validation
 
 _TASK_SEED = 15_485_863
@@ -57,8 +58,7 @@ class EmuEditTrainee:
         Raises:
             BadInputError: the editor or the data set cannot be used.
         """
-        if accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
-            raise BadInputError("FSDP and DeepSpeed train one model, but here are a UNet and a table: use neither")
+        refuse_sharding(accelerator, "a UNet and a table of tasks train together")
         editor = InstructPix2PixTrainee.load(config, accelerator)
         unet = editor.pipeline.unet
         knows_tasks = unet.time_embedding.cond_proj is not None

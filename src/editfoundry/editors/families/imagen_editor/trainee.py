@@ -41,6 +41,7 @@ from editfoundry.editors.triplet_training.sample_grid import to_image
 from editfoundry.errors import BadInputError
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.training.run_folder import writing
+from editfoundry.training.sharding import refuse_sharding
 from editfoundry.training.trainee import Modules, TrainedPart
 
 _SAMPLING = ImagenEditorOptions(num_inference_steps=20, super_resolution_steps=10, guidance_scale=6.0)
@@ -89,8 +90,8 @@ class ImagenEditorTrainee(CaptionTrainee):
         )
         stages = pipeline.stages
         trained = _numbers(config, len(stages))
-        if len(trained) > 1 and accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
-            raise BadInputError("FSDP and DeepSpeed train one model: name one of the stages in stages")
+        if len(trained) > 1:
+            refuse_sharding(accelerator, "stages has several models (name one of them)")
         pipeline.text_encoder.requires_grad_(False)
         for number, stage in enumerate(stages):
             stage.requires_grad_(number in trained).train(number in trained)

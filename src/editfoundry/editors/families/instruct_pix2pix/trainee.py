@@ -39,6 +39,7 @@ from editfoundry.pretrained.activation_checkpointing import checkpoint_activatio
 from editfoundry.pretrained.diffusers_pipeline import open_pipeline
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.profiles import ModelReference
+from editfoundry.training.sharding import refuse_sharding
 from editfoundry.training.trainee import Modules, TrainedPart
 
 NUM_SAMPLE_STEPS = 20
@@ -63,8 +64,8 @@ class InstructPix2PixTrainee(TripletTrainee):
             BadInputError: the editor or the data set cannot be used.
         """
         device = accelerator.device
-        if config.train_text_encoder and accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
-            raise BadInputError("train_text_encoder is on, but FSDP and DeepSpeed train one model: turn it off there")
+        if config.train_text_encoder:
+            refuse_sharding(accelerator, "train_text_encoder is on")
         pipeline, was_widened = _starting_editor(config)
         scheduler = forward_process(config, pipeline)
         pipeline.vae.requires_grad_(False)

@@ -39,6 +39,7 @@ from editfoundry.errors import BadInputError
 from editfoundry.pretrained.activation_checkpointing import checkpoint_activations
 from editfoundry.pretrained.runtime import Runtime
 from editfoundry.pretrained.vision_language_model import open_vision_language_model
+from editfoundry.training.sharding import refuse_sharding
 from editfoundry.training.trainee import Modules, TrainedPart
 from editfoundry.training.validation import evaluating
 
@@ -63,8 +64,7 @@ class MgieTrainee(TripletTrainee):
             BadInputError: a part or the data set cannot be used.
         """
         device = accelerator.device
-        if accelerator.distributed_type.value in ("FSDP", "DEEPSPEED"):
-            raise BadInputError("MGIE trains three models side by side, but FSDP and DeepSpeed one: leave them off")
+        refuse_sharding(accelerator, "MGIE trains three models side by side")
         model, base = load_mgie_to_train(config, device)
         if config.mllm_precision != "float32":
             keep_frozen_in(model.mllm.model, getattr(torch, config.mllm_precision))
