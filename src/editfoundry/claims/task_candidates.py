@@ -34,6 +34,8 @@ from editfoundry.tinyworld.scene_sampling import random_stream, sample_scene
 if TYPE_CHECKING:
     from editfoundry.claims.workbench import Workbench
 
+MAKING_VERSION = 2
+"""Raised when pairs are made otherwise by the same settings, so that kept ones are made anew."""
 MASKED_TASKS = (EditTask.LOCAL, EditTask.TEXTURE, EditTask.REMOVE, EditTask.ADD)
 """Tasks of which each mask makes a candidate."""
 ATTENTION_TASKS = (EditTask.LOCAL, EditTask.TEXTURE)
@@ -99,7 +101,7 @@ def _made(bench: Workbench, config: EmuPairConfig, tasks: Sequence[EditTask]) ->
     for role in config.roles:
         bench.profile.model(role)
     identity = [model_identity(bench.profile, role) for role in roles_of(config, bench.profile)]
-    folder = bench.work_dir / "task_pairs" / input_hash(identity, asdict(config), RULE_VERSION)[:16]
+    folder = bench.work_dir / "task_pairs" / input_hash(identity, asdict(config), RULE_VERSION, MAKING_VERSION)[:16]
     edits = [
         (number, edit, case)
         for number, (edit, case) in enumerate(_edits(config.tasks, config.seed, bench.config.num_task_pairs))
