@@ -1,11 +1,8 @@
 import importlib.util
 import json
-import resource
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,44 +10,22 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from diffusers import AutoencoderKL, StableDiffusionInstructPix2PixPipeline
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from instruct_pix2pix_runs import DEFAULTS, UNET_WEIGHTS, curve, loaded, stop_after, unet_weights
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tiny_emu_edit import save_editor
 from tiny_models import psnr, tiny_image, tiny_pipeline, write_dataset
 
 from editfoundry.data.record import Triplet
 from editfoundry.data.shards import write_triplets
-from editfoundry.editors.editing_defaults import EditingDefaults, read_editing_defaults, write_editing_defaults
+from editfoundry.editors.editing_defaults import read_editing_defaults
 from editfoundry.editors.families.instruct_pix2pix.sampling import edit_images
 from editfoundry.editors.families.instruct_pix2pix.trainee import InstructPix2PixTrainee, switch_on
 from editfoundry.editors.families.instruct_pix2pix.training_config import InstructPix2PixTraining as Training
 from editfoundry.editors.train import train_editor
 from editfoundry.errors import BadInputError
-from editfoundry.training.failures import TrainingError, TrainingInterrupted
+from editfoundry.training.failures import TrainingInterrupted
 from editfoundry.training.fingerprint import is_trained
 from editfoundry.training.resume_folder import saved_steps
-
-DEFAULTS = EditingDefaults(options={"num_inference_steps": 7}, made_for="drawings")
-UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Training:
-    folder = tmp_path_factory.mktemp("training")
-    tiny_pipeline(prediction_type="v_prediction").save_pretrained(folder / "base")
-    write_editing_defaults(folder / "base", DEFAULTS)
-    return Training(
-        editor=str(folder / "base"),
-        dataset=write_dataset(folder / "data"),
-        output=folder / "straight",
-        num_steps=6,
-        batch_size=4,
-        learning_rate=1e-3,
-        num_warmup_steps=2,
-        log_every=1,
-        conditioning_dropout=0.2,
-        work_dir=folder / "work",
-    )
 
 
 def eightfold_vae() -> AutoencoderKL:
@@ -64,20 +39,6 @@ def eightfold_vae() -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
     )
-
-
-def stop_after(num_steps: int) -> Callable[[], bool]:
-    calls = iter(range(1, 1000))
-    return lambda: next(calls) >= num_steps
-
-
-def curve(config: Training) -> list[float]:
-    summary = json.loads((config.output / "training.json").read_text())
-    return [loss for _, loss in summary["loss_curve"]]
-
-
-def unet_weights(config: Training) -> dict[str, torch.Tensor]:
-    return load_file(config.output / UNET_WEIGHTS)
 
 
 def flat_unet(folder: Path) -> torch.Tensor:
@@ -259,20 +220,6 @@ def test_lora_trains_few_weights_and_is_merged_and_kept_apart(trained: Training)
     assert relative_distance(lora, straight) < 1e-5
 
 
-@pytest.mark.parametrize("settings", [{}, {"from_scratch": True}, {"lora_rank": 2}], ids=str)
-def test_what_an_emu_edit_editor_is_told_tasks_by_is_left_as_it_is(
-    config: Training, tmp_path: Path, settings: dict[str, Any]
-) -> None:
-    """Where several processes train, each waits for the gradient of everything that trains."""
-    start = save_editor(tmp_path / "emu")
-    trainee = loaded(replace(config, editor=str(start), **settings))
-    unet = trainee.pipeline.unet
-    trainee.loss([unet], trainee.batch(0, slice(0, 4))).backward()
-    training = {name for name, weight in unet.named_parameters() if weight.requires_grad}
-    assert training == {name for name, weight in unet.named_parameters() if weight.grad is not None}
-    assert unet.time_embedding.cond_proj is not None
-
-
 def test_lora_that_was_spread_over_processes_is_saved_as_it_is_from_one(config: Training, tmp_path: Path) -> None:
     trainee = loaded(replace(config, lora_rank=2, lora_alpha=6))
     for name, weight in trainee.pipeline.unet.named_parameters():
@@ -395,52 +342,6 @@ def test_validation_is_neither_mirrored_nor_drawn_apart_where_training_is(config
     assert not (validated.config.horizontal_flip or validated.config.augment_apart)
 
 
-def test_a_gradient_that_overflows_stops_the_run_before_the_weights_do(config: Training) -> None:
-    diverging = replace(
-        config, learning_rate=1e30, num_warmup_steps=0, checkpoint_every=1, output=config.output.with_name("overflow")
-    )
-    with pytest.raises(TrainingError, match=r"(the loss|the gradient's norm) is (nan|inf) at step \d: .*step-\d"):
-        train_editor(diverging)
-
-
-def test_only_the_newest_checkpoints_are_kept(config: Training) -> None:
-    many = replace(config, output=config.output.with_name("many"), checkpoint_every=1, num_checkpoints=3)
-    with pytest.raises(TrainingInterrupted):
-        train_editor(many, should_stop=stop_after(5))
-    assert [path.name for path in saved_steps(many.output)] == ["step-3", "step-4", "step-5"]
-
-
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_state(config: Training) -> None:
-    base = Path(config.editor).with_name("broken")
-    pipeline = tiny_pipeline()
-    pipeline.save_pretrained(base)
-    weights = load_file(base / UNET_WEIGHTS)
-    weights["conv_out.bias"] = weights["conv_out.bias"] * float("nan")
-    save_file(weights, base / UNET_WEIGHTS, metadata={"format": "pt"})
-    broken = replace(config, editor=str(base), output=config.output.with_name("diverged"))
-    with pytest.raises(TrainingError, match="loss is nan at step 1: lower learning_rate"):
-        train_editor(broken)
-    assert not (broken.output / "model_index.json").exists()
-
-
-def test_a_text_to_image_model_is_widened_and_its_text_encoder_can_train(config: Training) -> None:
-    base = Path(config.editor).with_name("narrow")
-    tiny_pipeline(in_channels=4).save_pretrained(base)
-    wide = replace(
-        config,
-        editor=str(base),
-        output=config.output.with_name("wide"),
-        num_steps=2,
-        train_text_encoder=True,
-        use_ema=False,
-    )
-    train_editor(wide)
-    assert unet_weights(wide)["conv_in.weight"].shape[1] == 8
-    name = "text_encoder/model.safetensors"
-    before, after = load_file(base / name), load_file(wide.output / name)
-    assert any(not torch.equal(before[key], after[key]) for key in before)
-
-
 def test_token_dropout_changes_what_is_trained_on(config: Training) -> None:
     plain = replace(config, num_steps=2, train_text_encoder=True)
     dropped = replace(plain, output=config.output.with_name("dropped"), token_dropout=0.9)
@@ -448,80 +349,3 @@ def test_token_dropout_changes_what_is_trained_on(config: Training) -> None:
     train_editor(dropped)
     weights, others = unet_weights(plain), unet_weights(dropped)
     assert any(not torch.equal(weights[key], others[key]) for key in weights)
-
-
-def test_a_folder_with_other_content_is_left_alone(config: Training, tmp_path: Path) -> None:
-    (tmp_path / "letters.txt").write_text("dear")
-    with pytest.raises(BadInputError, match="other content"):
-        train_editor(replace(config, output=tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
-
-
-def test_a_missing_editor_or_data_set_is_named(config: Training, tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="nowhere"):
-        train_editor(replace(config, dataset=tmp_path / "nowhere"))
-    with pytest.raises(BadInputError, match="nobody@main is not on this machine"):
-        train_editor(replace(config, editor=str(tmp_path / "nobody"), output=tmp_path / "out"))
-
-
-def test_a_full_disk_is_told_in_one_line_and_leaves_the_state_before(config: Training) -> None:
-    full = replace(config, output=config.output.with_name("full"), checkpoint_every=2)
-    with pytest.raises(TrainingInterrupted):
-        train_editor(full, should_stop=stop_after(2))
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # A file may not grow beyond this, which the system reports as it does a full disk.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
-        with pytest.raises(
-            TrainingError, match=r"state of step 4 cannot be written .* MiB free there.* kept in .*step-2"
-        ):
-            train_editor(full)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert [path.name for path in (full.output / ".resume").iterdir()] == ["step-2"]
-    train_editor(full)
-    assert len(curve(full)) == 6
-
-
-def test_a_shard_that_vanishes_while_a_run_reads_it_is_named(config: Training, tmp_path: Path) -> None:
-    uncached = replace(
-        config, dataset=write_dataset(tmp_path / "data"), output=tmp_path / "out", cache_latents=False, num_steps=50
-    )
-
-    def lose_a_shard() -> bool:
-        (tmp_path / "data" / "00001.tar").unlink(missing_ok=True)
-        return False
-
-    with pytest.raises(BadInputError, match="00001.tar: missing, though its index is there"):
-        train_editor(uncached, should_stop=lose_a_shard)
-
-
-def loaded(config: Training) -> InstructPix2PixTrainee:
-    return InstructPix2PixTrainee.load(config, Accelerator(cpu=True))
-
-
-def test_a_training_from_scratch_takes_only_the_editors_other_parts(config: Training) -> None:
-    seeded = replace(config, seed=11)
-    trainee, started = loaded(replace(seeded, from_scratch=True)), loaded(seeded)
-    assert not torch.equal(trainee.pipeline.unet.conv_out.weight, started.pipeline.unet.conv_out.weight)
-    for part in ("vae", "text_encoder"):
-        fresh, given = (getattr(found.pipeline, part).parameters() for found in (trainee, started))
-        assert all(map(torch.equal, fresh, given))
-
-
-def test_random_image_channels_are_for_a_unet_that_is_widened_alone(config: Training, tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="sees pictures already"):
-        loaded(replace(config, image_channels="random"))
-    tiny_pipeline(in_channels=4).save_pretrained(tmp_path / "painter")
-    painter = replace(config, editor=str(tmp_path / "painter"))
-    zero, random = (loaded(replace(painter, image_channels=start)).pipeline.unet for start in ("zero", "random"))
-    assert not zero.conv_in.weight[:, 4:].any() and bool(random.conv_in.weight[:, 4:].any())
-
-
-def test_settings_of_what_a_training_starts_from_leave_the_fingerprint_of_others_alone(config: Training) -> None:
-    told = config.as_dict()
-    assert not {"image_channels", "from_scratch", "augment_apart"} & set(told)
-    assert replace(config, from_scratch=True).as_dict()["from_scratch"]
-    for changes, said in (({"image_channels": "ones"}, "one of zero, random"), ({"augment_apart": True}, "mirrored")):
-        with pytest.raises(BadInputError, match=said):
-            replace(config, **changes)
